@@ -1,0 +1,39 @@
+"""Networks that decide, per image, which of their own parts to run.
+
+`from tf_routing import zoo` is the door. Importing this package does not import Keras; once Keras is imported, before
+or after, every layer, objective and model of the library is registered with it, so `keras.saving.load_model` needs no
+`custom_objects`.
+"""
+
+import importlib
+from types import ModuleType
+from typing import Any
+
+import wrapt
+
+__version__ = "0.1.0"
+__all__ = ["RoutedModel", "export", "layers", "models", "objectives", "zoo"]
+
+_LAZY = {"RoutedModel": "tf_routing.models", "export": "tf_routing.saved_model"}
+_ROOMS = ("analysis", "cost", "data", "layers", "models", "objectives", "optimizers", "zoo")
+
+
+def _register(_: ModuleType) -> None:
+    for room in ("layers", "objectives", "optimizers", "models"):
+        importlib.import_module(f"tf_routing.{room}")
+
+
+# A hook rather than an import: the command line lists the zoo without paying seconds for Keras and its backend.
+wrapt.register_post_import_hook(_register, "keras")
+
+
+def __getattr__(name: str) -> Any:
+    if name in _LAZY:
+        return getattr(importlib.import_module(_LAZY[name]), name)
+    if name in _ROOMS:
+        return importlib.import_module(f"tf_routing.{name}")
+    raise AttributeError(f"module 'tf_routing' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_LAZY, *_ROOMS])

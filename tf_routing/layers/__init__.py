@@ -1,0 +1,12 @@
+"""Keras layers that route: gates, cross-connections, cross-predictions and what they are compared with."""
+
+import keras  # noqa: F401  (first, so that the registration hook finds no half-imported room)
+
+from tf_routing.layers.cross_connection import CrossConnection
+from tf_routing.layers.cross_prediction import CrossPrediction
+from tf_routing.layers.cross_stitch import CrossStitch
+from tf_routing.layers.gate import Gate
+from tf_routing.layers.identity_shortcut import IdentityShortcut
+from tf_routing.layers.squeeze_excite import SqueezeExcite
+
+__all__ = ["CrossConnection", "CrossPrediction", "CrossStitch", "Gate", "IdentityShortcut", "SqueezeExcite"]

@@ -1,0 +1,25 @@
+"""What layers over parallel tensors share: the check that the tensors are alike."""
+
+from collections.abc import Sequence
+from typing import Any
+
+
+def as_parallel(owner: str, inputs: Any) -> list[Any]:
+    """Returns `inputs` as a list; one tensor is a list of one. Raises if the list is empty."""
+    tensors = list(inputs) if isinstance(inputs, (list, tuple)) else [inputs]
+    if not tensors:
+        raise ValueError(f"{owner} takes a tensor or a list of at least one tensor. Received: inputs={inputs!r}")
+    return tensors
+
+
+def parallel_shapes(owner: str, input_shape: Any) -> list[tuple[int | None, ...]]:
+    """Returns the shapes of the parallel inputs, all alike and of rank 2 or 4, or raises a `ValueError` with them."""
+    shapes: Sequence[Any] = input_shape if input_shape and isinstance(input_shape[0], (list, tuple)) else [input_shape]
+    shapes = [tuple(shape) for shape in shapes]
+    if any(shape[1:] != shapes[0][1:] for shape in shapes):
+        raise ValueError(f"The inputs of {owner} must have the same shape. Received shapes: {shapes}")
+    if len(shapes[0]) not in (2, 4):
+        raise ValueError(
+            f"{owner} takes tensors (batch, height, width, channels) or (batch, channels). Received shapes: {shapes}"
+        )
+    return list(shapes)
