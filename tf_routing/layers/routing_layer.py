@@ -70,8 +70,8 @@ class RoutingLayer(keras.layers.Layer):
         return (outputs, gates) if return_gates else outputs
 
     def decision(self, outputs: Any) -> Any:
-        """Returns the gates among this layer's `outputs` in a graph, or None where it was called without them."""
-        return outputs[1] if isinstance(outputs, tuple) else None
+        """Returns the gates among this layer's `outputs` (a flat list), or None where it was called without them."""
+        return outputs[-1] if len(outputs) == self.paths + 1 else None
 
     def macs(self, input_shape: Any) -> int:
         """Returns the multiply-accumulates per sample for inputs of these shapes, gates included."""

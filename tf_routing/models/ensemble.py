@@ -1,0 +1,81 @@
+"""Independently trained members that answer together."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+
+from tf_routing.models.routed_model import RoutedModel
+from tf_routing.objectives.members import MemberObjectives
+from tf_routing.objectives.objective import Objective
+
+
+@keras.saving.register_keras_serializable(package="tf_routing")
+class Ensemble(RoutedModel):
+    """Averages the class probabilities of its members.
+
+    `fit` trains each member on its own loss; calling the ensemble, and `predict`, average. `Ensemble.of` builds one.
+
+    Args:
+        inputs: A `keras.Input`.
+        outputs: The average of the members applied to it.
+        name: Optional name of the model.
+        **kwargs: As for `keras.Model`.
+
+    Example:
+
+    >>> from tf_routing import zoo
+    >>> ensemble = Ensemble.of([zoo.get("basecnn", width_multiplier=0.25) for _ in range(2)])
+    >>> [member.name for member in ensemble.members]
+    ['member_1', 'member_2']
+
+    Reference: Tissera et al., *End-To-End Data-Dependent Routing in Multi-Path Neural Networks*, section 6.1.
+    """
+
+    @classmethod
+    def of(cls, members: Sequence[RoutedModel], name: str = "ensemble") -> "Ensemble":
+        """Builds an ensemble and names its members `member_1`, `member_2`, ...
+
+        Args:
+            members: Models of one input shape and one number of classes.
+            name: Name of the ensemble.
+
+        Returns:
+            The ensemble; it holds the given models themselves.
+
+        Raises:
+            ValueError: If there is no member, or two differ in input or output shape.
+        """
+        shapes = {(member.input_shape, member.output_shape) for member in members}
+        if len(shapes) != 1:
+            raise ValueError(f"`members` must agree in input and output shape. Received shapes: {sorted(shapes)}")
+        for number, member in enumerate(members, 1):
+            member.name = f"member_{number}"
+        image = keras.Input(members[0].input_shape[1:], name="image")
+        answers = [member(image) for member in members]
+        average = keras.layers.Average(name="probabilities", dtype=members[0].layers[-1].dtype_policy)
+        return cls(image, average(answers) if len(answers) > 1 else answers[0], name=name)
+
+    @property
+    def members(self) -> list[RoutedModel]:
+        """The models that answer together."""
+        return [layer for layer in self.layers if isinstance(layer, RoutedModel)]
+
+    def call(self, inputs: Any, training: bool | None = None, mask: Any = None, return_outputs: bool = False) -> Any:
+        if not return_outputs:
+            return super().call(inputs, training=training, mask=mask)
+        outputs = {m.name: m(inputs, training=training, return_outputs=True) for m in self.members}
+        answers = [each["probabilities"] for each in outputs.values()]
+        return {"probabilities": sum(answers[1:], start=answers[0]) / len(answers), **outputs}
+
+    def routes(self, x: Any, batch_size: int = 32) -> dict[str, Any]:
+        """Returns the decisions of every member by `member/decision` name; see `RoutedModel.routes`."""
+        return {
+            f"{member.name}/{name}": values
+            for member in self.members
+            for name, values in member.routes(x, batch_size).items()
+        }
+
+    def default_objective(self) -> Objective:
+        """Returns the sum of the members' own default objectives."""
+        return MemberObjectives({member.name: member.default_objective() for member in self.members})

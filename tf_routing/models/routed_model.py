@@ -1,0 +1,177 @@
+"""The Keras model of every network in the zoo."""
+
+from functools import cached_property
+from typing import Any
+
+import keras
+import numpy as np
+
+from tf_routing import cost
+from tf_routing.models.decisions import decision_tensors, output_tensors
+from tf_routing.models.term_means import TermMeans
+from tf_routing.models.training_step import Step, replica_count
+from tf_routing.objectives.classification import Classification
+from tf_routing.objectives.objective import Objective
+
+
+@keras.saving.register_keras_serializable(package="tf_routing")
+class RoutedModel(Step, keras.Model):
+    """A functional Keras model that shows which way each image went and what that cost.
+
+    Calling it, and `predict`, return class probabilities and nothing else; `compile`, `fit`, `evaluate` and `save`
+    work as on any Keras model. Decisions are the gates of the routing layers in its graph, by layer name.
+
+    Args:
+        inputs: A `keras.Input`.
+        outputs: The tensor of class probabilities computed from it.
+        name: Optional name of the model.
+        **kwargs: As for `keras.Model`.
+
+    Call arguments:
+        inputs: Images `(batch, height, width, channels)`, floats.
+        training: Boolean.
+        return_outputs: Boolean, whether to return what objectives read instead of the probabilities alone: a dict of
+            `probabilities`, `logits` and the decisions by name.
+
+    Example:
+
+    >>> from tf_routing import layers
+    >>> image = keras.Input((8, 8, 3))
+    >>> paths, gates = layers.CrossConnection(paths=2, name="route_1")(image, return_gates=True)
+    >>> features = [keras.layers.GlobalAveragePooling2D()(path) for path in paths]
+    >>> model = RoutedModel(image, keras.layers.Dense(4, "softmax")(keras.layers.Average()(features)))
+    >>> model.routes(np.zeros((5, 8, 8, 3)))["route_1"].shape
+    (5, 1, 2)
+    """
+
+    def __init__(self, inputs: Any, outputs: Any, name: str | None = None, **kwargs: Any) -> None:
+        super().__init__(inputs, outputs, name=name, **kwargs)
+        self._terms: TermMeans | None = None
+
+    def call(self, inputs: Any, training: bool | None = None, mask: Any = None, return_outputs: bool = False) -> Any:
+        if return_outputs:
+            return self._reader(inputs, training=training)
+        return super().call(inputs, training=training, mask=mask)
+
+    # Cached properties, because attributes set the usual way are tracked: the sub-models would be saved as layers.
+    @cached_property
+    def _reader(self) -> keras.Model:
+        return keras.Model(self.inputs, output_tensors(self))
+
+    @cached_property
+    def _decider(self) -> keras.Model | None:
+        tensors = decision_tensors(self)
+        return keras.Model(self.inputs, tensors) if tensors else None
+
+    @property
+    def decision_names(self) -> list[str]:
+        """The names of the decisions, in order of depth."""
+        return list(decision_tensors(self))
+
+    def routes(self, x: Any, batch_size: int = 32) -> dict[str, np.ndarray]:
+        """Returns the decisions taken for each image.
+
+        Args:
+            x: Images `(count, height, width, channels)`, as for `predict`.
+            batch_size: Integer, images per forward pass.
+
+        Returns:
+            Dict of arrays by decision name, in order of depth: gate values `(count, inputs, paths)`. Empty for a
+            model that decides nothing.
+        """
+        if self._decider is None:
+            return {}
+        return {name: np.asarray(each) for name, each in self._decider.predict(x, batch_size, verbose=0).items()}
+
+    @property
+    def static_cost(self) -> int:
+        """MACs of the most expensive route that a sample can take."""
+        return cost.static_macs(self)
+
+    def cost(self, x: Any) -> np.ndarray:
+        """Returns the MACs executed for each image.
+
+        Every path of a multi-path net runs for every image, so each costs the same.
+
+        Args:
+            x: Images `(count, height, width, channels)`.
+
+        Returns:
+            Integer array `(count,)`.
+        """
+        return np.full(len(x), self.static_cost, dtype="int64")
+
+    def default_objective(self) -> Objective:
+        """Returns the objective that `compile` uses where neither `loss` nor `objective` is given."""
+        return Classification()
+
+    @property
+    def has_objective(self) -> bool:
+        """Whether the model was compiled with an objective (rather than a Keras loss)."""
+        return self._terms is not None
+
+    def compile(
+        self,
+        optimizer: Any = "sgd",
+        loss: Any = None,
+        metrics: Any = None,
+        objective: Objective | None = None,
+        **kwargs: Any,
+    ) -> None:
+        """Prepares the model for training.
+
+        Args:
+            optimizer: As for `keras.Model.compile`.
+            loss: A Keras loss on the probabilities, instead of an objective.
+            metrics: As for `keras.Model.compile`; metrics see the probabilities.
+            objective: An `Objective`. Where neither it nor `loss` is given, the family's own.
+            **kwargs: As for `keras.Model.compile`.
+
+        Raises:
+            ValueError: If both `loss` and `objective` are given.
+        """
+        if loss is not None and objective is not None:
+            raise ValueError(
+                f"Give `loss` or `objective`, not both. Received: loss={loss!r}, objective={objective!r}"
+            )
+        if objective is not None and not isinstance(objective, Objective):
+            raise ValueError(f"`objective` must be an Objective. Received: objective={objective!r}")
+        self._terms = None if loss is not None else TermMeans(objective or self.default_objective())
+        super().compile(optimizer=optimizer, loss=loss, metrics=metrics, **kwargs)
+
+    @property
+    def metrics(self) -> list[Any]:
+        """The metrics of Keras, and one mean per loss term."""
+        return super().metrics + (list(self._terms.means.values()) if self._terms else [])
+
+    def compute_loss(
+        self,
+        x: Any = None,
+        y: Any = None,
+        y_pred: Any = None,
+        sample_weight: Any = None,
+        training: bool = True,
+    ) -> Any:
+        """Returns one replica's share of the loss, and adds each term to its mean."""
+        if self._terms is None:
+            return super().compute_loss(x, y, y_pred, sample_weight, training)
+        loss = self._terms.total(y, y_pred, sample_weight)
+        # Regularisation that users put on layers counts once per step, whatever the number of replicas.
+        return (loss + sum(self.losses)) / replica_count()
+
+    def compute_metrics(self, x: Any, y: Any, y_pred: Any, sample_weight: Any = None) -> dict[str, Any]:
+        """Returns the logs of a step; metrics see the probabilities."""
+        # A plain tensor arrives when Keras builds metrics from the symbolic output.
+        probabilities = y_pred["probabilities"] if isinstance(y_pred, dict) else y_pred
+        return super().compute_metrics(x, y, probabilities, sample_weight)
+
+    def get_compile_config(self) -> dict[str, Any] | None:
+        config = super().get_compile_config()
+        if config and self._terms is not None:
+            config["objective"] = keras.saving.serialize_keras_object(self._terms.objective)
+        return config
+
+    def compile_from_config(self, config: dict[str, Any]) -> None:
+        self.compile(**keras.saving.deserialize_keras_object(config))
+        if self.optimizer is not None and self.built:
+            self.optimizer.build(self.trainable_variables)

@@ -1,0 +1,59 @@
+"""The training step of a routed model, on each backend.
+
+A step needs more than the probabilities: an objective reads logits and decisions too. On TensorFlow the step is
+written out; on JAX, where Keras keeps the step stateless, only what the forward pass returns differs.
+"""
+
+from typing import Any
+
+import keras
+
+
+class TensorFlowStep:
+    """`train_step` and `test_step` on TensorFlow."""
+
+    def train_step(self, data: Any) -> dict[str, Any]:
+        import tensorflow as tf
+
+        x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
+        with tf.GradientTape() as tape:
+            outputs = self(x, training=True, return_outputs=self.has_objective)
+            loss = self.compute_loss(x=x, y=y, y_pred=outputs, sample_weight=sample_weight, training=True)
+            scaled_loss = self.optimizer.scale_loss(loss)
+        variables = self.trainable_variables
+        self.optimizer.apply_gradients(zip(tape.gradient(scaled_loss, variables), variables, strict=True))
+        return self._logged(x, y, outputs, sample_weight, loss)
+
+    def test_step(self, data: Any) -> dict[str, Any]:
+        x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
+        outputs = self(x, training=False, return_outputs=self.has_objective)
+        loss = self.compute_loss(x=x, y=y, y_pred=outputs, sample_weight=sample_weight, training=False)
+        return self._logged(x, y, outputs, sample_weight, loss)
+
+    def _logged(self, x: Any, y: Any, outputs: Any, sample_weight: Any, loss: Any) -> dict[str, Any]:
+        # `compute_loss` returns a replica's share of the loss; the log shows the whole.
+        size = keras.ops.shape(keras.tree.flatten(x)[0])[0]
+        self._loss_tracker.update_state(loss * replica_count(), sample_weight=size)
+        return self.compute_metrics(x, y, outputs, sample_weight=sample_weight)
+
+
+class JaxStep:
+    """What differs in Keras's own stateless step on JAX."""
+
+    def stateless_call(self, *args: Any, return_losses: bool = False, **kwargs: Any) -> Any:
+        # Keras asks for losses in a training or test step and nowhere else.
+        if return_losses and self.has_objective:
+            kwargs["return_outputs"] = True
+        return super().stateless_call(*args, return_losses=return_losses, **kwargs)
+
+
+def replica_count() -> int:
+    """Returns how many replicas share a step: 1 outside a `tf.distribute` strategy."""
+    if keras.backend.backend() != "tensorflow":
+        return 1
+    import tensorflow as tf
+
+    return tf.distribute.get_strategy().num_replicas_in_sync
+
+
+Step: type = TensorFlowStep if keras.backend.backend() == "tensorflow" else JaxStep

@@ -1,0 +1,9 @@
+"""What a routed network is trained for: objectives read labels, outputs and decisions, and return named terms."""
+
+import keras  # noqa: F401  (first, so that the registration hook finds no half-imported room)
+
+from tf_routing.objectives.classification import Classification
+from tf_routing.objectives.members import MemberObjectives
+from tf_routing.objectives.objective import Objective
+
+__all__ = ["Classification", "MemberObjectives", "Objective"]

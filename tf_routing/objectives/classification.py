@@ -1,0 +1,57 @@
+"""Cross-entropy on the prediction: all that multi-path nets need."""
+
+from typing import Any
+
+import keras
+from keras import ops
+
+from tf_routing.objectives.objective import Objective
+
+
+@keras.saving.register_keras_serializable(package="tf_routing")
+class Classification(Objective):
+    """Mean cross-entropy of the model's prediction, from logits where the model has them.
+
+    Args:
+        label_smoothing: Float in [0, 1), the share of each label spread over all classes.
+
+    Raises:
+        ValueError: If `label_smoothing` is outside [0, 1).
+
+    Example:
+
+    >>> outputs = {"logits": keras.ops.zeros((2, 4))}
+    >>> round(float(Classification()(keras.ops.array([0, 3]), outputs)["classification_loss"]), 4)
+    1.3863
+
+    Reference: Tissera et al., *End-To-End Data-Dependent Routing in Multi-Path Neural Networks*, section 6.
+    """
+
+    def __init__(self, label_smoothing: float = 0.0) -> None:
+        if not 0 <= label_smoothing < 1:
+            raise ValueError(f"`label_smoothing` must be in [0, 1). Received: label_smoothing={label_smoothing!r}")
+        self.label_smoothing = label_smoothing
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return ("classification_loss",)
+
+    def __call__(self, labels: Any, outputs: dict[str, Any], sample_weight: Any = None) -> dict[str, Any]:
+        from_logits = "logits" in outputs
+        predictions = outputs["logits" if from_logits else "probabilities"]
+        targets = self._targets(labels, predictions)
+        losses = ops.categorical_crossentropy(targets, predictions, from_logits=from_logits)
+        if sample_weight is not None:
+            losses = losses * ops.cast(sample_weight, losses.dtype)
+        return {"classification_loss": ops.mean(losses)}
+
+    def _targets(self, labels: Any, predictions: Any) -> Any:
+        labels, classes = ops.convert_to_tensor(labels), predictions.shape[-1]
+        if len(labels.shape) == 2 and labels.shape[-1] == classes and classes > 1:
+            targets = ops.cast(labels, predictions.dtype)
+        else:
+            targets = ops.one_hot(ops.cast(ops.reshape(labels, (-1,)), "int32"), classes, dtype=predictions.dtype)
+        return targets * (1 - self.label_smoothing) + self.label_smoothing / classes
+
+    def get_config(self) -> dict[str, Any]:
+        return {"label_smoothing": self.label_smoothing}

@@ -1,0 +1,49 @@
+"""The objective of ensembles: every member minimises its own."""
+
+from typing import Any
+
+import keras
+
+from tf_routing.objectives.objective import Objective
+
+
+@keras.saving.register_keras_serializable(package="tf_routing")
+class MemberObjectives(Objective):
+    """Sums one objective over the members of an ensemble.
+
+    Members share no weights, so the gradient of the sum trains each member on its own loss alone.
+
+    Args:
+        objectives: Dict from member name to the member's objective.
+
+    Example:
+
+    >>> from tf_routing.objectives import Classification
+    >>> MemberObjectives({"member_1": Classification()}).names
+    ('member_1_classification_loss',)
+    """
+
+    def __init__(self, objectives: dict[str, Objective]) -> None:
+        self.objectives = dict(objectives)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(
+            f"{member}_{name}" for member, objective in self.objectives.items() for name in objective.names
+        )
+
+    def __call__(self, labels: Any, outputs: dict[str, Any], sample_weight: Any = None) -> dict[str, Any]:
+        terms = {}
+        for member, objective in self.objectives.items():
+            own = objective(labels, outputs[member], sample_weight)
+            terms.update({f"{member}_{name}": value for name, value in own.items()})
+        return terms
+
+    def get_config(self) -> dict[str, Any]:
+        members = {name: keras.saving.serialize_keras_object(each) for name, each in self.objectives.items()}
+        return {"objectives": members}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> "MemberObjectives":
+        members = config["objectives"].items()
+        return cls({name: keras.saving.deserialize_keras_object(each) for name, each in members})

@@ -1,0 +1,38 @@
+"""The interface of objectives."""
+
+from typing import Any
+
+
+class Objective:
+    """Turns labels and a model's outputs into named loss terms, whose sum is minimised (base class).
+
+    An objective reads tensors, never layers. `names` lists its terms before any data is seen, so that each can be a
+    metric with its own name in the logs of `fit`.
+    """
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of the terms, in the order in which logs show them."""
+        raise NotImplementedError
+
+    def __call__(self, labels: Any, outputs: dict[str, Any], sample_weight: Any = None) -> dict[str, Any]:
+        """Returns the loss terms.
+
+        Args:
+            labels: Class indices `(batch,)` or `(batch, 1)`, or class distributions `(batch, classes)`.
+            outputs: Dict of `probabilities`, `logits` and the decisions by name, all batch-first.
+            sample_weight: Optional weights `(batch,)`.
+
+        Returns:
+            Dict from each of `names` to a scalar.
+        """
+        raise NotImplementedError
+
+    def get_config(self) -> dict[str, Any]:
+        """Returns the constructor's arguments."""
+        return {}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> "Objective":
+        """Builds the objective from `get_config`."""
+        return cls(**config)

@@ -1,0 +1,50 @@
+"""The optimizer of the papers: momentum, with weight decay as the gradient of an L2 penalty."""
+
+from typing import Any
+
+import keras
+
+
+@keras.saving.register_keras_serializable(package="tf_routing")
+class DecayedSGD(keras.optimizers.SGD):
+    """SGD whose weight decay goes through the momentum, on kernels only.
+
+    `keras.optimizers.SGD(weight_decay=...)` shrinks the weights beside the update. The papers add `decay * kernel` to
+    the gradient, which momentum 0.9 makes ten times as strong. Biases, batch normalisation and stitch scalars are not
+    decayed.
+
+    Args:
+        learning_rate: Float or schedule.
+        momentum: Float, momentum of the update.
+        kernel_decay: Float, what is added to a kernel's gradient per unit of the kernel.
+        **kwargs: As for `keras.optimizers.SGD`.
+
+    Raises:
+        ValueError: If `kernel_decay` is negative.
+
+    Example:
+
+    >>> DecayedSGD(learning_rate=0.1, kernel_decay=1e-4).kernel_decay
+    0.0001
+
+    Reference: He et al., *Deep Residual Learning for Image Recognition*, section 4.2.
+    """
+
+    def __init__(
+        self, learning_rate: Any = 0.1, momentum: float = 0.9, kernel_decay: float = 1e-4, **kwargs: Any
+    ) -> None:
+        super().__init__(learning_rate=learning_rate, momentum=momentum, **kwargs)
+        if kernel_decay < 0:
+            raise ValueError(f"`kernel_decay` must not be negative. Received: kernel_decay={kernel_decay!r}")
+        self.kernel_decay = kernel_decay
+
+    def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
+        """Applies one update to one variable, its gradient decayed if it is a kernel."""
+        if variable.name == "kernel":
+            gradient = gradient + keras.ops.cast(self.kernel_decay, gradient.dtype) * keras.ops.cast(
+                variable, gradient.dtype
+            )
+        super().update_step(gradient, variable, learning_rate)
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "kernel_decay": self.kernel_decay}

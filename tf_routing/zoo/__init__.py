@@ -1,0 +1,6 @@
+"""The model zoo: `get` builds a network by name, `list_models` lists names, `card` tells about one."""
+
+from tf_routing.zoo.cards import ModelCard, card
+from tf_routing.zoo.registry import get, list_models
+
+__all__ = ["ModelCard", "card", "get", "list_models"]

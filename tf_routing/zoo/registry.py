@@ -1,0 +1,153 @@
+"""Builds models by name."""
+
+import fnmatch
+import importlib
+import inspect
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from tf_routing.validation import positive_integer, positive_number, unknown
+from tf_routing.zoo.architectures import ARCHITECTURES, Architecture
+
+if TYPE_CHECKING:
+    from tf_routing.models import RoutedModel
+
+_COMMON = ("classes", "input_shape", "include_top", "pooling", "name", "classifier_activation")
+
+
+def list_models(pattern: str = "*", *, family: str | None = None) -> list[str]:
+    """Returns the names of the zoo's architectures, in the order of the papers' tables.
+
+    Args:
+        pattern: Shell-style wildcard that names must match.
+        family: Only architectures of this family, for example `"multipath"`.
+
+    Returns:
+        List of names for `zoo.get`.
+
+    Raises:
+        ValueError: If the family is not known.
+
+    Example:
+
+    >>> from tf_routing import zoo
+    >>> zoo.list_models("resnet20_*cc")
+    ['resnet20_2cc', 'resnet20_3cc', 'resnet20_4cc']
+    """
+    families = {each.family for each in ARCHITECTURES.values()}
+    if family is not None and family not in families:
+        raise ValueError(unknown("family", family, families))
+    return [
+        name
+        for name, architecture in ARCHITECTURES.items()
+        if fnmatch.fnmatchcase(name, pattern) and family in (None, architecture.family)
+    ]
+
+
+def find(architecture: str) -> Architecture:
+    """Returns the table's line for a name, or raises a `ValueError` with close matches."""
+    if architecture not in ARCHITECTURES:
+        raise ValueError(unknown("architecture", architecture, ARCHITECTURES))
+    return ARCHITECTURES[architecture]
+
+
+def get(
+    architecture: str,
+    /,
+    *,
+    classes: int | None = None,
+    input_shape: tuple[int, int, int] | None = None,
+    weights: str | None = None,
+    include_top: bool = True,
+    pooling: str | None = None,
+    name: str | None = None,
+    classifier_activation: str | None = "softmax",
+    **family_arguments: Any,
+) -> "RoutedModel":
+    """Builds a network of the zoo, ready to compile and fit.
+
+    It takes float images in [0, 1] and returns class probabilities. Layer names are stable: `conv_{k}`, `dense_{k}`
+    (`path_{p}_conv_{k}` where there are several paths), `route_{l}` for the routing layers in order of depth, `head`
+    (`path_{p}_head`), `logits` and `probabilities`.
+
+    Args:
+        architecture: A name of `zoo.list_models()`.
+        classes: Integer, number of classes. The paper's by default: 10 at 32x32, 1000 at 224x224.
+        input_shape: Tuple `(height, width, channels)`, the paper's by default.
+        weights: `None` for random weights, or the path of a `.keras` file whose model has the same layers. Where its
+            number of classes differs, the body is loaded and the head stays fresh, and a warning says so.
+        include_top: Boolean. `False` ends before the final dense layers, with the paths' feature maps concatenated
+            along channels.
+        pooling: With `include_top=False`, `None` for maps, `"avg"` or `"max"` for vectors.
+        name: Name of the Keras model, the architecture's by default.
+        classifier_activation: Activation of the prediction; `None` returns logits.
+        **family_arguments: The family's own, for multi-path nets among others `width_multiplier`, `hidden` (of the
+            gates), `average`, `standardize`; `use_bias` and `shortcut` for ResNets. An unknown one is an error that
+            lists the known ones.
+
+    Returns:
+        A `RoutedModel`.
+
+    Raises:
+        ValueError: If the name or a value is not known or not possible.
+        TypeError: If an argument is not known.
+        FileNotFoundError: If `weights` names no file.
+
+    Example:
+
+    >>> from tf_routing import zoo
+    >>> model = zoo.get("basecnn_2cc", classes=7, width_multiplier=0.25)
+    >>> model.output_shape
+    (None, 7)
+    """
+    found = find(architecture)
+    _check_values(classes, input_shape, include_top, pooling, family_arguments)
+    build = _builder(architecture, found, family_arguments)
+    if weights is not None:
+        from tf_routing.zoo.weights import check_weights
+
+        check_weights(weights)
+    model = build(
+        classes=found.defaults["classes"] if classes is None else classes,
+        input_shape=tuple(found.defaults["input_shape"] if input_shape is None else input_shape),
+        include_top=include_top,
+        pooling=pooling,
+        classifier_activation=classifier_activation,
+        name=name or architecture,
+        **found.arguments,
+        **family_arguments,
+    )
+    if weights is not None:
+        from tf_routing.zoo.weights import load_body
+
+        load_body(model, weights)
+    return model
+
+
+def _builder(name: str, found: Architecture, arguments: dict[str, Any]) -> Callable[..., Any]:
+    build = importlib.import_module(f"tf_routing.zoo.{found.builder}").build
+    bound = {*found.arguments, *_COMMON}
+    known = [argument for argument in inspect.signature(build).parameters if argument not in bound]
+    for argument in arguments:
+        if argument not in known:
+            accepted = [*_COMMON, "weights", *known]
+            raise TypeError(f"{unknown('argument', argument, accepted)} All arguments of {name}: {', '.join(accepted)}.")
+    return build
+
+
+def _check_values(
+    classes: Any, input_shape: Any, include_top: Any, pooling: Any, family_arguments: dict[str, Any]
+) -> None:
+    if classes is not None:
+        positive_integer("classes", classes)
+    if input_shape is not None:
+        shape = tuple(input_shape) if isinstance(input_shape, (list, tuple)) else ()
+        if len(shape) != 3 or not all(isinstance(side, int) and side > 0 for side in shape):
+            raise ValueError(
+                f"`input_shape` must be (height, width, channels). Received: input_shape={input_shape!r}"
+            )
+    if not isinstance(include_top, bool):
+        raise ValueError(f"`include_top` must be True or False. Received: include_top={include_top!r}")
+    if pooling not in (None, "avg", "max"):
+        raise ValueError(f"`pooling` must be None, 'avg' or 'max'. Received: pooling={pooling!r}")
+    positive_number("width_multiplier", family_arguments.get("width_multiplier", 1.0))
