@@ -24,14 +24,14 @@ class Architecture(NamedTuple):
         builder: Module of `tf_routing.zoo` that holds the function `build`.
         arguments: Arguments of `build` that make this architecture what it is.
         defaults: Arguments of `zoo.get` where the user gives none.
-        recipe: Name of the paper's training recipe.
+        recipe: Name of the paper's training recipe, or `None` where its data pipeline does not exist yet.
     """
 
     family: str
     builder: str
     arguments: dict[str, Any]
     defaults: dict[str, Any]
-    recipe: str
+    recipe: str | None
 
 
 def _cnn(recipe: str = "multipath_cnn", **arguments: Any) -> Architecture:
@@ -48,7 +48,7 @@ def _cifar_resnet(stack_blocks: int, **arguments: Any) -> Architecture:
 
 
 def _imagenet_resnet(**arguments: Any) -> Architecture:
-    return Architecture("multipath", "imagenet_resnet", arguments, _IMAGENET, "multipath_imagenet")
+    return Architecture("multipath", "imagenet_resnet", arguments, _IMAGENET, None)
 
 
 ARCHITECTURES: dict[str, Architecture] = {

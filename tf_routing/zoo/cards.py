@@ -1,4 +1,89 @@
-"""What is known about an architecture: counts, reported and measured results, recipe."""
+"""What is known about an architecture: counts, reported and measured results, recipe, weights."""
 
-def card(*a): ...
-class ModelCard: ...
+import json
+from importlib import resources
+from typing import Any, NamedTuple
+
+from tf_routing.zoo.registry import find
+
+
+class ReportedRow(NamedTuple):
+    """A row of a paper's table, beside the exact counts of the configuration built here.
+
+    Args:
+        row: Name of the row.
+        paper: Title of the paper.
+        table: Where in the paper.
+        arguments: Arguments of `zoo.get` that build the row.
+        classes: Number of classes.
+        input_shape: `[height, width, channels]`.
+        parameters_printed_millions: Parameters as the paper prints them, or `None`.
+        trainable_parameters: Exact count.
+        total_parameters: Exact count with the moving statistics of batch normalisation.
+        macs: Multiply-accumulates per image.
+        error_percent: Reported errors by data set and schedule.
+        note: What to know about the row.
+    """
+
+    row: str
+    paper: str
+    table: str
+    arguments: dict[str, Any]
+    classes: int
+    input_shape: list[int]
+    parameters_printed_millions: float | None
+    trainable_parameters: int
+    total_parameters: int
+    macs: int
+    error_percent: dict[str, float]
+    note: str
+
+
+class ModelCard(NamedTuple):
+    """What is known about an architecture.
+
+    Args:
+        name: Name for `zoo.get`.
+        family: The paper's family.
+        recipe: Name of the paper's training recipe for `tf-routing fit`, or `None`.
+        reported: The papers' rows of this architecture.
+        measured: Runs of this library, as `tf-routing fit --record` wrote them.
+        weights: Tags of released weights.
+    """
+
+    name: str
+    family: str
+    recipe: str | None
+    reported: list[ReportedRow]
+    measured: list[dict[str, Any]]
+    weights: list[str]
+
+
+def card(architecture: str) -> ModelCard:
+    """Returns what is known about an architecture, without building it.
+
+    Args:
+        architecture: A name of `zoo.list_models()`.
+
+    Returns:
+        A `ModelCard`.
+
+    Raises:
+        ValueError: If the name is not known; the message lists close matches.
+
+    Example:
+
+    >>> from tf_routing import zoo
+    >>> zoo.card("basecnn").reported[0].trainable_parameters
+    551594
+    """
+    found = find(architecture)
+    rows = [row for row in read_data("reported.json") if row["architecture"] == architecture]
+    reported = [ReportedRow(**{field: row[field] for field in ReportedRow._fields}) for row in rows]
+    measured = [run for run in read_data("measured.json") if run["model"] == architecture]
+    return ModelCard(architecture, found.family, found.recipe, reported, measured, [])
+
+
+def read_data(file: str) -> list[dict[str, Any]]:
+    """Returns the rows of a data file of the zoo."""
+    return json.loads(resources.files("tf_routing.zoo").joinpath(file).read_text("utf-8"))

@@ -1,0 +1,61 @@
+# Everything runs in .venv, which the first target that needs it makes. Only Python 3.11 or newer is needed before.
+
+PYTHON ?= python3
+JOBS ?= 2
+
+VENV := .venv
+BIN := $(VENV)/bin
+CREATED := $(VENV)/.created
+INSTALLED := $(VENV)/.installed
+INSTALLED_TEST := $(VENV)/.installed-test
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+
+export TF_CPP_MIN_LOG_LEVEL ?= 2
+
+# Data sets that lie beside the checkout, unless the environment names others.
+ifeq ($(origin TFDS_DATA_DIR),undefined)
+ifneq ($(wildcard ../shared/data/.),)
+test heavy: export TFDS_DATA_DIR := $(abspath ../shared/data)
+endif
+endif
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help demo test lint heavy clean
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' Makefile
+
+demo: $(INSTALLED) ## Install, train and run a small routed network; results in runs/demo
+	$(BIN)/tf-routing demo --output runs/demo
+
+test: lint ## Install with the test tools, check style and types, run the tests
+	$(BIN)/python -m pytest -n $(JOBS)
+
+lint: $(INSTALLED_TEST) ## Check style and types only
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+heavy: $(INSTALLED_TEST) ## Run the longer checks, which `make test` leaves out
+	$(BIN)/python -m pytest -m heavy
+
+clean: ## Remove the environment and the caches; runs/ stays
+	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache
+
+# A stamp is removed before its work starts and written after it ends: an interrupted install is done again.
+$(CREATED):
+	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed, for example: make PYTHON=python3.11" if sys.version_info < (3, 11) else 0)'
+	$(PYTHON) -m venv --clear $(VENV)
+	$(PIP) install --quiet --upgrade pip
+	@touch $@
+
+$(INSTALLED): setup.cfg pyproject.toml $(CREATED)
+	@rm -f $(INSTALLED) $(INSTALLED_TEST)
+	$(PIP) install --editable .
+	@touch $@
+
+$(INSTALLED_TEST): setup.cfg pyproject.toml $(CREATED)
+	@rm -f $(INSTALLED) $(INSTALLED_TEST)
+	$(PIP) install --editable '.[test]'
+	@touch $(INSTALLED) $@

@@ -1,0 +1,156 @@
+"""What the conformance tests run over: every public layer and every name of the zoo, small.
+
+A layer or a name that is missing here fails `test_builds.py`.
+"""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import keras
+import numpy as np
+
+from tf_routing import layers, models, zoo
+
+ROOT = Path(__file__).resolve().parents[2]
+BATCH = 4
+CLASSES = 5
+
+
+class LayerSubject(NamedTuple):
+    """One way to use a layer: its name, arguments, input shapes and expected output shapes (batch left out)."""
+
+    layer: str
+    arguments: dict[str, Any]
+    inputs: tuple[tuple[int, ...], ...]
+    outputs: tuple[tuple[int, ...], ...]
+
+    def build(self) -> keras.layers.Layer:
+        """Returns a new layer."""
+        return getattr(layers, self.layer)(**self.arguments)
+
+    def tensors(self) -> list[np.ndarray]:
+        """Returns one batch for each input, the same on every call."""
+        random = np.random.default_rng(7)
+        return [random.normal(size=(BATCH, *shape)).astype("float32") for shape in self.inputs]
+
+
+_MAPS, _VECTOR = (6, 8, 4), (6,)
+
+LAYERS: dict[str, LayerSubject] = {
+    "cross_connection_maps": LayerSubject("CrossConnection", {"paths": 3}, (_MAPS,) * 2, (_MAPS,) * 3),
+    "cross_connection_vectors": LayerSubject("CrossConnection", {"paths": 2}, (_VECTOR,) * 2, (_VECTOR,) * 2),
+    "cross_connection_one_to_many": LayerSubject("CrossConnection", {"paths": 2}, (_MAPS,), (_MAPS,) * 2),
+    "cross_prediction_maps": LayerSubject(
+        "CrossPrediction", {"paths": 3, "filters": 5}, (_MAPS,) * 2, ((6, 8, 5),) * 3
+    ),
+    "cross_prediction_vectors": LayerSubject("CrossPrediction", {"paths": 2, "units": 5}, (_VECTOR,) * 3, ((5,),) * 2),
+    "cross_prediction_one_to_many": LayerSubject(
+        "CrossPrediction", {"paths": 2, "filters": 5, "use_bias": False}, (_MAPS,), ((6, 8, 5),) * 2
+    ),
+    "cross_stitch": LayerSubject("CrossStitch", {"paths": 2}, (_MAPS,) * 2, (_MAPS,) * 2),
+    "cross_stitch_per_channel": LayerSubject(
+        "CrossStitch", {"paths": 3, "per_channel": True}, (_VECTOR,) * 2, (_VECTOR,) * 3
+    ),
+    "gate_maps": LayerSubject("Gate", {"choices": 3}, (_MAPS,), ((3,),)),
+    "gate_vectors": LayerSubject("Gate", {"choices": 2, "hidden": 8}, (_VECTOR,), ((2,),)),
+    "identity_shortcut": LayerSubject("IdentityShortcut", {"filters": 7}, ((7, 8, 4),), ((4, 4, 7),)),
+    "identity_shortcut_no_padding": LayerSubject(
+        "IdentityShortcut", {"filters": 4, "strides": 3}, (_MAPS,), ((2, 3, 4),)
+    ),
+    "squeeze_excite_hidden": LayerSubject("SqueezeExcite", {"hidden": 8}, (_MAPS,), (_MAPS,)),
+    "squeeze_excite_ratio": LayerSubject("SqueezeExcite", {"ratio": 2}, (_MAPS,), (_MAPS,)),
+}
+
+_SMALL = {"classes": CLASSES, "input_shape": (16, 16, 3), "width_multiplier": 0.125}
+# Five pools, and five halvings, need larger images.
+_OWN = {"vgg16_cifar": {**_SMALL, "input_shape": (32, 32, 3)}, "resnet50_2cc": {**_SMALL, "input_shape": (64, 64, 3)}}
+
+MODELS: dict[str, dict[str, Any]] = {
+    name: _OWN.get(name, _SMALL)
+    for name in (
+        *("basecnn", "widecnn", "deepcnn", "deepcnn_10conv", "basecnn_3", "basecnn_ensemble3", "all_ensemble"),
+        *("sebasecnn", "sedeepcnn", "crossstitch2", "vgg16_cifar"),
+        *("basecnn_2cp", "basecnn_3cp", "basecnn_4cp", "basecnn_2cc", "basecnn_3cc", "basecnn_4cc"),
+        *("resnet20", "resnet110", "resnet20_2cp", "resnet20_3cp", "resnet20_4cp"),
+        *("resnet20_2cc", "resnet20_3cc", "resnet20_4cc", "resnet32_2cc", "resnet32_3cc", "resnet32_4cc"),
+        "resnet50_2cc",
+    )
+}
+
+LEFT_OUT: dict[str, str] = {
+    "resnet110": "resnet20 with six times the blocks: the same builder, and the slowest net to build and train",
+}
+"""Names that only `test_builds.py` runs, with the reason."""
+
+TRAINED = [name for name in MODELS if name not in LEFT_OUT]
+
+
+def small(name: str) -> models.RoutedModel:
+    """Returns a new small net of the zoo."""
+    return zoo.get(name, **MODELS[name])
+
+
+def images(name: str, count: int = BATCH) -> np.ndarray:
+    """Returns images in [0, 1] for a small net, the same on every call."""
+    shape = (count, *MODELS[name]["input_shape"])
+    return np.random.default_rng(11).uniform(size=shape).astype("float32")
+
+
+def labels(count: int = BATCH) -> np.ndarray:
+    """Returns class indices for `images`."""
+    return np.arange(count) % CLASSES
+
+
+def layer_model(subject: LayerSubject, cls: type[keras.Model] = keras.Model) -> keras.Model:
+    """Returns a functional model of one layer and a dense layer on everything it returns."""
+    inputs = [keras.Input(shape, name=f"input_{i}") for i, shape in enumerate(subject.inputs, 1)]
+    outputs = keras.tree.flatten(subject.build()(inputs if len(inputs) > 1 else inputs[0]))
+    flat = [keras.layers.Flatten()(output) for output in outputs]
+    joined = keras.layers.Concatenate()(flat) if len(flat) > 1 else flat[0]
+    prediction = keras.layers.Dense(CLASSES, "softmax", dtype="float32", name="prediction")(joined)
+    return cls(inputs if len(inputs) > 1 else inputs[0], prediction)
+
+
+def layer_batch(subject: LayerSubject) -> Any:
+    """Returns what `layer_model` takes: one array, or a list of them."""
+    tensors = subject.tensors()
+    return tensors if len(tensors) > 1 else tensors[0]
+
+
+def rich_model() -> models.RoutedModel:
+    """Returns a model that holds every public layer."""
+    image = keras.Input((8, 8, 3), name="image")
+    tensors = layers.CrossPrediction(2, filters=4, name="route_1")(image, return_gates=True)[0]
+    tensors = layers.CrossConnection(2, name="route_2")(tensors, return_gates=True)[0]
+    tensors = layers.CrossStitch(2, name="stitch")(tensors)
+    maps = keras.layers.Average(name="average")(tensors)
+    maps = layers.SqueezeExcite(hidden=3, name="squeeze_excite")(maps)
+    maps = layers.IdentityShortcut(6, name="shortcut")(maps)
+    gate = layers.Gate(3, name="gate")(maps)
+    vector = keras.layers.Concatenate(name="joined")([keras.layers.GlobalAveragePooling2D(name="pool")(maps), gate])
+    return models.RoutedModel(image, keras.layers.Dense(CLASSES, "softmax", name="head")(vector), name="rich")
+
+
+def disturb(model: keras.Model) -> None:
+    """Moves every weight off its initial value, so that a weight that is lost on the way shows."""
+    random = np.random.default_rng(3)
+    for weight in model.weights:
+        # Upwards only: moving variances must stay positive.
+        weight.assign(np.asarray(weight) + random.uniform(0.01, 0.1, size=weight.shape))
+
+
+def start_python(code: str, *arguments: Any, **environment: str) -> subprocess.Popen[str]:
+    """Starts a fresh Python process on `code` that can import the package and this module."""
+    variables = {**os.environ, "PYTHONPATH": str(ROOT), "TF_CPP_MIN_LOG_LEVEL": "3", **environment}
+    command = [sys.executable, "-c", code, *map(str, arguments)]
+    return subprocess.Popen(command, env=variables, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def finish(process: subprocess.Popen[str]) -> str:
+    """Waits for a process and returns what it printed; fails with its errors if it failed."""
+    printed, errors = process.communicate()
+    assert process.returncode == 0, errors[-4000:]
+    return printed

@@ -1,0 +1,57 @@
+"""Every layer and every net builds: shapes, finite values, probabilities, stable names."""
+
+import keras
+import numpy as np
+import pytest
+from tests.conformance.subjects import BATCH, CLASSES, LAYERS, LEFT_OUT, MODELS, images, layer_batch, small
+
+from tf_routing import layers, models, zoo
+
+
+def _arrays(outputs: object) -> list[np.ndarray]:
+    return [np.asarray(output) for output in keras.tree.flatten(outputs)]
+
+
+def test_every_public_layer_is_a_subject() -> None:
+    assert {subject.layer for subject in LAYERS.values()} == set(layers.__all__)
+
+
+def test_every_zoo_name_is_a_subject() -> None:
+    assert list(MODELS) == zoo.list_models()
+    assert set(LEFT_OUT) <= set(MODELS)
+
+
+@pytest.mark.parametrize("name", LAYERS)
+def test_layer_returns_the_expected_shapes(name: str) -> None:
+    subject = LAYERS[name]
+    outputs = _arrays(subject.build()(layer_batch(subject)))
+    assert [output.shape for output in outputs] == [(BATCH, *shape) for shape in subject.outputs]
+    assert all(np.isfinite(output).all() for output in outputs)
+
+
+@pytest.mark.parametrize("name", LAYERS)
+def test_layer_knows_its_shapes_before_it_sees_data(name: str) -> None:
+    subject = LAYERS[name]
+    inputs = [keras.Input(shape) for shape in subject.inputs]
+    outputs = keras.tree.flatten(subject.build()(inputs if len(inputs) > 1 else inputs[0]))
+    assert [output.shape for output in outputs] == [(None, *shape) for shape in subject.outputs]
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_net_returns_probabilities(name: str) -> None:
+    model = small(name)
+    probabilities = np.asarray(model(images(name), training=False))
+    assert isinstance(model, models.RoutedModel)
+    assert model.name == name
+    assert model.output_shape == (None, CLASSES)
+    assert probabilities.shape == (BATCH, CLASSES)
+    assert probabilities.dtype == np.float32
+    assert (probabilities >= 0).all()
+    np.testing.assert_allclose(probabilities.sum(axis=1), 1, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_layer_names_are_stable(name: str) -> None:
+    first, second = ([layer.name for layer in small(name).layers] for _ in range(2))
+    assert first == second
+    assert len(set(first)) == len(first)

@@ -1,0 +1,61 @@
+"""Every public class and function shows an example, and every example runs."""
+
+import doctest
+import inspect
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+
+from tf_routing import cost, layers, models, objectives, optimizers, zoo
+
+
+def _public(module: Any) -> dict[str, Any]:
+    names = getattr(module, "__all__", None) or [name for name in vars(module) if not name.startswith("_")]
+    found = {name: getattr(module, name) for name in names}
+    # Where there is no `__all__`, what a module imports is not its own.
+    return {
+        f"{module.__name__}.{name}": each
+        for name, each in found.items()
+        if inspect.isroutine(each) or inspect.isclass(each)
+        if each.__module__.startswith(module.__name__)
+    }
+
+
+_MODULES = (cost, layers, models, objectives, optimizers, zoo)
+PUBLIC = {name: each for module in _MODULES for name, each in _public(module).items()}
+
+
+def _documented(name: str, each: Any) -> dict[str, str]:
+    """The docstrings of an object and of its public methods, by name."""
+    found = {name: inspect.getdoc(each) or ""}
+    if inspect.isclass(each):
+        for key, member in vars(each).items():
+            if not key.startswith("_") and (inspect.isroutine(member) or isinstance(member, property)):
+                found[f"{name}.{key}"] = inspect.getdoc(member) or ""
+    return found
+
+
+DOCSTRINGS = {key: text for name, each in PUBLIC.items() for key, text in _documented(name, each).items()}
+
+
+def _names() -> dict[str, Any]:
+    return {"keras": keras, "np": np, **{name.rpartition(".")[2]: each for name, each in PUBLIC.items()}}
+
+
+@pytest.mark.parametrize("name", PUBLIC)
+def test_every_public_name_has_an_example(name: str) -> None:
+    text = DOCSTRINGS[name]
+    assert text, f"{name} has no docstring"
+    assert "Example:" in text, f"the docstring of {name} has no example"
+    assert doctest.DocTestParser().get_examples(text), f"the example of {name} has no code"
+
+
+@pytest.mark.parametrize("name", [name for name, text in DOCSTRINGS.items() if ">>>" in text])
+def test_example_runs(name: str) -> None:
+    test = doctest.DocTestParser().get_doctest(DOCSTRINGS[name], _names(), name, None, 0)
+    printed: list[str] = []
+    runner = doctest.DocTestRunner(optionflags=doctest.NORMALIZE_WHITESPACE)
+    runner.run(test, out=printed.append)
+    assert runner.summarize(verbose=False).failed == 0, "".join(printed)

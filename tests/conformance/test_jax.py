@@ -1,0 +1,98 @@
+"""JAX computes what TensorFlow computes, and trains, with TensorFlow nowhere to be found."""
+
+import importlib.util
+import json
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+from tests.conformance.subjects import LAYERS, disturb, finish, images, layer_batch, layer_model, small, start_python
+
+NETS = ["basecnn_2cc", "resnet20_2cp"]
+
+_COMPUTE = """
+import sys
+
+
+class Blocked:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] == "tensorflow":
+            raise ImportError(f"{name} is blocked")
+
+
+sys.meta_path.insert(0, Blocked())
+
+import json
+
+import keras
+import numpy as np
+from tests.conformance.subjects import LAYERS, images, labels, layer_batch, layer_model, small
+
+assert keras.backend.backend() == "jax"
+stored = np.load(sys.argv[1])
+report = {"differences": {}, "logs": {}}
+
+
+def compare(name, model, x):
+    weights = [stored[f"{name}/{i}"] for i in range(len(model.weights))]
+    model.set_weights(weights)
+    report["differences"][name] = float(np.abs(np.asarray(model(x, training=False)) - stored[f"{name}/y"]).max())
+
+
+for name, subject in LAYERS.items():
+    compare(name, layer_model(subject), layer_batch(subject))
+for name in sys.argv[2:]:
+    model = small(name)
+    compare(name, model, images(name))
+    for decision, values in model.routes(images(name)).items():
+        difference = np.abs(values - stored[f"{name}/{decision}"]).max()
+        report["differences"][f"{name}/{decision}"] = float(difference)
+    model.compile(keras.optimizers.SGD(0.01), metrics=["accuracy"])
+    before = model.get_weights()
+    history = model.fit(images(name, 8), labels(8), batch_size=4, epochs=1, verbose=0).history
+    moved = max(float(np.abs(a - b).max()) for a, b in zip(before, model.get_weights(), strict=True))
+    evaluated = model.evaluate(images(name, 8), labels(8), batch_size=4, verbose=0, return_dict=True)
+    report["logs"][name] = {"moved": moved, "fit": history, "evaluate": evaluated}
+assert "tensorflow" not in sys.modules
+print(json.dumps(report))
+"""
+
+
+def _stored(name: str, model: keras.Model, x: object) -> dict[str, np.ndarray]:
+    disturb(model)
+    weights = {f"{name}/{i}": np.asarray(weight) for i, weight in enumerate(model.weights)}
+    return {**weights, f"{name}/y": np.asarray(model(x, training=False))}
+
+
+@pytest.fixture(scope="module")
+def report(tmp_path_factory: pytest.TempPathFactory) -> dict:
+    if importlib.util.find_spec("jax") is None:
+        pytest.skip("JAX is not installed")
+    path: Path = tmp_path_factory.mktemp("jax") / "tensorflow.npz"
+    stored = {}
+    for name, subject in LAYERS.items():
+        stored.update(_stored(name, layer_model(subject), layer_batch(subject)))
+    for name in NETS:
+        model = small(name)
+        stored.update(_stored(name, model, images(name)))
+        stored.update({f"{name}/{key}": values for key, values in model.routes(images(name)).items()})
+    np.savez(path, **stored)
+    return json.loads(finish(start_python(_COMPUTE, path, *NETS, KERAS_BACKEND="jax")).splitlines()[-1])
+
+
+@pytest.mark.parametrize("name", [*LAYERS, *NETS])
+def test_jax_equals_tensorflow(report: dict, name: str) -> None:
+    own = {key: value for key, value in report["differences"].items() if key.partition("/")[0] == name}
+    assert own
+    assert max(own.values()) < 1e-5, own
+
+
+@pytest.mark.parametrize("name", NETS)
+def test_jax_trains_with_the_default_objective(report: dict, name: str) -> None:
+    logs = report["logs"][name]
+    assert set(logs["fit"]) == {"loss", "classification_loss", "accuracy"}
+    assert logs["fit"]["loss"] == pytest.approx(logs["fit"]["classification_loss"], abs=1e-5)
+    assert set(logs["evaluate"]) == set(logs["fit"])
+    assert np.isfinite([*logs["evaluate"].values(), *(values[0] for values in logs["fit"].values())]).all()
+    assert logs["moved"] > 1e-4

@@ -1,0 +1,105 @@
+"""Every layer and every net comes back from a `.keras` file with the same predictions, in a fresh process too."""
+
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+from tests.conformance.subjects import (
+    LAYERS,
+    TRAINED,
+    disturb,
+    finish,
+    images,
+    labels,
+    layer_batch,
+    layer_model,
+    rich_model,
+    small,
+    start_python,
+)
+
+import tf_routing
+from tf_routing import layers
+from tf_routing.models import RoutedModel
+from tf_routing.optimizers import DecayedSGD
+
+_LOAD = """
+import sys
+import {first}
+import {second}
+import numpy as np
+model = keras.saving.load_model(sys.argv[1])
+expected = np.load(sys.argv[2])
+np.testing.assert_allclose(np.asarray(model(expected["x"], training=False)), expected["y"], atol=1e-6)
+assert type(model) is tf_routing.RoutedModel, type(model)
+assert model.has_objective
+assert type(model.optimizer).__name__ == "DecayedSGD"
+assert model.decision_names == ["route_1", "route_2"]
+"""
+
+
+def _round_trip(model: keras.Model, path: Path) -> keras.Model:
+    model.save(path)
+    return keras.saving.load_model(path)
+
+
+@pytest.mark.parametrize("name", LAYERS)
+def test_layer_comes_back(name: str, tmp_path: Path) -> None:
+    model, x = layer_model(LAYERS[name]), layer_batch(LAYERS[name])
+    disturb(model)
+    loaded = _round_trip(model, tmp_path / "model.keras")
+    np.testing.assert_allclose(np.asarray(loaded(x)), np.asarray(model(x)), atol=1e-6)
+
+
+@pytest.mark.parametrize("name", LAYERS)
+def test_layer_comes_back_from_its_configuration(name: str) -> None:
+    layer = LAYERS[name].build()
+    config = layer.get_config()
+    assert set(LAYERS[name].arguments.items()) <= {key: config[key] for key in LAYERS[name].arguments}.items()
+    assert type(layer).from_config(config).get_config() == config
+
+
+@pytest.mark.parametrize("name", TRAINED)
+def test_net_comes_back(name: str, tmp_path: Path) -> None:
+    model, x = small(name), images(name)
+    model.compile("sgd")
+    disturb(model)
+    loaded = _round_trip(model, tmp_path / "model.keras")
+    assert type(loaded) is type(model)
+    assert loaded.has_objective
+    assert loaded.decision_names == model.decision_names
+    assert loaded.static_cost == model.static_cost
+    np.testing.assert_allclose(np.asarray(loaded(x)), np.asarray(model(x)), atol=1e-6)
+
+
+def test_training_goes_on_where_it_was_saved(tmp_path: Path) -> None:
+    model, x = small("basecnn_2cp"), images("basecnn_2cp")
+    model.compile(DecayedSGD(0.01), run_eagerly=True)
+    model.train_on_batch(x, labels())
+    loaded = _round_trip(model, tmp_path / "model.keras")
+    loaded.run_eagerly = True
+    for each in (model, loaded):
+        each.train_on_batch(x, labels())
+    for expected, weight in zip(model.weights, loaded.weights, strict=True):
+        np.testing.assert_allclose(np.asarray(weight), np.asarray(expected), atol=1e-6)
+
+
+def test_the_rich_model_holds_every_public_layer() -> None:
+    assert set(layers.__all__) <= {type(layer).__name__ for layer in rich_model().layers}
+
+
+def test_a_fresh_process_loads_without_custom_objects(tmp_path: Path) -> None:
+    assert tf_routing.RoutedModel is RoutedModel
+    model, x = rich_model(), np.random.default_rng(5).uniform(size=(4, 8, 8, 3)).astype("float32")
+    model.compile(DecayedSGD(0.01), run_eagerly=True)
+    model.train_on_batch(x, labels())
+    model.save(tmp_path / "rich.keras")
+    np.savez(tmp_path / "expected.npz", x=x, y=np.asarray(model(x, training=False)))
+    orders = [("keras", "tf_routing"), ("tf_routing", "keras")]
+    started = [
+        start_python(_LOAD.format(first=first, second=second), tmp_path / "rich.keras", tmp_path / "expected.npz")
+        for first, second in orders
+    ]
+    for process in started:
+        finish(process)

@@ -1,0 +1,69 @@
+"""The same seed gives the same bits, another seed others."""
+
+import json
+from typing import Any
+
+import pytest
+from tests.conformance.subjects import finish, start_python
+
+NETS = ["basecnn_2cc", "basecnn_2cp", "basecnn_ensemble3", "crossstitch2"]
+
+# A process of its own: determinism, once enabled, stays for all tests that follow.
+_DIGESTS = """
+import hashlib
+import json
+import sys
+
+import keras
+import tensorflow as tf
+from tests.conformance.subjects import LAYERS, images, labels, layer_batch, small
+
+tf.config.experimental.enable_op_determinism()
+
+
+def digest(weights):
+    return hashlib.sha256(b"".join(weight.tobytes() for weight in weights)).hexdigest()
+
+
+def layer(name, seed):
+    keras.utils.set_random_seed(seed)
+    built = LAYERS[name].build()
+    built(layer_batch(LAYERS[name]))
+    return [digest(built.get_weights()) if built.weights else None]
+
+
+def net(name, seed):
+    keras.utils.set_random_seed(seed)
+    model = small(name)
+    digests = [digest(model.get_weights())]
+    model.compile(keras.optimizers.SGD(0.01))
+    model.fit(images(name, 8), labels(8), batch_size=4, epochs=1, verbose=0)
+    return [*digests, digest(model.get_weights())]
+
+
+found = {name: [layer(name, seed) for seed in (1, 1, 2)] for name in LAYERS}
+found.update({name: [net(name, seed) for seed in (1, 1, 2)] for name in sys.argv[1:]})
+print(json.dumps(found))
+"""
+
+
+@pytest.fixture(scope="module")
+def digests() -> dict[str, Any]:
+    return json.loads(finish(start_python(_DIGESTS, *NETS, KERAS_BACKEND="tensorflow")).splitlines()[-1])
+
+
+def test_the_same_seed_gives_the_same_bits(digests: dict[str, Any]) -> None:
+    assert [name for name, (first, second, _) in digests.items() if first != second] == []
+
+
+def test_another_seed_gives_other_bits(digests: dict[str, Any]) -> None:
+    # These have no weights that are drawn at random.
+    fixed = {"cross_stitch", "cross_stitch_per_channel", "identity_shortcut", "identity_shortcut_no_padding"}
+    same = {name for name, (first, _, other) in digests.items() if any(map(str.__eq__, map(str, first), map(str, other)))}
+    assert same == fixed
+
+
+@pytest.mark.parametrize("name", NETS)
+def test_training_moves_the_weights(digests: dict[str, Any], name: str) -> None:
+    initial, trained = digests[name][0]
+    assert initial != trained

@@ -1,0 +1,67 @@
+"""Every layer and every net trains: gradients reach every weight, and one step moves them."""
+
+import warnings
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from tests.conformance.subjects import LAYERS, TRAINED, images, labels, layer_batch, layer_model, small
+
+from tf_routing.models import RoutedModel
+
+
+def _gradients(model: RoutedModel, x: object, y: np.ndarray) -> dict[str, np.ndarray | None]:
+    with tf.GradientTape() as tape:
+        outputs = model(x, training=True, return_outputs=True)
+        loss = model.compute_loss(x=x, y=y, y_pred=outputs)
+    gradients = tape.gradient(loss, model.trainable_variables)
+    return {
+        variable.path: None if gradient is None else np.asarray(gradient)
+        for variable, gradient in zip(model.trainable_variables, gradients, strict=True)
+    }
+
+
+def _assert_trains(model: RoutedModel, x: object) -> None:
+    model.compile(keras.optimizers.SGD(0.1), run_eagerly=True)
+    gradients = _gradients(model, x, labels())
+    assert [path for path, gradient in gradients.items() if gradient is None] == []
+    assert [path for path, gradient in gradients.items() if not np.isfinite(gradient).all()] == []
+    # A bias directly before a batch normalisation has no effect, so only these must have a gradient that is not zero.
+    moved = [path for path in gradients if path.endswith(("/kernel", "/alpha", "/gamma"))]
+    assert [path for path in moved if not np.any(gradients[path])] == []
+    before = {variable.path: np.asarray(variable) for variable in model.trainable_variables}
+    logs = model.train_on_batch(x, labels(), return_dict=True)
+    assert np.isfinite(list(logs.values())).all()
+    after = {variable.path: np.asarray(variable) for variable in model.trainable_variables}
+    assert [path for path in moved if np.array_equal(before[path], after[path])] == []
+
+
+@pytest.mark.parametrize("name", LAYERS)
+def test_layer_trains(name: str) -> None:
+    subject = LAYERS[name]
+    _assert_trains(layer_model(subject, RoutedModel), layer_batch(subject))
+
+
+@pytest.mark.parametrize("name", TRAINED)
+def test_net_trains(name: str) -> None:
+    _assert_trains(small(name), images(name))
+
+
+@pytest.mark.parametrize("name", ["basecnn_2cc", "basecnn_ensemble3"])
+def test_fit_runs_as_a_graph_and_warns_of_nothing(name: str) -> None:
+    model = small(name)
+    model.compile(keras.optimizers.SGD(0.01))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        history = model.fit(images(name, 8), labels(8), batch_size=4, epochs=1, verbose=0).history
+    assert np.isfinite(list(history.values())).all()
+
+
+def test_repeated_steps_lower_the_loss() -> None:
+    model = small("basecnn_2cc")
+    model.compile(keras.optimizers.SGD(0.05))
+    x, y = images("basecnn_2cc"), labels()
+    losses = [model.train_on_batch(x, y, return_dict=True)["loss"] for _ in range(20)]
+    # `train_on_batch` logs the running mean, which falls when the losses do.
+    assert losses[-1] < losses[0]

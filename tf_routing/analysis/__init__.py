@@ -1,0 +1,5 @@
+"""Figures that show how a network decides."""
+
+from tf_routing.analysis.routing_flow import draw_routing_flow, routing_flow
+
+__all__ = ["draw_routing_flow", "routing_flow"]

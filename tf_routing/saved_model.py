@@ -1,0 +1,112 @@
+"""Exports models as SavedModels that run with TensorFlow alone."""
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from tf_routing.files import whole_folder
+from tf_routing.models import RoutedModel
+
+
+def export(
+    model: RoutedModel, path: str | os.PathLike[str], *, class_names: list[str] | None = None
+) -> None:
+    """Writes a SavedModel that loads without Keras and without this library.
+
+    Its signatures take a batch of any size: `serving_default` float images in [0, 1], `serve_uint8` images of bytes;
+    both return `probabilities` and `classes` (indices of the most probable). `routes` takes float images and returns
+    the decisions by name and `macs`, executed per sample.
+
+    Args:
+        model: The model to export.
+        path: Folder to create.
+        class_names: Names by class index, written to `assets/labels.txt`.
+
+    Raises:
+        RuntimeError: If Keras does not run on the TensorFlow backend.
+        ValueError: If the number of names is not the number of classes.
+        FileExistsError: If the folder exists and is not empty.
+
+    Example:
+
+    >>> import tempfile
+    >>> import tensorflow as tf
+    >>> from tf_routing import saved_model, zoo
+    >>> folder = tempfile.mkdtemp() + "/digits"
+    >>> saved_model.export(zoo.get("basecnn_2cc", width_multiplier=0.25), folder)
+    >>> tf.saved_model.load(folder).signatures["routes"](tf.zeros((3, 32, 32, 3)))["route_2"].shape
+    TensorShape([3, 2, 2])
+    """
+    import keras
+
+    if keras.backend.backend() != "tensorflow":
+        raise RuntimeError(
+            f"Export needs the TensorFlow backend; this process runs {keras.backend.backend()!r}. Save the model, and "
+            "load and export it in a process with KERAS_BACKEND=tensorflow."
+        )
+    if class_names is not None and len(class_names) != model.output_shape[-1]:
+        raise ValueError(
+            f"`class_names` must hold {model.output_shape[-1]} names. Received: {len(class_names)} names"
+        )
+    with whole_folder(path) as folder:
+        _write(model, str(folder))
+        if class_names is not None:
+            assets = Path(folder, "assets")
+            assets.mkdir(exist_ok=True)
+            Path(assets, "labels.txt").write_text("\n".join(class_names) + "\n", "utf-8")
+
+
+def _write(model: RoutedModel, folder: str) -> None:
+    import keras
+    import tensorflow as tf
+
+    shape = (None, *model.input_shape[1:])
+
+    def classify(images: Any) -> dict[str, Any]:
+        probabilities = model(images, training=False)
+        return {"probabilities": probabilities, "classes": tf.argmax(probabilities, axis=-1, output_type=tf.int32)}
+
+    def classify_bytes(images: Any) -> dict[str, Any]:
+        return classify(tf.cast(images, tf.float32) / 255)
+
+    def routes(images: Any) -> dict[str, Any]:
+        decisions = _named_decisions(model(images, training=False, return_outputs=True))
+        macs = tf.fill((tf.shape(images)[0],), tf.constant(model.static_cost, tf.int64))
+        return {**decisions, "macs": macs}
+
+    archive = keras.export.ExportArchive()
+    archive.track(model)
+    for name, function, dtype in (
+        ("serving_default", classify, tf.float32),
+        ("serve_uint8", classify_bytes, tf.uint8),
+        ("routes", routes, tf.float32),
+    ):
+        archive.add_endpoint(name, function, [tf.TensorSpec(shape, dtype, name="images")])
+    archive.write_out(folder, verbose=False)
+
+
+def _named_decisions(outputs: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Flattens the outputs of an ensemble's members; signature outputs must be tensors."""
+    named = {}
+    for name, value in outputs.items():
+        if isinstance(value, dict):
+            named.update(_named_decisions(value, f"{prefix}{name}_"))
+        elif name not in ("probabilities", "logits"):
+            named[prefix + name] = value
+    return named
+
+
+def describe(path: str | os.PathLike[str]) -> str:
+    """Returns the signatures of a SavedModel as readable JSON: inputs and outputs with shapes and types."""
+    import tensorflow as tf
+
+    signatures = tf.saved_model.load(os.fspath(path)).signatures
+    table = {
+        name: {
+            "inputs": {key: str(spec) for key, spec in function.structured_input_signature[1].items()},
+            "outputs": {key: str(spec) for key, spec in function.structured_outputs.items()},
+        }
+        for name, function in signatures.items()
+    }
+    return json.dumps(table, indent=2)

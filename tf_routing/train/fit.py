@@ -1,0 +1,193 @@
+"""`tf-routing fit`: trains a network, or continues a run that stopped."""
+
+import argparse
+import dataclasses
+import json
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from tf_routing import data, objectives, zoo
+from tf_routing.analysis import draw_routing_flow
+from tf_routing.data.batches import evaluation_batches, steps_per_epoch, training_batches
+from tf_routing.files import whole_file
+from tf_routing.models import RoutedModel
+from tf_routing.optimizers import DecayedSGD
+from tf_routing.train.callbacks import EpochCheckpoint, EpochLog
+from tf_routing.train.checkpoint import restore_checkpoint
+from tf_routing.train.recipe import Recipe, load_recipe
+from tf_routing.train.run_record import open_record, write_json, write_record
+from tf_routing.validation import positive_integer
+
+_EVALUATION_BATCH = 256
+_PICTURED = 3
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Trains as the command line says and prints the result."""
+    recipe = _chosen_recipe(arguments)
+    dataset = data.load(arguments.dataset, arguments.data_dir)
+    output = Path(arguments.output)
+    record = fit(
+        arguments.model, dataset, recipe, output, seed=arguments.seed, width_multiplier=arguments.width_multiplier
+    )
+    if arguments.record:
+        _append_result(Path(arguments.record), record)
+    final = record["final"]
+    print(
+        f"{arguments.model} on {dataset.name}: accuracy {final['accuracy']:.4f} (seed {arguments.seed}, "
+        f"{recipe.epochs} epochs, {record['seconds']:.0f} s). Everything is in {output}."
+    )
+
+
+def _chosen_recipe(arguments: argparse.Namespace) -> Recipe:
+    recipe = load_recipe(arguments.recipe)
+    given = {"epochs": arguments.epochs, "batch_size": arguments.batch_size}
+    return dataclasses.replace(recipe, **{key: value for key, value in given.items() if value is not None})
+
+
+def fit(
+    architecture: str,
+    dataset: data.Dataset,
+    recipe: Recipe,
+    output: Path,
+    *,
+    seed: int = 0,
+    width_multiplier: float = 1.0,
+) -> dict[str, Any]:
+    """Trains a network of the zoo into a folder, or continues what stopped there.
+
+    The folder then holds `model.keras`, `checkpoints/`, `log.csv`, `tensorboard/`, `run.json` and, for networks that
+    route, `routing.png`.
+
+    Args:
+        architecture: Name of the zoo.
+        dataset: What to train and test on; images are standardised inside the model.
+        recipe: How to train.
+        output: Folder of the run.
+        seed: Integer, seeds weights, order and augmentation.
+        width_multiplier: Float that scales the widths of the network.
+
+    Returns:
+        The content of `run.json`.
+
+    Raises:
+        ValueError: If an argument is wrong, or the folder holds something else than this run.
+    """
+    positive_integer("seed", seed + 1)
+    keras.utils.set_random_seed(seed)
+    steps = steps_per_epoch(dataset.train, recipe.batch_size)
+    if steps == 0:
+        raise ValueError(f"`batch_size` must be at most {len(dataset.train.labels)}. Received: {recipe.batch_size}")
+    model = _compiled(architecture, dataset, recipe, steps, width_multiplier)
+    record = open_record(output, _arguments(architecture, dataset, recipe, seed, width_multiplier))
+    if "final" in record:
+        print(f"{output} is finished; nothing to do.")
+        return record
+    epoch, step = restore_checkpoint(model, output / "checkpoints")
+    if step:
+        print(f"continuing at step {step}")
+        record["continued_at_step"].append(step)
+    write_record(output, record)
+    _train(model, dataset, recipe, output, seed, epoch, record)
+    return _finish(model, dataset, output, record)
+
+
+def _arguments(architecture: str, dataset: data.Dataset, recipe: Recipe, seed: int, width: float) -> dict[str, Any]:
+    images = {"train_images": len(dataset.train.labels), "test_images": len(dataset.test.labels)}
+    # Through JSON, so that tuples compare as what a record of an earlier run holds.
+    recipe_values = json.loads(json.dumps(dataclasses.asdict(recipe)))
+    return {
+        "model": architecture,
+        "dataset": dataset.name,
+        **images,
+        "seed": seed,
+        "width_multiplier": width,
+        "recipe": recipe_values,
+    }
+
+
+def _compiled(architecture: str, dataset: data.Dataset, recipe: Recipe, steps: int, width: float) -> RoutedModel:
+    model = zoo.get(
+        architecture,
+        classes=dataset.classes,
+        input_shape=dataset.image_shape,
+        standardize=dataset.channel_statistics(),
+        width_multiplier=width,
+    )
+    objective = model.default_objective()
+    if recipe.label_smoothing and isinstance(objective, objectives.Classification):
+        objective = objectives.Classification(recipe.label_smoothing)
+    optimizer = DecayedSGD(recipe.learning_rates(steps), recipe.momentum, recipe.kernel_decay)
+    model.compile(optimizer, metrics=["accuracy"], objective=objective)
+    return model
+
+
+def _train(
+    model: RoutedModel,
+    dataset: data.Dataset,
+    recipe: Recipe,
+    output: Path,
+    seed: int,
+    epoch: int,
+    record: dict[str, Any],
+) -> None:
+    steps = steps_per_epoch(dataset.train, recipe.batch_size)
+    mirror = recipe.mirror and dataset.mirrors
+    batches = training_batches(dataset.train, recipe.batch_size, seed, recipe.epochs, epoch, recipe.shift, mirror)
+    checkpoint = EpochCheckpoint(output / "checkpoints", steps)
+    callbacks = [
+        EpochLog(output / "log.csv", epoch, steps),
+        keras.callbacks.TensorBoard(output / "tensorboard", write_graph=False),
+        checkpoint,
+    ]
+    started = time.perf_counter()
+    try:
+        model.fit(
+            batches,
+            epochs=recipe.epochs,
+            initial_epoch=epoch,
+            steps_per_epoch=steps,
+            shuffle=False,
+            validation_data=evaluation_batches(dataset.test, _EVALUATION_BATCH),
+            callbacks=callbacks,
+            # A bar that redraws is for terminals; a log file gets one line per epoch.
+            verbose=1 if sys.stdout.isatty() else 2,
+        )
+    except KeyboardInterrupt:
+        print(f"\nStopped; the finished epochs are in {output}. The same command continues.", file=sys.stderr)
+        raise
+    finally:
+        record["seconds"] = round(record["seconds"] + time.perf_counter() - started, 1)
+        write_record(output, record)
+
+
+def _finish(model: RoutedModel, dataset: data.Dataset, output: Path, record: dict[str, Any]) -> dict[str, Any]:
+    results = model.evaluate(evaluation_batches(dataset.test, _EVALUATION_BATCH), verbose=0, return_dict=True)
+    with whole_file(output / "model.keras") as temporary:
+        model.save(temporary)
+    if model.decision_names:
+        images = dataset.test.images[:_PICTURED] / 255
+        titles = [dataset.class_names[label] for label in dataset.test.labels[:_PICTURED]]
+        draw_routing_flow(model, images, output / "routing.png", titles)
+    record["final"] = {
+        **{name: float(value) for name, value in results.items()},
+        "parameters": int(sum(np.prod(weight.shape) for weight in model.trainable_weights)),
+        "macs": model.static_cost,
+    }
+    record["class_names"] = dataset.class_names
+    write_record(output, record)
+    return record
+
+
+def _append_result(file: Path, record: dict[str, Any]) -> None:
+    rows = json.loads(file.read_text("utf-8")) if file.exists() else []
+    arguments = record["arguments"]
+    row = {key: arguments[key] for key in ("model", "dataset", "seed", "width_multiplier")}
+    row |= {"recipe": arguments["recipe"]["name"], "epochs": arguments["recipe"]["epochs"]}
+    row |= {**record["final"], "seconds": record["seconds"], "versions": record["versions"]}
+    write_json(file, [*rows, row])

@@ -1,0 +1,122 @@
+"""Training recipes: how long, how fast, with which augmentation. Data files, one per study."""
+
+import dataclasses
+import tomllib
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from tf_routing.validation import one_of, positive_integer, positive_number, unknown
+
+SCHEDULES = ("steps", "cosine")
+
+
+@dataclasses.dataclass(frozen=True)
+class Recipe:
+    """How to train.
+
+    Args:
+        name: Name of the recipe's file without its ending.
+        title: One line on what it trains.
+        epochs: Integer.
+        batch_size: Integer, images per step over all replicas.
+        learning_rate: Float, the highest.
+        schedule: `"steps"` divides the rate after some epochs, `"cosine"` lowers it to zero along half a cosine.
+        drops: For `"steps"`: epochs after which the rate is divided.
+        drop_factor: For `"steps"`: by how much.
+        warmup_epochs: Float, epochs over which a `"cosine"` rate rises from zero first.
+        momentum: Float.
+        kernel_decay: Float, L2 decay of kernels.
+        label_smoothing: Float.
+        shift: Integer, pixels by which images move at most.
+        mirror: Boolean, whether images are flipped left to right (where the dataset allows it).
+    """
+
+    name: str
+    title: str
+    epochs: int
+    batch_size: int
+    learning_rate: float
+    schedule: str = "steps"
+    drops: tuple[int, ...] = ()
+    drop_factor: float = 10.0
+    warmup_epochs: float = 0.0
+    momentum: float = 0.9
+    kernel_decay: float = 1e-4
+    label_smoothing: float = 0.0
+    shift: int = 4
+    mirror: bool = True
+
+    def __post_init__(self) -> None:
+        positive_integer("epochs", self.epochs)
+        positive_integer("batch_size", self.batch_size)
+        positive_number("learning_rate", self.learning_rate)
+        one_of("schedule", self.schedule, SCHEDULES)
+
+    def learning_rates(self, steps_per_epoch: int) -> Any:
+        """Returns the Keras learning-rate schedule for epochs of this many steps."""
+        import keras
+
+        schedules = keras.optimizers.schedules
+        if self.schedule == "cosine":
+            warmup = round(self.warmup_epochs * steps_per_epoch)
+            decay = max(1, self.epochs * steps_per_epoch - warmup)
+            start = 0.0 if warmup else self.learning_rate
+            return schedules.CosineDecay(
+                start, decay, warmup_target=self.learning_rate if warmup else None, warmup_steps=warmup
+            )
+        values = [self.learning_rate / self.drop_factor**drop for drop in range(len(self.drops) + 1)]
+        boundaries = [epoch * steps_per_epoch for epoch in self.drops]
+        return schedules.PiecewiseConstantDecay(boundaries, values) if boundaries else self.learning_rate
+
+
+def list_recipes() -> list[str]:
+    """Returns the names of the recipes that come with the library."""
+    return sorted(Path(entry.name).stem for entry in _folder().iterdir() if entry.name.endswith(".toml"))
+
+
+def load_recipe(name: str) -> Recipe:
+    """Reads a recipe.
+
+    Args:
+        name: A name of `list_recipes()`, or the path of a `.toml` file.
+
+    Returns:
+        A `Recipe`.
+
+    Raises:
+        ValueError: If the name, a key or a value is not known.
+        FileNotFoundError: If the path names no file.
+
+    Example:
+
+    >>> from tf_routing.train.recipe import load_recipe
+    >>> load_recipe("multipath_cnn").drops
+    (80, 150)
+    """
+    if name.endswith(".toml"):
+        path = Path(name)
+        if not path.exists():
+            raise FileNotFoundError(f"No recipe file {name}. Recipes by name: {', '.join(list_recipes())}.")
+        return _parsed(path.stem, path.read_text("utf-8"))
+    if name not in list_recipes():
+        raise ValueError(unknown("recipe", name, list_recipes()))
+    return _parsed(name, _folder().joinpath(f"{name}.toml").read_text("utf-8"))
+
+
+def _parsed(name: str, text: str) -> Recipe:
+    values = tomllib.loads(text)
+    known = [field.name for field in dataclasses.fields(Recipe)]
+    for key in values:
+        if key not in known:
+            raise ValueError(f"Recipe {name}: {unknown('key', key, known)}")
+    missing = [key for key in ("title", "epochs", "batch_size", "learning_rate") if key not in values]
+    if missing:
+        raise ValueError(f"Recipe {name} lacks: {', '.join(missing)}.")
+    if "drops" in values:
+        values["drops"] = tuple(values["drops"])
+    return Recipe(name=name, **values)
+
+
+def _folder() -> Any:
+    return resources.files("tf_routing.train").joinpath("recipes")
