@@ -9,9 +9,7 @@ from tf_routing.files import whole_folder
 from tf_routing.models import RoutedModel
 
 
-def export(
-    model: RoutedModel, path: str | os.PathLike[str], *, class_names: list[str] | None = None
-) -> None:
+def export(model: RoutedModel, path: str | os.PathLike[str], *, class_names: list[str] | None = None) -> None:
     """Writes a SavedModel that loads without Keras and without this library.
 
     Its signatures take a batch of any size: `serving_default` float images in [0, 1], `serve_uint8` images of bytes;
@@ -46,9 +44,7 @@ def export(
             "load and export it in a process with KERAS_BACKEND=tensorflow."
         )
     if class_names is not None and len(class_names) != model.output_shape[-1]:
-        raise ValueError(
-            f"`class_names` must hold {model.output_shape[-1]} names. Received: {len(class_names)} names"
-        )
+        raise ValueError(f"`class_names` must hold {model.output_shape[-1]} names. Received: {len(class_names)} names")
     with whole_folder(path) as folder:
         _write(model, str(folder))
         if class_names is not None:

@@ -18,7 +18,9 @@ def one_of(argument: str, value: Any, accepted: Iterable[Any]) -> Any:
     """Returns `value` if it is among `accepted`, else raises a `ValueError` that names the argument."""
     accepted = tuple(accepted)
     if value not in accepted:
-        raise ValueError(f"`{argument}` must be one of {', '.join(map(repr, accepted))}. Received: {argument}={value!r}")
+        raise ValueError(
+            f"`{argument}` must be one of {', '.join(map(repr, accepted))}. Received: {argument}={value!r}"
+        )
     return value
 
 

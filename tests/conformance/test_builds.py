@@ -3,8 +3,8 @@
 import keras
 import numpy as np
 import pytest
-from tests.conformance.subjects import BATCH, CLASSES, LAYERS, LEFT_OUT, MODELS, images, layer_batch, small
 
+from tests.conformance.subjects import BATCH, CLASSES, LAYERS, LEFT_OUT, MODELS, images, layer_batch, small
 from tf_routing import layers, models, zoo
 
 

@@ -3,6 +3,7 @@
 import os
 
 import pytest
+
 from tests.conformance.subjects import ROOT, finish, start_python
 
 MODULES = [

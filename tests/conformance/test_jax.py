@@ -7,6 +7,7 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
+
 from tests.conformance.subjects import LAYERS, disturb, finish, images, layer_batch, layer_model, small, start_python
 
 NETS = ["basecnn_2cc", "resnet20_2cp"]

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import keras
 import numpy as np
 import pytest
+
 from tests.conformance.subjects import BATCH, CLASSES, LAYERS, TRAINED, images, labels, layer_batch, small
 
 

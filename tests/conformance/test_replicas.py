@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 import pytest
+
 from tests.conformance.subjects import finish, start_python
 
 _TRAIN = """

@@ -5,6 +5,8 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
+
+import tf_routing
 from tests.conformance.subjects import (
     LAYERS,
     TRAINED,
@@ -18,8 +20,6 @@ from tests.conformance.subjects import (
     small,
     start_python,
 )
-
-import tf_routing
 from tf_routing import layers
 from tf_routing.models import RoutedModel
 from tf_routing.optimizers import DecayedSGD

@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 import pytest
+
 from tests.conformance.subjects import finish, start_python
 
 NETS = ["basecnn_2cc", "basecnn_2cp", "basecnn_ensemble3", "crossstitch2"]

@@ -6,8 +6,8 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from tests.conformance.subjects import LAYERS, TRAINED, images, labels, layer_batch, layer_model, small
 
+from tests.conformance.subjects import LAYERS, TRAINED, images, labels, layer_batch, layer_model, small
 from tf_routing.models import RoutedModel
 
 

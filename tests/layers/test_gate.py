@@ -36,7 +36,8 @@ def test_one_hand_computed_value() -> None:
     gate = Gate(2, hidden=2, dtype="float64")
     gate.build((None, 2))
     # Hidden: relu(1*1 + 2*0 + 0, 1*0 + 2*(-1) + 1) = (1, 0); scores: (0, ln 3).
-    gate.set_weights([np.array([[1.0, 0.0], [0.0, -1.0]]), [0.0, 1.0], np.array([[0.0, np.log(3)], [9.0, 9.0]]), [0, 0]])
+    weights = [[[1.0, 0.0], [0.0, -1.0]], [0.0, 1.0], [[0.0, np.log(3)], [9.0, 9.0]], [0.0, 0.0]]
+    gate.set_weights([np.array(each) for each in weights])
     np.testing.assert_allclose(np.asarray(gate(np.array([[1.0, 2.0]]))), [[0.25, 0.75]], rtol=1e-12)
 
 

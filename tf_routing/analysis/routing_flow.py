@@ -59,13 +59,10 @@ def routing_flow(model: RoutedModel, image: Any) -> list[RouteFlow]:
     if not names:
         raise ValueError(f"{model.name!r} has no routing layer, so there is no flow to draw.")
     layers = [model.get_layer(name) for name in names]
-    probe = keras.Model(model.inputs, [_parallel(layer.input) + list(keras.tree.flatten(layer.output)) for layer in layers])
+    tensors = [keras.tree.flatten(layer.input) + keras.tree.flatten(layer.output) for layer in layers]
+    probe = keras.Model(model.inputs, tensors)
     values = probe.predict(np.asarray(image)[None], verbose=0)
     return [_flow(layer, [np.asarray(value)[0] for value in each]) for layer, each in zip(layers, values, strict=True)]
-
-
-def _parallel(tensors: Any) -> list[Any]:
-    return list(keras.tree.flatten(tensors))
 
 
 def _flow(layer: Any, values: list[np.ndarray]) -> RouteFlow:
@@ -87,7 +84,7 @@ def draw_routing_flow(
     """Draws the routing flow of some images, one row each, to a PNG file.
 
     Red boxes are the tensors that enter and leave each routing layer, the darker the more active; blue circles and
-    lines are gates, the darker and thicker the more they let through.
+    lines are gates, the darker and thicker the more they let through; white boxes are the layers between routers.
 
     Args:
         model: A multi-path `RoutedModel`.
@@ -140,10 +137,18 @@ def _draw_flow(axes: Any, flow: list[RouteFlow], paths: int) -> None:
         axes.text(left + 1, paths * _ROW - 0.32, route.name.replace("_", " "), ha="center", fontsize=8, color="#444444")
         if column:
             for y in starts:
-                axes.plot([left - 0.95, left - 0.28], [y, y], color="#999999", lw=1, zorder=0)
+                _draw_layers(axes, left - 0.6, y)
     axes.set_xlim(-0.5, 3.2 * len(flow) - 0.7)
     axes.set_ylim(-0.6, paths * _ROW)
     axes.axis("off")
+
+
+def _draw_layers(axes: Any, x: float, y: float) -> None:
+    """An uncoloured box for the layers between two routers."""
+    from matplotlib.patches import Rectangle
+
+    axes.plot([x - 0.35, x + 0.35], [y, y], color="#999999", lw=1, zorder=0)
+    axes.add_patch(Rectangle((x - 0.15, y - 0.28), 0.3, 0.56, facecolor="white", edgecolor="#999999", lw=0.8, zorder=1))
 
 
 def _rows(count: int, paths: int) -> list[float]:
@@ -162,7 +167,14 @@ def _draw_box(axes: Any, x: float, y: float, share: float) -> None:
 
 def _draw_gate(axes: Any, left: float, start: float, end: float, gate: float) -> None:
     weight = float(np.clip(gate, 0, 1))
-    axes.plot([left + 0.25, left + 1.75], [start, end], color=_GATE, alpha=0.12 + 0.88 * weight, lw=0.5 + 3.5 * weight, zorder=1)
+    axes.plot(
+        [left + 0.25, left + 1.75],
+        [start, end],
+        color=_GATE,
+        alpha=0.12 + 0.88 * weight,
+        lw=0.5 + 3.5 * weight,
+        zorder=1,
+    )
     # A third along the line, where the lines of one input have parted and those of two have not yet crossed.
     x, y = left + 0.72, start + (end - start) * 0.31
     axes.scatter([x], [y], s=62, color="white", edgecolors=_GATE, linewidths=0.6, zorder=2)

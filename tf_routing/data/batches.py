@@ -9,7 +9,13 @@ from tf_routing.data.datasets import ImageSet
 
 
 def training_batches(
-    image_set: ImageSet, batch_size: int, seed: int, epochs: int, first_epoch: int = 0, shift: int = 0, mirror: bool = False
+    image_set: ImageSet,
+    batch_size: int,
+    seed: int,
+    epochs: int,
+    first_epoch: int = 0,
+    shift: int = 0,
+    mirror: bool = False,
 ) -> Any:
     """Returns shuffled, augmented batches of all epochs in a row.
 

@@ -82,7 +82,7 @@ class CrossPrediction(RoutingLayer):
         self.predictions: list[list[Any]] = []
         self.normalizations: list[Any] = []
 
-    def build_outputs(self, shapes: list[tuple[int | None, ...]]) -> None:
+    def build_outputs(self, shapes: list[tuple[Any, ...]]) -> None:
         rank, argument = (4, "filters") if self.filters else (2, "units")
         if len(shapes[0]) != rank:
             raise ValueError(f"With `{argument}`, inputs must be of rank {rank}. Received shapes: {shapes}")
@@ -112,7 +112,7 @@ class CrossPrediction(RoutingLayer):
             momentum=self.momentum, epsilon=self.epsilon, dtype=self.dtype_policy, name=f"normalization_{j}"
         )
 
-    def _predicted_shape(self, shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
+    def _predicted_shape(self, shape: tuple[Any, ...]) -> tuple[Any, ...]:
         return (*shape[:-1], self.filters or self.units)
 
     def combine(self, inputs: list[Any], gates: Any, training: bool | None) -> list[Any]:
@@ -124,9 +124,13 @@ class CrossPrediction(RoutingLayer):
 
     def macs(self, input_shape: Any) -> int:
         shapes = parallel_shapes(type(self).__name__, input_shape)
-        kernel = shapes[0][-1] * (self.filters * self.kernel_size**2 if self.filters else self.units)
-        positions = shapes[0][1] * shapes[0][2] if self.filters else 1
-        return super().macs(shapes) + len(shapes) * self.paths * positions * kernel
+        prediction = self._prediction_macs(shapes[0])
+        return super().macs(shapes) + len(shapes) * self.paths * prediction
+
+    def _prediction_macs(self, shape: tuple[Any, ...]) -> int:
+        if self.filters:
+            return shape[1] * shape[2] * shape[3] * self.filters * self.kernel_size**2
+        return shape[1] * (self.units or 0)
 
     def get_config(self) -> dict[str, Any]:
         config = {

@@ -61,7 +61,7 @@ class Gate(keras.layers.Layer):
             choices, kernel_initializer=choice_initializer, dtype=self.dtype_policy, name="choice"
         )
 
-    def build(self, input_shape: tuple[int | None, ...]) -> None:
+    def build(self, input_shape: Any) -> None:
         if len(input_shape) not in (2, 4):
             raise ValueError(
                 "Gate takes a tensor (batch, height, width, channels) or (batch, channels). "
@@ -77,10 +77,10 @@ class Gate(keras.layers.Layer):
     def call(self, inputs: Any) -> Any:
         return ops.softmax(self.scores(inputs), axis=-1)
 
-    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
+    def compute_output_shape(self, input_shape: Any) -> tuple[int | None, ...]:
         return (input_shape[0], self.choices)
 
-    def macs(self, input_shape: tuple[int | None, ...]) -> int:
+    def macs(self, input_shape: Any) -> int:
         """Returns the multiply-accumulates per sample for an input of this shape, batch included."""
         return self.hidden * (input_shape[-1] + self.choices)
 

@@ -39,7 +39,7 @@ class IdentityShortcut(keras.layers.Layer):
         self.filters = positive_integer("filters", filters)
         self.strides = positive_integer("strides", strides)
 
-    def build(self, input_shape: tuple[int | None, ...]) -> None:
+    def build(self, input_shape: Any) -> None:
         if len(input_shape) != 4 or input_shape[-1] > self.filters:
             raise ValueError(
                 f"IdentityShortcut takes maps of at most filters={self.filters} channels. "

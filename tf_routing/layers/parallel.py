@@ -12,7 +12,7 @@ def as_parallel(owner: str, inputs: Any) -> list[Any]:
     return tensors
 
 
-def parallel_shapes(owner: str, input_shape: Any) -> list[tuple[int | None, ...]]:
+def parallel_shapes(owner: str, input_shape: Any) -> list[tuple[Any, ...]]:
     """Returns the shapes of the parallel inputs, all alike and of rank 2 or 4, or raises a `ValueError` with them."""
     shapes: Sequence[Any] = input_shape if input_shape and isinstance(input_shape[0], (list, tuple)) else [input_shape]
     shapes = [tuple(shape) for shape in shapes]

@@ -30,9 +30,7 @@ class RoutingLayer(keras.layers.Layer):
         List of n tensors; with `return_gates`, a pair of that list and the gates `(batch, m, n)`.
     """
 
-    def __init__(
-        self, paths: int, hidden: int = 16, choice_initializer: Any = "glorot_uniform", **kwargs: Any
-    ) -> None:
+    def __init__(self, paths: int, hidden: int = 16, choice_initializer: Any = "glorot_uniform", **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.paths = positive_integer("paths", paths)
         self.hidden = positive_integer("hidden", hidden)
@@ -48,11 +46,9 @@ class RoutingLayer(keras.layers.Layer):
 
     def _gate(self, i: int) -> Gate:
         initializer = keras.initializers.serialize(self.choice_initializer)
-        return Gate(
-            self.paths, self.hidden, choice_initializer=initializer, dtype=self.dtype_policy, name=f"gate_{i}"
-        )
+        return Gate(self.paths, self.hidden, choice_initializer=initializer, dtype=self.dtype_policy, name=f"gate_{i}")
 
-    def build_outputs(self, shapes: list[tuple[int | None, ...]]) -> None:
+    def build_outputs(self, shapes: list[tuple[Any, ...]]) -> None:
         """Creates what the outputs need beside the gates, for inputs of these shapes."""
 
     def combine(self, inputs: list[Any], gates: Any, training: bool | None) -> list[Any]:
@@ -62,9 +58,7 @@ class RoutingLayer(keras.layers.Layer):
     def call(self, inputs: Any, return_gates: bool = False, training: bool | None = None) -> Any:
         tensors = as_parallel(type(self).__name__, inputs)
         if len(tensors) != len(self.gates):
-            raise ValueError(
-                f"{self.name!r} was built for {len(self.gates)} inputs. Received: {len(tensors)} tensors"
-            )
+            raise ValueError(f"{self.name!r} was built for {len(self.gates)} inputs. Received: {len(tensors)} tensors")
         gates = ops.stack([gate(tensor) for gate, tensor in zip(self.gates, tensors, strict=True)], axis=1)
         outputs = self.combine(tensors, gates, training)
         return (outputs, gates) if return_gates else outputs

@@ -44,7 +44,7 @@ class SqueezeExcite(keras.layers.Layer):
         self.hidden = None if hidden is None else positive_integer("hidden", hidden)
         self.ratio = None if ratio is None else positive_integer("ratio", ratio)
 
-    def build(self, input_shape: tuple[int | None, ...]) -> None:
+    def build(self, input_shape: Any) -> None:
         if len(input_shape) != 4:
             raise ValueError(
                 "SqueezeExcite takes a tensor (batch, height, width, channels). "
@@ -56,14 +56,14 @@ class SqueezeExcite(keras.layers.Layer):
         self.squeeze.build((input_shape[0], channels))
         self.excite.build((input_shape[0], hidden))
 
-    def _hidden(self, channels: int) -> int:
-        return self.hidden or max(1, channels // self.ratio)
+    def _hidden(self, channels: int) -> Any:
+        return self.hidden if self.ratio is None else max(1, channels // self.ratio)
 
     def call(self, inputs: Any) -> Any:
         factors = self.excite(self.squeeze(channel_means(inputs)))
         return inputs * ops.expand_dims(factors, (1, 2))
 
-    def macs(self, input_shape: tuple[int | None, ...]) -> int:
+    def macs(self, input_shape: Any) -> int:
         """Returns the multiply-accumulates per sample for an input of this shape, batch included."""
         return 2 * input_shape[-1] * self._hidden(input_shape[-1])
 

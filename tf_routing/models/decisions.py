@@ -26,4 +26,3 @@ def output_tensors(model: keras.Model) -> dict[str, Any]:
     if any(operation.name == "logits" for operation in model.operations):
         tensors["logits"] = model.get_layer("logits").output
     return {**tensors, **decision_tensors(model)}
-

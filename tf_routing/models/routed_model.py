@@ -131,9 +131,7 @@ class RoutedModel(Step, keras.Model):
             ValueError: If both `loss` and `objective` are given.
         """
         if loss is not None and objective is not None:
-            raise ValueError(
-                f"Give `loss` or `objective`, not both. Received: loss={loss!r}, objective={objective!r}"
-            )
+            raise ValueError(f"Give `loss` or `objective`, not both. Received: loss={loss!r}, objective={objective!r}")
         if objective is not None and not isinstance(objective, Objective):
             raise ValueError(f"`objective` must be an Objective. Received: objective={objective!r}")
         self._terms = None if loss is not None else TermMeans(objective or self.default_objective())

@@ -12,7 +12,7 @@ import keras
 class TensorFlowStep:
     """`train_step` and `test_step` on TensorFlow."""
 
-    def train_step(self, data: Any) -> dict[str, Any]:
+    def train_step(self: Any, data: Any) -> dict[str, Any]:
         import tensorflow as tf
 
         x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
@@ -24,13 +24,13 @@ class TensorFlowStep:
         self.optimizer.apply_gradients(zip(tape.gradient(scaled_loss, variables), variables, strict=True))
         return self._logged(x, y, outputs, sample_weight, loss)
 
-    def test_step(self, data: Any) -> dict[str, Any]:
+    def test_step(self: Any, data: Any) -> dict[str, Any]:
         x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
         outputs = self(x, training=False, return_outputs=self.has_objective)
         loss = self.compute_loss(x=x, y=y, y_pred=outputs, sample_weight=sample_weight, training=False)
         return self._logged(x, y, outputs, sample_weight, loss)
 
-    def _logged(self, x: Any, y: Any, outputs: Any, sample_weight: Any, loss: Any) -> dict[str, Any]:
+    def _logged(self: Any, x: Any, y: Any, outputs: Any, sample_weight: Any, loss: Any) -> dict[str, Any]:
         # `compute_loss` returns a replica's share of the loss; the log shows the whole.
         size = keras.ops.shape(keras.tree.flatten(x)[0])[0]
         self._loss_tracker.update_state(loss * replica_count(), sample_weight=size)
@@ -40,11 +40,14 @@ class TensorFlowStep:
 class JaxStep:
     """What differs in Keras's own stateless step on JAX."""
 
+    has_objective: bool
+
     def stateless_call(self, *args: Any, return_losses: bool = False, **kwargs: Any) -> Any:
         # Keras asks for losses in a training or test step and nowhere else.
         if return_losses and self.has_objective:
             kwargs["return_outputs"] = True
-        return super().stateless_call(*args, return_losses=return_losses, **kwargs)
+        # The next class in line is `keras.Model`, which a mixin cannot name.
+        return super().stateless_call(*args, return_losses=return_losses, **kwargs)  # type: ignore[misc]
 
 
 def replica_count() -> int:

@@ -6,7 +6,7 @@ from rich.console import Console
 from rich.table import Table
 
 from tf_routing import zoo
-from tf_routing.zoo.cards import ModelCard
+from tf_routing.zoo.cards import ModelCard, ReportedRow
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -23,21 +23,32 @@ def run(arguments: argparse.Namespace) -> None:
 
 
 def _reported(card: ModelCard) -> Table:
-    table = Table("built with", "input", "table", title="Counts, and what the paper reports")
-    for heading in ("parameters", "with statistics", "printed, M", "MACs", "error, %"):
-        table.add_column(heading, justify="right")
-    for row in card.reported:
-        call = ", ".join(f"{key}={value}" for key, value in row.arguments.items()) or "defaults"
-        errors = ", ".join(f"{data} {value}" for data, value in row.error_percent.items())
-        counts = [f"{row.trainable_parameters:,}", f"{row.total_parameters:,}"]
-        size = "x".join(map(str, row.input_shape))
-        table.add_row(call, size, row.table, *counts, str(row.parameters_printed_millions or "-"), f"{row.macs:,}", errors or "-")
+    table = Table("", *(_call(row) for row in card.reported), title="Counts, and what the paper reports")
+    fields = {
+        "input": lambda row: "x".join(map(str, row.input_shape)),
+        "classes": lambda row: str(row.classes),
+        "parameters": lambda row: f"{row.trainable_parameters:,}",
+        "with moving statistics": lambda row: f"{row.total_parameters:,}",
+        "printed by the paper": lambda row: f"{row.parameters_printed_millions or '-'} M",
+        "MACs per image": lambda row: f"{row.macs:,}",
+        "where": lambda row: row.table,
+        "error, %": lambda row: "\n".join(f"{data} {value}" for data, value in row.error_percent.items()) or "-",
+    }
+    for heading, field in fields.items():
+        table.add_row(heading, *(field(row) for row in card.reported))
     return table
 
 
+def _call(row: ReportedRow) -> str:
+    return ", ".join(f"{key}={value}" for key, value in row.arguments.items()) or "default arguments"
+
+
 def _measured(card: ModelCard) -> Table:
-    table = Table("dataset", "recipe", "epochs", "seed", "accuracy", "minutes", title="Measured here")
+    table = Table("dataset", "recipe", title="Measured here")
+    for heading in ("width x", "epochs", "seed", "accuracy", "minutes"):
+        table.add_column(heading, justify="right")
     for run_ in card.measured:
-        accuracy, minutes = f"{run_['accuracy']:.4f}", f"{run_['seconds'] / 60:.1f}"
-        table.add_row(run_["dataset"], run_["recipe"], str(run_["epochs"]), str(run_["seed"]), accuracy, minutes)
+        numbers = f"{run_['accuracy']:.4f}", f"{run_['seconds'] / 60:.1f}"
+        settings = str(run_["width_multiplier"]), str(run_["epochs"]), str(run_["seed"])
+        table.add_row(run_["dataset"], run_["recipe"], *settings, *numbers)
     return table

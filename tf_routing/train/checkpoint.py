@@ -23,7 +23,9 @@ def save_checkpoint(model: Any, folder: Path, epoch: int, step: int) -> None:
         epoch: Epochs done.
         step: Steps done.
     """
-    arrays = {f"{number:05d}": np.asarray(variable) for number, variable in enumerate(_variables(model))}
+    arrays: dict[str, Any] = {
+        f"{number:05d}": np.asarray(variable) for number, variable in enumerate(_variables(model))
+    }
     with whole_file(folder / f"epoch_{epoch:05d}.npz") as temporary, open(temporary, "wb") as file:
         np.savez(file, epoch=epoch, step=step, **arrays)
     for old in _files(folder)[:-_KEPT]:

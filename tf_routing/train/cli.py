@@ -52,8 +52,12 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _command(commands: argparse._SubParsersAction, name: str, help: str, module: str, onednn: str | None = None) -> argparse.ArgumentParser:
-    parser = commands.add_parser(name, help=help, description=help, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
+def _command(
+    commands: argparse._SubParsersAction, name: str, help: str, module: str, onednn: str | None = None
+) -> argparse.ArgumentParser:
+    parser = commands.add_parser(
+        name, help=help, description=help, formatter_class=argparse.ArgumentDefaultsHelpFormatter
+    )
     parser.set_defaults(module=module, onednn=onednn)
     return parser
 
@@ -101,7 +105,9 @@ def _add_export(commands: argparse._SubParsersAction) -> None:
 
 
 def _add_demo(commands: argparse._SubParsersAction) -> None:
-    parser = _command(commands, "demo", "Train, compare, look inside, export and classify, in minutes.", "demo", onednn="1")
+    parser = _command(
+        commands, "demo", "Train, compare, look inside, export and classify, in minutes.", "demo", onednn="1"
+    )
     parser.add_argument("--epochs", type=int, default=6, help="epochs of each network")
     parser.add_argument("--seed", type=int, default=0, help="seed of weights, order and augmentation")
     parser.add_argument("--output", default="runs/demo", help="folder for pictures, runs and the export")

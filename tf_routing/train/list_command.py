@@ -16,6 +16,6 @@ def run(arguments: argparse.Namespace) -> None:
         table.add_column(heading, justify="right")
     for name in names:
         row = zoo.card(name).reported[0]
-        errors = ", ".join(f"{data} {value}" for data, value in row.error_percent.items())
+        errors = "\n".join(f"{data} {value:.2f}" for data, value in row.error_percent.items())
         table.add_row(name, row.table, f"{row.trainable_parameters:,}", f"{row.macs:,}", errors or "-")
     Console().print(table if names else f"No architecture matches {arguments.pattern!r}.")

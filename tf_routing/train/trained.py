@@ -24,7 +24,11 @@ def load_trained(path: str) -> tuple[RoutedModel, dict[str, Any]]:
     """
     file = Path(path) / "model.keras" if Path(path).is_dir() else Path(path)
     if not file.is_file():
-        hint = " The run has not finished; `tf-routing fit` continues it." if file.parent.joinpath("run.json").exists() else ""
+        hint = (
+            " The run has not finished; `tf-routing fit` continues it."
+            if file.parent.joinpath("run.json").exists()
+            else ""
+        )
         raise FileNotFoundError(f"There is no trained model at {file}.{hint}")
     model = keras.saving.load_model(file)
     if not isinstance(model, RoutedModel):

@@ -9,11 +9,15 @@ _CIFAR = {"classes": 10, "input_shape": (32, 32, 3)}
 _IMAGENET = {"classes": 1000, "input_shape": (224, 224, 3)}
 
 # Stages of convolution widths; a stage ends where a router stands, and with a pool where `pools` says so.
-_BASE = {"stages": ((32, 32), (64, 64), (128, 128)), "pools": 2, "dense": (32, 32)}
-_WIDE = {**_BASE, "stages": ((64, 64), (128, 128), (256, 256))}
-_DEEP = {**_BASE, "stages": ((32, 32), (64, 64), (128,) * 4, (256,) * 3), "pools": 3}
-_DEEP_10 = {**_DEEP, "stages": ((32, 32), (64, 64), (128,) * 3, (256,) * 3)}
-_VGG16 = {"stages": ((64,) * 2, (128,) * 2, (256,) * 3, (512,) * 3, (512,) * 3), "pools": 5, "dense": (256, 256)}
+_BASE: dict[str, Any] = {"stages": ((32, 32), (64, 64), (128, 128)), "pools": 2, "dense": (32, 32)}
+_WIDE: dict[str, Any] = {**_BASE, "stages": ((64, 64), (128, 128), (256, 256))}
+_DEEP: dict[str, Any] = {**_BASE, "stages": ((32, 32), (64, 64), (128,) * 4, (256,) * 3), "pools": 3}
+_DEEP_10: dict[str, Any] = {**_DEEP, "stages": ((32, 32), (64, 64), (128,) * 3, (256,) * 3)}
+_VGG16: dict[str, Any] = {
+    "stages": ((64,) * 2, (128,) * 2, (256,) * 3, (512,) * 3, (512,) * 3),
+    "pools": 5,
+    "dense": (256, 256),
+}
 
 
 class Architecture(NamedTuple):

@@ -108,9 +108,7 @@ def classify(tensors: Sequence[Any], classes: int, activation: str | None, avera
     # Predictions are at least float32 under mixed precision, and float64 where everything is.
     dtype = keras.config.dtype_policy().variable_dtype
     paths = len(tensors)
-    logits = [
-        keras.layers.Dense(classes, name=f"{path_prefix(p, paths)}head")(x) for p, x in enumerate(tensors, 1)
-    ]
+    logits = [keras.layers.Dense(classes, name=f"{path_prefix(p, paths)}head")(x) for p, x in enumerate(tensors, 1)]
     if average == "logits" or paths == 1:
         merge = keras.layers.Average if paths > 1 else keras.layers.Identity
         merged = merge(name="logits", dtype=dtype)(logits if paths > 1 else logits[0])

@@ -104,7 +104,5 @@ def _basic_block(x: Any, filters: int, strides: int, shortcut: str, use_bias: bo
         if shortcut == "A":
             x = layers.IdentityShortcut(filters, strides, name=f"{name}_shortcut")(x)
         else:
-            x = blocks.conv(
-                x, filters, f"{name}_shortcut", kernel=1, strides=strides, use_bias=use_bias, relu=False
-            )
+            x = blocks.conv(x, filters, f"{name}_shortcut", kernel=1, strides=strides, use_bias=use_bias, relu=False)
     return keras.layers.ReLU(name=f"{name}_relu")(keras.layers.Add(name=f"{name}_add")([x, residual]))

@@ -131,7 +131,9 @@ def _builder(name: str, found: Architecture, arguments: dict[str, Any]) -> Calla
     for argument in arguments:
         if argument not in known:
             accepted = [*_COMMON, "weights", *known]
-            raise TypeError(f"{unknown('argument', argument, accepted)} All arguments of {name}: {', '.join(accepted)}.")
+            raise TypeError(
+                f"{unknown('argument', argument, accepted)} All arguments of {name}: {', '.join(accepted)}."
+            )
     return build
 
 
@@ -143,9 +145,7 @@ def _check_values(
     if input_shape is not None:
         shape = tuple(input_shape) if isinstance(input_shape, (list, tuple)) else ()
         if len(shape) != 3 or not all(isinstance(side, int) and side > 0 for side in shape):
-            raise ValueError(
-                f"`input_shape` must be (height, width, channels). Received: input_shape={input_shape!r}"
-            )
+            raise ValueError(f"`input_shape` must be (height, width, channels). Received: input_shape={input_shape!r}")
     if not isinstance(include_top, bool):
         raise ValueError(f"`include_top` must be True or False. Received: include_top={include_top!r}")
     if pooling not in (None, "avg", "max"):

@@ -1,0 +1,194 @@
+"""Multiply-accumulates by hand, and against TensorFlow's own profiler."""
+
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
+
+from tf_routing.cost import layer_costs, static_macs
+from tf_routing.layers import CrossConnection, CrossPrediction, CrossStitch, Gate, SqueezeExcite
+
+
+@keras.saving.register_keras_serializable(package="tests")
+class Scaled(keras.layers.Layer):
+    """A layer with a kernel whose cost nobody knows."""
+
+    def build(self, input_shape: Any) -> None:
+        self.kernel = self.add_weight(name="kernel", shape=(input_shape[-1],))
+
+    def call(self, inputs: Any) -> Any:
+        return inputs * self.kernel
+
+
+class ScaledWithCost(Scaled):
+    """The same layer, its cost known."""
+
+    def macs(self, input_shape: Any) -> int:
+        return 1234
+
+
+def macs_of(layer: Any, *shapes: tuple[int, ...]) -> int:
+    inputs = [keras.Input(shape) for shape in shapes]
+    return static_macs(keras.Model(inputs, layer(inputs[0] if len(inputs) == 1 else inputs)))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        ({"filters": 4, "kernel_size": 3, "padding": "same"}, 8 * 6 * 4 * 9 * 6),
+        ({"filters": 4, "kernel_size": 3, "padding": "valid"}, 6 * 4 * 4 * 9 * 6),
+        ({"filters": 4, "kernel_size": (1, 3), "padding": "same"}, 8 * 6 * 4 * 3 * 6),
+        ({"filters": 4, "kernel_size": 3, "padding": "same", "strides": 2}, 4 * 3 * 4 * 9 * 6),
+        ({"filters": 4, "kernel_size": 3, "padding": "same", "groups": 2}, 8 * 6 * 4 * 9 * 3),
+        ({"filters": 4, "kernel_size": 3, "padding": "same", "dilation_rate": 2}, 8 * 6 * 4 * 9 * 6),
+        ({"filters": 4, "kernel_size": 1, "use_bias": False}, 8 * 6 * 4 * 6),
+    ],
+)
+def test_convolutions(arguments: dict[str, Any], expected: int) -> None:
+    assert macs_of(keras.layers.Conv2D(**arguments), (8, 6, 6)) == expected
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        ({"kernel_size": 3, "padding": "same"}, 8 * 6 * 5 * 9),
+        ({"kernel_size": 3, "padding": "same", "strides": 2}, 4 * 3 * 5 * 9),
+        ({"kernel_size": 3, "padding": "same", "depth_multiplier": 2}, 8 * 6 * 10 * 9),
+    ],
+)
+def test_depthwise_convolutions(arguments: dict[str, Any], expected: int) -> None:
+    assert macs_of(keras.layers.DepthwiseConv2D(**arguments), (8, 6, 5)) == expected
+
+
+def test_dense_on_vectors_and_at_every_position_of_maps() -> None:
+    assert macs_of(keras.layers.Dense(7), (5,)) == 35
+    assert macs_of(keras.layers.Dense(7), (3, 2, 5)) == 6 * 35
+
+
+def test_gate() -> None:
+    assert macs_of(Gate(3), (8, 6, 5)) == 16 * 5 + 16 * 3
+    assert macs_of(Gate(3, hidden=4), (5,)) == 4 * 5 + 4 * 3
+
+
+def test_cross_connection_costs_its_gates() -> None:
+    assert macs_of(CrossConnection(3), (8, 6, 5)) == 16 * (5 + 3)
+    assert macs_of(CrossConnection(3), (8, 6, 5), (8, 6, 5)) == 2 * 16 * (5 + 3)
+
+
+def test_cross_prediction_costs_its_gates_and_kernels() -> None:
+    gates = 2 * 16 * (5 + 3)
+    assert macs_of(CrossPrediction(3, filters=4), (8, 6, 5), (8, 6, 5)) == gates + 2 * 3 * 8 * 6 * 9 * 5 * 4
+    assert macs_of(CrossPrediction(3, filters=4, kernel_size=1), (8, 6, 5), (8, 6, 5)) == gates + 2 * 3 * 8 * 6 * 5 * 4
+    assert macs_of(CrossPrediction(3, units=4), (5,), (5,)) == gates + 2 * 3 * 5 * 4
+
+
+def test_squeeze_excite() -> None:
+    assert macs_of(SqueezeExcite(hidden=4), (8, 6, 12)) == 2 * 12 * 4
+    assert macs_of(SqueezeExcite(ratio=6), (8, 6, 12)) == 2 * 12 * 2
+
+
+def test_what_has_no_kernel_costs_nothing() -> None:
+    x = image = keras.Input((8, 6, 5))
+    for layer in (keras.layers.BatchNormalization(), keras.layers.ReLU(), keras.layers.MaxPooling2D()):
+        x = layer(x)
+    assert static_macs(keras.Model(image, CrossStitch(2)([x, x]))) == 0
+
+
+def body(channels: int) -> keras.Model:
+    inputs = keras.Input((4, 4, channels))
+    return keras.Model(inputs, keras.layers.Conv2D(6, 1, name="inner")(inputs), name="body")
+
+
+def test_nested_models_are_unfolded() -> None:
+    image = keras.Input((4, 4, 3))
+    features = keras.layers.GlobalAveragePooling2D()(body(3)(image))
+    model = keras.Model(image, keras.layers.Dense(2, name="outer")(features))
+    rows = {row.layer: row for row in layer_costs(model)}
+    assert (rows["inner"].macs, rows["outer"].macs) == (16 * 18, 12)
+    assert (rows["inner"].parameters, rows["outer"].parameters) == (18 + 6, 12 + 2)
+    assert rows["inner"].output_shape == (None, 4, 4, 6)
+    assert "body" not in rows
+    assert static_macs(model) == 16 * 18 + 12
+
+
+def test_models_nested_twice_deep() -> None:
+    image, middle = keras.Input((4, 4, 3)), keras.Input((4, 4, 3))
+    outer = keras.Model(middle, keras.layers.Conv2D(2, 1)(body(3)(middle)))
+    assert static_macs(keras.Model(image, outer(image))) == 16 * 18 + 16 * 12
+
+
+def test_a_layer_with_a_kernel_and_no_known_cost_raises() -> None:
+    with pytest.raises(ValueError, match="No cost is known for layer 'odd' of type Scaled: .*macs"):
+        macs_of(Scaled(name="odd"), (5,))
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [
+        keras.layers.Conv2DTranspose(4, 3, name="odd"),
+        keras.layers.TimeDistributed(keras.layers.Conv1D(4, 3), name="odd"),
+    ],
+    ids=["transpose", "wrapped"],
+)
+def test_kernel_layers_of_keras_with_no_known_cost_raise(layer: Any) -> None:
+    with pytest.raises(ValueError, match="No cost is known for layer 'odd'"):
+        macs_of(layer, (8, 6, 5))
+
+
+def test_a_layer_may_say_its_own_cost() -> None:
+    assert macs_of(ScaledWithCost(), (5,)) == 1234
+
+
+def test_freezing_changes_no_cost() -> None:
+    model = body(3)
+    model.trainable = False
+    assert static_macs(model) == 16 * 18
+
+
+def test_an_input_of_unknown_size_is_named() -> None:
+    image = keras.Input((None, 8, 3))
+    model = keras.Model(image, keras.layers.Conv2D(2, 1)(image), name="open")
+    with pytest.raises(ValueError, match=r"The cost of 'open'.*Received: \(None, 8, 3\)"):
+        static_macs(model)
+
+
+def small_net() -> keras.Model:
+    """No biases, activations or pooling, which the profiler counts and the cost model does not.
+
+    And no groups: on a CPU Keras compiles them into a function that the profiler does not look into.
+    """
+    x = image = keras.Input((9, 8, 3))
+    x = keras.layers.Conv2D(6, 3, padding="same", use_bias=False)(x)
+    x = keras.layers.Conv2D(8, 3, strides=2, padding="same", use_bias=False)(x)
+    x = keras.layers.DepthwiseConv2D(3, use_bias=False)(x)
+    x = keras.layers.Conv2D(4, 1, use_bias=False)(x)
+    return keras.Model(image, keras.layers.Dense(5, use_bias=False)(keras.layers.Flatten()(x)))
+
+
+def profiled_flops(model: keras.Model) -> int:
+    call = tf.function(lambda x: model(x, training=False))
+    concrete = call.get_concrete_function(tf.TensorSpec((1, *model.input_shape[1:]), tf.float32))
+    frozen = convert_variables_to_constants_v2(concrete).graph.as_graph_def()
+    with tf.Graph().as_default() as graph:
+        tf.graph_util.import_graph_def(frozen, name="")
+        counter = tf.compat.v1.profiler.ProfileOptionBuilder
+        options = counter(counter.float_operation()).with_empty_output().build()
+        return int(tf.compat.v1.profiler.profile(graph, cmd="op", options=options).total_float_ops)
+
+
+def test_macs_are_half_of_the_flops_of_tensorflows_profiler() -> None:
+    model = small_net()
+    by_hand = 72 * 6 * 27 + 20 * 8 * 54 + 3 * 2 * 8 * 9 + 3 * 2 * 8 * 4 + 24 * 5
+    assert static_macs(model) == by_hand
+    assert profiled_flops(model) == 2 * by_hand
+
+
+def test_rows_sum_to_the_total_and_parameters_to_the_trainable_count() -> None:
+    model = small_net()
+    rows = list(layer_costs(model))
+    assert [row.layer for row in rows] == [layer.name for layer in model.layers]
+    assert sum(row.macs for row in rows) == static_macs(model)
+    assert sum(row.parameters for row in rows) == sum(np.prod(weight.shape) for weight in model.trainable_weights)
