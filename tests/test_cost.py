@@ -125,13 +125,19 @@ def test_a_layer_with_a_kernel_and_no_known_cost_raises() -> None:
         macs_of(Scaled(name="odd"), (5,))
 
 
+def test_a_frozen_layer_with_a_kernel_and_no_known_cost_raises() -> None:
+    with pytest.raises(ValueError, match="No cost is known for layer 'odd'"):
+        macs_of(Scaled(name="odd", trainable=False), (5,))
+
+
 @pytest.mark.parametrize(
     "layer",
     [
+        keras.layers.SeparableConv2D(4, 3, name="odd"),
         keras.layers.Conv2DTranspose(4, 3, name="odd"),
         keras.layers.TimeDistributed(keras.layers.Conv1D(4, 3), name="odd"),
     ],
-    ids=["transpose", "wrapped"],
+    ids=["separable", "transpose", "wrapped"],
 )
 def test_kernel_layers_of_keras_with_no_known_cost_raise(layer: Any) -> None:
     with pytest.raises(ValueError, match="No cost is known for layer 'odd'"):
@@ -146,6 +152,18 @@ def test_freezing_changes_no_cost() -> None:
     model = body(3)
     model.trainable = False
     assert static_macs(model) == 16 * 18
+
+
+def test_a_layer_used_twice_costs_twice() -> None:
+    small, large = keras.Input((4, 4, 3)), keras.Input((8, 8, 3))
+    shared = keras.layers.Conv2D(2, 1)
+    assert static_macs(keras.Model([small, large], [shared(small), shared(large)])) == (16 + 64) * 6
+
+
+def test_a_nested_sequential_model_is_unfolded() -> None:
+    image = keras.Input((4, 4, 3))
+    stack = keras.Sequential([keras.Input((4, 4, 3)), keras.layers.Conv2D(6, 1), keras.layers.Conv2D(2, 1)])
+    assert static_macs(keras.Model(image, stack(image))) == 16 * 18 + 16 * 12
 
 
 def test_an_input_of_unknown_size_is_named() -> None:

@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import pytest
 
+from tf_routing.layers import CrossStitch
 from tf_routing.optimizers import DecayedSGD
 
 
@@ -19,10 +20,49 @@ def two_steps(optimizer: DecayedSGD, weight: keras.Variable) -> list[float]:
     return values
 
 
+def test_two_steps_on_a_kernel_by_hand() -> None:
+    weight = variable("kernel")
+    optimizer = DecayedSGD(learning_rate=0.1, momentum=0.9, kernel_decay=0.01)
+    # g = 0.5 + 0.01 * 1 = 0.51, v = -0.051; then g = 0.25 + 0.01 * 0.949 = 0.25949, v = -0.0459 - 0.025949.
+    np.testing.assert_allclose(two_steps(optimizer, weight), [0.949, 0.877151], rtol=1e-6)
+
+
 def test_two_steps_on_a_bias_by_hand() -> None:
     optimizer = DecayedSGD(learning_rate=0.1, momentum=0.9, kernel_decay=0.01)
     # v = -0.05; then v = -0.045 - 0.025.
     np.testing.assert_allclose(two_steps(optimizer, variable("bias")), [0.95, 0.88], rtol=1e-6)
+
+
+def test_two_steps_without_momentum_by_hand() -> None:
+    optimizer = DecayedSGD(learning_rate=0.1, momentum=0.0, kernel_decay=0.01)
+    np.testing.assert_allclose(two_steps(optimizer, variable("kernel")), [0.949, 0.923051], rtol=1e-6)
+
+
+def test_it_steps_as_sgd_on_a_loss_with_an_l2_penalty() -> None:
+    weight, penalised = variable("kernel"), variable("kernel")
+    decayed, plain = DecayedSGD(0.1, kernel_decay=0.05), keras.optimizers.SGD(0.1, momentum=0.9)
+    for gradient in (0.5, -0.25, 0.125):
+        decayed.apply([keras.ops.array([gradient])], [weight])
+        plain.apply([keras.ops.array([gradient]) + 0.05 * penalised], [penalised])
+    assert float(weight[0]) != 1.0
+    np.testing.assert_allclose(float(weight[0]), float(penalised[0]), rtol=1e-6)
+
+
+def test_only_kernels_of_layers_are_decayed() -> None:
+    image = keras.Input((4, 4, 3))
+    x = keras.layers.BatchNormalization()(keras.layers.Conv2D(5, 3)(image))
+    x = keras.layers.DepthwiseConv2D(2)(x)
+    x = CrossStitch(1)(keras.layers.Flatten()(x))[0]
+    model = keras.Model(image, keras.layers.Dense(2)(x))
+    weights = model.trainable_weights
+    for weight in weights:
+        weight.assign(np.full(weight.shape, 2.0))
+    optimizer = DecayedSGD(learning_rate=0.5, momentum=0.0, kernel_decay=0.1)
+    optimizer.apply([np.zeros(weight.shape, "float32") for weight in weights], weights)
+    assert sorted(weight.name for weight in weights) == ["alpha", "beta", *["bias"] * 3, "gamma", *["kernel"] * 3]
+    for weight in weights:
+        # 2 - 0.5 * 0.1 * 2 = 1.9.
+        np.testing.assert_allclose(np.asarray(weight), 1.9 if weight.name == "kernel" else 2.0, rtol=1e-6)
 
 
 def test_get_config_round_trip() -> None:
@@ -32,6 +72,14 @@ def test_get_config_round_trip() -> None:
     assert again.get_config() == optimizer.get_config()
     assert (again.kernel_decay, again.momentum, again.nesterov) == (0.125, 0.5, True)
     assert float(again.learning_rate) == 0.25
+
+
+def test_round_trip_of_a_schedule_steps_the_same() -> None:
+    schedule = keras.optimizers.schedules.PiecewiseConstantDecay([0], [0.1, 0.01])
+    optimizer = DecayedSGD(schedule, momentum=0.0, kernel_decay=0.01)
+    again = DecayedSGD.from_config(optimizer.get_config())
+    # 1 - 0.1 * 0.51 = 0.949, then 0.949 - 0.01 * 0.25949 = 0.9464051.
+    np.testing.assert_allclose(two_steps(again, variable("kernel")), [0.949, 0.9464051], rtol=1e-6)
 
 
 def test_a_negative_decay_is_named() -> None:

@@ -13,7 +13,7 @@ import keras
 
 
 class LayerCost(NamedTuple):
-    """One row of a cost table: a layer, its output shape, its parameters and its MACs per sample."""
+    """One call of a layer: its name, output shape, trainable parameters and MACs per sample."""
 
     layer: str
     output_shape: Any
@@ -40,7 +40,7 @@ def layer_macs(layer: Any, input_shape: Any, output_shape: Any) -> int:
     """
     if hasattr(layer, "macs"):
         return layer.macs(input_shape)
-    kernels = [weight for weight in getattr(layer, "trainable_weights", []) if weight.name == "kernel"]
+    kernels = [weight for weight in getattr(layer, "weights", []) if "kernel" in weight.name]
     if kernels:
         raise ValueError(
             f"No cost is known for layer {layer.name!r} of type {type(layer).__name__}: give it a method "
@@ -67,7 +67,7 @@ def _dense(layer: keras.layers.Dense, input_shape: Any, output_shape: Any) -> in
 
 
 def layer_costs(model: keras.Model) -> Iterator[LayerCost]:
-    """Yields one `LayerCost` per layer of a functional model, in order of depth, nested models unfolded.
+    """Yields one `LayerCost` per call of a layer in a functional model, in order of depth, nested models unfolded.
 
     Args:
         model: A functional Keras model with fixed spatial input sizes.
@@ -85,14 +85,23 @@ def layer_costs(model: keras.Model) -> Iterator[LayerCost]:
     38896960
     """
     _check_fixed(model)
-    for operation in model.operations:
+    for node in _calls(model):
+        operation = node.operation
         if isinstance(operation, keras.Model):
             yield from layer_costs(operation)
             continue
-        input_shape, output_shape = _shapes(operation.input), _shapes(operation.output)
+        input_shape, output_shape = _shapes(node.input_tensors), _shapes(node.output_tensors)
         parameters = sum(prod(weight.shape) for weight in getattr(operation, "trainable_weights", []))
         macs = layer_macs(operation, input_shape, output_shape)
         yield LayerCost(operation.name, output_shape, parameters, macs)
+
+
+def _calls(model: keras.Model) -> list[Any]:
+    # A Sequential hides its graph; a functional model over the same tensors shows it.
+    graph = keras.Model(model.inputs, model.outputs) if isinstance(model, keras.Sequential) else model
+    # Not the operations, which Keras lists publicly: a layer that is called twice runs twice.
+    by_depth = graph._nodes_by_depth
+    return [node for depth in sorted(by_depth, reverse=True) for node in by_depth[depth]]
 
 
 def _shapes(tensors: Any) -> Any:

@@ -40,7 +40,8 @@ class DecayedSGD(keras.optimizers.SGD):
 
     def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
         """Applies one update to one variable, its gradient decayed if it is a kernel."""
-        if variable.name == "kernel":
+        # Keras hands over its own variables on JAX and TensorFlow's, named "dense/kernel:0", on TensorFlow.
+        if variable.name.split("/")[-1].split(":")[0] == "kernel":
             gradient = gradient + keras.ops.cast(self.kernel_decay, gradient.dtype) * keras.ops.cast(
                 variable, gradient.dtype
             )

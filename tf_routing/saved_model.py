@@ -60,13 +60,16 @@ def _write(model: RoutedModel, folder: str) -> None:
     shape = (None, *model.input_shape[1:])
 
     def classify(images: Any) -> dict[str, Any]:
+        """Class probabilities of float images."""
         probabilities = model(images, training=False)
         return {"probabilities": probabilities, "classes": tf.argmax(probabilities, axis=-1, output_type=tf.int32)}
 
     def classify_bytes(images: Any) -> dict[str, Any]:
+        """Class probabilities of images of bytes."""
         return classify(tf.cast(images, tf.float32) / 255)
 
     def routes(images: Any) -> dict[str, Any]:
+        """Decisions and executed MACs of float images."""
         decisions = _named_decisions(model(images, training=False, return_outputs=True))
         macs = tf.fill((tf.shape(images)[0],), tf.constant(model.static_cost, tf.int64))
         return {**decisions, "macs": macs}

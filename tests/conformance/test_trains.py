@@ -22,13 +22,18 @@ def _gradients(model: RoutedModel, x: object, y: np.ndarray) -> dict[str, np.nda
     }
 
 
+def _may_be_dead(path: str) -> bool:
+    # The narrow squeeze-and-excite of SEDeepCNN has a single ReLU unit, which half of all draws start dead.
+    return path.endswith(("_se/squeeze/kernel", "_se/excite/kernel"))
+
+
 def _assert_trains(model: RoutedModel, x: object) -> None:
     model.compile(keras.optimizers.SGD(0.1), run_eagerly=True)
     gradients = _gradients(model, x, labels())
     assert [path for path, gradient in gradients.items() if gradient is None] == []
     assert [path for path, gradient in gradients.items() if not np.isfinite(gradient).all()] == []
     # A bias directly before a batch normalisation has no effect, so only these must have a gradient that is not zero.
-    moved = [path for path in gradients if path.endswith(("/kernel", "/alpha", "/gamma"))]
+    moved = [path for path in gradients if path.endswith(("/kernel", "/alpha", "/gamma")) and not _may_be_dead(path)]
     assert [path for path in moved if not np.any(gradients[path])] == []
     before = {variable.path: np.asarray(variable) for variable in model.trainable_variables}
     logs = model.train_on_batch(x, labels(), return_dict=True)

@@ -66,3 +66,11 @@ def test_inputs_of_different_shapes_are_shown() -> None:
 def test_inputs_of_rank_3_are_shown() -> None:
     with pytest.raises(ValueError, match=r"CrossStitch takes tensors .* Received shapes: \[\(2, 4, 3\)\]"):
         CrossStitch(2)(np.ones((2, 4, 3)))
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_another_number_of_inputs_than_built_for_is_named(count: int) -> None:
+    layer = CrossStitch(2)
+    layer.build([(None, 5)] * 2)
+    with pytest.raises(ValueError, match=f"was built for 2 inputs. Received: {count} tensors"):
+        layer([np.ones((2, 5), "float32")] * count)

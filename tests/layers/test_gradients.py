@@ -24,9 +24,7 @@ def softmax_gradient(gates: np.ndarray, d_gates: np.ndarray) -> np.ndarray:
     return np.stack([(np.diag(g) - np.outer(g, g)).T @ d for g, d in zip(gates, d_gates, strict=True)])
 
 
-def closed_form_linear(
-    x: np.ndarray, kernel: np.ndarray, d_outputs: list[np.ndarray]
-) -> tuple[np.ndarray, np.ndarray]:
+def closed_form_linear(x: np.ndarray, kernel: np.ndarray, d_outputs: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
     """Eq. 8 and 9 for one input `(k,)`, its kernel `(n, k)` and the upstream gradients: dL/dW and dL/dX."""
     gates = reference.softmax(kernel @ x)
     d_gates = np.array([d @ x for d in d_outputs])

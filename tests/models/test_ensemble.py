@@ -12,7 +12,7 @@ from tf_routing.models import Ensemble, RoutedModel
 CLASSES, COUNT, RATE = 3, 10, 0.5
 
 
-def member(seed: int, size: int = 4, classes: int = CLASSES) -> RoutedModel:
+def member(seed: int, size: int | None = 4, classes: int = CLASSES) -> RoutedModel:
     keras.utils.set_random_seed(seed)
     image = keras.Input((size, size, 2), name="image")
     paths, _ = CrossConnection(2, name="route_1")(image, return_gates=True)
@@ -131,3 +131,8 @@ def test_members_of_different_classes_are_shown() -> None:
 def test_members_of_different_image_sizes_are_shown() -> None:
     with pytest.raises(ValueError, match=r"`members` must agree.*\(None, 4, 4, 2\).*\(None, 5, 5, 2\)"):
         Ensemble.of([member(0), member(1, size=5)])
+
+
+def test_members_of_open_and_fixed_image_sizes_are_shown() -> None:
+    with pytest.raises(ValueError, match=r"`members` must agree.*\(None, None, None, 2\)"):
+        Ensemble.of([member(0), member(1, size=None)])

@@ -81,10 +81,11 @@ def test_labels_may_be_distributions() -> None:
     assert value(Classification(), targets, {"logits": LOGITS}) == pytest.approx(expected, rel=1e-5)
 
 
-def test_sample_weights_multiply_before_the_mean_over_the_batch() -> None:
+@pytest.mark.parametrize("shape", [(3,), (3, 1)])
+def test_sample_weights_multiply_before_the_mean_over_the_batch(shape: tuple[int, ...]) -> None:
     weights = np.array([2.0, 0.0, 0.5])
     expected = (weights * cross_entropies(np.eye(4)[LABELS])).sum() / 3
-    actual = value(Classification(), LABELS, {"logits": LOGITS}, weights)
+    actual = value(Classification(), LABELS, {"logits": LOGITS}, weights.reshape(shape))
     assert actual == pytest.approx(expected, rel=1e-5)
 
 
@@ -97,5 +98,5 @@ def test_name_and_config_round_trip() -> None:
 
 @pytest.mark.parametrize("smoothing", [-0.1, 1.0, 2])
 def test_a_smoothing_out_of_range_is_named(smoothing: float) -> None:
-    with pytest.raises(ValueError, match=rf"`label_smoothing` must be in \[0, 1\). Received: label_smoothing={smoothing}"):
+    with pytest.raises(ValueError, match=rf"`label_smoothing` must be in .* Received: label_smoothing={smoothing}"):
         Classification(smoothing)

@@ -64,7 +64,9 @@ def test_wrong_classes(classes: Any) -> None:
         zoo.get("basecnn", classes=classes)
 
 
-@pytest.mark.parametrize("shape", [(32, 32), 32, (32, 32, 3, 1), (32, "32", 3), (0, 32, 3), (None, None, 3), (True,) * 3])
+@pytest.mark.parametrize(
+    "shape", [(32, 32), 32, (32, 32, 3, 1), (32, "32", 3), (0, 32, 3), (None, None, 3), (True,) * 3]
+)
 def test_wrong_input_shape(shape: Any) -> None:
     with pytest.raises(ValueError, match="`input_shape`"):
         zoo.get("basecnn", input_shape=shape)
@@ -188,8 +190,14 @@ def test_hidden_sets_the_gates() -> None:
 
 @pytest.mark.parametrize(
     ("name", "side", "channels"),
-    [("basecnn", 4, 16), ("basecnn_2cc", 4, 32), ("basecnn_3cp", 4, 48), ("crossstitch2", 4, 32)]
-    + [("resnet20_2cp", 4, 16), ("resnet20_3cc", 4, 24)],
+    [
+        ("basecnn", 4, 16),
+        ("basecnn_2cc", 4, 32),
+        ("basecnn_3cp", 4, 48),
+        ("crossstitch2", 4, 32),
+        ("resnet20_2cp", 4, 16),
+        ("resnet20_3cc", 4, 24),
+    ],
 )
 def test_features_stand_side_by_side(name: str, side: int, channels: int) -> None:
     maps = small(name, include_top=False)
@@ -297,7 +305,13 @@ _RESNET_CP = {"route_1": (1, 2), "route_2": (2, 2), "route_3": (2, 2)}
 
 @pytest.mark.parametrize(
     ("name", "gates"),
-    [("basecnn_2cc", _CC), ("basecnn_2cp", _CP), ("resnet20_3cc", _CC_3), ("resnet20_2cp", _RESNET_CP), ("basecnn", {})],
+    [
+        ("basecnn_2cc", _CC),
+        ("basecnn_2cp", _CP),
+        ("resnet20_3cc", _CC_3),
+        ("resnet20_2cp", _RESNET_CP),
+        ("basecnn", {}),
+    ],
 )
 def test_gates(name: str, gates: dict[str, tuple[int, int]]) -> None:
     model = small(name)

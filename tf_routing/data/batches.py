@@ -45,11 +45,13 @@ def training_batches(
     steps = steps_per_epoch(image_set, batch_size)
 
     def epoch_indices(epoch: Any) -> Any:
+        """The steps of an epoch with the indices of their images."""
         order = tf.argsort(tf.random.stateless_uniform((count,), tf.stack([tf.cast(seed, tf.int64), epoch])))
         batches = tf.data.Dataset.from_tensor_slices(order).batch(batch_size, drop_remainder=True)
         return tf.data.Dataset.zip((tf.data.Dataset.range(epoch * steps, (epoch + 1) * steps), batches))
 
     def prepared(step: Any, indices: Any) -> tuple[Any, Any]:
+        """One augmented batch."""
         # A stream of its own: the order of the images must not repeat in how they are shifted.
         stream = tf.stack([tf.cast(seed, tf.int64) ^ 0x5EED, step])
         chosen = shift_and_mirror(tf.gather(images, indices), shift, mirror, stream)

@@ -42,4 +42,5 @@ class CrossConnection(RoutingLayer):
     """
 
     def combine(self, inputs: list[Any], gates: Any, training: bool | None) -> list[Any]:
+        """Returns the weighted sums of the inputs (Eq. 5)."""
         return mix(inputs, gates)

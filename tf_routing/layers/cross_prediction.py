@@ -4,6 +4,7 @@ from typing import Any
 
 import keras
 
+from tf_routing.layers.initializers import distinct_copy
 from tf_routing.layers.mixing import weighted_sum
 from tf_routing.layers.parallel import parallel_shapes
 from tf_routing.layers.routing_layer import RoutingLayer
@@ -83,6 +84,7 @@ class CrossPrediction(RoutingLayer):
         self.normalizations: list[Any] = []
 
     def build_outputs(self, shapes: list[tuple[Any, ...]]) -> None:
+        """Creates a kernel for each pair of input and output, and a normalisation for each output."""
         rank, argument = (4, "filters") if self.filters else (2, "units")
         if len(shapes[0]) != rank:
             raise ValueError(f"With `{argument}`, inputs must be of rank {rank}. Received shapes: {shapes}")
@@ -98,8 +100,8 @@ class CrossPrediction(RoutingLayer):
     def _prediction(self, i: int, j: int) -> Any:
         shared = {
             "use_bias": self.use_bias,
-            # Each kernel needs its own copy: one initializer object draws the same values every time.
-            "kernel_initializer": self.kernel_initializer.clone(),
+            # One initializer object draws the same values every time.
+            "kernel_initializer": distinct_copy(self.kernel_initializer, (i - 1) * self.paths + j),
             "dtype": self.dtype_policy,
             "name": f"prediction_{i}_{j}",
         }
@@ -116,6 +118,7 @@ class CrossPrediction(RoutingLayer):
         return (*shape[:-1], self.filters or self.units)
 
     def combine(self, inputs: list[Any], gates: Any, training: bool | None) -> list[Any]:
+        """Returns the normalised, rectified weighted sums of the predictions (Eq. 4)."""
         outputs = []
         for j, normalization in enumerate(self.normalizations):
             predicted = [row[j](tensor) for row, tensor in zip(self.predictions, inputs, strict=True)]
@@ -123,6 +126,7 @@ class CrossPrediction(RoutingLayer):
         return outputs
 
     def macs(self, input_shape: Any) -> int:
+        """Returns the multiply-accumulates per sample for inputs of these shapes, gates included."""
         shapes = parallel_shapes(type(self).__name__, input_shape)
         prediction = self._prediction_macs(shapes[0])
         return super().macs(shapes) + len(shapes) * self.paths * prediction

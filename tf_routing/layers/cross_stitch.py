@@ -57,7 +57,7 @@ class CrossStitch(keras.layers.Layer):
         )
 
     def call(self, inputs: Any) -> list[Any]:
-        tensors = as_parallel(type(self).__name__, inputs)
+        tensors = as_parallel(self, inputs, self.alpha.shape[0])
         return [
             sum((self.alpha[i, j] * tensor for i, tensor in enumerate(tensors[1:], 1)), self.alpha[0, j] * tensors[0])
             for j in range(self.paths)

@@ -4,11 +4,12 @@ from collections.abc import Sequence
 from typing import Any
 
 
-def as_parallel(owner: str, inputs: Any) -> list[Any]:
-    """Returns `inputs` as a list; one tensor is a list of one. Raises if the list is empty."""
+def as_parallel(layer: Any, inputs: Any, count: int) -> list[Any]:
+    """Returns `inputs` as a list of `count` tensors alike; one tensor is a list of one. Raises a `ValueError` if not."""
     tensors = list(inputs) if isinstance(inputs, (list, tuple)) else [inputs]
-    if not tensors:
-        raise ValueError(f"{owner} takes a tensor or a list of at least one tensor. Received: inputs={inputs!r}")
+    if len(tensors) != count:
+        raise ValueError(f"{layer.name!r} was built for {count} inputs. Received: {len(tensors)} tensors")
+    parallel_shapes(type(layer).__name__, [tuple(tensor.shape) for tensor in tensors])
     return tensors
 
 

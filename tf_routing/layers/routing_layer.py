@@ -6,6 +6,7 @@ import keras
 from keras import ops
 
 from tf_routing.layers.gate import Gate
+from tf_routing.layers.initializers import distinct_copy
 from tf_routing.layers.parallel import as_parallel, parallel_shapes
 from tf_routing.validation import positive_integer
 
@@ -45,7 +46,7 @@ class RoutingLayer(keras.layers.Layer):
         self.build_outputs(shapes)
 
     def _gate(self, i: int) -> Gate:
-        initializer = keras.initializers.serialize(self.choice_initializer)
+        initializer = distinct_copy(self.choice_initializer, i)
         return Gate(self.paths, self.hidden, choice_initializer=initializer, dtype=self.dtype_policy, name=f"gate_{i}")
 
     def build_outputs(self, shapes: list[tuple[Any, ...]]) -> None:
@@ -56,9 +57,7 @@ class RoutingLayer(keras.layers.Layer):
         raise NotImplementedError
 
     def call(self, inputs: Any, return_gates: bool = False, training: bool | None = None) -> Any:
-        tensors = as_parallel(type(self).__name__, inputs)
-        if len(tensors) != len(self.gates):
-            raise ValueError(f"{self.name!r} was built for {len(self.gates)} inputs. Received: {len(tensors)} tensors")
+        tensors = as_parallel(self, inputs, len(self.gates))
         gates = ops.stack([gate(tensor) for gate, tensor in zip(self.gates, tensors, strict=True)], axis=1)
         outputs = self.combine(tensors, gates, training)
         return (outputs, gates) if return_gates else outputs

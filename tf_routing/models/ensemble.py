@@ -48,7 +48,9 @@ class Ensemble(RoutedModel):
         """
         shapes = {(member.input_shape, member.output_shape) for member in members}
         if len(shapes) != 1:
-            raise ValueError(f"`members` must agree in input and output shape. Received shapes: {sorted(shapes)}")
+            raise ValueError(
+                f"`members` must agree in input and output shape. Received shapes: {sorted(shapes, key=str)}"
+            )
         for number, member in enumerate(members, 1):
             member.name = f"member_{number}"
         image = keras.Input(members[0].input_shape[1:], name="image")

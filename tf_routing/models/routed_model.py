@@ -56,12 +56,12 @@ class RoutedModel(Step, keras.Model):
     # Cached properties, because attributes set the usual way are tracked: the sub-models would be saved as layers.
     @cached_property
     def _reader(self) -> keras.Model:
-        return keras.Model(self.inputs, output_tensors(self))
+        return keras.Model(self.input, output_tensors(self))
 
     @cached_property
     def _decider(self) -> keras.Model | None:
         tensors = decision_tensors(self)
-        return keras.Model(self.inputs, tensors) if tensors else None
+        return keras.Model(self.input, tensors) if tensors else None
 
     @property
     def decision_names(self) -> list[str]:
@@ -164,12 +164,14 @@ class RoutedModel(Step, keras.Model):
         return super().compute_metrics(x, y, probabilities, sample_weight)
 
     def get_compile_config(self) -> dict[str, Any] | None:
+        """Returns what `compile` was given, the objective included, so that a loaded model is ready to train on."""
         config = super().get_compile_config()
         if config and self._terms is not None:
             config["objective"] = keras.saving.serialize_keras_object(self._terms.objective)
         return config
 
     def compile_from_config(self, config: dict[str, Any]) -> None:
+        """Compiles the model as `get_compile_config` says."""
         self.compile(**keras.saving.deserialize_keras_object(config))
         if self.optimizer is not None and self.built:
             self.optimizer.build(self.trainable_variables)

@@ -43,7 +43,8 @@ class JaxStep:
     has_objective: bool
 
     def stateless_call(self, *args: Any, return_losses: bool = False, **kwargs: Any) -> Any:
-        # Keras asks for losses in a training or test step and nowhere else.
+        """Keras's own, returning what the objective reads where it is called by a training or test step."""
+        # Keras asks for losses there and nowhere else.
         if return_losses and self.has_objective:
             kwargs["return_outputs"] = True
         # The next class in line is `keras.Model`, which a mixin cannot name.

@@ -34,6 +34,7 @@ class Classification(Objective):
 
     @property
     def names(self) -> tuple[str, ...]:
+        """The one term."""
         return ("classification_loss",)
 
     def __call__(self, labels: Any, outputs: dict[str, Any], sample_weight: Any = None) -> dict[str, Any]:
@@ -42,7 +43,7 @@ class Classification(Objective):
         targets = self._targets(labels, predictions)
         losses = ops.categorical_crossentropy(targets, predictions, from_logits=from_logits)
         if sample_weight is not None:
-            losses = losses * ops.cast(sample_weight, losses.dtype)
+            losses = losses * ops.reshape(ops.cast(sample_weight, losses.dtype), (-1,))
         return {"classification_loss": ops.mean(losses)}
 
     def _targets(self, labels: Any, predictions: Any) -> Any:

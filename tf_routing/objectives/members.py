@@ -28,6 +28,7 @@ class MemberObjectives(Objective):
 
     @property
     def names(self) -> tuple[str, ...]:
+        """The members' terms, each behind its member's name."""
         return tuple(f"{member}_{name}" for member, objective in self.objectives.items() for name in objective.names)
 
     def __call__(self, labels: Any, outputs: dict[str, Any], sample_weight: Any = None) -> dict[str, Any]:

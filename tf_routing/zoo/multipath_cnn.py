@@ -96,6 +96,7 @@ class _Columns:
         self.tensors = self._connected([x]) if router == "cc" else [x] if router == "cp" else [x] * paths
 
     def stage(self, widths: Sequence[int], pool: bool) -> None:
+        """Adds a stage of convolutions, its pool and what mixes the columns behind it."""
         for position, filters in enumerate(widths):
             self.convolutions += 1
             if self.router == "cp" and position == 0:
@@ -108,6 +109,7 @@ class _Columns:
         self._mixed()
 
     def dense(self, units: Sequence[int]) -> None:
+        """Adds the hidden dense layers."""
         self._each(lambda x, prefix: keras.layers.Flatten(name=f"{prefix}flatten")(x))
         for position, size in enumerate(units, 1):
             if self.router == "cp" and position == 2:

@@ -1,0 +1,95 @@
+"""The routing flow shows what the gates did."""
+
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+from PIL import Image
+
+from tf_routing import zoo
+from tf_routing.analysis import draw_routing_flow, routing_flow
+from tf_routing.models import RoutedModel
+
+
+@pytest.fixture(scope="module", params=["basecnn_2cc", "basecnn_3cp"])
+def model(request: pytest.FixtureRequest) -> RoutedModel:
+    keras.utils.set_random_seed(0)
+    return zoo.get(request.param, width_multiplier=0.125)
+
+
+def images(count: int) -> np.ndarray:
+    return np.random.default_rng(2).random((count, 32, 32, 3)).astype("float32")
+
+
+def test_one_flow_per_routing_layer_in_order_of_depth(model: RoutedModel) -> None:
+    assert [route.name for route in routing_flow(model, images(1)[0])] == model.decision_names
+
+
+def test_shares_sum_to_one(model: RoutedModel) -> None:
+    for route in routing_flow(model, images(1)[0]):
+        assert route.inputs.shape == route.gates.shape[:1]
+        assert route.outputs.shape == route.gates.shape[1:]
+        for shares in (route.inputs, route.outputs):
+            assert (shares >= 0).all()
+            assert shares.sum() == pytest.approx(1)
+
+
+def test_gates_are_those_of_the_model(model: RoutedModel) -> None:
+    image = images(1)
+    routes = model.routes(image)
+    for route in routing_flow(model, image[0]):
+        np.testing.assert_allclose(route.gates, routes[route.name][0], rtol=1e-5, atol=1e-6)
+        np.testing.assert_allclose(route.gates.sum(axis=-1), 1, rtol=1e-5)
+
+
+def test_a_single_input_is_fully_active(model: RoutedModel) -> None:
+    singles = [route for route in routing_flow(model, images(1)[0]) if len(route.gates) == 1]
+    assert all(route.inputs.tolist() == [1] for route in singles)
+
+
+def test_the_first_cross_connection_has_one_input() -> None:
+    first, *_ = routing_flow(zoo.get("basecnn_2cc", width_multiplier=0.125), images(1)[0])
+    assert first.inputs.tolist() == [1]
+    assert first.gates.shape == (1, 2)
+
+
+def test_activations_are_shares_of_means() -> None:
+    model = zoo.get("basecnn_2cc", width_multiplier=0.125)
+    image = images(1)
+    layer = model.get_layer("route_2")
+    means = [float(np.mean(x)) for x in keras.Model(model.inputs, layer.input).predict(image, verbose=0)]
+    route = next(route for route in routing_flow(model, image[0]) if route.name == "route_2")
+    np.testing.assert_allclose(route.inputs, np.array(means) / sum(means), rtol=1e-4)
+
+
+def test_the_drawing_is_a_picture_with_a_row_per_image(model: RoutedModel, tmp_path: Path) -> None:
+    sizes = [drawn(model, count, tmp_path) for count in (1, 3)]
+    assert all(300 < width < 3000 and 100 < height < 3000 for width, height in sizes)
+    assert sizes[1][0] == sizes[0][0]
+    assert sizes[1][1] > 1.5 * sizes[0][1]
+
+
+def drawn(model: RoutedModel, count: int, folder: Path) -> tuple[int, int]:
+    path = folder / f"flow_{count}.png"
+    draw_routing_flow(model, images(count), path, [f"image {i}" for i in range(count)])
+    with Image.open(path) as picture:
+        assert picture.format == "PNG"
+        assert len(picture.convert("RGB").getcolors(1 << 20)) > 20
+        return picture.size
+
+
+def test_a_wrong_number_of_titles_draws_nothing(tmp_path: Path) -> None:
+    model = zoo.get("basecnn_2cc", width_multiplier=0.125)
+    with pytest.raises(ValueError):
+        draw_routing_flow(model, images(2), tmp_path / "flow.png", ["one"])
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_model_without_routes_has_no_flow(tmp_path: Path) -> None:
+    plain = zoo.get("basecnn", width_multiplier=0.125)
+    with pytest.raises(ValueError, match="'basecnn' has no routing layer"):
+        routing_flow(plain, images(1)[0])
+    with pytest.raises(ValueError, match="'basecnn' has no routing layer"):
+        draw_routing_flow(plain, images(1), tmp_path / "flow.png")
+    assert list(tmp_path.iterdir()) == []

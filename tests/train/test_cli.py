@@ -1,0 +1,180 @@
+"""The command line, called as a function and as a program."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import tf_routing
+from tf_routing import data, zoo
+from tf_routing.train.cli import main
+
+_ROOT = Path(tf_routing.__file__).parents[1]
+_COMMANDS = ("list", "card", "fit", "evaluate", "export", "demo")
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a run of one epoch."""
+    output = tmp_path_factory.mktemp("runs") / "digits"
+    words = ["--model", "basecnn_2cc", "--epochs", "1", "--width_multiplier", "0.125", "--batch_size", "256"]
+    assert main(["fit", *words, "--output", str(output)]) == 0
+    return output
+
+
+def failed(words: list[str], capsys: pytest.CaptureFixture[str]) -> str:
+    """What a command that must fail says on standard error."""
+    assert main(words) == 1
+    error = capsys.readouterr().err
+    assert error.startswith(f"tf-routing {words[0]}: ")
+    assert "Traceback" not in error
+    return error
+
+
+def test_list_shows_the_names(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["list"]) == 0
+    printed = capsys.readouterr().out
+    assert [name for name in zoo.list_models() if name not in printed] == []
+    assert "551,594" in printed
+
+
+def test_list_takes_a_pattern_and_a_family(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["list", "resnet20_*cc", "--family", "multipath"]) == 0
+    printed = capsys.readouterr().out
+    assert "resnet20_3cc" in printed
+    assert "basecnn" not in printed
+
+
+def test_list_says_when_nothing_matches(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["list", "xyz*"]) == 0
+    assert "No architecture matches 'xyz*'" in capsys.readouterr().out
+
+
+def test_list_of_an_unknown_family(capsys: pytest.CaptureFixture[str]) -> None:
+    assert "Did you mean: multipath" in failed(["list", "--family", "multipat"], capsys)
+
+
+def test_card_shows_the_counts(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["card", "basecnn"]) == 0
+    printed = capsys.readouterr().out
+    assert "basecnn" in printed
+    assert "551,594" in printed
+    assert "multipath_cnn" in printed
+
+
+@pytest.mark.parametrize("name", zoo.list_models())
+def test_every_architecture_has_a_card(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["card", name]) == 0
+    assert name in capsys.readouterr().out
+
+
+def test_card_of_an_unknown_model_lists_close_matches(capsys: pytest.CaptureFixture[str]) -> None:
+    error = failed(["card", "basecn_2cc"], capsys)
+    assert "Unknown architecture 'basecn_2cc'. Did you mean: " in error
+    assert "basecnn_2cc" in error
+
+
+def test_fit_of_an_unknown_model_leaves_no_folder(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    error = failed(["fit", "--model", "basecn_2cc", "--output", str(tmp_path / "run")], capsys)
+    assert "basecnn_2cc" in error
+    assert not (tmp_path / "run").exists()
+
+
+def test_fit_on_an_unknown_dataset(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    words = ["fit", "--model", "basecnn", "--dataset", "cifar11", "--output", str(tmp_path / "run")]
+    error = failed(words, capsys)
+    assert "Unknown dataset 'cifar11'. Did you mean: " in error
+    assert "cifar10" in error
+
+
+def test_fit_with_an_unknown_recipe(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    words = ["fit", "--model", "basecnn", "--recipe", "quik", "--output", str(tmp_path / "run")]
+    assert "Unknown recipe 'quik'. Did you mean: quick?" in failed(words, capsys)
+
+
+def test_fit_on_missing_data_says_how_to_get_it(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    place = ["--dataset", "mnist", "--data_dir", str(tmp_path), "--output", str(tmp_path / "run")]
+    error = failed(["fit", "--model", "basecnn", *place], capsys)
+    assert "tfds.load('mnist')" in error
+    assert "--dataset digits" in error
+
+
+@pytest.mark.parametrize("words", [[], *([command] for command in _COMMANDS)])
+def test_help(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        main([*words, "--help"])
+    assert stopped.value.code == 0
+    assert "usage: tf-routing" in capsys.readouterr().out
+
+
+def test_an_unknown_command_is_a_usage_error(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        main(["fitt"])
+    assert stopped.value.code == 2
+    assert "fit" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("words", [["list"], ["card", "basecnn_2cc"]])
+def test_lists_and_cards_do_not_wait_for_keras(words: list[str]) -> None:
+    code = (
+        "import sys; from tf_routing.train.cli import main; "
+        f"code = main({words!r}); sys.exit(code or ('keras' in sys.modules) or ('tensorflow' in sys.modules))"
+    )
+    finished = subprocess.run([sys.executable, "-c", code], cwd=_ROOT, capture_output=True, text=True, check=False)
+    assert finished.returncode == 0, finished.stderr
+    assert "basecnn_2cc" in finished.stdout
+
+
+def test_evaluate_writes_what_it_measured(finished: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    results = tmp_path / "results.json"
+    assert main(["evaluate", str(finished), "--output", str(results)]) == 0
+    measured, record = json.loads(results.read_text("utf-8")), json.loads((finished / "run.json").read_text("utf-8"))
+    assert (measured["dataset"], measured["images"]) == ("digits", 450)
+    assert measured["accuracy"] == pytest.approx(record["final"]["accuracy"])
+    assert measured["macs"] == record["final"]["macs"]
+    means = np.array(measured["gates"]["route_2"]["mean"])
+    np.testing.assert_allclose(means.sum(axis=-1), 1, rtol=1e-4)
+    assert f"{measured['accuracy']:.4f}" in capsys.readouterr().out
+
+
+def test_evaluate_takes_a_file(finished: Path) -> None:
+    assert main(["evaluate", str(finished / "model.keras"), "--batch_size", "100"]) == 0
+
+
+def test_evaluate_on_other_data_names_what_differs(
+    finished: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    digits = data.load("digits")
+    fewer = digits._replace(name="fewer", class_names=digits.class_names[:7])
+    monkeypatch.setattr(data, "load", lambda name, data_dir: fewer)
+    error = failed(["evaluate", str(finished)], capsys)
+    assert "10 classes" in error
+    assert "'fewer'" in error and "7" in error
+
+
+def test_evaluate_of_nothing(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    assert "There is no trained model at" in failed(["evaluate", str(tmp_path)], capsys)
+
+
+def test_evaluate_of_a_run_that_has_not_finished(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    (tmp_path / "run.json").write_text("{}", "utf-8")
+    assert "`tf-routing fit` continues it" in failed(["evaluate", str(tmp_path)], capsys)
+
+
+def test_evaluate_of_a_file_that_is_no_model(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    (tmp_path / "model.keras").write_bytes(b"no model")
+    assert "model.keras" in failed(["evaluate", str(tmp_path)], capsys)
+
+
+def test_export_prints_the_signatures_and_overwrites_nothing(
+    finished: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    output = tmp_path / "saved_model"
+    assert main(["export", str(finished), "--output", str(output)]) == 0
+    printed = capsys.readouterr().out
+    assert all(name in printed for name in ("serving_default", "serve_uint8", "routes", "route_2", "macs"))
+    assert (output / "assets" / "labels.txt").read_text("utf-8").split() == [str(digit) for digit in range(10)]
+    assert "exists already" in failed(["export", str(finished), "--output", str(output)], capsys)

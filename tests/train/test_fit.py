@@ -1,0 +1,221 @@
+"""A run leaves everything in its folder, and one that stopped goes on as if it had not."""
+
+import contextlib
+import csv
+import dataclasses
+import io
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import keras
+import numpy as np
+import pytest
+
+from tf_routing.data import Dataset, ImageSet
+from tf_routing.train import fit as fit_module
+from tf_routing.train.callbacks import EpochCheckpoint
+from tf_routing.train.cli import main
+from tf_routing.train.fit import fit
+from tf_routing.train.recipe import Recipe
+
+_STEPS = 2
+_RECIPE = Recipe("tiny", "Two epochs", epochs=2, batch_size=32, learning_rate=0.05, drops=(1,), shift=2)
+
+
+def noise(count: int) -> ImageSet:
+    rng = np.random.default_rng(count)
+    return ImageSet(rng.integers(0, 256, (count, 32, 32, 3)).astype("uint8"), rng.integers(0, 3, count))
+
+
+_DATASET = Dataset("noise", noise(64), noise(16), ["a", "b", "c"], mirrors=True)
+
+
+def run(output: Path, **changes: Any) -> tuple[dict[str, Any], str]:
+    """Trains, and returns the record and what was printed."""
+    arguments: dict[str, Any] = {"architecture": "basecnn_2cc", "dataset": _DATASET, "recipe": _RECIPE, **changes}
+    names = [arguments.pop(name) for name in ("architecture", "dataset", "recipe")]
+    printed = io.StringIO()
+    with contextlib.redirect_stdout(printed):
+        record = fit(*names, output, **{"width_multiplier": 0.125, **arguments})
+    return record, printed.getvalue()
+
+
+def interruption(after_step: int) -> Callable[..., None]:
+    def stop(callback: keras.callbacks.Callback, batch: int, logs: dict[str, Any] | None = None) -> None:
+        if int(callback.model.optimizer.iterations) == after_step:
+            raise KeyboardInterrupt
+
+    return stop
+
+
+class Runs(NamedTuple):
+    """A run, and one that stopped in its second epoch and went on."""
+
+    whole: Path
+    record: dict[str, Any]
+    stopped: Path
+    rows_when_stopped: list[dict[str, str]]
+    continued_record: dict[str, Any]
+    printed: str
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> Runs:
+    whole, stopped = tmp_path_factory.mktemp("whole"), tmp_path_factory.mktemp("stopped")
+    record, _ = run(whole)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(EpochCheckpoint, "on_train_batch_end", interruption(_STEPS + 1))
+        with pytest.raises(KeyboardInterrupt):
+            run(stopped)
+    return Runs(whole, record, stopped, rows(stopped), *run(stopped))
+
+
+def rows(output: Path) -> list[dict[str, str]]:
+    with open(output / "log.csv", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def written_record(output: Path) -> dict[str, Any]:
+    return json.loads((output / "run.json").read_text("utf-8"))
+
+
+def weights(output: Path) -> list[np.ndarray]:
+    return keras.saving.load_model(output / "model.keras").get_weights()
+
+
+def state(output: Path) -> dict[str, tuple[int, bytes]]:
+    files = [path for path in output.rglob("*") if path.is_file()]
+    return {str(path): (path.stat().st_mtime_ns, path.read_bytes()) for path in files}
+
+
+def test_a_run_leaves_its_files(runs: Runs) -> None:
+    expected = {"model.keras", "checkpoints", "log.csv", "tensorboard", "run.json", "routing.png"}
+    assert {path.name for path in runs.whole.iterdir()} == expected
+    assert list((runs.whole / "tensorboard").rglob("events.out.tfevents.*"))
+    names = sorted(path.name for path in (runs.whole / "checkpoints").iterdir())
+    assert names == ["epoch_00001.npz", "epoch_00002.npz"]
+
+
+def test_the_record_says_what_was_asked_and_what_came_out(runs: Runs) -> None:
+    record = written_record(runs.whole)
+    assert record == runs.record
+    assert record["arguments"]["model"] == "basecnn_2cc"
+    assert record["arguments"]["recipe"] == json.loads(json.dumps(dataclasses.asdict(_RECIPE)))
+    assert record["continued_at_step"] == []
+    assert record["class_names"] == ["a", "b", "c"]
+    assert {"accuracy", "loss", "parameters", "macs"} <= set(record["final"])
+
+
+def test_the_log_has_one_row_per_epoch(runs: Runs) -> None:
+    log = rows(runs.whole)
+    assert [(row["epoch"], row["step"]) for row in log] == [("1", "2"), ("2", "4")]
+    assert {"loss", "accuracy", "val_loss", "val_accuracy", "epoch_seconds"} <= set(log[0])
+    assert float(log[-1]["val_accuracy"]) == pytest.approx(runs.record["final"]["accuracy"])
+
+
+def test_the_saved_network_is_the_trained_one(runs: Runs) -> None:
+    model = keras.saving.load_model(runs.whole / "model.keras")
+    correct = model.predict(_DATASET.test.images / 255, verbose=0).argmax(axis=1) == _DATASET.test.labels
+    assert np.mean(correct) == pytest.approx(runs.record["final"]["accuracy"])
+
+
+def test_a_continued_run_equals_the_uninterrupted_one_bit_for_bit(runs: Runs) -> None:
+    for value, other in zip(weights(runs.whole), weights(runs.stopped), strict=True):
+        np.testing.assert_array_equal(value, other)
+
+
+def test_a_continued_run_says_where_it_went_on(runs: Runs) -> None:
+    assert f"continuing at step {_STEPS}\n" in runs.printed
+    assert runs.continued_record["continued_at_step"] == [_STEPS]
+    assert written_record(runs.stopped) == runs.continued_record
+    assert runs.continued_record["final"] == runs.record["final"]
+
+
+def test_a_continued_log_has_every_row_once(runs: Runs) -> None:
+    assert [row["epoch"] for row in runs.rows_when_stopped] == ["1"]
+    assert [row["epoch"] for row in rows(runs.stopped)] == ["1", "2"]
+    for row, other in zip(rows(runs.whole), rows(runs.stopped), strict=True):
+        assert {**row, "epoch_seconds": ""} == {**other, "epoch_seconds": ""}
+
+
+def test_a_run_that_stopped_after_its_last_epoch_is_finished(runs: Runs, tmp_path: Path) -> None:
+    recipe = dataclasses.replace(_RECIPE, epochs=1, drops=())
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(fit_module, "_finish", interruption_at_the_end)
+        with pytest.raises(KeyboardInterrupt):
+            run(tmp_path, architecture="basecnn", recipe=recipe)
+    record, printed = run(tmp_path, architecture="basecnn", recipe=recipe)
+    assert f"continuing at step {_STEPS}\n" in printed
+    assert "accuracy" in record["final"]
+    assert [row["epoch"] for row in rows(tmp_path)] == ["1"]
+    assert not (tmp_path / "routing.png").exists()
+
+
+def interruption_at_the_end(*_: Any) -> None:
+    raise KeyboardInterrupt
+
+
+def test_a_finished_run_does_nothing(runs: Runs) -> None:
+    before = state(runs.whole)
+    record, printed = run(runs.whole)
+    assert "is finished; nothing to do" in printed
+    assert record == runs.record
+    assert state(runs.whole) == before
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"seed": 1}, "seed was 0, now 1"),
+        ({"width_multiplier": 0.25}, "width_multiplier was 0.125, now 0.25"),
+        ({"architecture": "basecnn"}, "model was 'basecnn_2cc', now 'basecnn'"),
+        ({"recipe": dataclasses.replace(_RECIPE, shift=1)}, "recipe was"),
+        ({"dataset": _DATASET._replace(name="other")}, "dataset was 'noise', now 'other'"),
+        ({"dataset": _DATASET._replace(test=noise(8))}, "test_images was 16, now 8"),
+    ],
+)
+def test_other_arguments_are_named(changes: dict[str, Any], message: str, runs: Runs) -> None:
+    before = state(runs.whole)
+    with pytest.raises(ValueError, match=f"holds a run with other arguments: .*{message}"):
+        run(runs.whole, **changes)
+    assert state(runs.whole) == before
+
+
+def test_a_folder_with_something_else_stays_as_it_is(tmp_path: Path) -> None:
+    (tmp_path / "thesis.txt").write_text("mine")
+    with pytest.raises(ValueError, match="exists and holds no run"):
+        run(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"seed": -1}, "`seed` must be .*Received: .*-1"),
+        ({"architecture": "basecn_2cc"}, "Did you mean: .*basecnn_2cc"),
+        ({"width_multiplier": 0.0}, "`width_multiplier` must be a positive number. Received: width_multiplier=0.0"),
+        ({"recipe": dataclasses.replace(_RECIPE, batch_size=65)}, "`batch_size` must be at most 64. Received: 65"),
+    ],
+)
+def test_a_wrong_argument_is_named_and_leaves_no_folder(changes: dict[str, Any], message: str, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=message):
+        run(tmp_path / "run", **changes)
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_record_gets_one_row(runs: Runs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    results = tmp_path / "results.json"
+    results.write_text('[{"model": "earlier"}]', "utf-8")
+    monkeypatch.setattr(fit_module, "load_recipe", lambda name: _RECIPE)
+    monkeypatch.setattr(fit_module.data, "load", lambda name, data_dir: _DATASET)
+    words = ["fit", "--model", "basecnn_2cc", "--width_multiplier", "0.125", "--output", str(runs.whole)]
+    assert main([*words, "--record", str(results)]) == 0
+    earlier, row = json.loads(results.read_text("utf-8"))
+    assert earlier == {"model": "earlier"}
+    assert (row["model"], row["dataset"], row["recipe"], row["epochs"], row["seed"]) == (
+        "basecnn_2cc", "noise", "tiny", 2, 0,
+    )  # fmt: skip
+    assert row["accuracy"] == runs.record["final"]["accuracy"]
+    assert {"width_multiplier", "parameters", "macs", "seconds", "versions"} <= set(row)

@@ -1,0 +1,144 @@
+"""Recipes are the papers', and a wrong one says what is wrong with it."""
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tf_routing import zoo
+from tf_routing.train.recipe import Recipe, list_recipes, load_recipe
+
+_STEPS = 391
+
+
+def recipe(**values: Any) -> Recipe:
+    return Recipe("mine", "A recipe", **{"epochs": 10, "batch_size": 8, "learning_rate": 0.1, **values})
+
+
+def rate(schedule: Any, step: int) -> float:
+    return float(schedule(step))
+
+
+def written(folder: Path, text: str) -> str:
+    path = folder / "mine.toml"
+    path.write_text(text, "utf-8")
+    return str(path)
+
+
+@pytest.mark.parametrize(
+    ("name", "epochs", "batch_size", "drops"),
+    [
+        ("multipath_cnn", 200, 128, (80, 150)),
+        ("multipath_cnn_long", 350, 128, (150, 250)),
+        ("multipath_resnet", 350, 64, (150, 250)),
+    ],
+)
+def test_recipes_of_the_paper(name: str, epochs: int, batch_size: int, drops: tuple[int, ...]) -> None:
+    loaded = load_recipe(name)
+    assert (loaded.epochs, loaded.batch_size, loaded.drops) == (epochs, batch_size, drops)
+    assert (loaded.learning_rate, loaded.drop_factor, loaded.momentum) == (0.1, 10, 0.9)
+    assert (loaded.schedule, loaded.shift, loaded.mirror, loaded.label_smoothing) == ("steps", 4, True, 0)
+
+
+@pytest.mark.parametrize(
+    ("epoch", "expected"), [(0, 0.1), (79.5, 0.1), (80.5, 0.01), (149.5, 0.01), (150.5, 0.001), (199.5, 0.001)]
+)
+def test_steps_divide_the_rate(epoch: float, expected: float) -> None:
+    rates = load_recipe("multipath_cnn").learning_rates(_STEPS)
+    assert rate(rates, int(epoch * _STEPS)) == pytest.approx(expected)
+
+
+def test_the_rate_drops_with_the_first_step_after_the_epoch() -> None:
+    rates = load_recipe("multipath_cnn").learning_rates(_STEPS)
+    assert rate(rates, 80 * _STEPS - 1) == pytest.approx(0.1)
+    assert rate(rates, 80 * _STEPS) == pytest.approx(0.01)
+    assert rate(rates, 150 * _STEPS - 1) == pytest.approx(0.01)
+    assert rate(rates, 150 * _STEPS) == pytest.approx(0.001)
+
+
+def test_no_drops_is_a_constant_rate() -> None:
+    assert recipe().learning_rates(10) == 0.1
+
+
+def test_drop_factor() -> None:
+    rates = recipe(drops=(2, 4), drop_factor=5.0).learning_rates(10)
+    assert [rate(rates, step) for step in (5, 25, 45)] == pytest.approx([0.1, 0.02, 0.004])
+
+
+def test_cosine_with_warm_up() -> None:
+    rates = recipe(schedule="cosine", warmup_epochs=2.0).learning_rates(10)
+    # 20 steps of warm-up, then 80 of cosine: its middle, half the rate, is step 60; a quarter of it, step 40.
+    expected = {0: 0.0, 5: 0.025, 10: 0.05, 20: 0.1, 40: 0.0853553, 60: 0.05, 100: 0.0}
+    assert [rate(rates, step) for step in expected] == pytest.approx(list(expected.values()), abs=1e-7)
+
+
+def test_cosine_without_warm_up() -> None:
+    rates = recipe(schedule="cosine").learning_rates(10)
+    assert [rate(rates, step) for step in (0, 50, 100)] == pytest.approx([0.1, 0.05, 0.0], abs=1e-7)
+
+
+def test_an_unknown_name_lists_close_matches() -> None:
+    with pytest.raises(ValueError, match=r"Unknown recipe 'multipath_cn'. Did you mean: .*multipath_cnn"):
+        load_recipe("multipath_cn")
+
+
+def test_a_missing_file_lists_the_names() -> None:
+    with pytest.raises(FileNotFoundError, match=r"none\.toml.*quick"):
+        load_recipe("none.toml")
+
+
+def test_a_file_of_ones_own(tmp_path: Path) -> None:
+    text = 'title = "Mine"\nepochs = 3\nbatch_size = 8\nlearning_rate = 0.2\ndrops = [1, 2]\n'
+    loaded = load_recipe(written(tmp_path, text))
+    assert loaded == Recipe("mine", "Mine", epochs=3, batch_size=8, learning_rate=0.2, drops=(1, 2))
+
+
+def test_a_missing_key_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="Recipe mine lacks: epochs, learning_rate"):
+        load_recipe(written(tmp_path, 'title = "Mine"\nbatch_size = 8\n'))
+
+
+@pytest.mark.parametrize(
+    ("line", "message"), [("epoch = 3", "Unknown key 'epoch'. Did you mean: epochs"), ('name = "x"', "'name'")]
+)
+def test_an_unknown_key_is_named(line: str, message: str, tmp_path: Path) -> None:
+    text = f'title = "Mine"\nepochs = 3\nbatch_size = 8\nlearning_rate = 0.2\n{line}\n'
+    with pytest.raises(ValueError, match=message):
+        load_recipe(written(tmp_path, text))
+
+
+def test_a_file_that_is_not_toml_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(ValueError):
+        load_recipe(written(tmp_path, "epochs: 3"))
+
+
+@pytest.mark.parametrize(
+    ("argument", "value"),
+    [
+        ("epochs", 0),
+        ("epochs", 2.5),
+        ("batch_size", -1),
+        ("batch_size", True),
+        ("learning_rate", 0),
+        ("learning_rate", "0.1"),
+        ("schedule", "linear"),
+    ],
+)
+def test_a_wrong_value_is_named_and_shown(argument: str, value: Any) -> None:
+    with pytest.raises(ValueError, match=f"`{argument}` must be .*Received: {argument}={value!r}"):
+        recipe(**{argument: value})
+
+
+@pytest.mark.parametrize("name", list_recipes())
+def test_recipes_of_the_library_load_and_say_what_they_train(name: str) -> None:
+    loaded = load_recipe(name)
+    assert loaded.name == name
+    assert loaded.title
+    assert all(0 < epoch < loaded.epochs for epoch in loaded.drops)
+    assert loaded == dataclasses.replace(loaded)
+
+
+@pytest.mark.parametrize("name", zoo.list_models())
+def test_every_architecture_names_a_recipe_that_exists(name: str) -> None:
+    assert zoo.card(name).recipe in (None, *list_recipes())

@@ -1,0 +1,13 @@
+"""Initializers for weights that stand side by side."""
+
+from typing import Any
+
+
+def distinct_copy(initializer: Any, index: int) -> Any:
+    """Returns a copy that draws other values than the copies with other indices, repeatably where a seed was given."""
+    if not hasattr(initializer, "get_config"):
+        return initializer
+    config = initializer.get_config()
+    if isinstance(config.get("seed"), int):
+        config["seed"] += index
+    return type(initializer).from_config(config)
