@@ -95,9 +95,7 @@ def test_labels_are_written(folder: Path) -> None:
     assert (folder / "assets" / "labels.txt").read_text("utf-8").splitlines() == _NAMES
 
 
-def test_a_fresh_process_needs_neither_keras_nor_this_library(
-    model: RoutedModel, folder: Path, tmp_path: Path
-) -> None:
+def test_a_fresh_process_needs_neither_keras_nor_this_library(model: RoutedModel, folder: Path, tmp_path: Path) -> None:
     np.save(tmp_path / "images.npy", bytes_(3))
     words = [sys.executable, "-I", "-c", _ALONE, str(folder), str(tmp_path / "images.npy")]
     finished = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, check=False)
@@ -131,9 +129,7 @@ def test_a_wrong_number_of_class_names_writes_nothing(count: int, model: RoutedM
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_failing_export_leaves_nothing(
-    model: RoutedModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_failing_export_leaves_nothing(model: RoutedModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def half(model: RoutedModel, folder: str) -> None:
         Path(folder, "saved_model.pb").write_bytes(b"half")
         raise OSError("the disk is full")

@@ -36,3 +36,17 @@ def positive_number(argument: str, value: Any) -> float:
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not value > 0:
         raise ValueError(f"`{argument}` must be a positive number. Received: {argument}={value!r}")
     return value
+
+
+def not_negative(argument: str, value: Any) -> float:
+    """Returns `value` if it is a number of at least zero, else raises a `ValueError` that names the argument."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not value >= 0:
+        raise ValueError(f"`{argument}` must be a number of at least zero. Received: {argument}={value!r}")
+    return value
+
+
+def not_negative_integer(argument: str, value: Any) -> int:
+    """Returns `value` if it is an integer of at least zero, else raises a `ValueError` that names the argument."""
+    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+        raise ValueError(f"`{argument}` must be an integer of at least zero. Received: {argument}={value!r}")
+    return value

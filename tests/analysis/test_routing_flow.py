@@ -63,11 +63,12 @@ def test_activations_are_shares_of_means() -> None:
     np.testing.assert_allclose(route.inputs, np.array(means) / sum(means), rtol=1e-4)
 
 
-def test_the_drawing_is_a_picture_with_a_row_per_image(model: RoutedModel, tmp_path: Path) -> None:
-    sizes = [drawn(model, count, tmp_path) for count in (1, 3)]
+def test_the_drawing_is_a_picture_with_a_row_per_image(tmp_path: Path) -> None:
+    model = zoo.get("basecnn_2cc", width_multiplier=0.125)
+    sizes = [drawn(model, count, tmp_path) for count in (1, 2)]
     assert all(300 < width < 3000 and 100 < height < 3000 for width, height in sizes)
     assert sizes[1][0] == sizes[0][0]
-    assert sizes[1][1] > 1.5 * sizes[0][1]
+    assert sizes[1][1] > 1.4 * sizes[0][1]
 
 
 def drawn(model: RoutedModel, count: int, folder: Path) -> tuple[int, int]:

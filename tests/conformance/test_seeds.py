@@ -7,7 +7,7 @@ import pytest
 
 from tests.conformance.subjects import finish, start_python
 
-NETS = ["basecnn_2cc", "basecnn_2cp", "basecnn_ensemble3", "crossstitch2"]
+NETS = ["basecnn_2cc", "basecnn_2cp"]
 
 # A process of its own: determinism, once enabled, stays for all tests that follow.
 _DIGESTS = """

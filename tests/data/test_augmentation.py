@@ -4,6 +4,7 @@ import itertools
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from tf_routing.data.augmentation import shift_and_mirror
 
@@ -17,7 +18,7 @@ def noise(count: int = _COUNT) -> np.ndarray:
 
 
 def augmented(images: np.ndarray, shift: int, mirror: bool, seed: tuple[int, int] = (1, 2)) -> np.ndarray:
-    return shift_and_mirror(images, shift, mirror, seed).numpy()
+    return shift_and_mirror(tf.constant(images), shift, mirror, seed).numpy()
 
 
 def moved(images: np.ndarray, down: int, right: int, mirror: bool) -> np.ndarray:

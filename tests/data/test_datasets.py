@@ -117,6 +117,7 @@ def test_cifar10() -> None:
     assert cifar.train.images.shape == (50000, 32, 32, 3)
     assert cifar.test.images.shape == (10000, 32, 32, 3)
     assert cifar.train.images.dtype == np.uint8
-    assert cifar.class_names == "airplane automobile bird cat deer dog frog horse ship truck".split()
+    names = ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"]
+    assert cifar.class_names == names
     np.testing.assert_array_equal(np.bincount(cifar.train.labels), 5000)
     assert cifar.mirrors

@@ -14,8 +14,8 @@ from tf_routing.models import RoutedModel
 SMALL: dict[str, Any] = {"input_shape": (16, 16, 3), "width_multiplier": 0.125}
 
 
-def small(name: str, **arguments: Any) -> RoutedModel:
-    return zoo.get(name, **{**SMALL, **arguments})
+def small(architecture: str, /, **arguments: Any) -> RoutedModel:
+    return zoo.get(architecture, **{**SMALL, **arguments})
 
 
 def images(count: int = 3, side: int = 16) -> np.ndarray:
@@ -25,7 +25,9 @@ def images(count: int = 3, side: int = 16) -> np.ndarray:
 def disturb(model: keras.Model) -> None:
     random = np.random.default_rng(4)
     for weight in model.weights:
-        weight.assign(np.asarray(weight) + random.uniform(0.01, 0.1, size=weight.shape))
+        weight.assign(
+            np.asarray(weight) * random.uniform(0.9, 1.1, weight.shape) + random.uniform(0, 0.02, weight.shape)
+        )
 
 
 def answer(model: keras.Model, x: np.ndarray) -> np.ndarray:

@@ -55,14 +55,23 @@ def routing_flow(model: RoutedModel, image: Any) -> list[RouteFlow]:
 
     Reference: Tissera et al., *End-To-End Data-Dependent Routing in Multi-Path Neural Networks*, Fig. 8.
     """
+    return _flows(model, np.asarray(image)[None])[0]
+
+
+def _flows(model: RoutedModel, images: np.ndarray) -> list[list[RouteFlow]]:
     names = model.decision_names
     if not names:
         raise ValueError(f"{model.name!r} has no routing layer, so there is no flow to draw.")
     layers = [model.get_layer(name) for name in names]
     tensors = [keras.tree.flatten(layer.input) + keras.tree.flatten(layer.output) for layer in layers]
-    probe = keras.Model(model.inputs, tensors)
-    values = probe.predict(np.asarray(image)[None], verbose=0)
-    return [_flow(layer, [np.asarray(value)[0] for value in each]) for layer, each in zip(layers, values, strict=True)]
+    values = keras.Model(model.inputs, tensors).predict(images, verbose=0)
+    return [
+        [
+            _flow(layer, [np.asarray(value)[number] for value in each])
+            for layer, each in zip(layers, values, strict=True)
+        ]
+        for number in range(len(images))
+    ]
 
 
 def _flow(layer: Any, values: list[np.ndarray]) -> RouteFlow:
@@ -107,7 +116,7 @@ def draw_routing_flow(
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    flows = [routing_flow(model, image) for image in images]
+    flows = _flows(model, images)
     paths = max(len(route.outputs) for route in flows[0])
     height = 0.75 + 0.62 * paths
     # A figure of its own, not pyplot's: no window system, no global state.

@@ -6,6 +6,7 @@ import tensorflow as tf
 
 from tf_routing.data.augmentation import shift_and_mirror
 from tf_routing.data.datasets import ImageSet
+from tf_routing.validation import positive_integer
 
 
 def training_batches(
@@ -39,6 +40,7 @@ def training_batches(
         ValueError: If a batch is larger than the set.
     """
     count = len(image_set.labels)
+    positive_integer("batch_size", batch_size)
     if batch_size > count:
         raise ValueError(f"`batch_size` must be at most {count}, the images there are. Received: {batch_size}")
     images, labels = tf.constant(image_set.images), tf.constant(image_set.labels)

@@ -21,7 +21,7 @@ from tf_routing.train.callbacks import EpochCheckpoint, EpochLog
 from tf_routing.train.checkpoint import restore_checkpoint
 from tf_routing.train.recipe import Recipe, load_recipe
 from tf_routing.train.run_record import open_record, write_json, write_record
-from tf_routing.validation import positive_integer
+from tf_routing.validation import not_negative_integer
 
 _EVALUATION_BATCH = 256
 _PICTURED = 3
@@ -78,7 +78,7 @@ def fit(
     Raises:
         ValueError: If an argument is wrong, or the folder holds something else than this run.
     """
-    positive_integer("seed", seed + 1)
+    not_negative_integer("seed", seed)
     keras.utils.set_random_seed(seed)
     steps = steps_per_epoch(dataset.train, recipe.batch_size)
     if steps == 0:
@@ -119,12 +119,18 @@ def _compiled(architecture: str, dataset: data.Dataset, recipe: Recipe, steps: i
         standardize=dataset.channel_statistics(),
         width_multiplier=width,
     )
-    objective = model.default_objective()
-    if recipe.label_smoothing and isinstance(objective, objectives.Classification):
-        objective = objectives.Classification(recipe.label_smoothing)
     optimizer = DecayedSGD(recipe.learning_rates(steps), recipe.momentum, recipe.kernel_decay)
-    model.compile(optimizer, metrics=["accuracy"], objective=objective)
+    model.compile(
+        optimizer, metrics=["accuracy"], objective=_smoothed(model.default_objective(), recipe.label_smoothing)
+    )
     return model
+
+
+def _smoothed(objective: objectives.Objective, smoothing: float) -> objectives.Objective:
+    if isinstance(objective, objectives.MemberObjectives):
+        members = {name: _smoothed(each, smoothing) for name, each in objective.objectives.items()}
+        return objectives.MemberObjectives(members)
+    return objectives.Classification(smoothing) if isinstance(objective, objectives.Classification) else objective
 
 
 def _train(
@@ -190,4 +196,5 @@ def _append_result(file: Path, record: dict[str, Any]) -> None:
     row = {key: arguments[key] for key in ("model", "dataset", "seed", "width_multiplier")}
     row |= {"recipe": arguments["recipe"]["name"], "epochs": arguments["recipe"]["epochs"]}
     row |= {**record["final"], "seconds": record["seconds"], "versions": record["versions"]}
-    write_json(file, [*rows, row])
+    if row not in rows:
+        write_json(file, [*rows, row])

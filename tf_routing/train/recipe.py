@@ -6,7 +6,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from tf_routing.validation import one_of, positive_integer, positive_number, unknown
+from tf_routing.validation import not_negative, not_negative_integer, one_of, positive_integer, positive_number, unknown
 
 SCHEDULES = ("steps", "cosine")
 
@@ -52,6 +52,12 @@ class Recipe:
         positive_integer("batch_size", self.batch_size)
         positive_number("learning_rate", self.learning_rate)
         one_of("schedule", self.schedule, SCHEDULES)
+        positive_number("drop_factor", self.drop_factor)
+        for field in ("warmup_epochs", "momentum", "kernel_decay", "label_smoothing"):
+            not_negative(field, getattr(self, field))
+        not_negative_integer("shift", self.shift)
+        if not isinstance(self.drops, tuple) or list(self.drops) != sorted(set(self.drops)):
+            raise ValueError(f"`drops` must be a list of rising epochs. Received: drops={self.drops!r}")
 
     def learning_rates(self, steps_per_epoch: int) -> Any:
         """Returns the Keras learning-rate schedule for epochs of this many steps."""
@@ -66,7 +72,8 @@ class Recipe:
                 start, decay, warmup_target=self.learning_rate if warmup else None, warmup_steps=warmup
             )
         values = [self.learning_rate / self.drop_factor**drop for drop in range(len(self.drops) + 1)]
-        boundaries = [epoch * steps_per_epoch for epoch in self.drops]
+        # Keras keeps a value through its boundary and counts steps from zero.
+        boundaries = [epoch * steps_per_epoch - 1 for epoch in self.drops]
         return schedules.PiecewiseConstantDecay(boundaries, values) if boundaries else self.learning_rate
 
 
@@ -106,16 +113,16 @@ def load_recipe(name: str) -> Recipe:
 
 def _parsed(name: str, text: str) -> Recipe:
     values = tomllib.loads(text)
-    known = [field.name for field in dataclasses.fields(Recipe)]
+    known = [field.name for field in dataclasses.fields(Recipe) if field.name != "name"]
     for key in values:
         if key not in known:
             raise ValueError(f"Recipe {name}: {unknown('key', key, known)}")
     missing = [key for key in ("title", "epochs", "batch_size", "learning_rate") if key not in values]
     if missing:
         raise ValueError(f"Recipe {name} lacks: {', '.join(missing)}.")
-    if "drops" in values:
-        values["drops"] = tuple(values["drops"])
-    return Recipe(name=name, **values)
+    return Recipe(
+        name=name, **{key: tuple(value) if isinstance(value, list) else value for key, value in values.items()}
+    )
 
 
 def _folder() -> Any:

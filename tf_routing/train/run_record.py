@@ -28,14 +28,23 @@ def open_record(output: Path, arguments: dict[str, Any]) -> dict[str, Any]:
     file = output / "run.json"
     if file.exists():
         record = json.loads(file.read_text("utf-8"))
-        changed = {key: (record["arguments"].get(key), value) for key, value in arguments.items()}
-        differences = [f"{key} was {old!r}, now {new!r}" for key, (old, new) in changed.items() if old != new]
+        differences = _differences(record["arguments"], arguments)
         if differences:
             raise ValueError(f"{output} holds a run with other arguments: {'; '.join(differences)}.")
         return record
     if output.exists() and (not output.is_dir() or any(output.iterdir())):
         raise ValueError(f"{output} exists and holds no run: choose another --output.")
     return {"arguments": arguments, "versions": versions(), "started": _now(), "continued_at_step": [], "seconds": 0.0}
+
+
+def _differences(old: dict[str, Any], new: dict[str, Any]) -> list[str]:
+    differences: list[str] = []
+    for key, value in new.items():
+        if isinstance(value, dict) and isinstance(old.get(key), dict):
+            differences += _differences(old[key], value)
+        elif old.get(key) != value:
+            differences.append(f"{key} was {old.get(key)!r}, now {value!r}")
+    return differences
 
 
 def write_record(output: Path, record: dict[str, Any]) -> None:
