@@ -13,7 +13,13 @@ import keras
 
 
 class LayerCost(NamedTuple):
-    """One call of a layer: its name, output shape, trainable parameters and MACs per sample."""
+    """One call of a layer: its name, output shape, trainable parameters and MACs per sample.
+
+    Example:
+
+    >>> LayerCost("conv", (None, 8, 8, 4), 112, 6912).macs
+    6912
+    """
 
     layer: str
     output_shape: Any
@@ -37,6 +43,11 @@ def layer_macs(layer: Any, input_shape: Any, output_shape: Any) -> int:
 
     Raises:
         ValueError: If the layer has kernels and does not say what they cost: a guess of zero would be a lie.
+
+    Example:
+
+    >>> layer_macs(keras.layers.Dense(4), (None, 8), (None, 4))
+    32
     """
     if hasattr(layer, "macs"):
         return layer.macs(input_shape)

@@ -171,7 +171,7 @@ def test_a_finished_run_does_nothing(runs: Runs) -> None:
         ({"seed": 1}, "seed was 0, now 1"),
         ({"width_multiplier": 0.25}, "width_multiplier was 0.125, now 0.25"),
         ({"architecture": "basecnn"}, "model was 'basecnn_2cc', now 'basecnn'"),
-        ({"recipe": dataclasses.replace(_RECIPE, shift=1)}, "recipe was"),
+        ({"recipe": dataclasses.replace(_RECIPE, shift=1)}, "shift was"),
         ({"dataset": _DATASET._replace(name="other")}, "dataset was 'noise', now 'other'"),
         ({"dataset": _DATASET._replace(test=noise(8))}, "test_images was 16, now 8"),
     ],

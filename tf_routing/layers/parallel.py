@@ -5,7 +5,7 @@ from typing import Any
 
 
 def as_parallel(layer: Any, inputs: Any, count: int) -> list[Any]:
-    """Returns `inputs` as a list of `count` tensors alike; one tensor is a list of one. Raises a `ValueError` if not."""
+    """Returns `inputs` as a list of `count` tensors alike; one tensor is a list of one."""
     tensors = list(inputs) if isinstance(inputs, (list, tuple)) else [inputs]
     if len(tensors) != count:
         raise ValueError(f"{layer.name!r} was built for {count} inputs. Received: {len(tensors)} tensors")

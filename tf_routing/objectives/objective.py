@@ -8,6 +8,16 @@ class Objective:
 
     An objective reads tensors, never layers. `names` lists its terms before any data is seen, so that each can be a
     metric with its own name in the logs of `fit`.
+
+    Example:
+
+    >>> class Confidence(Objective):
+    ...     names = ("confidence_loss",)
+    ...
+    ...     def __call__(self, labels, outputs, sample_weight=None):
+    ...         return {"confidence_loss": -keras.ops.mean(outputs["probabilities"])}
+    >>> float(Confidence()(None, {"probabilities": keras.ops.ones((2, 1))})["confidence_loss"])
+    -1.0
     """
 
     @property

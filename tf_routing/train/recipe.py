@@ -112,7 +112,7 @@ def load_recipe(name: str) -> Recipe:
 
 
 def _parsed(name: str, text: str) -> Recipe:
-    values = tomllib.loads(text)
+    values: dict[str, Any] = tomllib.loads(text)
     known = [field.name for field in dataclasses.fields(Recipe) if field.name != "name"]
     for key in values:
         if key not in known:
@@ -120,9 +120,9 @@ def _parsed(name: str, text: str) -> Recipe:
     missing = [key for key in ("title", "epochs", "batch_size", "learning_rate") if key not in values]
     if missing:
         raise ValueError(f"Recipe {name} lacks: {', '.join(missing)}.")
-    return Recipe(
-        name=name, **{key: tuple(value) if isinstance(value, list) else value for key, value in values.items()}
-    )
+    # TOML has lists, and a frozen recipe holds tuples.
+    fields: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in values.items()}
+    return Recipe(name=name, **fields)
 
 
 def _folder() -> Any:

@@ -49,6 +49,12 @@ class ModelCard(NamedTuple):
         reported: The papers' rows of this architecture.
         measured: Runs of this library, as `tf-routing fit --record` wrote them.
         weights: Tags of released weights.
+
+    Example:
+
+    >>> from tf_routing import zoo
+    >>> zoo.card("resnet20_3cc").recipe
+    'multipath_resnet'
     """
 
     name: str
