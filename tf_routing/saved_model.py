@@ -14,7 +14,7 @@ def export(model: RoutedModel, path: str | os.PathLike[str], *, class_names: lis
 
     Its signatures take a batch of any size: `serving_default` float images in [0, 1], `serve_uint8` images of bytes;
     both return `probabilities` and `classes` (indices of the most probable). `routes` takes float images and returns
-    the decisions by name and `macs`, executed per sample.
+    the decisions by name and `macs`, executed per sample; an ensemble's are named `member_1_route_1` and so on.
 
     Args:
         model: The model to export.
