@@ -14,6 +14,7 @@ from rich.table import Table
 
 from tf_routing import data, saved_model
 from tf_routing.analysis import draw_routing_flow
+from tf_routing.models import RoutedModel
 from tf_routing.train import classify_export
 from tf_routing.train.fit import fit
 from tf_routing.train.recipe import load_recipe
@@ -34,8 +35,12 @@ def run(arguments: argparse.Namespace) -> None:
         folder = output / f"{name}_seed{arguments.seed}_epochs{arguments.epochs}"
         records[name] = fit(name, dataset, recipe, folder, seed=arguments.seed, width_multiplier=_WIDTH)
     console.print(_comparison(records, arguments.seed))
-    _look_inside(folder, dataset, output, console)
-    _export_and_classify(folder, dataset, output, console)
+    model, record = load_trained(str(folder))
+    _look_inside(model, dataset, output, console)
+    target = output / "saved_model" / folder.name
+    if not target.exists():
+        saved_model.export(model, target, class_names=record["class_names"])
+    _classify(target, dataset, output, console)
 
 
 def _comparison(records: dict[str, dict[str, Any]], seed: int) -> Table:
@@ -49,8 +54,7 @@ def _comparison(records: dict[str, dict[str, Any]], seed: int) -> Table:
     return table
 
 
-def _look_inside(folder: Path, dataset: data.Dataset, output: Path, console: Console) -> None:
-    model, _ = load_trained(str(folder))
+def _look_inside(model: RoutedModel, dataset: data.Dataset, output: Path, console: Console) -> None:
     # Three digits that look different: the first 0, 1 and 4 of the test set.
     chosen = [int(np.flatnonzero(dataset.test.labels == label)[0]) for label in (0, 1, 4)]
     titles = [dataset.class_names[dataset.test.labels[i]] for i in chosen]
@@ -58,11 +62,7 @@ def _look_inside(folder: Path, dataset: data.Dataset, output: Path, console: Con
     console.print(f"Which way three test images went: {output / 'routing_flow.png'}")
 
 
-def _export_and_classify(folder: Path, dataset: data.Dataset, output: Path, console: Console) -> None:
-    model, record = load_trained(str(folder))
-    target = output / "saved_model" / folder.name
-    if not target.exists():
-        saved_model.export(model, target, class_names=record["class_names"])
+def _classify(target: Path, dataset: data.Dataset, output: Path, console: Console) -> None:
     images = output / "images.npy"
     np.save(images, dataset.test.images[:5])
     # A fresh process that knows nothing of this library: the export must stand alone.
