@@ -12,9 +12,14 @@ from typing import Any
 import wrapt
 
 __version__ = "0.1.0"
-__all__ = ["RoutedModel", "export", "layers", "models", "objectives", "zoo"]
+__all__ = ["RoutedModel", "calibrate", "export", "fold_batch_norm", "layers", "models", "objectives", "zoo"]
 
-_LAZY = {"RoutedModel": "tf_routing.models", "export": "tf_routing.saved_model"}
+_LAZY = {
+    "RoutedModel": "tf_routing.models",
+    "calibrate": "tf_routing.calibration",
+    "export": "tf_routing.saved_model",
+    "fold_batch_norm": "tf_routing.folding",
+}
 _ROOMS = ("analysis", "cost", "data", "layers", "models", "objectives", "optimizers", "zoo")
 
 

@@ -1,19 +1,39 @@
 """The cost model: multiply-accumulates of a graph of layers.
 
 A MAC is one multiply-accumulate of a convolution or dense kernel, those of gates, controllers and routers included.
-Normalisation, activations, pooling, resizing and weighted sums count nothing.
+Normalisation, activations, pooling, resizing and weighted sums count nothing. *Executed* cost comes from decisions,
+per sample; *expected* cost from probabilities or rates, differentiable, for losses.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import singledispatch
 from math import prod
 from typing import Any, NamedTuple
 
 import keras
+import numpy as np
+
+
+class Gated(NamedTuple):
+    """The switch that a layer waits for: the name of a decision, and the index of one of its choices.
+
+    Example:
+
+    >>> str(Gated("controller_1", 0))
+    'controller_1[0]'
+    """
+
+    decision: str
+    choice: int
+
+    def __str__(self) -> str:
+        return f"{self.decision}[{self.choice}]"
 
 
 class LayerCost(NamedTuple):
-    """One call of a layer: its name, output shape, trainable parameters and MACs per sample.
+    """One call of a layer: its name, output shape, trainable parameters, MACs per sample, and what it waits for.
+
+    `gate` is `None` where the layer runs for every sample.
 
     Example:
 
@@ -25,6 +45,7 @@ class LayerCost(NamedTuple):
     output_shape: Any
     parameters: int
     macs: int
+    gate: Gated | None = None
 
 
 @singledispatch
@@ -96,15 +117,45 @@ def layer_costs(model: keras.Model) -> Iterator[LayerCost]:
     38896960
     """
     _check_fixed(model)
+    decisions: dict[int, str] = {}
     for node in _calls(model):
         operation = node.operation
-        if isinstance(operation, keras.Model):
-            yield from layer_costs(operation)
-            continue
-        input_shape, output_shape = _shapes(node.input_tensors), _shapes(node.output_tensors)
-        parameters = sum(prod(weight.shape) for weight in getattr(operation, "trainable_weights", []))
-        macs = layer_macs(operation, input_shape, output_shape)
-        yield LayerCost(operation.name, output_shape, parameters, macs)
+        if hasattr(operation, "decision"):
+            decisions[id(operation.decision(node.output_tensors))] = operation.name
+        for part, gate in _parts(node, decisions):
+            prefix = f"{operation.name}/" if part is operation else f"{operation.name}/{part.name}/"
+            for row in layer_costs(part):
+                yield row._replace(layer=prefix + row.layer, gate=gate or row.gate)
+        if not _is_nested(operation):
+            yield _layer_cost(node)
+
+
+def _is_split(operation: Any) -> bool:
+    # Asked of the object, not its class: this module knows no layers. Controllers have a number of the same name.
+    return isinstance(getattr(operation, "sub_blocks", None), list)
+
+
+def _is_nested(operation: Any) -> bool:
+    return isinstance(operation, keras.Model) or _is_split(operation)
+
+
+def _parts(node: Any, decisions: dict[int, str]) -> Iterator[tuple[keras.Model, Gated | None]]:
+    """Yields the models inside an operation, each with what it waits for."""
+    operation = node.operation
+    if isinstance(operation, keras.Model):
+        yield operation, None
+    elif _is_split(operation):
+        if isinstance(operation.shortcut, keras.Model):
+            yield operation.shortcut, None
+        decision = decisions[id(node.input_tensors[1])]
+        yield from ((part, Gated(decision, n)) for n, part in enumerate(operation.sub_blocks))
+
+
+def _layer_cost(node: Any) -> LayerCost:
+    operation = node.operation
+    input_shape, output_shape = _shapes(node.input_tensors), _shapes(node.output_tensors)
+    parameters = sum(prod(weight.shape) for weight in getattr(operation, "trainable_weights", []))
+    return LayerCost(operation.name, output_shape, parameters, layer_macs(operation, input_shape, output_shape))
 
 
 def _calls(model: keras.Model) -> list[Any]:
@@ -148,3 +199,82 @@ def static_macs(model: keras.Model) -> int:
     6912
     """
     return sum(row.macs for row in layer_costs(model))
+
+
+def gated_macs(model: keras.Model) -> tuple[int, dict[str, np.ndarray]]:
+    """Returns what every sample costs, and what each choice of each decision adds.
+
+    Args:
+        model: A functional Keras model with fixed spatial input sizes.
+
+    Returns:
+        Pair of an integer, the MACs per sample that no switch governs, and a dict from decision name to an integer
+        array `(choices,)`. Decisions that govern no layer, such as gates of multi-path nets, are not in it.
+
+    Raises:
+        ValueError: If an input size is not fixed, or a layer's cost is not known.
+
+    Example:
+
+    >>> from tf_routing import zoo
+    >>> fixed, gated = gated_macs(zoo.get("dmnn50_cifar_n2"))
+    >>> fixed, len(gated), gated["controller_1"].tolist()
+    (31771648, 16, [6449664, 6449664])
+    """
+    fixed, gated = 0, {}
+    for row in layer_costs(model):
+        if row.gate is None:
+            fixed += row.macs
+        else:
+            gated[row.gate] = gated.get(row.gate, 0) + row.macs
+    by_decision: dict[str, list[int]] = {}
+    for gate, macs in sorted(gated.items(), key=lambda item: item[0].choice):
+        by_decision.setdefault(gate.decision, []).append(macs)
+    order = dict.fromkeys(gate.decision for gate in gated)
+    return fixed, {name: np.array(by_decision[name], dtype="int64") for name in order}
+
+
+def executed_macs(model: keras.Model, decisions: Mapping[str, np.ndarray], count: int) -> np.ndarray:
+    """Returns the MACs executed for each sample.
+
+    Args:
+        model: A functional Keras model with fixed spatial input sizes.
+        decisions: 0/1 switches `(count, choices)` by decision name, as `RoutedModel.routes` returns.
+        count: Integer, number of samples.
+
+    Returns:
+        Integer array `(count,)`.
+
+    Example:
+
+    >>> from tf_routing import zoo
+    >>> executed_macs(zoo.get("basecnn"), {}, count=2).tolist()
+    [38896960, 38896960]
+    """
+    fixed, gated = gated_macs(model)
+    total = np.full(count, fixed, dtype="int64")
+    for name, macs in gated.items():
+        total += np.asarray(decisions[name]).round().astype("int64") @ macs
+    return total
+
+
+def expected_macs(gated: Mapping[str, Any], probabilities: Mapping[str, Any]) -> Any:
+    """Returns the MACs that switches with these probabilities add on average, differentiable.
+
+    Args:
+        gated: MACs `(choices,)` by decision name; in any unit, since float32 cannot hold billions exactly.
+        probabilities: Tensors `(..., choices)` by decision name.
+
+    Returns:
+        Tensor `(...)`, in the unit of `gated`.
+
+    Example:
+
+    >>> float(expected_macs({"controller_1": [4.0, 6.0]}, {"controller_1": keras.ops.array([0.5, 1.0])}))
+    8.0
+    """
+    terms = [
+        keras.ops.sum(probabilities[name] * keras.ops.cast(macs, probabilities[name].dtype), axis=-1)
+        for name, macs in gated.items()
+    ]
+    return sum(terms[1:], start=terms[0])

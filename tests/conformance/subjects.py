@@ -56,6 +56,15 @@ LAYERS: dict[str, LayerSubject] = {
     ),
     "gate_maps": LayerSubject("Gate", {"choices": 3}, (_MAPS,), ((3,),)),
     "gate_vectors": LayerSubject("Gate", {"choices": 2, "hidden": 8}, (_VECTOR,), ((2,),)),
+    "grouped_conv": LayerSubject(
+        "GroupedConv2D", {"filters": 6, "kernel_size": (3, 3), "groups": 2}, (_MAPS,), ((4, 6, 6),)
+    ),
+    "grouped_conv_strides": LayerSubject(
+        "GroupedConv2D",
+        {"filters": 4, "kernel_size": (3, 3), "strides": (2, 2), "padding": "same", "groups": 4, "use_bias": False},
+        (_MAPS,),
+        ((3, 4, 4),),
+    ),
     "identity_shortcut": LayerSubject("IdentityShortcut", {"filters": 7}, ((7, 8, 4),), ((4, 4, 7),)),
     "identity_shortcut_no_padding": LayerSubject(
         "IdentityShortcut", {"filters": 4, "strides": 3}, (_MAPS,), ((2, 3, 4),)
@@ -66,7 +75,10 @@ LAYERS: dict[str, LayerSubject] = {
 
 _SMALL = {"classes": CLASSES, "input_shape": (16, 16, 3), "width_multiplier": 0.125}
 # Five pools, and five halvings, need larger images.
-_OWN = {"vgg16_cifar": {**_SMALL, "input_shape": (32, 32, 3)}, "resnet50_2cc": {**_SMALL, "input_shape": (64, 64, 3)}}
+_LARGE = {**_SMALL, "input_shape": (64, 64, 3)}
+_OWN = {"vgg16_cifar": {**_SMALL, "input_shape": (32, 32, 3)}}
+_OWN |= dict.fromkeys(("resnet50_2cc", "resnet50", "resnet101", "mobilenetv2", "mobilenetv2_140"), _LARGE)
+_OWN |= dict.fromkeys(("resnext50_2x40d", "resnext50_4x24d", "resnext101_2x40d"), _LARGE)
 
 MODELS: dict[str, dict[str, Any]] = {
     name: _OWN.get(name, _SMALL)
@@ -76,12 +88,17 @@ MODELS: dict[str, dict[str, Any]] = {
         *("basecnn_2cp", "basecnn_3cp", "basecnn_4cp", "basecnn_2cc", "basecnn_3cc", "basecnn_4cc"),
         *("resnet20", "resnet110", "resnet20_2cp", "resnet20_3cp", "resnet20_4cp"),
         *("resnet20_2cc", "resnet20_3cc", "resnet20_4cc", "resnet32_2cc", "resnet32_3cc", "resnet32_4cc"),
-        "resnet50_2cc",
+        *("resnet50_2cc", "resnet50", "resnet101", "resnext50_2x40d", "resnext50_4x24d", "resnext101_2x40d"),
+        *("mobilenetv2", "mobilenetv2_140", "resnet50_cifar"),
     )
 }
 
 LEFT_OUT: dict[str, str] = {
     "resnet110": "resnet20 with six times the blocks: the same builder, and the slowest net to build and train",
+    "resnet101": "resnet50 with twice the blocks, from the same builder",
+    "resnext50_2x40d": "resnext50_4x24d with other group sizes, from the same builder",
+    "resnext101_2x40d": "resnext50_4x24d with other group sizes and twice the blocks, from the same builder",
+    "mobilenetv2_140": "mobilenetv2 with wider layers, from the same builder",
 }
 """Names that only `test_builds.py` runs, with the reason."""
 
@@ -127,6 +144,7 @@ def rich_model() -> models.RoutedModel:
     tensors = layers.CrossConnection(2, name="route_2")(tensors, return_gates=True)[0]
     tensors = layers.CrossStitch(2, name="stitch")(tensors)
     maps = keras.layers.Average(name="average")(tensors)
+    maps = layers.GroupedConv2D(4, 3, padding="same", groups=2, name="grouped_conv")(maps)
     maps = layers.SqueezeExcite(hidden=3, name="squeeze_excite")(maps)
     maps = layers.IdentityShortcut(6, name="shortcut")(maps)
     gate = layers.Gate(3, name="gate")(maps)

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tf_routing.data.batches import evaluation_batches, steps_per_epoch, training_batches
+from tf_routing.data.batches import evaluation_batches, first_images, steps_per_epoch, training_batches
 from tf_routing.data.datasets import ImageSet
 
 _COUNT, _BATCH, _STEPS = 40, 7, 5
@@ -112,3 +112,10 @@ def test_evaluation_covers_all_images_in_order() -> None:
     np.testing.assert_array_equal(labels(batches), np.arange(_COUNT))
     images = np.concatenate([x for x, _ in batches])
     np.testing.assert_allclose(images, numbered().images / 255, rtol=1e-6)
+
+
+@pytest.mark.parametrize(("count", "found"), [(3, 3), (35, 35), (100, _COUNT)])
+def test_first_images(count: int, found: int) -> None:
+    images, classes = first_images(numbered(), count)
+    np.testing.assert_array_equal(classes, np.arange(found))
+    np.testing.assert_allclose(images, numbered().images[:found] / 255, rtol=1e-6)

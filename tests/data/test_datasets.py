@@ -1,28 +1,19 @@
 """Datasets come whole, as arrays, the same ones every time."""
 
-import os
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
-import tf_routing
+from tests.data.prepared_data import load_or_skip
 from tf_routing import data
-from tf_routing.data.datasets import Dataset, ImageSet
-
-_BESIDE_THE_CHECKOUT = Path(tf_routing.__file__).parents[2] / "shared" / "data"
+from tf_routing.data import Dataset, ImageSet
 
 
 @pytest.fixture(scope="module")
 def digits() -> Dataset:
     return data.load("digits")
-
-
-def prepared(name: str) -> Dataset:
-    folder = os.environ.get("TFDS_DATA_DIR", str(_BESIDE_THE_CHECKOUT))
-    if not Path(folder, name).is_dir():
-        pytest.skip(f"{name} is not prepared: set TFDS_DATA_DIR to a TensorFlow Datasets folder that holds it.")
-    return data.load(name, folder)
 
 
 def as_rows(images: np.ndarray) -> set[bytes]:
@@ -85,6 +76,23 @@ def assert_statistics(dataset: Dataset) -> None:
     np.testing.assert_allclose(deviations, scaled.std(axis=(0, 1, 2)), rtol=0, atol=1e-9)
 
 
+@pytest.mark.parametrize("size", [None, 32])
+def test_the_size_in_memory_is_the_images_own(size: int | None, digits: Dataset) -> None:
+    assert digits.sized(size).train.images is digits.train.images
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ((64,), "`image_size` must be left out, or .* 32 by 32. Received: image_size=64"),
+        ((None, True), "`random_size_crop` must be False for a dataset in memory.* Received: random_size_crop=True"),
+    ],
+)
+def test_images_in_memory_stay_as_they_are(arguments: tuple[Any, ...], message: str, digits: Dataset) -> None:
+    with pytest.raises(ValueError, match=message):
+        digits.sized(*arguments)
+
+
 def test_an_unknown_name_lists_close_matches() -> None:
     with pytest.raises(ValueError, match=r"Unknown dataset 'cifar11'. Did you mean: .*cifar10"):
         data.load("cifar11")
@@ -105,7 +113,7 @@ def test_every_listed_dataset_is_named_once() -> None:
 
 
 def test_mnist() -> None:
-    mnist = prepared("mnist")
+    mnist = load_or_skip("mnist")
     assert mnist.train.images.shape == (60000, 28, 28, 1)
     assert mnist.test.images.shape == (10000, 28, 28, 1)
     assert mnist.class_names == [str(digit) for digit in range(10)]
@@ -113,7 +121,7 @@ def test_mnist() -> None:
 
 
 def test_cifar10() -> None:
-    cifar = prepared("cifar10")
+    cifar = load_or_skip("cifar10")
     assert cifar.train.images.shape == (50000, 32, 32, 3)
     assert cifar.test.images.shape == (10000, 32, 32, 3)
     assert cifar.train.images.dtype == np.uint8

@@ -13,10 +13,12 @@ import keras
 import numpy as np
 import pytest
 
-from tf_routing.data import Dataset, ImageSet
+from tests.data.prepared_data import load_or_skip
+from tf_routing.data import Dataset, ImageSet, ImageStream
 from tf_routing.train import fit as fit_module
 from tf_routing.train.callbacks import EpochCheckpoint
 from tf_routing.train.cli import main
+from tf_routing.train.evaluate import evaluate
 from tf_routing.train.fit import fit
 from tf_routing.train.recipe import Recipe
 
@@ -30,6 +32,7 @@ def noise(count: int) -> ImageSet:
 
 
 _DATASET = Dataset("noise", noise(64), noise(16), ["a", "b", "c"], mirrors=True)
+_STREAM = ImageStream(("noise.tfrecord",), 64)
 
 
 def run(output: Path, **changes: Any) -> tuple[dict[str, Any], str]:
@@ -197,12 +200,46 @@ def test_a_folder_with_something_else_stays_as_it_is(tmp_path: Path) -> None:
         ({"architecture": "basecn_2cc"}, "Did you mean: .*basecnn_2cc"),
         ({"width_multiplier": 0.0}, "`width_multiplier` must be a positive number. Received: width_multiplier=0.0"),
         ({"recipe": dataclasses.replace(_RECIPE, batch_size=65)}, "`batch_size` must be at most 64. Received: 65"),
+        ({"recipe": dataclasses.replace(_RECIPE, image_size=64)}, "`image_size` must .* 32 by 32. Received: .*64"),
+        ({"recipe": dataclasses.replace(_RECIPE, random_size_crop=True)}, "`random_size_crop` must be False"),
+        ({"dataset": _DATASET._replace(train=_STREAM, test=_STREAM)}, "`image_size` must be set in the recipe"),
     ],
 )
 def test_a_wrong_argument_is_named_and_leaves_no_folder(changes: dict[str, Any], message: str, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=message):
         run(tmp_path / "run", **changes)
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("nesterov", [False, True])
+def test_the_optimizer_is_the_recipes(nesterov: bool) -> None:
+    recipe = dataclasses.replace(_RECIPE, momentum=0.8, kernel_decay=0.01, nesterov=nesterov)
+    optimizer = fit_module._compiled("basecnn", _DATASET, recipe, _STEPS, 0.125).optimizer
+    assert (optimizer.nesterov, optimizer.momentum, optimizer.kernel_decay) == (nesterov, 0.8, 0.01)
+
+
+@pytest.mark.parametrize(
+    ("architecture", "width_multiplier", "image_size"),
+    [("basecnn_2cc", 0.125, 32), pytest.param("resnet50_2cc", 0.0625, 64, marks=pytest.mark.heavy)],
+)
+def test_photographs_that_are_read_from_files(
+    architecture: str, width_multiplier: float, image_size: int, tmp_path: Path
+) -> None:
+    photographs = load_or_skip("imagenette224/subset")
+    recipe = Recipe(
+        "photographs", "One epoch", epochs=1, batch_size=100, learning_rate=0.05, shift=0, image_size=image_size,
+        random_size_crop=True, nesterov=True,
+    )  # fmt: skip
+    changes = {"architecture": architecture, "width_multiplier": width_multiplier}
+    record, _ = run(tmp_path, dataset=photographs, recipe=recipe, **changes)
+    assert (record["arguments"]["train_images"], record["arguments"]["test_images"]) == (400, 100)
+    assert [row["step"] for row in rows(tmp_path)] == ["4"]
+    assert (tmp_path / "routing.png").exists()
+    model = keras.saving.load_model(tmp_path / "model.keras")
+    assert model.input_shape == (None, image_size, image_size, 3)
+    measured = evaluate(model, photographs, 30)
+    assert measured["images"] == 100
+    assert measured["accuracy"] == pytest.approx(record["final"]["accuracy"])
 
 
 def test_a_record_gets_one_row(runs: Runs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -40,6 +40,23 @@ def test_recipes_of_the_paper(name: str, epochs: int, batch_size: int, drops: tu
     assert (loaded.schedule, loaded.shift, loaded.mirror, loaded.label_smoothing) == ("steps", 4, True, 0)
 
 
+@pytest.mark.parametrize(("name", "decay"), [("dmnn_imagenet", 1e-4), ("dmnn_mobilenetv2", 4e-5)])
+def test_recipes_of_the_dynamic_multi_path_paper(name: str, decay: float) -> None:
+    loaded = load_recipe(name)
+    assert (loaded.epochs, loaded.batch_size, loaded.schedule, loaded.warmup_epochs) == (120, 256, "cosine", 0)
+    assert (loaded.momentum, loaded.nesterov, loaded.kernel_decay) == (0.9, True, decay)
+    assert (loaded.image_size, loaded.random_size_crop, loaded.shift, loaded.mirror) == (224, True, 0, True)
+    rates = loaded.learning_rates(_STEPS)
+    assert [rate(rates, epoch * _STEPS) for epoch in (0, 60, 120)] == pytest.approx([0.1, 0.05, 0], abs=1e-6)
+
+
+def test_the_dynamic_multi_path_recipe_for_cifar() -> None:
+    loaded = load_recipe("dmnn_cifar")
+    assert (loaded.epochs, loaded.batch_size, loaded.drops, loaded.drop_factor) == (200, 256, (100, 150), 10)
+    assert (loaded.learning_rate, loaded.momentum, loaded.nesterov, loaded.kernel_decay) == (0.1, 0.9, False, 1e-4)
+    assert (loaded.image_size, loaded.random_size_crop, loaded.shift, loaded.mirror) == (None, False, 4, True)
+
+
 @pytest.mark.parametrize(
     ("epoch", "expected"), [(0, 0.1), (79.5, 0.1), (80.5, 0.01), (149.5, 0.01), (150.5, 0.001), (199.5, 0.001)]
 )
@@ -122,6 +139,10 @@ def test_a_file_that_is_not_toml_is_an_error(tmp_path: Path) -> None:
         ("learning_rate", 0),
         ("learning_rate", "0.1"),
         ("schedule", "linear"),
+        ("nesterov", "yes"),
+        ("random_size_crop", None),
+        ("image_size", 0),
+        ("image_size", 2.5),
     ],
 )
 def test_a_wrong_value_is_named_and_shown(argument: str, value: Any) -> None:

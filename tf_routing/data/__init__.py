@@ -1,5 +1,7 @@
-"""Datasets as arrays, and batches of augmented images."""
+"""Datasets as arrays or as streams of files, and batches of augmented images."""
 
-from tf_routing.data.datasets import Dataset, ImageSet, list_datasets, load
+from tf_routing.data.datasets import Dataset, list_datasets, load
+from tf_routing.data.image_set import ImageSet
+from tf_routing.data.image_stream import ImageStream
 
-__all__ = ["Dataset", "ImageSet", "list_datasets", "load"]
+__all__ = ["Dataset", "ImageSet", "ImageStream", "list_datasets", "load"]

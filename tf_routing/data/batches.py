@@ -1,16 +1,21 @@
-"""Batches for training and evaluation, as `tf.data` pipelines."""
+"""Batches for training and evaluation, as `tf.data` pipelines, whatever holds the images."""
 
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
 
-from tf_routing.data.augmentation import shift_and_mirror
-from tf_routing.data.datasets import ImageSet
+from tf_routing.data.image_set import ImageSet
+from tf_routing.data.image_stream import ImageStream
+from tf_routing.data.set_batches import set_evaluation_batches, set_training_batches
+from tf_routing.data.stream_batches import stream_evaluation_batches, stream_training_batches
 from tf_routing.validation import positive_integer
+
+_SMALL_BATCH = 32
 
 
 def training_batches(
-    image_set: ImageSet,
+    image_set: ImageSet | ImageStream,
     batch_size: int,
     seed: int,
     epochs: int,
@@ -25,7 +30,7 @@ def training_batches(
     out, other ones each epoch.
 
     Args:
-        image_set: Images and labels.
+        image_set: Images and labels, in memory or in files; the latter with a size, see `ImageStream.sized`.
         batch_size: Integer, at most the number of images.
         seed: Integer.
         epochs: Integer, number of the last epoch.
@@ -37,43 +42,41 @@ def training_batches(
         A `tf.data.Dataset` of pairs: float images in [0, 1] and class indices.
 
     Raises:
-        ValueError: If a batch is larger than the set.
+        ValueError: If a batch is larger than the set, or its images have no size yet.
     """
-    count = len(image_set.labels)
+    count = image_set.image_count
     positive_integer("batch_size", batch_size)
     if batch_size > count:
         raise ValueError(f"`batch_size` must be at most {count}, the images there are. Received: {batch_size}")
-    images, labels = tf.constant(image_set.images), tf.constant(image_set.labels)
-    steps = steps_per_epoch(image_set, batch_size)
-
-    def epoch_indices(epoch: Any) -> Any:
-        """The steps of an epoch with the indices of their images."""
-        order = tf.argsort(tf.random.stateless_uniform((count,), tf.stack([tf.cast(seed, tf.int64), epoch])))
-        batches = tf.data.Dataset.from_tensor_slices(order).batch(batch_size, drop_remainder=True)
-        return tf.data.Dataset.zip((tf.data.Dataset.range(epoch * steps, (epoch + 1) * steps), batches))
-
-    def prepared(step: Any, indices: Any) -> tuple[Any, Any]:
-        """One augmented batch."""
-        # A stream of its own: the order of the images must not repeat in how they are shifted.
-        stream = tf.stack([tf.cast(seed, tf.int64) ^ 0x5EED, step])
-        chosen = shift_and_mirror(tf.gather(images, indices), shift, mirror, stream)
-        return tf.cast(chosen, tf.float32) / 255, tf.gather(labels, indices)
-
-    order = tf.data.Dataset.range(first_epoch, epochs).flat_map(epoch_indices)
-    return _untuned(order.map(prepared, num_parallel_calls=2, deterministic=True).prefetch(4))
+    if isinstance(image_set, ImageStream):
+        return _untuned(
+            stream_training_batches(_sized(image_set), batch_size, seed, epochs, first_epoch, shift, mirror)
+        )
+    return _untuned(set_training_batches(image_set, batch_size, seed, epochs, first_epoch, shift, mirror))
 
 
-def evaluation_batches(image_set: ImageSet, batch_size: int) -> Any:
+def evaluation_batches(image_set: ImageSet | ImageStream, batch_size: int) -> Any:
     """Returns all images in order, the last batch possibly smaller, as pairs of float images and class indices."""
-    images, labels = tf.constant(image_set.images), tf.constant(image_set.labels)
-    ranges = tf.data.Dataset.range(len(image_set.labels)).batch(batch_size)
-    batches = ranges.map(lambda i: (tf.cast(tf.gather(images, i), tf.float32) / 255, tf.gather(labels, i)))
-    return _untuned(batches.prefetch(2))
+    if isinstance(image_set, ImageStream):
+        return _untuned(stream_evaluation_batches(_sized(image_set), batch_size))
+    return _untuned(set_evaluation_batches(image_set, batch_size))
 
 
-def steps_per_epoch(image_set: ImageSet, batch_size: int) -> int:
+def first_images(image_set: ImageSet | ImageStream, count: int) -> tuple[np.ndarray, np.ndarray]:
+    """Returns the first images, floats in [0, 1], with their class indices: as many, or all where there are fewer."""
+    # In small batches first: whole ones are prepared ahead, however few are taken.
+    images = evaluation_batches(image_set, min(count, _SMALL_BATCH)).unbatch().take(count).batch(count)
+    return next(_untuned(images).as_numpy_iterator())
+
+
+def steps_per_epoch(image_set: ImageSet | ImageStream, batch_size: int) -> int:
     """Returns the number of full batches in an epoch."""
-    return len(image_set.labels) // batch_size
+    return image_set.image_count // batch_size
+
+
+def _sized(stream: ImageStream) -> ImageStream:
+    # Raises where there is no size.
+    return stream.sized(stream.image_size, stream.random_size_crop)
 
 
 def _untuned(dataset: Any) -> Any:

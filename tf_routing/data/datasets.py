@@ -1,17 +1,10 @@
-"""Loads image classification sets whole, as arrays."""
+"""Loads image classification sets: small ones as arrays, others as streams of files."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-import numpy as np
+from tf_routing.data.image_set import ImageSet
 
-from tf_routing.validation import unknown
-
-
-class ImageSet(NamedTuple):
-    """Images `(count, height, width, channels)`, uint8, and their class indices `(count,)`."""
-
-    images: np.ndarray
-    labels: np.ndarray
+__all__ = ["Dataset", "ImageSet", "list_datasets", "load"]
 
 
 class Dataset(NamedTuple):
@@ -19,15 +12,15 @@ class Dataset(NamedTuple):
 
     Args:
         name: Name for `load`.
-        train: Images to learn from.
-        test: Images to be measured on.
+        train: Images to learn from, an `ImageSet` or an `ImageStream`.
+        test: Images to be measured on, of the same kind.
         class_names: Names by class index.
         mirrors: Boolean, whether a mirrored image is still of its class.
     """
 
     name: str
-    train: ImageSet
-    test: ImageSet
+    train: Any
+    test: Any
     class_names: list[str]
     mirrors: bool
 
@@ -37,45 +30,61 @@ class Dataset(NamedTuple):
         return len(self.class_names)
 
     @property
-    def image_shape(self) -> tuple[int, int, int]:
-        """The shape `(height, width, channels)` of an image."""
-        return self.train.images.shape[1:]
+    def image_shape(self) -> tuple[Any, Any, int]:
+        """The shape `(height, width, channels)` of an image, `None` twice where the size is open; see `sized`."""
+        return self.train.image_shape
+
+    def sized(self, image_size: int | None, random_size_crop: bool = False) -> "Dataset":
+        """Returns the dataset with all images of one size.
+
+        Args:
+            image_size: Integer, height and width; `None` for the dataset's own, which only one in memory has.
+            random_size_crop: Boolean, whether training sees parts of random place, size and ratio; only of images that
+                are not in memory.
+
+        Returns:
+            A `Dataset`.
+
+        Raises:
+            ValueError: If the dataset cannot do that.
+        """
+        train = self.train.sized(image_size, random_size_crop)
+        return self._replace(train=train, test=self.test.sized(image_size))
 
     def channel_statistics(self) -> tuple[list[float], list[float]]:
-        """Returns means and deviations per channel of the training images scaled to [0, 1]."""
-        # Sums per pixel value, not float copies of all images: exact, and a fraction of the memory.
-        values = np.arange(256) / 255
-        counts = [
-            np.bincount(self.train.images[..., channel].reshape(-1), minlength=256)
-            for channel in range(self.image_shape[2])
-        ]
-        shares = np.stack(counts) / self.train.images[..., 0].size
-        means = shares @ values
-        deviations = np.sqrt(shares @ values**2 - means**2)
-        return means.tolist(), deviations.tolist()
+        """Returns means and deviations per channel of training images scaled to [0, 1].
+
+        Those of the set itself where it is in memory, else those of ImageNet: 0.485, 0.456, 0.406 and 0.229, 0.224,
+        0.225.
+        """
+        return self.train.channel_statistics()
 
 
 _FROM_TFDS = {"cifar10": True, "cifar100": True, "mnist": False}
 
 
 def list_datasets() -> list[str]:
-    """Returns the names that `load` takes."""
+    """Returns the names of the datasets that `load` holds in memory."""
     return ["digits", *_FROM_TFDS]
 
 
 def load(name: str, data_dir: str | None = None) -> Dataset:
-    """Loads a dataset as arrays.
+    """Loads a dataset.
 
     Args:
         name: `"digits"` (scikit-learn's handwritten digits, resized to 32x32x3; no download), `"cifar10"`,
-            `"cifar100"` (fine labels) or `"mnist"`, the last three prepared by TensorFlow Datasets.
+            `"cifar100"` (fine labels) or `"mnist"`, the last three prepared by TensorFlow Datasets: these come as
+            arrays. Or any other image set that is prepared in the folder, as `"name"`, `"name/config"` or
+            `"name/config:version"`, for example `"imagenet2012"`: it is read as needed, by `image` and `label`, and
+            needs a size, see `Dataset.sized`. Its test images are its split `test`, or `validation` where that one is
+            missing or has no labels.
         data_dir: Folder of TensorFlow Datasets; `TFDS_DATA_DIR` or its default folder where not given.
 
     Returns:
         A `Dataset`.
 
     Raises:
-        ValueError: If the name is not known.
+        ValueError: If the name is not known, or the dataset lacks what is needed.
         FileNotFoundError: If the dataset is not prepared in the folder; the message says how to get it.
 
     Example:
@@ -84,12 +93,14 @@ def load(name: str, data_dir: str | None = None) -> Dataset:
     >>> data.load("digits").image_shape
     (32, 32, 3)
     """
-    if name not in list_datasets():
-        raise ValueError(unknown("dataset", name, list_datasets()))
     if name == "digits":
         from tf_routing.data.digits import load_digits
 
         return load_digits()
-    from tf_routing.data.prepared import load_prepared
+    if name in _FROM_TFDS:
+        from tf_routing.data.prepared import load_prepared
 
-    return load_prepared(name, data_dir, mirrors=_FROM_TFDS[name])
+        return load_prepared(name, data_dir, mirrors=_FROM_TFDS[name])
+    from tf_routing.data.streamed import load_streamed
+
+    return load_streamed(name, data_dir)

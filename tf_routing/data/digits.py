@@ -4,7 +4,8 @@ import numpy as np
 from PIL import Image
 from sklearn import datasets, model_selection
 
-from tf_routing.data.datasets import Dataset, ImageSet
+from tf_routing.data.datasets import Dataset
+from tf_routing.data.image_set import ImageSet
 
 _TEST_SHARE = 0.25
 _SPLIT_SEED = 0

@@ -4,7 +4,8 @@ import os
 
 import numpy as np
 
-from tf_routing.data.datasets import Dataset, ImageSet
+from tf_routing.data.datasets import Dataset
+from tf_routing.data.image_set import ImageSet
 
 
 def load_prepared(name: str, data_dir: str | None, mirrors: bool) -> Dataset:
@@ -13,14 +14,18 @@ def load_prepared(name: str, data_dir: str | None, mirrors: bool) -> Dataset:
 
     builder = tfds.builder(name, data_dir=data_dir)
     if not os.path.isdir(builder.data_dir):
-        raise FileNotFoundError(
-            f"Dataset {name!r} is not prepared in {os.path.dirname(os.path.dirname(builder.data_dir))}. Point "
-            "--data_dir or TFDS_DATA_DIR to a folder that has it, or download it there with: "
-            f"python -c \"import tensorflow_datasets as tfds; tfds.load('{name}')\". "
-            "`--dataset digits` needs no download."
-        )
+        raise FileNotFoundError(not_prepared(name, os.path.dirname(os.path.dirname(builder.data_dir))))
     return Dataset(
         name, _read(builder, "train"), _read(builder, "test"), list(builder.info.features["label"].names), mirrors
+    )
+
+
+def not_prepared(name: str, folder: str) -> str:
+    """The message for a known dataset that is not in the folder: how to get it."""
+    return (
+        f"Dataset {name!r} is not prepared in {folder}. Point --data_dir or TFDS_DATA_DIR to a folder that has it, or "
+        f"download it there with: python -c \"import tensorflow_datasets as tfds; tfds.load('{name}')\". "
+        "`--dataset digits` needs no download."
     )
 
 

@@ -2,11 +2,14 @@
 
 import keras  # noqa: F401  (first, so that the registration hook finds no half-imported room)
 
+from tf_routing.layers.controller import Controller
 from tf_routing.layers.cross_connection import CrossConnection
 from tf_routing.layers.cross_prediction import CrossPrediction
 from tf_routing.layers.cross_stitch import CrossStitch
 from tf_routing.layers.gate import Gate
+from tf_routing.layers.grouped_conv import GroupedConv2D
 from tf_routing.layers.identity_shortcut import IdentityShortcut
+from tf_routing.layers.split_block import SplitBlock
 from tf_routing.layers.squeeze_excite import SqueezeExcite
 
-__all__ = ["CrossConnection", "CrossPrediction", "CrossStitch", "Gate", "IdentityShortcut", "SqueezeExcite"]
+__all__ = ["Controller", "CrossConnection", "CrossPrediction", "CrossStitch", "Gate", "GroupedConv2D", "IdentityShortcut", "SplitBlock", "SqueezeExcite"]

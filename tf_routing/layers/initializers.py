@@ -11,3 +11,8 @@ def distinct_copy(initializer: Any, index: int) -> Any:
     if isinstance(config.get("seed"), int):
         config["seed"] += index
     return type(initializer).from_config(config)
+
+
+def distinct_seed(seed: int | None, index: int) -> int | None:
+    """Returns a seed of its own for the part with this index, or `None` where there is no seed."""
+    return None if seed is None else seed + index

@@ -20,9 +20,18 @@ def decision_tensors(model: keras.Model) -> dict[str, Any]:
     return tensors
 
 
+def state_tensors(model: keras.Model) -> dict[str, Any]:
+    """Returns the states that deciding layers pass on, as `{layer}_state`; objectives may supervise them."""
+    return {
+        f"{operation.name}_state": operation.state(keras.tree.flatten(operation.output))
+        for operation in model.operations
+        if hasattr(operation, "decision") and hasattr(operation, "state")
+    }
+
+
 def output_tensors(model: keras.Model) -> dict[str, Any]:
-    """Returns what an objective may read: `probabilities`, `logits` where the model has them, and the decisions."""
+    """Returns what an objective may read: `probabilities`, `logits` where the model has them, decisions and states."""
     tensors = {"probabilities": model.outputs[0]}
     if any(operation.name == "logits" for operation in model.operations):
         tensors["logits"] = model.get_layer("logits").output
-    return {**tensors, **decision_tensors(model)}
+    return {**tensors, **decision_tensors(model), **state_tensors(model)}

@@ -78,6 +78,10 @@ class Ensemble(RoutedModel):
             for name, values in member.routes(x, batch_size).items()
         }
 
+    def symbolic_outputs(self) -> dict[str, Any]:
+        """Returns what the members' objectives read, by member."""
+        return {member.name: member.symbolic_outputs() for member in self.members}
+
     def default_objective(self) -> Objective:
         """Returns the sum of the members' own default objectives."""
         return MemberObjectives({member.name: member.default_objective() for member in self.members})

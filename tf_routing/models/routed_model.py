@@ -6,7 +6,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from tf_routing import cost
+from tf_routing import cost, execution
 from tf_routing.models.decisions import decision_tensors, output_tensors
 from tf_routing.models.term_means import TermMeans
 from tf_routing.models.training_step import Step, replica_count
@@ -47,11 +47,17 @@ class RoutedModel(Step, keras.Model):
     def __init__(self, inputs: Any, outputs: Any, name: str | None = None, **kwargs: Any) -> None:
         super().__init__(inputs, outputs, name=name, **kwargs)
         self._terms: TermMeans | None = None
+        self._default_objective: Objective = Classification()
+        self._execution = self._batch_method = "auto"
 
     def call(self, inputs: Any, training: bool | None = None, mask: Any = None, return_outputs: bool = False) -> Any:
-        if return_outputs:
-            return self._reader(inputs, training=training)
-        return super().call(inputs, training=training, mask=mask)
+        def run(images: Any) -> Any:
+            """The plain forward pass."""
+            if return_outputs:
+                return self._reader(images, training=training)
+            return super(RoutedModel, self).call(images, training=training, mask=mask)
+
+        return execution.execute_batch(self, run, inputs, training)
 
     # Cached properties, because attributes set the usual way are tracked: the sub-models would be saved as layers.
     @cached_property
@@ -76,8 +82,8 @@ class RoutedModel(Step, keras.Model):
             batch_size: Integer, images per forward pass.
 
         Returns:
-            Dict of arrays by decision name, in order of depth: gate values `(count, inputs, paths)`. Empty for a
-            model that decides nothing.
+            Dict of arrays by decision name, in order of depth: 0/1 switches `(count, choices)`, for multi-path nets
+            gate values `(count, inputs, paths)`. Empty for a model that decides nothing.
         """
         if self._decider is None:
             return {}
@@ -88,22 +94,70 @@ class RoutedModel(Step, keras.Model):
         """MACs of the most expensive route that a sample can take."""
         return cost.static_macs(self)
 
-    def cost(self, x: Any) -> np.ndarray:
+    def cost(self, x: Any, batch_size: int = 32) -> np.ndarray:
         """Returns the MACs executed for each image.
 
-        Every path of a multi-path net runs for every image, so each costs the same.
+        Every path of a multi-path net runs for every image, so there each costs the same.
 
         Args:
             x: Images `(count, height, width, channels)`.
+            batch_size: Integer, images per forward pass.
 
         Returns:
             Integer array `(count,)`.
         """
-        return np.full(len(x), self.static_cost, dtype="int64")
+        return cost.executed_macs(self, self.routes(x, batch_size), len(x))
+
+    @property
+    def execution(self) -> str:
+        """How gated parts run: `"masked"`, `"sparse"`, or `"auto"`: sparse at inference where the backend can.
+
+        In training they are masked whatever is set. A `tf.function` of the user's own keeps what was set when it was
+        traced.
+        """
+        return self._execution
+
+    @execution.setter
+    def execution(self, execution_: str) -> None:
+        self.set_execution(execution_)
+
+    def set_execution(self, execution_: str, method: str = "auto", batch_method: str = "auto") -> None:
+        """Sets how gated parts run, and how sparse execution goes about it.
+
+        Args:
+            execution_: `"masked"`, `"sparse"` or `"auto"`.
+            method: How a block is run sparsely, one of `execution.METHODS`; `"auto"` goes by measurements.
+            batch_method: How a batch is run, one of `execution.BATCH_METHODS`; `"auto"` goes by measurements.
+
+        Raises:
+            ValueError: If a value is not known.
+            RuntimeError: If the backend cannot run sparsely and `"sparse"` is asked for.
+        """
+        execution.check(execution_, method, batch_method)
+        self._execution, self._batch_method = execution_, batch_method
+        for block in execution.gated_blocks(self):
+            block.execution, block.method = execution_, method
+        # Compiled steps hold what was set when they were traced.
+        self.train_function = self.test_function = self.predict_function = None
+        for part in ("_reader", "_decider"):
+            self.__dict__.pop(part, None)
 
     def default_objective(self) -> Objective:
         """Returns the objective that `compile` uses where neither `loss` nor `objective` is given."""
-        return Classification()
+        return type(self._default_objective).from_config(self._default_objective.get_config())
+
+    def set_default_objective(self, objective: Objective) -> None:
+        """Sets what `default_objective` returns copies of; it is saved with the model."""
+        self._default_objective = objective
+
+    def symbolic_outputs(self) -> dict[str, Any]:
+        """Returns what objectives read, as symbolic tensors."""
+        return output_tensors(self)
+
+    @property
+    def objective_variables(self) -> list[Any]:
+        """Weights of the objective's own, which train with the model and are no part of it."""
+        return self._terms.objective.variables if self._terms else []
 
     @property
     def has_objective(self) -> bool:
@@ -136,6 +190,10 @@ class RoutedModel(Step, keras.Model):
             raise ValueError(f"`objective` must be an Objective. Received: objective={objective!r}")
         self._terms = None if loss is not None else TermMeans(objective or self.default_objective())
         super().compile(optimizer=optimizer, loss=loss, metrics=metrics, **kwargs)
+        if self._terms is not None:
+            self._terms.objective.build(self.symbolic_outputs())
+        if self.objective_variables:
+            self.optimizer.build([*self.trainable_variables, *self.objective_variables])
 
     @property
     def metrics(self) -> list[Any]:
@@ -173,5 +231,19 @@ class RoutedModel(Step, keras.Model):
     def compile_from_config(self, config: dict[str, Any]) -> None:
         """Compiles the model as `get_compile_config` says."""
         self.compile(**keras.saving.deserialize_keras_object(config))
-        if self.optimizer is not None and self.built:
+        if self.optimizer is not None and not self.optimizer.built:
             self.optimizer.build(self.trainable_variables)
+
+    def get_config(self) -> dict[str, Any]:
+        """Returns the graph and the default objective."""
+        objective = keras.saving.serialize_keras_object(self._default_objective)
+        return {**super().get_config(), "default_objective": objective}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> "RoutedModel":
+        """Builds the model from `get_config`."""
+        objective = config.pop("default_objective", None)
+        model = super().from_config(config, custom_objects=custom_objects)
+        if objective is not None:
+            model.set_default_objective(keras.saving.deserialize_keras_object(objective))
+        return model

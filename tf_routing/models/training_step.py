@@ -4,6 +4,8 @@ A step needs more than the probabilities: an objective reads logits and decision
 written out; on JAX, where Keras keeps the step stateless, only what the forward pass returns differs.
 """
 
+import contextlib
+from collections.abc import Iterator
 from typing import Any
 
 import keras
@@ -20,7 +22,7 @@ class TensorFlowStep:
             outputs = self(x, training=True, return_outputs=self.has_objective)
             loss = self.compute_loss(x=x, y=y, y_pred=outputs, sample_weight=sample_weight, training=True)
             scaled_loss = self.optimizer.scale_loss(loss)
-        variables = self.trainable_variables
+        variables = [*self.trainable_variables, *self.objective_variables]
         self.optimizer.apply_gradients(zip(tape.gradient(scaled_loss, variables), variables, strict=True))
         return self._logged(x, y, outputs, sample_weight, loss)
 
@@ -41,6 +43,42 @@ class JaxStep:
     """What differs in Keras's own stateless step on JAX."""
 
     has_objective: bool
+    objective_variables: list[Any]
+    _steps_run = False
+
+    @property
+    def trainable_variables(self) -> list[Any]:
+        """The model's own, and while steps run the objective's too: Keras's stateless step updates what is here."""
+        own = super().trainable_variables  # type: ignore[misc]
+        return [*own, *self.objective_variables] if self._steps_run else own
+
+    @contextlib.contextmanager
+    def _running_steps(self) -> Iterator[None]:
+        before, self._steps_run = self._steps_run, True
+        try:
+            yield
+        finally:
+            self._steps_run = before
+
+    def fit(self, *args: Any, **kwargs: Any) -> Any:
+        """Trains the model; see `keras.Model.fit`."""
+        with self._running_steps():
+            return super().fit(*args, **kwargs)  # type: ignore[misc]
+
+    def evaluate(self, *args: Any, **kwargs: Any) -> Any:
+        """Measures the model; see `keras.Model.evaluate`."""
+        with self._running_steps():
+            return super().evaluate(*args, **kwargs)  # type: ignore[misc]
+
+    def train_on_batch(self, *args: Any, **kwargs: Any) -> Any:
+        """Takes one step; see `keras.Model.train_on_batch`."""
+        with self._running_steps():
+            return super().train_on_batch(*args, **kwargs)  # type: ignore[misc]
+
+    def test_on_batch(self, *args: Any, **kwargs: Any) -> Any:
+        """Measures one batch; see `keras.Model.test_on_batch`."""
+        with self._running_steps():
+            return super().test_on_batch(*args, **kwargs)  # type: ignore[misc]
 
     def stateless_call(self, *args: Any, return_losses: bool = False, **kwargs: Any) -> Any:
         """Keras's own, returning what the objective reads where it is called by a training or test step."""

@@ -40,19 +40,24 @@ class Classification(Objective):
     def __call__(self, labels: Any, outputs: dict[str, Any], sample_weight: Any = None) -> dict[str, Any]:
         from_logits = "logits" in outputs
         predictions = outputs["logits" if from_logits else "probabilities"]
-        targets = self._targets(labels, predictions)
+        targets = class_distributions(labels, predictions)
+        targets = targets * (1 - self.label_smoothing) + self.label_smoothing / predictions.shape[-1]
         losses = ops.categorical_crossentropy(targets, predictions, from_logits=from_logits)
         if sample_weight is not None:
             losses = losses * ops.reshape(ops.cast(sample_weight, losses.dtype), (-1,))
         return {"classification_loss": ops.mean(losses)}
 
-    def _targets(self, labels: Any, predictions: Any) -> Any:
-        labels, classes = ops.convert_to_tensor(labels), predictions.shape[-1]
-        if len(labels.shape) == 2 and labels.shape[-1] == classes and classes > 1:
-            targets = ops.cast(labels, predictions.dtype)
-        else:
-            targets = ops.one_hot(ops.cast(ops.reshape(labels, (-1,)), "int32"), classes, dtype=predictions.dtype)
-        return targets * (1 - self.label_smoothing) + self.label_smoothing / classes
+    def smoothed(self, label_smoothing: float) -> "Classification":
+        """Returns this objective with labels smoothed."""
+        return Classification(label_smoothing)
 
     def get_config(self) -> dict[str, Any]:
         return {"label_smoothing": self.label_smoothing}
+
+
+def class_distributions(labels: Any, predictions: Any) -> Any:
+    """Returns labels as distributions `(batch, classes)`, whether they are indices or distributions already."""
+    labels, classes = ops.convert_to_tensor(labels), predictions.shape[-1]
+    if len(labels.shape) == 2 and labels.shape[-1] == classes and classes > 1:
+        return ops.cast(labels, predictions.dtype)
+    return ops.one_hot(ops.cast(ops.reshape(labels, (-1,)), "int32"), classes, dtype=predictions.dtype)

@@ -38,6 +38,20 @@ class MemberObjectives(Objective):
             terms.update({f"{member}_{name}": value for name, value in own.items()})
         return terms
 
+    def build(self, outputs: dict[str, Any]) -> None:
+        """Creates the trainable parts of every member's objective."""
+        for member, objective in self.objectives.items():
+            objective.build(outputs[member])
+
+    @property
+    def variables(self) -> list[Any]:
+        """The trainable parts of every member's objective."""
+        return [variable for objective in self.objectives.values() for variable in objective.variables]
+
+    def smoothed(self, label_smoothing: float) -> "MemberObjectives":
+        """Returns this objective with labels smoothed for every member."""
+        return MemberObjectives({name: each.smoothed(label_smoothing) for name, each in self.objectives.items()})
+
     def get_config(self) -> dict[str, Any]:
         members = {name: keras.saving.serialize_keras_object(each) for name, each in self.objectives.items()}
         return {"objectives": members}

@@ -25,6 +25,22 @@ class Objective:
         """The names of the terms, in the order in which logs show them."""
         raise NotImplementedError
 
+    def build(self, outputs: dict[str, Any]) -> None:
+        """Creates trainable parts of the objective's own; `compile` calls this once.
+
+        Args:
+            outputs: What `__call__` will read, as symbolic tensors.
+        """
+
+    @property
+    def variables(self) -> list[Any]:
+        """Weights of the objective's own: they train and resume with the model and are no part of it."""
+        return []
+
+    def smoothed(self, label_smoothing: float) -> "Objective":
+        """Returns this objective with labels smoothed, where that means something."""
+        return self
+
     def __call__(self, labels: Any, outputs: dict[str, Any], sample_weight: Any = None) -> dict[str, Any]:
         """Returns the loss terms.
 

@@ -24,19 +24,24 @@ def run(arguments: argparse.Namespace) -> None:
 
 def _reported(card: ModelCard) -> Table:
     table = Table("", *(_call(row) for row in card.reported), title="Counts, and what the paper reports")
+    paper = card.reported[0].paper
     fields = {
         "input": lambda row: "x".join(map(str, row.input_shape)),
         "classes": lambda row: str(row.classes),
         "parameters": lambda row: f"{row.trainable_parameters:,}",
-        "with moving statistics": lambda row: f"{row.total_parameters:,}",
-        "printed by the paper": lambda row: f"{row.parameters_printed_millions or '-'} M",
+        "with moving statistics": lambda row: _shown(row.total_parameters, "{:,}"),
+        "printed by the paper": lambda row: _shown(row.parameters_printed_millions, "{} M"),
         "MACs per image": lambda row: f"{row.macs:,}",
-        "where": lambda row: row.table,
+        "where": lambda row: row.table if row.paper == paper else f"{row.table} of {row.paper}",
         "error, %": lambda row: "\n".join(f"{data} {value}" for data, value in row.error_percent.items()) or "-",
     }
     for heading, field in fields.items():
         table.add_row(heading, *(field(row) for row in card.reported))
     return table
+
+
+def _shown(count: float | None, form: str) -> str:
+    return "-" if count is None else form.format(count)
 
 
 def _call(row: ReportedRow) -> str:
@@ -49,6 +54,6 @@ def _measured(card: ModelCard) -> Table:
         table.add_column(heading, justify="right")
     for run_ in card.measured:
         numbers = f"{run_['accuracy']:.4f}", f"{run_['seconds'] / 60:.1f}"
-        settings = str(run_["width_multiplier"]), str(run_["epochs"]), str(run_["seed"])
+        settings = str(run_["model_arguments"]["width_multiplier"]), str(run_["epochs"]), str(run_["seed"])
         table.add_row(run_["dataset"], run_["recipe"], *settings, *numbers)
     return table

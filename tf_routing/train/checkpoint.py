@@ -48,7 +48,8 @@ def restore_checkpoint(model: Any, folder: Path) -> tuple[int, int]:
     files = _files(folder)
     if not files:
         return 0, 0
-    model.optimizer.build(model.trainable_variables)
+    if not model.optimizer.built:
+        model.optimizer.build(model.trainable_variables)
     variables = _variables(model)
     try:
         with np.load(files[-1], allow_pickle=False) as saved:
@@ -64,7 +65,7 @@ def restore_checkpoint(model: Any, folder: Path) -> tuple[int, int]:
 
 
 def _variables(model: Any) -> list[Any]:
-    return [*model.variables, *model.optimizer.variables]
+    return [*model.variables, *model.objective_variables, *model.optimizer.variables]
 
 
 def _files(folder: Path) -> list[Path]:

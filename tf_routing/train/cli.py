@@ -5,9 +5,11 @@ Nothing here imports Keras, so that help and lists answer at once.
 
 import argparse
 import importlib
+import json
 import os
 import sys
 from collections.abc import Sequence
+from typing import Any
 
 import tf_routing
 from tf_routing.data.datasets import list_datasets
@@ -74,7 +76,8 @@ def _add_card(commands: argparse._SubParsersAction) -> None:
 
 
 def _add_data(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--dataset", default="digits", help=f"one of {', '.join(list_datasets())}")
+    names = ", ".join(list_datasets())
+    parser.add_argument("--dataset", default="digits", help=f"{names}, or any prepared TensorFlow Datasets folder")
     parser.add_argument("--data_dir", help="folder of TensorFlow Datasets; TFDS_DATA_DIR where not given")
     parser.add_argument("--batch_size", type=int, help="images per step; the recipe's where not given")
 
@@ -86,9 +89,27 @@ def _add_fit(commands: argparse._SubParsersAction) -> None:
     parser.add_argument("--recipe", default="quick", help=f"one of {', '.join(list_recipes())}, or a .toml file")
     parser.add_argument("--epochs", type=int, help="the recipe's where not given")
     parser.add_argument("--width_multiplier", type=float, default=1.0, help="scales the widths of the network")
+    parser.add_argument(
+        "--set",
+        metavar="NAME=VALUE",
+        type=_assignment,
+        action="append",
+        default=[],
+        help="another argument of the network, for example target_rate=0.5; may be repeated",
+    )
     parser.add_argument("--seed", type=int, default=0, help="seed of weights, order and augmentation")
     parser.add_argument("--output", required=True, help="folder of the run")
     parser.add_argument("--record", metavar="FILE", help="append the final result to this JSON data file")
+
+
+def _assignment(text: str) -> tuple[str, Any]:
+    name, equals, value = text.partition("=")
+    if not (name and equals):
+        raise argparse.ArgumentTypeError(f"must be NAME=VALUE, received {text!r}")
+    try:
+        return name, json.loads(value)
+    except json.JSONDecodeError:
+        return name, value
 
 
 def _add_evaluate(commands: argparse._SubParsersAction) -> None:

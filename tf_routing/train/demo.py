@@ -20,7 +20,7 @@ from tf_routing.train.fit import fit
 from tf_routing.train.recipe import load_recipe
 from tf_routing.train.trained import load_trained
 
-_WIDTH = 0.25
+_ARGUMENTS = {"width_multiplier": 0.25}
 _MODELS = ("basecnn", "basecnn_2cc")
 
 
@@ -33,7 +33,7 @@ def run(arguments: argparse.Namespace) -> None:
     for name in _MODELS:
         console.rule(f"training {name}, {recipe.epochs} epochs")
         folder = output / f"{name}_seed{arguments.seed}_epochs{arguments.epochs}"
-        records[name] = fit(name, dataset, recipe, folder, seed=arguments.seed, width_multiplier=_WIDTH)
+        records[name] = fit(name, dataset, recipe, folder, seed=arguments.seed, model_arguments=_ARGUMENTS)
     console.print(_comparison(records, arguments.seed))
     model, record = load_trained(str(folder))
     _look_inside(model, dataset, output, console)
@@ -44,7 +44,7 @@ def run(arguments: argparse.Namespace) -> None:
 
 
 def _comparison(records: dict[str, dict[str, Any]], seed: int) -> Table:
-    table = Table("network", title=f"Handwritten digits, width x {_WIDTH}, seed {seed}")
+    table = Table("network", title=f"Handwritten digits, width x {_ARGUMENTS['width_multiplier']}, seed {seed}")
     for heading in ("parameters", "MACs", "test accuracy", "seconds"):
         table.add_column(heading, justify="right")
     for name, record in records.items():

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from tf_routing import data
-from tf_routing.data.batches import evaluation_batches
+from tf_routing.data.batches import evaluation_batches, first_images
 from tf_routing.models import RoutedModel
 from tf_routing.train.run_record import write_json
 from tf_routing.train.trained import load_trained
@@ -42,10 +42,12 @@ def evaluate(model: RoutedModel, dataset: data.Dataset, batch_size: int) -> dict
     Raises:
         ValueError: If the dataset's images or classes are not the model's.
     """
+    if None in dataset.image_shape:
+        dataset = dataset.sized(model.input_shape[1])
     _check_fit(model, dataset)
     probabilities = model.predict(evaluation_batches(dataset.test, batch_size), verbose=0)
     correct = probabilities.argmax(axis=-1) == dataset.test.labels
-    routes = model.routes(dataset.test.images[:_GATED_IMAGES].astype("float32") / 255)
+    routes = model.routes(first_images(dataset.test, _GATED_IMAGES)[0])
     return {
         "dataset": dataset.name,
         "images": len(correct),

@@ -11,11 +11,12 @@ from typing import Any
 import keras
 import numpy as np
 
-from tf_routing import data, objectives, zoo
+from tf_routing import data, zoo
 from tf_routing.analysis import draw_routing_flow
-from tf_routing.data.batches import evaluation_batches, steps_per_epoch, training_batches
+from tf_routing.data.batches import evaluation_batches, first_images, steps_per_epoch, training_batches
 from tf_routing.files import whole_file
 from tf_routing.models import RoutedModel
+from tf_routing.models.decisions import decision_tensors
 from tf_routing.optimizers import DecayedSGD
 from tf_routing.train.callbacks import EpochCheckpoint, EpochLog
 from tf_routing.train.checkpoint import restore_checkpoint
@@ -32,9 +33,8 @@ def run(arguments: argparse.Namespace) -> None:
     recipe = _chosen_recipe(arguments)
     dataset = data.load(arguments.dataset, arguments.data_dir)
     output = Path(arguments.output)
-    record = fit(
-        arguments.model, dataset, recipe, output, seed=arguments.seed, width_multiplier=arguments.width_multiplier
-    )
+    model_arguments = {"width_multiplier": arguments.width_multiplier, **dict(arguments.set)}
+    record = fit(arguments.model, dataset, recipe, output, seed=arguments.seed, model_arguments=model_arguments)
     if arguments.record:
         _append_result(Path(arguments.record), record)
     final = record["final"]
@@ -57,7 +57,7 @@ def fit(
     output: Path,
     *,
     seed: int = 0,
-    width_multiplier: float = 1.0,
+    model_arguments: dict[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Trains a network of the zoo into a folder, or continues what stopped there.
 
@@ -66,11 +66,11 @@ def fit(
 
     Args:
         architecture: Name of the zoo.
-        dataset: What to train and test on; images are standardised inside the model.
+        dataset: What to train and test on; the recipe may give its images a size. The model standardises them.
         recipe: How to train.
         output: Folder of the run.
         seed: Integer, seeds weights, order and augmentation.
-        width_multiplier: Float that scales the widths of the network.
+        model_arguments: Arguments of `zoo.get` for the network's family, such as `width_multiplier`.
 
     Returns:
         The content of `run.json`.
@@ -80,11 +80,13 @@ def fit(
     """
     not_negative_integer("seed", seed)
     keras.utils.set_random_seed(seed)
+    dataset = dataset.sized(recipe.image_size, recipe.random_size_crop)
     steps = steps_per_epoch(dataset.train, recipe.batch_size)
     if steps == 0:
-        raise ValueError(f"`batch_size` must be at most {len(dataset.train.labels)}. Received: {recipe.batch_size}")
-    model = _compiled(architecture, dataset, recipe, steps, width_multiplier)
-    record = open_record(output, _arguments(architecture, dataset, recipe, seed, width_multiplier))
+        raise ValueError(f"`batch_size` must be at most {dataset.train.image_count}. Received: {recipe.batch_size}")
+    model_arguments = {"width_multiplier": 1.0, **(model_arguments or {})}
+    model = _compiled(architecture, dataset, recipe, steps, model_arguments)
+    record = open_record(output, _arguments(architecture, dataset, recipe, seed, model_arguments))
     if "final" in record:
         print(f"{output} is finished; nothing to do.")
         return record
@@ -97,40 +99,38 @@ def fit(
     return _finish(model, dataset, output, record)
 
 
-def _arguments(architecture: str, dataset: data.Dataset, recipe: Recipe, seed: int, width: float) -> dict[str, Any]:
-    images = {"train_images": len(dataset.train.labels), "test_images": len(dataset.test.labels)}
+def _arguments(
+    architecture: str, dataset: data.Dataset, recipe: Recipe, seed: int, model_arguments: dict[str, Any]
+) -> dict[str, Any]:
+    images = {"train_images": dataset.train.image_count, "test_images": dataset.test.image_count}
     # Through JSON, so that tuples compare as what a record of an earlier run holds.
-    recipe_values = json.loads(json.dumps(dataclasses.asdict(recipe)))
+    recipe_values, model_values = json.loads(json.dumps([dataclasses.asdict(recipe), model_arguments]))
     return {
         "model": architecture,
         "dataset": dataset.name,
         **images,
         "seed": seed,
-        "width_multiplier": width,
+        "model_arguments": model_values,
         "recipe": recipe_values,
     }
 
 
-def _compiled(architecture: str, dataset: data.Dataset, recipe: Recipe, steps: int, width: float) -> RoutedModel:
+def _compiled(
+    architecture: str, dataset: data.Dataset, recipe: Recipe, steps: int, model_arguments: dict[str, Any]
+) -> RoutedModel:
     model = zoo.get(
         architecture,
         classes=dataset.classes,
         input_shape=dataset.image_shape,
         standardize=dataset.channel_statistics(),
-        width_multiplier=width,
+        **model_arguments,
     )
-    optimizer = DecayedSGD(recipe.learning_rates(steps), recipe.momentum, recipe.kernel_decay)
+    rates = recipe.learning_rates(steps)
+    optimizer = DecayedSGD(rates, recipe.momentum, recipe.kernel_decay, nesterov=recipe.nesterov)
     model.compile(
-        optimizer, metrics=["accuracy"], objective=_smoothed(model.default_objective(), recipe.label_smoothing)
+        optimizer, metrics=["accuracy"], objective=model.default_objective().smoothed(recipe.label_smoothing)
     )
     return model
-
-
-def _smoothed(objective: objectives.Objective, smoothing: float) -> objectives.Objective:
-    if isinstance(objective, objectives.MemberObjectives):
-        members = {name: _smoothed(each, smoothing) for name, each in objective.objectives.items()}
-        return objectives.MemberObjectives(members)
-    return objectives.Classification(smoothing) if isinstance(objective, objectives.Classification) else objective
 
 
 def _train(
@@ -176,9 +176,9 @@ def _finish(model: RoutedModel, dataset: data.Dataset, output: Path, record: dic
     results = model.evaluate(evaluation_batches(dataset.test, _EVALUATION_BATCH), verbose=0, return_dict=True)
     with whole_file(output / "model.keras") as temporary:
         model.save(temporary)
-    if model.decision_names:
-        images = dataset.test.images[:_PICTURED] / 255
-        titles = [dataset.class_names[label] for label in dataset.test.labels[:_PICTURED]]
+    if any(len(decision.shape) == 3 for decision in decision_tensors(model).values()):
+        images, labels = first_images(dataset.test, _PICTURED)
+        titles = [dataset.class_names[label] for label in labels]
         draw_routing_flow(model, images, output / "routing.png", titles)
     record["final"] = {
         **{name: float(value) for name, value in results.items()},
@@ -193,7 +193,7 @@ def _finish(model: RoutedModel, dataset: data.Dataset, output: Path, record: dic
 def _append_result(file: Path, record: dict[str, Any]) -> None:
     rows = json.loads(file.read_text("utf-8")) if file.exists() else []
     arguments = record["arguments"]
-    row = {key: arguments[key] for key in ("model", "dataset", "seed", "width_multiplier")}
+    row = {key: arguments[key] for key in ("model", "model_arguments", "dataset", "seed")}
     row |= {"recipe": arguments["recipe"]["name"], "epochs": arguments["recipe"]["epochs"]}
     row |= {**record["final"], "seconds": record["seconds"], "versions": record["versions"]}
     if row not in rows:

@@ -26,10 +26,15 @@ class Recipe:
         drop_factor: For `"steps"`: by how much.
         warmup_epochs: Float, epochs over which a `"cosine"` rate rises from zero first.
         momentum: Float.
+        nesterov: Boolean, whether momentum looks ahead as Nesterov's.
         kernel_decay: Float, L2 decay of kernels.
         label_smoothing: Float.
         shift: Integer, pixels by which images move at most.
         mirror: Boolean, whether images are flipped left to right (where the dataset allows it).
+        image_size: Integer, height and width of what the network sees; `None` for the dataset's own, which only one in
+            memory has.
+        random_size_crop: Boolean, whether training sees parts of random place, size and ratio; only for datasets that
+            are not in memory.
     """
 
     name: str
@@ -46,6 +51,9 @@ class Recipe:
     label_smoothing: float = 0.0
     shift: int = 4
     mirror: bool = True
+    nesterov: bool = False
+    image_size: int | None = None
+    random_size_crop: bool = False
 
     def __post_init__(self) -> None:
         positive_integer("epochs", self.epochs)
@@ -56,6 +64,10 @@ class Recipe:
         for field in ("warmup_epochs", "momentum", "kernel_decay", "label_smoothing"):
             not_negative(field, getattr(self, field))
         not_negative_integer("shift", self.shift)
+        for field in ("mirror", "nesterov", "random_size_crop"):
+            one_of(field, getattr(self, field), (True, False))
+        if self.image_size is not None:
+            positive_integer("image_size", self.image_size)
         if not isinstance(self.drops, tuple) or list(self.drops) != sorted(set(self.drops)):
             raise ValueError(f"`drops` must be a list of rising epochs. Received: drops={self.drops!r}")
 

@@ -6,6 +6,7 @@ Nothing here imports Keras; builders are named by module and imported when a mod
 from typing import Any, NamedTuple
 
 _CIFAR = {"classes": 10, "input_shape": (32, 32, 3)}
+_CIFAR_100 = {**_CIFAR, "classes": 100}
 _IMAGENET = {"classes": 1000, "input_shape": (224, 224, 3)}
 
 # Stages of convolution widths; a stage ends where a router stands, and with a pool where `pools` says so.
@@ -18,6 +19,10 @@ _VGG16: dict[str, Any] = {
     "pools": 5,
     "dense": (256, 256),
 }
+_RESNET_50: dict[str, Any] = {"stage_blocks": (3, 4, 6, 3)}
+_RESNET_101: dict[str, Any] = {"stage_blocks": (3, 4, 23, 3)}
+_2X40D: dict[str, Any] = {"groups": 2, "inner_widths": (80, 160, 320, 640)}
+_4X24D: dict[str, Any] = {"groups": 4, "inner_widths": (96, 192, 384, 768)}
 
 
 class Architecture(NamedTuple):
@@ -55,6 +60,27 @@ def _imagenet_resnet(**arguments: Any) -> Architecture:
     return Architecture("multipath", "imagenet_resnet", arguments, _IMAGENET, None)
 
 
+def _static_resnet(**arguments: Any) -> Architecture:
+    return Architecture("dmnn", "imagenet_resnet", arguments, _IMAGENET, "dmnn_imagenet")
+
+
+def _mobilenetv2(**arguments: Any) -> Architecture:
+    return Architecture("dmnn", "mobilenetv2", arguments, _IMAGENET, "dmnn_mobilenetv2")
+
+
+def _split_resnet(sub_blocks: int, **arguments: Any) -> Architecture:
+    return Architecture("dmnn", "split_resnet", {"sub_blocks": sub_blocks, **arguments}, _IMAGENET, "dmnn_imagenet")
+
+
+def _split_mobilenetv2(**arguments: Any) -> Architecture:
+    return Architecture("dmnn", "split_mobilenetv2", {"sub_blocks": 2, **arguments}, _IMAGENET, "dmnn_mobilenetv2")
+
+
+def _split_cifar_resnet(sub_blocks: int) -> Architecture:
+    arguments = {**_RESNET_50, "stem": "cifar", "sub_blocks": sub_blocks}
+    return Architecture("dmnn", "split_resnet", arguments, {**_CIFAR_100, "categories": "cifar100"}, "dmnn_cifar")
+
+
 ARCHITECTURES: dict[str, Architecture] = {
     "basecnn": _cnn(**_BASE),
     "widecnn": _cnn(**_WIDE),
@@ -72,5 +98,20 @@ ARCHITECTURES: dict[str, Architecture] = {
     "resnet110": _cifar_resnet(18),
     **{f"resnet20_{n}{r}": _cifar_resnet(3, paths=n, router=r) for r in ("cp", "cc") for n in (2, 3, 4)},
     **{f"resnet32_{n}cc": _cifar_resnet(5, paths=n, router="cc") for n in (2, 3, 4)},
-    "resnet50_2cc": _imagenet_resnet(stage_blocks=(3, 4, 6, 3), paths=2, router="cc"),
+    "resnet50_2cc": _imagenet_resnet(**_RESNET_50, paths=2, router="cc"),
+    "resnet50": _static_resnet(**_RESNET_50),
+    "resnet101": _static_resnet(**_RESNET_101),
+    "resnext50_2x40d": _static_resnet(**_RESNET_50, **_2X40D),
+    "resnext50_4x24d": _static_resnet(**_RESNET_50, **_4X24D),
+    "resnext101_2x40d": _static_resnet(**_RESNET_101, **_2X40D),
+    "mobilenetv2": _mobilenetv2(),
+    "mobilenetv2_140": _mobilenetv2(width=1.4),
+    "resnet50_cifar": Architecture(
+        "dmnn", "imagenet_resnet", {**_RESNET_50, "stem": "cifar"}, _CIFAR_100, "dmnn_cifar"
+    ),
+    **{f"dmnn50_n{n}": _split_resnet(n, **_RESNET_50) for n in (2, 3, 4)},
+    "dmnn101_n2": _split_resnet(2, **_RESNET_101),
+    "dmnn_mobilenetv2_n2": _split_mobilenetv2(),
+    "dmnn_mobilenetv2_140_n2": _split_mobilenetv2(width=1.4),
+    **{f"dmnn50_cifar_n{n}": _split_cifar_resnet(n) for n in (2, 4)},
 }

@@ -16,9 +16,9 @@ from tf_routing.validation import one_of
 MOMENTUM, EPSILON = 0.9, 1e-5
 
 
-def scaled(width: int, multiplier: float) -> int:
-    """Returns a width scaled and rounded, at least one."""
-    return max(1, round(width * multiplier))
+def scaled(width: int, multiplier: float, multiple: int = 1) -> int:
+    """Returns a width scaled and rounded to a multiple, at least one of them."""
+    return multiple * max(1, round(width * multiplier / multiple))
 
 
 def image_input(input_shape: tuple[int, int, int], standardize: Any) -> tuple[Any, Any]:
@@ -47,14 +47,36 @@ def normalize(x: Any, name: str) -> Any:
 
 
 def conv(
-    x: Any, filters: int, name: str, *, kernel: int = 3, strides: int = 1, use_bias: bool = True, relu: bool = True
+    x: Any,
+    filters: int,
+    name: str,
+    *,
+    kernel: int = 3,
+    strides: int = 1,
+    groups: int = 1,
+    use_bias: bool = True,
+    relu: bool = True,
 ) -> Any:
-    """Convolution, batch normalisation and, unless `relu` is false, ReLU."""
-    x = keras.layers.Conv2D(
-        filters, kernel, strides, "same", use_bias=use_bias, kernel_initializer="he_normal", name=name
-    )(x)
-    x = normalize(x, name)
+    """Convolution, in groups or whole, batch normalisation and, unless `relu` is false, ReLU."""
+    convolution = layers.GroupedConv2D if groups > 1 else keras.layers.Conv2D
+    arguments = {"groups": groups, "use_bias": use_bias, "kernel_initializer": "he_normal", "name": name}
+    x = normalize(convolution(filters, kernel, strides, "same", **arguments)(x), name)
     return keras.layers.ReLU(name=f"{name}_relu")(x) if relu else x
+
+
+def imagenet_stem(x: Any, filters: int) -> Any:
+    """7x7 convolution of stride 2 and 3x3 max-pool of stride 2: a quarter of the input's size."""
+    # Explicit padding: 'same' pads an even image on one side only, and trained weights of others expect both.
+    x = keras.layers.ZeroPadding2D(3, name="stem_pad")(x)
+    x = keras.layers.Conv2D(filters, 7, 2, use_bias=False, kernel_initializer="he_normal", name="stem")(x)
+    x = keras.layers.ReLU(name="stem_relu")(normalize(x, "stem"))
+    return keras.layers.MaxPooling2D(3, 2, "same", name="stem_pool")(x)
+
+
+def cifar_stem(x: Any, filters: int) -> Any:
+    """3x3 convolution of stride 1 and 3x3 max-pool of stride 2: half of the input's size."""
+    x = conv(x, filters, "stem", use_bias=False)
+    return keras.layers.MaxPooling2D(3, 2, "same", name="stem_pool")(x)
 
 
 def dense(x: Any, units: int, name: str) -> Any:
@@ -123,3 +145,19 @@ def classify(tensors: Sequence[Any], classes: int, activation: str | None, avera
 def routed_model(image: Any, outputs: Any, name: str) -> RoutedModel:
     """Returns the finished model."""
     return RoutedModel(image, outputs, name=name)
+
+
+def finished_model(
+    image: Any,
+    tensors: Sequence[Any],
+    include_top: bool,
+    pooling: str | None,
+    classes: int,
+    activation: str | None,
+    name: str,
+    average: str = "logits",
+) -> RoutedModel:
+    """Ends the paths of a net in heads, or in features, and returns the model; arguments as for `zoo.get`."""
+    if not include_top:
+        return routed_model(image, features(tensors, pooling), name)
+    return routed_model(image, classify(pool_each(tensors), classes, activation, average), name)

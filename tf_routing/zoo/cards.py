@@ -19,7 +19,7 @@ class ReportedRow(NamedTuple):
         input_shape: `[height, width, channels]`.
         parameters_printed_millions: Parameters as the paper prints them, or `None`.
         trainable_parameters: Exact count.
-        total_parameters: Exact count with the moving statistics of batch normalisation.
+        total_parameters: Exact count with the moving statistics of batch normalisation, or `None` where not known.
         macs: Multiply-accumulates per image.
         error_percent: Reported errors by data set and schedule.
         note: What to know about the row.
@@ -33,7 +33,7 @@ class ReportedRow(NamedTuple):
     input_shape: list[int]
     parameters_printed_millions: float | None
     trainable_parameters: int
-    total_parameters: int
+    total_parameters: int | None
     macs: int
     error_percent: dict[str, float]
     note: str
@@ -46,7 +46,7 @@ class ModelCard(NamedTuple):
         name: Name for `zoo.get`.
         family: The paper's family.
         recipe: Name of the paper's training recipe for `tf-routing fit`, or `None`.
-        reported: The papers' rows of this architecture.
+        reported: The papers' rows of this architecture, those with default arguments first.
         measured: Runs of this library, as `tf-routing fit --record` wrote them.
         weights: Tags of released weights.
 
@@ -85,6 +85,8 @@ def card(architecture: str) -> ModelCard:
     """
     found = find(architecture)
     rows = [row for row in read_data("reported.json") if row["architecture"] == architecture]
+    # The architecture as it comes before its variants: another paper's row may stand earlier in the file.
+    rows.sort(key=lambda row: bool(row["arguments"]))
     reported = [ReportedRow(**{field: row[field] for field in ReportedRow._fields}) for row in rows]
     measured = [run for run in read_data("measured.json") if run["model"] == architecture]
     return ModelCard(architecture, found.family, found.recipe, reported, measured, [])

@@ -115,7 +115,7 @@ def get(
         classifier_activation=classifier_activation,
         name=name or architecture,
         **found.arguments,
-        **family_arguments,
+        **{**_family_defaults(found, classes), **family_arguments},
     )
     if weights is not None:
         from tf_routing.zoo.weights import load_body
@@ -135,6 +135,13 @@ def _builder(name: str, found: Architecture, arguments: dict[str, Any]) -> Calla
                 f"{unknown('argument', argument, accepted)} All arguments of {name}: {', '.join(accepted)}."
             )
     return build
+
+
+def _family_defaults(found: Architecture, classes: int | None) -> dict[str, Any]:
+    # Such as a table of categories: they belong to the paper's classes and say nothing about others.
+    if classes not in (None, found.defaults["classes"]):
+        return {}
+    return {key: value for key, value in found.defaults.items() if key not in _COMMON}
 
 
 def _check_values(

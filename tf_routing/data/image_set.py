@@ -1,0 +1,60 @@
+"""Images that fit in memory."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+
+class ImageSet(NamedTuple):
+    """Images `(count, height, width, channels)`, uint8, and their class indices `(count,)`."""
+
+    images: np.ndarray
+    labels: np.ndarray
+
+    @property
+    def image_count(self) -> int:
+        """The number of images."""
+        return len(self.labels)
+
+    @property
+    def image_shape(self) -> tuple[int, int, int]:
+        """The shape `(height, width, channels)` of an image."""
+        return self.images.shape[1:]
+
+    def sized(self, image_size: int | None, random_size_crop: bool = False) -> "ImageSet":
+        """Returns the set itself: its images have one size, and stay as they are.
+
+        Args:
+            image_size: `None` or the height and width that the images have.
+            random_size_crop: `False`.
+
+        Returns:
+            The set.
+
+        Raises:
+            ValueError: If an argument asks for anything else.
+        """
+        height, width, _ = self.image_shape
+        if image_size is not None and (image_size, image_size) != (height, width):
+            raise ValueError(
+                f"`image_size` must be left out, or be that of the images, for a dataset in memory, which is "
+                f"{height} by {width}. Received: image_size={image_size!r}"
+            )
+        if random_size_crop:
+            raise ValueError(
+                "`random_size_crop` must be False for a dataset in memory; `shift` moves its images. "
+                f"Received: random_size_crop={random_size_crop!r}"
+            )
+        return self
+
+    def channel_statistics(self) -> tuple[list[float], list[float]]:
+        """Returns means and deviations per channel of the images scaled to [0, 1]."""
+        # Sums per pixel value, not float copies of all images: exact, and a fraction of the memory.
+        values = np.arange(256) / 255
+        counts = [
+            np.bincount(self.images[..., channel].reshape(-1), minlength=256) for channel in range(self.image_shape[2])
+        ]
+        shares = np.stack(counts) / self.images[..., 0].size
+        means = shares @ values
+        deviations = np.sqrt(shares @ values**2 - means**2)
+        return means.tolist(), deviations.tolist()

@@ -1,0 +1,71 @@
+"""Datasets that are too large for memory, or whose images differ in size, from folders of TensorFlow Datasets."""
+
+from typing import Any
+
+from tf_routing.data.datasets import Dataset, list_datasets
+from tf_routing.data.folders import check_features, data_folder, find_prepared, list_prepared
+from tf_routing.data.image_stream import ImageStream
+from tf_routing.data.prepared import not_prepared
+from tf_routing.validation import unknown
+
+# Of TensorFlow Datasets' image sets, those of letters and digits.
+_NO_MIRRORS = {"emnist", "kmnist", "mnist", "mnist_corrupted", "omniglot", "svhn_cropped"}
+
+
+def load_streamed(name: str, data_dir: str | None) -> Dataset:
+    """Returns a prepared dataset with the features `image` and `label` as streams; see `load`."""
+    import tensorflow_datasets as tfds
+
+    folder = find_prepared(name, data_dir)
+    if folder is None:
+        raise _missing(name, data_dir)
+    check_features(folder)
+    builder = tfds.builder_from_directory(folder)
+    _check_content(name, builder.info)
+    train = _stream(builder.info, "train")
+    class_names = list(builder.info.features["label"].names)
+    return Dataset(name, train, _test_stream(name, builder.info), class_names, builder.info.name not in _NO_MIRRORS)
+
+
+def _missing(name: str, data_dir: str | None) -> Exception:
+    import tensorflow_datasets as tfds
+
+    if name.partition("/")[0].partition(":")[0] in tfds.list_builders(with_community_datasets=False):
+        return FileNotFoundError(not_prepared(name, data_folder(data_dir)))
+    known = {*list_datasets(), *list_prepared(data_dir)}
+    return ValueError(
+        f"{unknown('dataset', name, known)} Any image set of TensorFlow Datasets can be used once it is prepared in "
+        f"{data_folder(data_dir)}; --data_dir or TFDS_DATA_DIR name another folder."
+    )
+
+
+def _check_content(name: str, info: Any) -> None:
+    import tensorflow_datasets as tfds
+
+    needed = {"image": tfds.features.Image, "label": tfds.features.ClassLabel}
+    wrong = [key for key, kind in needed.items() if not isinstance(dict(info.features).get(key), kind)]
+    if wrong or info.features["image"].np_dtype != "uint8":
+        raise ValueError(
+            f"Dataset {name!r} must have the features `image`, of type uint8, and `label`, a class. "
+            f"Received: {info.features}"
+        )
+    if info.file_format is not tfds.core.FileFormat.TFRECORD:
+        raise ValueError(f"Dataset {name!r} must be prepared as TFRecord files. Received: {info.file_format}")
+    if "train" not in info.splits or not {"test", "validation"} & set(info.splits):
+        raise ValueError(
+            f"Dataset {name!r} must have the splits `train` and either `test` or `validation`. "
+            f"Received: {', '.join(info.splits)}"
+        )
+
+
+def _test_stream(name: str, info: Any) -> ImageStream:
+    streams = [_stream(info, split) for split in ("test", "validation") if split in info.splits]
+    labelled = [stream for stream in streams if stream.first_label >= 0]
+    if not labelled:
+        raise ValueError(f"Dataset {name!r} has no labels in its splits `test` and `validation`.")
+    return labelled[0]
+
+
+def _stream(info: Any, split: str) -> ImageStream:
+    files = tuple(str(file) for file in info.splits[split].filepaths)
+    return ImageStream(files, info.splits[split].num_examples)

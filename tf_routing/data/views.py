@@ -1,0 +1,109 @@
+"""What a network sees of an encoded picture of any size: its centre, or a part at random."""
+
+import math
+from typing import Any
+
+import tensorflow as tf
+
+_AREAS = (0.08, 1.0)
+_RATIOS = (3 / 4, 4 / 3)
+_ATTEMPTS = 10
+# The shorter side is 256 where the view is 224, as is usual.
+_MARGIN = 256 / 224
+
+
+def random_box(height: Any, width: Any, seed: Any) -> Any:
+    """Draws a part of a picture, as in the training of Inception and of ResNets.
+
+    Its area is 8 to 100 % of the picture's, its width 3/4 to 4/3 of its height; the former is drawn evenly, the latter
+    evenly in its logarithm. Where ten draws find no box that fits, it is the largest one of a ratio in these bounds.
+
+    Args:
+        height: Integer tensor, the picture's.
+        width: Integer tensor, the picture's.
+        seed: Integer tensor of shape (2,): the same seed gives the same box.
+
+    Returns:
+        Integer tensor: top, left, height and width of the box.
+
+    Example:
+
+    >>> random_box(100, 80, seed=[0, 0]).shape
+    TensorShape([4])
+    """
+    height, width = tf.cast(height, tf.float32), tf.cast(width, tf.float32)
+    sizes, places = tf.split(tf.random.stateless_uniform((2 * _ATTEMPTS + 2,), seed), (2 * _ATTEMPTS, 2))
+    heights, widths = _drawn_sides(height * width, sizes)
+    ratio = tf.clip_by_value(width / height, *_RATIOS)
+    heights = tf.concat([heights, [tf.round(tf.minimum(height, width / ratio))]], axis=0)
+    widths = tf.concat([widths, [tf.round(tf.minimum(width, height * ratio))]], axis=0)
+    chosen = tf.argmax((heights >= 1) & (heights <= height) & (widths >= 1) & (widths <= width))
+    sides = tf.stack([heights[chosen], widths[chosen]])
+    corner = tf.floor(places * (tf.stack([height, width]) - sides + 1))
+    return tf.cast(tf.concat([corner, sides], axis=0), tf.int32)
+
+
+def _drawn_sides(whole_area: Any, uniform: Any) -> tuple[Any, Any]:
+    area_draws, ratio_draws = tf.split(uniform, 2)
+    areas = whole_area * (_AREAS[0] + area_draws * (_AREAS[1] - _AREAS[0]))
+    low, high = math.log(_RATIOS[0]), math.log(_RATIOS[1])
+    ratios = tf.exp(low + ratio_draws * (high - low))
+    return tf.round(tf.sqrt(areas / ratios)), tf.round(tf.sqrt(areas * ratios))
+
+
+def random_view(encoded: Any, image_size: int, seed: Any) -> Any:
+    """Returns the part of a picture that `random_box` draws, resized.
+
+    Args:
+        encoded: String tensor, a JPEG, PNG, BMP or GIF file; grey ones get three channels.
+        image_size: Integer, height and width of the view.
+        seed: Integer tensor of shape (2,).
+
+    Returns:
+        Tensor `(image_size, image_size, 3)`, float32 with values in [0, 1].
+    """
+
+    def jpeg_part() -> Any:
+        """The part alone, decoded: twice as fast."""
+        height, width, _ = tf.unstack(tf.io.extract_jpeg_shape(encoded))
+        return tf.io.decode_and_crop_jpeg(encoded, random_box(height, width, seed), channels=3)
+
+    def other_part() -> Any:
+        """The part of the decoded picture."""
+        picture = _decoded(encoded)
+        height, width, _ = tf.unstack(tf.shape(picture))
+        return _cut(picture, *tf.unstack(random_box(height, width, seed)))
+
+    return _resized(tf.cond(tf.io.is_jpeg(encoded), jpeg_part, other_part), (image_size, image_size))
+
+
+def central_view(encoded: Any, image_size: int) -> Any:
+    """Returns the centre of a picture whose shorter side is first resized to 256/224 of the view.
+
+    Args:
+        encoded: String tensor, a JPEG, PNG, BMP or GIF file; grey ones get three channels.
+        image_size: Integer, height and width of the view.
+
+    Returns:
+        Tensor `(image_size, image_size, 3)`, float32 with values in [0, 1].
+    """
+    picture = _decoded(encoded)
+    sides = tf.cast(tf.shape(picture)[:2], tf.float32)
+    sides = tf.cast(tf.round(sides * round(image_size * _MARGIN) / tf.reduce_min(sides)), tf.int32)
+    top, left = tf.unstack((sides - image_size) // 2)
+    view = _cut(_resized(picture, sides), top, left, image_size, image_size)
+    return tf.ensure_shape(view, (image_size, image_size, 3))
+
+
+def _decoded(encoded: Any) -> Any:
+    return tf.io.decode_image(encoded, channels=3, expand_animations=False)
+
+
+def _cut(picture: Any, top: Any, left: Any, height: Any, width: Any) -> Any:
+    return picture[top : top + height, left : left + width]
+
+
+def _resized(picture: Any, sides: Any) -> Any:
+    # Antialiased, as the image libraries do it that the papers' networks were trained with.
+    resized = tf.image.resize(tf.ensure_shape(picture, (None, None, 3)), sides, antialias=True)
+    return tf.clip_by_value(resized / 255, 0, 1)

@@ -1,0 +1,82 @@
+"""Chooses the executor of a block, and of a batch."""
+
+import importlib
+from collections.abc import Callable
+from typing import Any
+
+import keras
+
+from tf_routing.execution.masked import run_masked
+from tf_routing.validation import one_of
+
+EXECUTIONS = ("auto", "masked", "sparse")
+METHODS = ("auto", "patterns", "rows", "switch")
+"""How `sparse` runs a block: by pattern of switches, by part with its own rows, or as the one case of a batch of one."""
+BATCH_METHODS = ("auto", "whole", "chunks", "images")
+"""How `sparse` runs a batch: at once, a few images after the other, or each image by itself, side by side."""
+
+
+def check(execution: Any, method: Any = "auto", batch_method: Any = "auto") -> None:
+    """Raises an error that says what is accepted if this process cannot run what is asked for."""
+    one_of("execution", execution, EXECUTIONS)
+    one_of("method", method, METHODS)
+    one_of("batch_method", batch_method, BATCH_METHODS)
+    if execution == "sparse" and keras.backend.backend() != "tensorflow":
+        raise RuntimeError(
+            f"Sparse execution needs the TensorFlow backend; this process runs {keras.backend.backend()!r}, where "
+            "'auto' means 'masked'. Received: execution='sparse'"
+        )
+
+
+def gated_blocks(model: keras.Model) -> list[Any]:
+    """Returns the layers of a model, and of models inside it, that an executor runs."""
+    blocks = []
+    for layer in model.layers:
+        if isinstance(layer, keras.Model):
+            blocks += gated_blocks(layer)
+        elif hasattr(layer, "execution"):
+            blocks.append(layer)
+    return blocks
+
+
+def _is_sparse(execution: str, training: bool | None) -> bool:
+    # Never in training: every part must learn, and see whole batches.
+    return execution != "masked" and not training and keras.backend.backend() == "tensorflow"
+
+
+def execute(block: Any, inputs: Any, switches: Any, training: bool | None) -> Any:
+    """Runs a block's parts as its switches say.
+
+    Args:
+        block: A layer with `sub_blocks`, `shortcut_terms`, `finish`, `execution` and `method`, such as
+            `layers.SplitBlock`.
+        inputs: Tensor `(batch, height, width, channels)`.
+        switches: Tensor `(batch, sub_blocks)` of 0 and 1.
+        training: Boolean.
+
+    Returns:
+        The block's output.
+    """
+    if not _is_sparse(block.execution, training):
+        return run_masked(block, inputs, switches, training)
+    # Imported by name, and only here: TensorFlow is not there on other backends.
+    return importlib.import_module("tf_routing.execution.sparse").run_sparse(block, inputs, switches)
+
+
+def execute_batch(model: Any, run: Callable[[Any], Any], images: Any, training: bool | None) -> Any:
+    """Runs a model on a batch, in parts where that is faster.
+
+    Args:
+        model: The `RoutedModel`.
+        run: Its plain forward pass.
+        images: Tensor `(batch, height, width, channels)`.
+        training: Boolean.
+
+    Returns:
+        What `run` returns for the batch.
+    """
+    if training or keras.backend.backend() != "tensorflow" or not gated_blocks(model):
+        return run(images)
+    batches = importlib.import_module("tf_routing.execution.batches")
+    sparse = _is_sparse(model.execution, training)
+    return batches.run_batch(run, images, model._batch_method if sparse else "whole")

@@ -1,0 +1,98 @@
+"""The sparse executors of one block. TensorFlow only.
+
+No convolution ever sees a batch of zero: with oneDNN on, TensorFlow 2.21 gives it the shape of its input.
+"""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import tensorflow as tf
+
+from tf_routing.execution.choice import block_method
+
+
+def run_sparse(block: Any, inputs: Any, switches: Any) -> Any:
+    """Returns a block's output with each part run only on the samples that chose it; see `executors.execute`."""
+    is_open = tf.cast(switches, tf.float32) > 0.5
+    run = {"patterns": _by_pattern, "rows": _by_rows, "switch": _by_case}[block_method(block, inputs.shape[0])]
+    return tf.ensure_shape(run(_Parts(block), inputs, is_open), (inputs.shape[0], *block.output_map))
+
+
+class _Parts:
+    """The parts of a block as functions of rows."""
+
+    def __init__(self, block: Any) -> None:
+        self.block, self.count = block, len(block.sub_blocks)
+        self.functions = [_traced_once(partial(part, training=False)) for part in block.sub_blocks]
+        self.shortcut = _traced_once(partial(block.shortcut_terms, training=False))
+
+    def finished(self, rows: Any, chosen: list[int]) -> Any:
+        """The block's output for rows that all chose the same parts."""
+        return self.block.finish(rows, [*self.shortcut(rows), *(self.functions[n](rows) for n in chosen)])
+
+    def empty(self) -> Any:
+        """The block's output for no rows."""
+        return tf.zeros((0, *self.block.output_map), self.block.compute_dtype)
+
+
+def _traced_once(function: Callable[..., Any]) -> Callable[..., Any]:
+    # Tracing is what takes long, and a pattern more would be a trace more. Run eagerly there is nothing to trace.
+    return function if tf.executing_eagerly() else tf.function(function)
+
+
+def _pattern(is_open: Any) -> Any:
+    powers = tf.constant([1 << n for n in range(is_open.shape[-1])], tf.int32)
+    return tf.reduce_sum(tf.cast(is_open, tf.int32) * powers, axis=-1)
+
+
+def _chosen(pattern: int, count: int) -> list[int]:
+    return [n for n in range(count) if pattern >> n & 1]
+
+
+def _by_pattern(parts: _Parts, inputs: Any, is_open: Any) -> Any:
+    """Samples that chose the same parts run together, and the block is stitched once."""
+    rows = tf.dynamic_partition(tf.range(tf.shape(inputs)[0]), _pattern(is_open), 1 << parts.count)
+    outputs = [
+        tf.cond(
+            tf.size(own) > 0,
+            lambda own=own, p=p: parts.finished(tf.gather(inputs, own), _chosen(p, parts.count)),
+            parts.empty,
+        )
+        for p, own in enumerate(rows)
+    ]
+    return tf.dynamic_stitch(rows, outputs)
+
+
+def _by_rows(parts: _Parts, inputs: Any, is_open: Any) -> Any:
+    """Each part runs on its own rows and adds to them."""
+    if parts.count == 1:
+        return _by_finished_rows(parts, inputs, is_open)
+    zeros = tf.zeros((tf.shape(inputs)[0], *parts.block.output_map), parts.block.compute_dtype)
+    total = sum(parts.shortcut(inputs), start=zeros)
+    for n, function in enumerate(parts.functions):
+        rows = tf.where(is_open[:, n])
+        total = tf.cond(
+            tf.size(rows) > 0,
+            lambda total=total, rows=rows, function=function: tf.tensor_scatter_nd_add(
+                total, rows, function(tf.gather(inputs, rows[:, 0]))
+            ),
+            lambda total=total: total,
+        )
+    return parts.block.finish(inputs, [total])
+
+
+def _by_finished_rows(parts: _Parts, inputs: Any, is_open: Any) -> Any:
+    """The rows that chose the only part are finished apart and replace what the others get."""
+    rows, rest = tf.where(is_open[:, 0]), parts.finished(inputs, [])
+    return tf.cond(
+        tf.size(rows) > 0,
+        lambda: tf.tensor_scatter_nd_update(rest, rows, parts.finished(tf.gather(inputs, rows[:, 0]), [0])),
+        lambda: rest,
+    )
+
+
+def _by_case(parts: _Parts, inputs: Any, is_open: Any) -> Any:
+    """A batch of one has one pattern: nothing is gathered, nothing stitched."""
+    cases = [lambda p=p: parts.finished(inputs, _chosen(p, parts.count)) for p in range(1 << parts.count)]
+    return tf.switch_case(_pattern(is_open)[0], cases)

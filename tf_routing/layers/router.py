@@ -1,0 +1,56 @@
+"""What routers that switch parts on and off have in common."""
+
+from typing import Any
+
+import keras
+import numpy as np
+
+
+class Router(keras.layers.Layer):
+    """Decides by thresholds which parts run for each sample (base class).
+
+    A router's decision is an ordinary tensor `(batch, choices)` of 0 and 1 in the functional graph; `decision` picks it
+    among the layer's outputs. Each choice has a score whose sign decides, and a threshold that `shift_thresholds`
+    moves, which is how `tf_routing.calibrate` sets the share of samples for which a part runs.
+    """
+
+    def decision(self, outputs: Any) -> Any:
+        """Returns the 0/1 switches among this layer's `outputs` (a flat list)."""
+        return outputs[0]
+
+    def margins(self, *inputs: Any) -> Any:
+        """Returns `(batch, choices)` scores at inference: a choice is taken where its score is positive."""
+        raise NotImplementedError
+
+    def shift_thresholds(self, shifts: np.ndarray) -> None:
+        """Adds `shifts`, one per choice, to what `margins` returns from now on."""
+        raise NotImplementedError
+
+    def shifts_for_rate(self, rate: float, *inputs: Any) -> np.ndarray:
+        """Returns the shifts with which each choice is taken for a share `rate` of the given inputs.
+
+        Args:
+            rate: Float in [0, 1].
+            *inputs: What the router is called with, for a batch of samples.
+
+        Returns:
+            Array `(choices,)`. Half way between two samples' scores; where samples tie the share is the nearest.
+        """
+        margins = np.asarray(self.margins(*inputs), "float64")
+        return np.array([shift_for_rate(rate, column) for column in margins.T])
+
+
+def shift_for_rate(rate: float, margins: np.ndarray) -> float:
+    """Returns the number that, added to `margins`, makes a share `rate` of them positive."""
+    ordered = np.sort(margins)[::-1]
+    positive = round(rate * len(ordered))
+    if positive == 0:
+        return float(-ordered[0] - _beyond(ordered))
+    if positive == len(ordered):
+        return float(-ordered[-1] + _beyond(ordered))
+    return float(-(ordered[positive - 1] + ordered[positive]) / 2)
+
+
+def _beyond(ordered: np.ndarray) -> float:
+    # Well past the last score: a sparse and a masked run differ in the last digits, and must not differ in decisions.
+    return float(max(ordered[0] - ordered[-1], 1e-3))

@@ -1,0 +1,64 @@
+"""Tables of categories: which coarse group each class belongs to."""
+
+import json
+import os
+from collections.abc import Sequence
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from tf_routing.validation import unknown
+
+_BUILT_IN = ("cifar100",)
+
+
+def load_categories(categories: str | os.PathLike[str] | Sequence[int], classes: int) -> list[int]:
+    """Returns the category of each class.
+
+    Args:
+        categories: `"cifar100"` for its 20 superclasses, the path of a JSON file that holds a list with one integer
+            per class, or such a list.
+        classes: Integer, number of classes.
+
+    Returns:
+        List of integers counted from 0, one per class.
+
+    Raises:
+        ValueError: If the name is not known, or the table does not hold one category per class, counted from 0.
+        FileNotFoundError: If a path names no file.
+
+    Example:
+
+    >>> load_categories("cifar100", classes=100)[:5]
+    [4, 1, 14, 8, 0]
+    """
+    table = categories if isinstance(categories, (list, tuple)) else _read(os.fspath(categories))
+    if not all(isinstance(each, int) and not isinstance(each, bool) and each >= 0 for each in table):
+        raise ValueError(f"`categories` must hold integers counted from 0. Received: {table!r}")
+    if len(table) != classes:
+        raise ValueError(
+            f"`categories` must hold one category for each of {classes} classes. Received: {len(table)} categories"
+        )
+    return list(table)
+
+
+def category_names(name: str) -> list[str]:
+    """Returns the names of the categories of a built-in table."""
+    return _built_in(name)["names"]
+
+
+def _read(source: str) -> list[int]:
+    if source in _BUILT_IN:
+        return _built_in(source)["categories"]
+    if not source.endswith(".json"):
+        raise ValueError(f"{unknown('table of categories', source, _BUILT_IN)} A path must end in '.json'.")
+    if not Path(source).is_file():
+        raise FileNotFoundError(f"`categories` names no file: {source}")
+    table = json.loads(Path(source).read_text("utf-8"))
+    if not isinstance(table, list):
+        raise ValueError(f"{source} must hold a list of integers, one per class. Received: {type(table).__name__}")
+    return table
+
+
+def _built_in(name: str) -> dict[str, Any]:
+    return json.loads(resources.files("tf_routing.objectives").joinpath(f"{name}.json").read_text("utf-8"))

@@ -1,0 +1,138 @@
+"""The objective of dynamic multi-path networks: right answers at a given share of the cost."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+
+from tf_routing.cost import expected_macs
+from tf_routing.objectives.classification import Classification, class_distributions
+from tf_routing.objectives.objective import Objective
+from tf_routing.objectives.replicas import mean_over_replicas
+
+
+@keras.saving.register_keras_serializable(package="tf_routing")
+class DynamicMultipath(Objective):
+    """Classification, category, execution-rate and FLOPs terms of dynamic multi-path networks.
+
+    Each term is logged as it enters the sum. The category heads, one linear layer per controller, belong to the
+    objective: they train with the model and are no part of it.
+
+    Args:
+        target_rate: Float in (0, 1], the share r of sub-blocks and of their cost that training aims at.
+        macs: Dict from decision name to the multiply-accumulates of its sub-blocks.
+        total_macs: Number, the multiply-accumulates of which r is a share: those of all sub-blocks, or of the whole
+            network (`f_total` in Eq. 14, which can be read both ways).
+        categories: Category of each class, integers counted from 0, or `None` for no category term.
+        category_weights: Dict from decision name to the weight of its category loss (Eq. 10).
+        category_scale: Float, weight of the category term (Eq. 16), and so on.
+        resource_scale: Float, weight of the execution-rate and the FLOPs term.
+        classification_scale: Float.
+        label_smoothing: Float in [0, 1), as for `Classification`.
+
+    Raises:
+        ValueError: If `target_rate` is outside (0, 1], or categories are given without weights.
+
+    Example:
+
+    >>> objective = DynamicMultipath(0.5, macs={"controller_1": [3, 1]}, total_macs=4)
+    >>> outputs = {"logits": keras.ops.zeros((2, 4)), "controller_1": keras.ops.array([[1.0, 0.0], [1.0, 0.0]])}
+    >>> {name: round(float(term), 4) for name, term in objective(keras.ops.array([0, 3]), outputs).items()}
+    {'classification_loss': 1.3863, 'execution_rate_loss': 0.0, 'flops_loss': 0.0625}
+
+    Reference: Su et al., *Dynamic Multi-path Neural Network*, Eq. 9-16.
+    """
+
+    def __init__(
+        self,
+        target_rate: float,
+        macs: Mapping[str, Sequence[int]],
+        total_macs: float,
+        categories: Sequence[int] | None = None,
+        category_weights: Mapping[str, float] | None = None,
+        category_scale: float = 1.0,
+        resource_scale: float = 1.0,
+        classification_scale: float = 1.0,
+        label_smoothing: float = 0.0,
+    ) -> None:
+        if isinstance(target_rate, bool) or not 0 < target_rate <= 1:
+            raise ValueError(f"`target_rate` must be in (0, 1]. Received: target_rate={target_rate!r}")
+        if categories is not None and not category_weights:
+            raise ValueError("`category_weights` must name a weight per decision where `categories` are given.")
+        self.target_rate, self.total_macs = target_rate, total_macs
+        self.macs = {name: list(map(int, each)) for name, each in macs.items()}
+        self.categories = None if categories is None else list(map(int, categories))
+        self.category_weights = dict(category_weights or {})
+        self.category_scale, self.resource_scale = category_scale, resource_scale
+        self.classification_scale = classification_scale
+        self.classification = Classification(label_smoothing)
+        self.heads: dict[str, keras.layers.Dense] = {}
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The terms; the category term only where there are categories."""
+        category = ("category_loss",) if self.categories is not None else ()
+        return ("classification_loss", *category, "execution_rate_loss", "flops_loss")
+
+    def build(self, outputs: dict[str, Any]) -> None:
+        """Creates the category heads for states of these shapes."""
+        if self.categories is None:
+            return
+        for name in self.category_weights:
+            self.heads[name] = keras.layers.Dense(max(self.categories) + 1, name=f"{name}_category", dtype="float32")
+            self.heads[name].build(outputs[f"{name}_state"].shape)
+
+    @property
+    def variables(self) -> list[Any]:
+        """The weights of the category heads."""
+        return [weight for head in self.heads.values() for weight in head.weights]
+
+    def __call__(self, labels: Any, outputs: dict[str, Any], sample_weight: Any = None) -> dict[str, Any]:
+        own = self.classification(labels, outputs, sample_weight)["classification_loss"]
+        terms = {"classification_loss": self.classification_scale * own}
+        if self.categories is not None:
+            terms["category_loss"] = self.category_scale * self._category_loss(labels, outputs)
+        rates = self._rates(outputs)
+        executed = sum((self.target_rate - ops.mean(rate)) ** 2 for rate in rates.values())
+        shares = {name: np.array(macs) / self.total_macs for name, macs in self.macs.items()}
+        terms["execution_rate_loss"] = self.resource_scale * executed
+        terms["flops_loss"] = self.resource_scale * (expected_macs(shares, rates) - self.target_rate) ** 2
+        return terms
+
+    def _rates(self, outputs: dict[str, Any]) -> dict[str, Any]:
+        """The share of the batch, over all replicas, for which each sub-block is on."""
+        means = [ops.mean(ops.cast(outputs[name], "float32"), axis=0) for name in self.macs]
+        whole = mean_over_replicas(ops.concatenate(means))
+        ends = np.cumsum([len(macs) for macs in self.macs.values()])
+        return {
+            name: whole[end - len(macs) : end] for (name, macs), end in zip(self.macs.items(), ends, strict=True)
+        }
+
+    def _category_loss(self, labels: Any, outputs: dict[str, Any]) -> Any:
+        predictions = outputs.get("logits", outputs["probabilities"])
+        members = np.eye(max(self.categories) + 1, dtype="float32")[self.categories]
+        targets = ops.matmul(ops.cast(class_distributions(labels, predictions), "float32"), members)
+        losses = [
+            weight * ops.mean(ops.categorical_crossentropy(targets, self.heads[name](outputs[f"{name}_state"]), True))
+            for name, weight in self.category_weights.items()
+        ]
+        return sum(losses[1:], start=losses[0])
+
+    def smoothed(self, label_smoothing: float) -> "DynamicMultipath":
+        """Returns this objective with labels smoothed."""
+        return DynamicMultipath(**{**self.get_config(), "label_smoothing": label_smoothing})
+
+    def get_config(self) -> dict[str, Any]:
+        return {
+            "target_rate": self.target_rate,
+            "macs": self.macs,
+            "total_macs": self.total_macs,
+            "categories": self.categories,
+            "category_weights": self.category_weights,
+            "category_scale": self.category_scale,
+            "resource_scale": self.resource_scale,
+            "classification_scale": self.classification_scale,
+            "label_smoothing": self.classification.label_smoothing,
+        }
