@@ -49,7 +49,7 @@ def _run(model: Any, images: Any, rate: float) -> Any:
     def call(operation: Any, *args: Any, **kwargs: Any) -> Any:
         """Calls one operation of the graph."""
         if _has_routers(operation):
-            return _run(operation, *args, rate=rate)
+            return _run(operation, args[0], rate)
         if hasattr(operation, "shift_thresholds"):
             operation.shift_thresholds(operation.shifts_for_rate(rate, *args))
         return operation(*args, **kwargs)

@@ -13,6 +13,8 @@ from typing import Any, NamedTuple
 import keras
 import numpy as np
 
+from tf_routing.graph import layer_calls
+
 
 class Gated(NamedTuple):
     """The switch that a layer waits for: the name of a decision, and the index of one of its choices.
@@ -118,7 +120,7 @@ def layer_costs(model: keras.Model) -> Iterator[LayerCost]:
     """
     _check_fixed(model)
     decisions: dict[int, str] = {}
-    for node in _calls(model):
+    for node in layer_calls(model):
         operation = node.operation
         if hasattr(operation, "decision"):
             decisions[id(operation.decision(node.output_tensors))] = operation.name
@@ -156,14 +158,6 @@ def _layer_cost(node: Any) -> LayerCost:
     input_shape, output_shape = _shapes(node.input_tensors), _shapes(node.output_tensors)
     parameters = sum(prod(weight.shape) for weight in getattr(operation, "trainable_weights", []))
     return LayerCost(operation.name, output_shape, parameters, layer_macs(operation, input_shape, output_shape))
-
-
-def _calls(model: keras.Model) -> list[Any]:
-    # A Sequential hides its graph; a functional model over the same tensors shows it.
-    graph = keras.Model(model.inputs, model.outputs) if isinstance(model, keras.Sequential) else model
-    # Not the operations, which Keras lists publicly: a layer that is called twice runs twice.
-    by_depth = graph._nodes_by_depth
-    return [node for depth in sorted(by_depth, reverse=True) for node in by_depth[depth]]
 
 
 def _shapes(tensors: Any) -> Any:
@@ -221,7 +215,8 @@ def gated_macs(model: keras.Model) -> tuple[int, dict[str, np.ndarray]]:
     >>> fixed, len(gated), gated["controller_1"].tolist()
     (31771648, 16, [6449664, 6449664])
     """
-    fixed, gated = 0, {}
+    fixed = 0
+    gated: dict[Gated, int] = {}
     for row in layer_costs(model):
         if row.gate is None:
             fixed += row.macs

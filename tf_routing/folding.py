@@ -6,6 +6,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from tf_routing.graph import layer_calls
 from tf_routing.layers import GroupedConv2D
 from tf_routing.models import RoutedModel
 
@@ -56,7 +57,7 @@ class _Folding:
 
     def __init__(self, model: keras.Model) -> None:
         self.model = model
-        calls = _calls(model)
+        calls = layer_calls(model)
         # Batch normalisation that is told to train reads the batch's own statistics at inference too.
         self.told_to_train = {call.operation for call in calls if call.arguments.kwargs.get("training") is True}
         self.folds = {layer: each for layer, each in _folds(model, calls).items() if each not in self.told_to_train}
@@ -91,7 +92,7 @@ class _Folding:
             if _is_graph(layer):
                 return fold_batch_norm(layer)
             if hasattr(layer, "rebuilt"):
-                return _frozen_like(layer, layer.rebuilt(fold_batch_norm))
+                return layer.rebuilt(fold_batch_norm)
         bias = {"use_bias": True} if layer in self.folds else {}
         self.copies[layer] = type(layer).from_config({**layer.get_config(), **bias})
         return self.copies[layer]
@@ -106,12 +107,6 @@ def _is_graph(model: Any) -> bool:
     # A Sequential has no inputs before it is built.
     graphs = (keras.Function, keras.Sequential)
     return isinstance(model, keras.Model) and isinstance(model, graphs) and hasattr(model, "inputs")
-
-
-def _calls(model: keras.Model) -> list[Any]:
-    # A Sequential hides its graph; a functional model over the same tensors shows it.
-    graph = keras.Model(model.inputs, model.outputs) if isinstance(model, keras.Sequential) else model
-    return [call for calls in graph._nodes_by_depth.values() for call in calls]
 
 
 def _folds(model: keras.Model, calls: list[Any]) -> dict[Any, Any]:
@@ -188,5 +183,5 @@ def _carry_over(model: keras.Model, folded: keras.Model) -> None:
     """Copies what a routed model knows beside its graph."""
     if isinstance(model, RoutedModel):
         # Not by `set_execution`: that would reset what the blocks are set to.
-        for attribute in ("_default_objective", "_execution", "_batch_method"):
+        for attribute in ("_default_objective", "_execution", "batch_method"):
             setattr(folded, attribute, getattr(model, attribute))

@@ -11,7 +11,7 @@ from tf_routing.validation import one_of
 
 EXECUTIONS = ("auto", "masked", "sparse")
 METHODS = ("auto", "patterns", "rows", "switch")
-"""How `sparse` runs a block: by pattern of switches, by part with its own rows, or as the one case of a batch of one."""
+"""How `sparse` runs a block: by pattern of switches, by part with its own rows, or as the one case of one image."""
 BATCH_METHODS = ("auto", "whole", "chunks", "images")
 """How `sparse` runs a batch: at once, a few images after the other, or each image by itself, side by side."""
 
@@ -75,8 +75,8 @@ def execute_batch(model: Any, run: Callable[[Any], Any], images: Any, training: 
     Returns:
         What `run` returns for the batch.
     """
-    if training or keras.backend.backend() != "tensorflow" or not gated_blocks(model):
+    blocks = [] if training or keras.backend.backend() != "tensorflow" else gated_blocks(model)
+    if not blocks:
         return run(images)
-    batches = importlib.import_module("tf_routing.execution.batches")
-    sparse = _is_sparse(model.execution, training)
-    return batches.run_batch(run, images, model._batch_method if sparse else "whole")
+    method = model.batch_method if _is_sparse(model.execution, training) else "whole"
+    return importlib.import_module("tf_routing.execution.batches").run_batch(run, images, blocks, method)

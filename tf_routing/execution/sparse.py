@@ -3,13 +3,13 @@
 No convolution ever sees a batch of zero: with oneDNN on, TensorFlow 2.21 gives it the shape of its input.
 """
 
-from collections.abc import Callable
 from functools import partial
 from typing import Any
 
 import tensorflow as tf
 
 from tf_routing.execution.choice import block_method
+from tf_routing.execution.tracing import traced_once
 
 
 def run_sparse(block: Any, inputs: Any, switches: Any) -> Any:
@@ -24,8 +24,8 @@ class _Parts:
 
     def __init__(self, block: Any) -> None:
         self.block, self.count = block, len(block.sub_blocks)
-        self.functions = [_traced_once(partial(part, training=False)) for part in block.sub_blocks]
-        self.shortcut = _traced_once(partial(block.shortcut_terms, training=False))
+        self.functions = [traced_once(partial(part, training=False)) for part in block.sub_blocks]
+        self.shortcut = traced_once(partial(block.shortcut_terms, training=False))
 
     def finished(self, rows: Any, chosen: list[int]) -> Any:
         """The block's output for rows that all chose the same parts."""
@@ -34,11 +34,6 @@ class _Parts:
     def empty(self) -> Any:
         """The block's output for no rows."""
         return tf.zeros((0, *self.block.output_map), self.block.compute_dtype)
-
-
-def _traced_once(function: Callable[..., Any]) -> Callable[..., Any]:
-    # Tracing is what takes long, and a pattern more would be a trace more. Run eagerly there is nothing to trace.
-    return function if tf.executing_eagerly() else tf.function(function)
 
 
 def _pattern(is_open: Any) -> Any:

@@ -12,4 +12,14 @@ from tf_routing.layers.identity_shortcut import IdentityShortcut
 from tf_routing.layers.split_block import SplitBlock
 from tf_routing.layers.squeeze_excite import SqueezeExcite
 
-__all__ = ["Controller", "CrossConnection", "CrossPrediction", "CrossStitch", "Gate", "GroupedConv2D", "IdentityShortcut", "SplitBlock", "SqueezeExcite"]
+__all__ = [
+    "Controller",
+    "CrossConnection",
+    "CrossPrediction",
+    "CrossStitch",
+    "Gate",
+    "GroupedConv2D",
+    "IdentityShortcut",
+    "SplitBlock",
+    "SqueezeExcite",
+]

@@ -48,7 +48,7 @@ class RoutedModel(Step, keras.Model):
         super().__init__(inputs, outputs, name=name, **kwargs)
         self._terms: TermMeans | None = None
         self._default_objective: Objective = Classification()
-        self._execution = self._batch_method = "auto"
+        self._execution = self.batch_method = "auto"
 
     def call(self, inputs: Any, training: bool | None = None, mask: Any = None, return_outputs: bool = False) -> Any:
         def run(images: Any) -> Any:
@@ -78,7 +78,7 @@ class RoutedModel(Step, keras.Model):
         """Returns the decisions taken for each image.
 
         Args:
-            x: Images `(count, height, width, channels)`, as for `predict`.
+            x: Images `(count, height, width, channels)` or a `tf.data.Dataset` of batches, as for `predict`.
             batch_size: Integer, images per forward pass.
 
         Returns:
@@ -87,7 +87,9 @@ class RoutedModel(Step, keras.Model):
         """
         if self._decider is None:
             return {}
-        return {name: np.asarray(each) for name, each in self._decider.predict(x, batch_size, verbose=0).items()}
+        # Datasets come in batches already.
+        size = None if hasattr(x, "element_spec") else batch_size
+        return {name: np.asarray(each) for name, each in self._decider.predict(x, size, verbose=0).items()}
 
     @property
     def static_cost(self) -> int:
@@ -134,7 +136,7 @@ class RoutedModel(Step, keras.Model):
             RuntimeError: If the backend cannot run sparsely and `"sparse"` is asked for.
         """
         execution.check(execution_, method, batch_method)
-        self._execution, self._batch_method = execution_, batch_method
+        self._execution, self.batch_method = execution_, batch_method
         for block in execution.gated_blocks(self):
             block.execution, block.method = execution_, method
         # Compiled steps hold what was set when they were traced.

@@ -32,19 +32,21 @@ def load_categories(categories: str | os.PathLike[str] | Sequence[int], classes:
     >>> load_categories("cifar100", classes=100)[:5]
     [4, 1, 14, 8, 0]
     """
-    table = categories if isinstance(categories, (list, tuple)) else _read(os.fspath(categories))
+    table = _read(os.fspath(categories)) if isinstance(categories, (str, os.PathLike)) else list(categories)
     if not all(isinstance(each, int) and not isinstance(each, bool) and each >= 0 for each in table):
         raise ValueError(f"`categories` must hold integers counted from 0. Received: {table!r}")
     if len(table) != classes:
         raise ValueError(
             f"`categories` must hold one category for each of {classes} classes. Received: {len(table)} categories"
         )
-    return list(table)
+    return table
 
 
-def category_names(name: str) -> list[str]:
-    """Returns the names of the categories of a built-in table."""
-    return _built_in(name)["names"]
+def category_names(categories: Any, table: Sequence[int]) -> list[str]:
+    """Returns the names of the categories of a table: those of a built-in one, else their numbers."""
+    if categories in _BUILT_IN:
+        return _built_in(categories)["names"]
+    return [str(number) for number in range(max(table) + 1)]
 
 
 def _read(source: str) -> list[int]:

@@ -67,6 +67,7 @@ class DynamicMultipath(Objective):
         self.category_weights = dict(category_weights or {})
         self.category_scale, self.resource_scale = category_scale, resource_scale
         self.classification_scale = classification_scale
+        self.category_count = max(self.categories) + 1 if self.categories else 0
         self.classification = Classification(label_smoothing)
         self.heads: dict[str, keras.layers.Dense] = {}
 
@@ -81,7 +82,7 @@ class DynamicMultipath(Objective):
         if self.categories is None:
             return
         for name in self.category_weights:
-            self.heads[name] = keras.layers.Dense(max(self.categories) + 1, name=f"{name}_category", dtype="float32")
+            self.heads[name] = keras.layers.Dense(self.category_count, name=f"{name}_category", dtype="float32")
             self.heads[name].build(outputs[f"{name}_state"].shape)
 
     @property
@@ -106,13 +107,11 @@ class DynamicMultipath(Objective):
         means = [ops.mean(ops.cast(outputs[name], "float32"), axis=0) for name in self.macs]
         whole = mean_over_replicas(ops.concatenate(means))
         ends = np.cumsum([len(macs) for macs in self.macs.values()])
-        return {
-            name: whole[end - len(macs) : end] for (name, macs), end in zip(self.macs.items(), ends, strict=True)
-        }
+        return {name: whole[end - len(macs) : end] for (name, macs), end in zip(self.macs.items(), ends, strict=True)}
 
     def _category_loss(self, labels: Any, outputs: dict[str, Any]) -> Any:
         predictions = outputs.get("logits", outputs["probabilities"])
-        members = np.eye(max(self.categories) + 1, dtype="float32")[self.categories]
+        members = np.eye(self.category_count, dtype="float32")[self.categories]
         targets = ops.matmul(ops.cast(class_distributions(labels, predictions), "float32"), members)
         losses = [
             weight * ops.mean(ops.categorical_crossentropy(targets, self.heads[name](outputs[f"{name}_state"]), True))

@@ -49,7 +49,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=tf_routing.__version__)
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for add in (_add_list, _add_card, _add_fit, _add_evaluate, _add_export, _add_demo):
+    for add in (_add_list, _add_card, _add_cost, _add_fit, _add_evaluate, _add_export, _add_demo):
         add(commands)
     return parser
 
@@ -75,6 +75,23 @@ def _add_card(commands: argparse._SubParsersAction) -> None:
     parser.add_argument("model", help="name of the architecture")
 
 
+def _add_cost(commands: argparse._SubParsersAction) -> None:
+    parser = _command(commands, "cost", "Show what each layer of an architecture costs.", "cost_command")
+    parser.add_argument("model", help="name of the architecture")
+    _add_set(parser)
+
+
+def _add_set(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--set",
+        metavar="NAME=VALUE",
+        type=_assignment,
+        action="append",
+        default=[],
+        help="another argument of the network, for example target_rate=0.5; may be repeated",
+    )
+
+
 def _add_data(parser: argparse.ArgumentParser) -> None:
     names = ", ".join(list_datasets())
     parser.add_argument("--dataset", default="digits", help=f"{names}, or any prepared TensorFlow Datasets folder")
@@ -89,14 +106,7 @@ def _add_fit(commands: argparse._SubParsersAction) -> None:
     parser.add_argument("--recipe", default="quick", help=f"one of {', '.join(list_recipes())}, or a .toml file")
     parser.add_argument("--epochs", type=int, help="the recipe's where not given")
     parser.add_argument("--width_multiplier", type=float, default=1.0, help="scales the widths of the network")
-    parser.add_argument(
-        "--set",
-        metavar="NAME=VALUE",
-        type=_assignment,
-        action="append",
-        default=[],
-        help="another argument of the network, for example target_rate=0.5; may be repeated",
-    )
+    _add_set(parser)
     parser.add_argument("--seed", type=int, default=0, help="seed of weights, order and augmentation")
     parser.add_argument("--output", required=True, help="folder of the run")
     parser.add_argument("--record", metavar="FILE", help="append the final result to this JSON data file")
@@ -117,6 +127,9 @@ def _add_evaluate(commands: argparse._SubParsersAction) -> None:
     parser.add_argument("path", help="folder of a run, or a .keras file")
     _add_data(parser)
     parser.add_argument("--output", help="JSON file for the results")
+    parser.add_argument("--categories", help="table of categories for execution rates: cifar100, or a .json file")
+    parser.add_argument("--figure", help="picture of these rates")
+    parser.add_argument("--rounds", type=int, default=15, help="timed calls of gated networks; 0 for no timing")
 
 
 def _add_export(commands: argparse._SubParsersAction) -> None:

@@ -5,39 +5,68 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from rich.console import Console
-from rich.table import Table
 
 from tf_routing import data
+from tf_routing.analysis import draw_execution_rates
 from tf_routing.data.batches import evaluation_batches, first_images
 from tf_routing.models import RoutedModel
+from tf_routing.objectives.categories import category_names, load_categories
+from tf_routing.train.gating import BATCHES, is_gated, measured_times, rates_by_category, routing_statistics
 from tf_routing.train.run_record import write_json
+from tf_routing.train.show_results import show
 from tf_routing.train.trained import load_trained
+from tf_routing.validation import not_negative_integer
 
 _GATED_IMAGES = 1000
 
 
 def run(arguments: argparse.Namespace) -> None:
     """Prints what a trained network reaches on a test set, and writes it where `--output` says."""
-    model, _ = load_trained(arguments.path)
+    not_negative_integer("rounds", arguments.rounds)
+    model, record = load_trained(arguments.path)
     dataset = data.load(arguments.dataset, arguments.data_dir)
-    results = evaluate(model, dataset, arguments.batch_size or 256)
-    _show(model, results)
+    run_arguments = record.get("arguments", {})
+    results = evaluate(
+        model,
+        dataset,
+        arguments.batch_size or 256,
+        architecture=run_arguments.get("model"),
+        model_arguments=run_arguments.get("model_arguments", {}),
+        categories=arguments.categories,
+        rounds=arguments.rounds,
+    )
+    show(model, results)
     if arguments.output:
         write_json(Path(arguments.output), results)
+    if arguments.figure and "rates_by_category" in results:
+        draw_execution_rates(results["rates_by_category"], arguments.figure, f"Execution rate, {model.name}")
 
 
-def evaluate(model: RoutedModel, dataset: data.Dataset, batch_size: int) -> dict[str, Any]:
+def evaluate(
+    model: RoutedModel,
+    dataset: data.Dataset,
+    batch_size: int,
+    *,
+    architecture: str | None = None,
+    model_arguments: dict[str, Any] | None = None,
+    categories: str | None = None,
+    rounds: int = 0,
+) -> dict[str, Any]:
     """Measures a network on a test set.
 
     Args:
         model: A trained network.
         dataset: Its dataset.
         batch_size: Integer, images per forward pass.
+        architecture: The network's name in the zoo; its static baseline is timed beside a gated network.
+        model_arguments: Arguments of the zoo that the network was built with.
+        categories: For gated networks: a table of categories, see `objectives.load_categories`.
+        rounds: Integer, timed calls of a gated network; none by default.
 
     Returns:
-        Dict of `dataset`, `images`, `accuracy`, `macs`, and `gates`: per decision the mean and the deviation over
-        images of each gate.
+        Dict of `dataset`, `images`, `accuracy` and `macs`. Multi-path nets have `gates` beside: per decision the mean
+        and the deviation over images of each gate. Gated nets have what `gating.routing_statistics` returns, `times`,
+        and `rates_by_category`.
 
     Raises:
         ValueError: If the dataset's images or classes are not the model's.
@@ -45,18 +74,33 @@ def evaluate(model: RoutedModel, dataset: data.Dataset, batch_size: int) -> dict
     if None in dataset.image_shape:
         dataset = dataset.sized(model.input_shape[1])
     _check_fit(model, dataset)
+    table = None if categories is None else load_categories(categories, dataset.classes)
     probabilities = model.predict(evaluation_batches(dataset.test, batch_size), verbose=0)
     correct = probabilities.argmax(axis=-1) == dataset.test.labels
-    routes = model.routes(first_images(dataset.test, _GATED_IMAGES)[0])
-    return {
+    results = {
         "dataset": dataset.name,
         "images": len(correct),
         "accuracy": float(np.mean(correct)),
         "macs": model.static_cost,
-        "gates": {
-            name: {"mean": gates.mean(axis=0).tolist(), "deviation": gates.std(axis=0).tolist()}
-            for name, gates in routes.items()
-        },
+    }
+    if not is_gated(model):
+        return results | {"gates": _gates(model.routes(first_images(dataset.test, _GATED_IMAGES)[0]))}
+    routes = model.routes(evaluation_batches(dataset.test, batch_size))
+    results |= routing_statistics(model, routes)
+    if table is not None:
+        results["rates_by_category"] = rates_by_category(
+            routes, dataset.test.labels, table, category_names(categories, table)
+        )
+    if rounds:
+        images = first_images(dataset.test, max(BATCHES))[0]
+        results["times"] = measured_times(model, architecture, model_arguments or {}, images, rounds)
+    return results
+
+
+def _gates(routes: dict[str, np.ndarray]) -> dict[str, Any]:
+    return {
+        name: {"mean": gates.mean(axis=0).tolist(), "deviation": gates.std(axis=0).tolist()}
+        for name, gates in routes.items()
     }
 
 
@@ -67,19 +111,3 @@ def _check_fit(model: RoutedModel, dataset: data.Dataset) -> None:
             f"{model.name!r} takes images of shape {expected[0]} and knows {expected[1]} classes; {dataset.name!r} "
             f"has {dataset.image_shape} and {dataset.classes}. Choose its data with --dataset."
         )
-
-
-def _show(model: RoutedModel, results: dict[str, Any]) -> None:
-    console = Console()
-    console.print(
-        f"[bold]{model.name}[/bold] on {results['images']:,} test images of {results['dataset']}: accuracy "
-        f"{results['accuracy']:.4f}, {results['macs']:,} MACs per image"
-    )
-    if not results["gates"]:
-        return
-    table = Table("routing layer", "gate", "mean", "deviation over images")
-    for name, gates in results["gates"].items():
-        means, deviations = np.array(gates["mean"]), np.array(gates["deviation"])
-        for i, j in np.ndindex(means.shape):
-            table.add_row(name, f"{i + 1} -> {j + 1}", f"{means[i, j]:.3f}", f"{deviations[i, j]:.3f}")
-    console.print(table)

@@ -127,9 +127,7 @@ def _compiled(
     )
     rates = recipe.learning_rates(steps)
     optimizer = DecayedSGD(rates, recipe.momentum, recipe.kernel_decay, nesterov=recipe.nesterov)
-    model.compile(
-        optimizer, metrics=["accuracy"], objective=model.default_objective().smoothed(recipe.label_smoothing)
-    )
+    model.compile(optimizer, metrics=["accuracy"], objective=model.default_objective().smoothed(recipe.label_smoothing))
     return model
 
 

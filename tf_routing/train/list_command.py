@@ -11,7 +11,9 @@ from tf_routing import zoo
 def run(arguments: argparse.Namespace) -> None:
     """Prints a table of architectures: parameters, MACs, the papers' errors."""
     names = zoo.list_models(arguments.pattern, family=arguments.family)
-    table = Table("name", "table")
+    table = Table()
+    table.add_column("name", no_wrap=True)
+    table.add_column("table")
     for heading in ("parameters", "MACs", "reported error, %"):
         table.add_column(heading, justify="right")
     for name in names:

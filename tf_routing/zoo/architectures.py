@@ -34,6 +34,7 @@ class Architecture(NamedTuple):
         arguments: Arguments of `build` that make this architecture what it is.
         defaults: Arguments of `zoo.get` where the user gives none.
         recipe: Name of the paper's training recipe, or `None` where its data pipeline does not exist yet.
+        baseline: Name of the static network that it is compared with, or `None`.
     """
 
     family: str
@@ -41,6 +42,7 @@ class Architecture(NamedTuple):
     arguments: dict[str, Any]
     defaults: dict[str, Any]
     recipe: str | None
+    baseline: str | None = None
 
 
 def _cnn(recipe: str = "multipath_cnn", **arguments: Any) -> Architecture:
@@ -68,17 +70,20 @@ def _mobilenetv2(**arguments: Any) -> Architecture:
     return Architecture("dmnn", "mobilenetv2", arguments, _IMAGENET, "dmnn_mobilenetv2")
 
 
-def _split_resnet(sub_blocks: int, **arguments: Any) -> Architecture:
-    return Architecture("dmnn", "split_resnet", {"sub_blocks": sub_blocks, **arguments}, _IMAGENET, "dmnn_imagenet")
+def _split_resnet(baseline: str, sub_blocks: int, **arguments: Any) -> Architecture:
+    bound = {"sub_blocks": sub_blocks, **arguments}
+    return Architecture("dmnn", "split_resnet", bound, _IMAGENET, "dmnn_imagenet", baseline)
 
 
-def _split_mobilenetv2(**arguments: Any) -> Architecture:
-    return Architecture("dmnn", "split_mobilenetv2", {"sub_blocks": 2, **arguments}, _IMAGENET, "dmnn_mobilenetv2")
+def _split_mobilenetv2(baseline: str, **arguments: Any) -> Architecture:
+    bound = {"sub_blocks": 2, **arguments}
+    return Architecture("dmnn", "split_mobilenetv2", bound, _IMAGENET, "dmnn_mobilenetv2", baseline)
 
 
 def _split_cifar_resnet(sub_blocks: int) -> Architecture:
-    arguments = {**_RESNET_50, "stem": "cifar", "sub_blocks": sub_blocks}
-    return Architecture("dmnn", "split_resnet", arguments, {**_CIFAR_100, "categories": "cifar100"}, "dmnn_cifar")
+    bound = {**_RESNET_50, "stem": "cifar", "sub_blocks": sub_blocks}
+    defaults = {**_CIFAR_100, "categories": "cifar100"}
+    return Architecture("dmnn", "split_resnet", bound, defaults, "dmnn_cifar", "resnet50_cifar")
 
 
 ARCHITECTURES: dict[str, Architecture] = {
@@ -109,9 +114,9 @@ ARCHITECTURES: dict[str, Architecture] = {
     "resnet50_cifar": Architecture(
         "dmnn", "imagenet_resnet", {**_RESNET_50, "stem": "cifar"}, _CIFAR_100, "dmnn_cifar"
     ),
-    **{f"dmnn50_n{n}": _split_resnet(n, **_RESNET_50) for n in (2, 3, 4)},
-    "dmnn101_n2": _split_resnet(2, **_RESNET_101),
-    "dmnn_mobilenetv2_n2": _split_mobilenetv2(),
-    "dmnn_mobilenetv2_140_n2": _split_mobilenetv2(width=1.4),
+    **{f"dmnn50_n{n}": _split_resnet("resnet50", n, **_RESNET_50) for n in (2, 3, 4)},
+    "dmnn101_n2": _split_resnet("resnet101", 2, **_RESNET_101),
+    "dmnn_mobilenetv2_n2": _split_mobilenetv2("mobilenetv2"),
+    "dmnn_mobilenetv2_140_n2": _split_mobilenetv2("mobilenetv2_140", width=1.4),
     **{f"dmnn50_cifar_n{n}": _split_cifar_resnet(n) for n in (2, 4)},
 }

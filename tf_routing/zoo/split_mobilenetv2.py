@@ -88,12 +88,12 @@ def _block(x: Any, splitter: Splitter, block: InvertedResidual) -> Any:
     if divided % parts:
         raise ValueError(f"`sub_blocks` must divide {divided}, the width of block {block.number}. Received: {parts}")
 
-    def part(y: Any, n: int) -> Any:
+    def part(y: Any, number: int) -> Any:
         """One sub-block; without an expansion to divide, it reads its share of the input's channels."""
         if block.expansion > 1:
             return mobilenetv2.bottleneck(y, divided // parts, block.filters, block.strides)
         share = channels // parts
-        return mobilenetv2.bottleneck(y[..., n * share : (n + 1) * share], None, block.filters, block.strides)
+        return mobilenetv2.bottleneck(y[..., number * share : (number + 1) * share], None, block.filters, block.strides)
 
     def projection(y: Any) -> Any:
         """The shortcut where channels change and positions do not."""

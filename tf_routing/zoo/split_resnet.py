@@ -101,7 +101,7 @@ def _inner_widths(widths: Sequence[int] | None, sub_blocks: int, multiplier: flo
 
 
 def _bottleneck(x: Any, splitter: Splitter, inner: int, outer: int, strides: int, name: str) -> Any:
-    def part(y: Any, _: int) -> Any:
+    def part(y: Any, number: int) -> Any:
         """One narrow bottleneck."""
         y = blocks.conv(y, inner, "conv_1", kernel=1, use_bias=False)
         y = blocks.conv(y, inner, "conv_2", strides=strides, use_bias=False)

@@ -4,6 +4,7 @@ Su et al., *Dynamic Multi-path Neural Network*.
 """
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import keras
@@ -52,7 +53,7 @@ class Splitter:
             activation: Activation of the sum.
         """
         switches = self._switches(x, shortcut)
-        parts = [model_of(x, lambda y, n=n: part(y, n), f"sub_block_{n + 1}") for n in range(self.sub_blocks)]
+        parts = [model_of(x, partial(part, number=n), f"sub_block_{n + 1}") for n in range(self.sub_blocks)]
         model = model_of(x, shortcut, "shortcut") if callable(shortcut) else shortcut
         return layers.SplitBlock(parts, model, activation, name=name)(x, switches)
 

@@ -1,0 +1,74 @@
+"""Shows what `tf-routing evaluate` measured, as tables on the terminal."""
+
+from typing import Any
+
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+
+from tf_routing.models import RoutedModel
+
+
+def show(model: RoutedModel, results: dict[str, Any]) -> None:
+    """Prints the results of `evaluate.evaluate`."""
+    console = Console()
+    console.print(
+        f"[bold]{model.name}[/bold] on {results['images']:,} test images of {results['dataset']}: accuracy "
+        f"{results['accuracy']:.4f}, {results['macs']:,} MACs per image with everything run"
+    )
+    if results.get("gates"):
+        console.print(_gates(results["gates"]))
+    if "executed_macs" in results:
+        _show_gating(console, results)
+
+
+def _gates(gates_by_name: dict[str, Any]) -> Table:
+    table = Table("routing layer", "gate", "mean", "deviation over images")
+    for name, gates in gates_by_name.items():
+        means, deviations = np.array(gates["mean"]), np.array(gates["deviation"])
+        for i, j in np.ndindex(means.shape):
+            table.add_row(name, f"{i + 1} -> {j + 1}", f"{means[i, j]:.3f}", f"{deviations[i, j]:.3f}")
+    return table
+
+
+def _show_gating(console: Console, results: dict[str, Any]) -> None:
+    executed = results["executed_macs"]
+    console.print(
+        f"Executed MACs per image: mean {executed['mean']:,.0f}, deviation {executed['deviation']:,.0f}, from "
+        f"{executed['least']:,} to {executed['most']:,}. {results['distinct_routes']:,} distinct routes; execution "
+        f"rate {results['execution_rate']:.3f}."
+    )
+    console.print(_rates(results["execution_rates"]))
+    if "rates_by_category" in results:
+        console.print(_categories(results["rates_by_category"]))
+    if "times" in results:
+        console.print(_times(results["times"]))
+
+
+def _rates(rates: dict[str, list[float]]) -> Table:
+    table = Table("controller", title="Share of images for which each sub-block ran")
+    for n in range(max(map(len, rates.values()))):
+        table.add_column(f"sub-block {n + 1}", justify="right")
+    for name, each in rates.items():
+        table.add_row(name, *(f"{rate:.3f}" for rate in each))
+    return table
+
+
+def _categories(rates: dict[str, dict[str, list[float]]]) -> Table:
+    everything = {name: np.concatenate(list(each.values())) for name, each in rates.items()}
+    typical = np.mean(list(everything.values()), axis=0)
+    table = Table("category", title="Execution rates by category")
+    for heading in ("mean rate", "largest difference from the mean category, in any sub-block"):
+        table.add_column(heading, justify="right")
+    for name, each in everything.items():
+        table.add_row(name, f"{each.mean():.3f}", f"{np.abs(each - typical).max():.3f}")
+    return table
+
+
+def _times(rows: list[dict[str, Any]]) -> Table:
+    table = Table(title="Measured time; batch normalisation folded on all sides")
+    for heading in rows[0]:
+        table.add_column(heading.replace("_", " "), justify="right")
+    for row in rows:
+        table.add_row(str(row["batch"]), *(f"{value:.2f}" for key, value in row.items() if key != "batch"))
+    return table

@@ -1,0 +1,61 @@
+"""Compares the speed of functions in one process: interleaved, so that what slows the machine slows all of them."""
+
+import time
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any, NamedTuple
+
+import numpy as np
+
+
+class Timing(NamedTuple):
+    """Seconds of one call by the clock on the wall, and of all cores that worked for it."""
+
+    wall: float
+    processor: float
+
+
+def interleaved(
+    functions: Mapping[str, Callable[[int], Any]], rounds: int, warm_up: int = 2
+) -> dict[str, list[Timing]]:
+    """Times functions round by round, each once per round.
+
+    Args:
+        functions: Dict from name to a function of the round's number, so that all can take the same samples.
+        rounds: Integer, calls of each function that count.
+        warm_up: Integer, calls before that do not.
+
+    Returns:
+        Dict from name to one `Timing` per round.
+
+    Example:
+
+    >>> times = interleaved({"sum": lambda number: sum(range(number))}, rounds=3)
+    >>> len(times["sum"])
+    3
+    """
+    times: dict[str, list[Timing]] = {name: [] for name in functions}
+    for number in range(warm_up + rounds):
+        for name, function in functions.items():
+            timing = timed(partial(function, number))
+            if number >= warm_up:
+                times[name].append(timing)
+    return times
+
+
+def timed(function: Callable[[], Any]) -> Timing:
+    """Runs a function once."""
+    wall, processor = time.perf_counter(), time.process_time()
+    function()
+    return Timing(time.perf_counter() - wall, time.process_time() - processor)
+
+
+def median_ratio(times: list[Timing], reference: list[Timing], field: str = "wall") -> float:
+    """Returns the median over rounds of one function's time divided by another's in the same round."""
+    pairs = zip(times, reference, strict=True)
+    return float(np.median([getattr(one, field) / getattr(other, field) for one, other in pairs]))
+
+
+def median_seconds(times: list[Timing], field: str = "wall") -> float:
+    """Returns the median time of a function."""
+    return float(np.median([getattr(timing, field) for timing in times]))
