@@ -1,5 +1,6 @@
 """Writes the tables of README.md from the zoo's data files: `python docs/tables.py` (`--check` only compares)."""
 
+import json
 import re
 import sys
 from pathlib import Path
@@ -7,15 +8,18 @@ from typing import Any
 
 from tf_routing import zoo
 from tf_routing.files import whole_file
-from tf_routing.zoo.cards import read_data
+from tf_routing.zoo.cards import ReportedRow, read_data
 
 README = Path(__file__).parent.parent / "README.md"
+SKIPPING = Path(__file__).parent.parent / "benchmarks" / "skipping.json"
 
 
 def main() -> int:
     """Rewrites the tables; with `--check`, returns 1 if they are not what the data says."""
     old = README.read_text("utf-8")
-    new = _replaced(_replaced(old, "zoo", _zoo_table()), "measured", _measured_table())
+    new = old
+    for mark, table in {"zoo": _zoo_table, "measured": _measured_table, "skipping": _skipping_table}.items():
+        new = _replaced(new, mark, table())
     if "--check" in sys.argv[1:]:
         return int(old != new)
     with whole_file(README) as temporary:
@@ -32,11 +36,38 @@ def _zoo_table() -> str:
     rows = []
     for name in zoo.list_models():
         row = zoo.card(name).reported[0]
-        errors = [value for data, value in row.error_percent.items() if data.split("_")[0] == "cifar10"]
-        shown = f"{errors[-1]:.2f}" if errors else "-"
         size = "x".join(map(str, row.input_shape))
-        rows.append([f"`{name}`", size, f"{row.trainable_parameters:,}", f"{row.macs:,}", shown])
+        rows.append([f"`{name}`", size, f"{row.trainable_parameters:,}", f"{row.macs:,}", _reported_error(row)])
     return _markdown(["name", "input", "parameters", "MACs", "reported error"], rows)
+
+
+def _reported_error(row: ReportedRow) -> str:
+    """The error on the paper's first dataset, after its longest schedule, at its largest rate, of one crop."""
+    data = {
+        1000: "ImageNet",
+        100: "100 classes of ImageNet" if row.input_shape[0] == 224 else "CIFAR-100",
+        10: "CIFAR-10",
+    }
+    if row.operating_points:
+        last = row.operating_points[-1]
+        return f"{last['error']:.2f} ({data[row.classes]}, rate {last['rate']})"
+    names = list(row.error_percent)
+    first = [name for name in names if name.split("_")[0] == names[0].split("_")[0] and "10crop" not in name]
+    return f"{row.error_percent[first[-1]]:.2f} ({data[row.classes]})" if first else "-"
+
+
+def _skipping_table() -> str:
+    measured = json.loads(SKIPPING.read_text("utf-8")) if SKIPPING.exists() else {"rows": []}
+    batches = sorted({row["batch"] for row in measured["rows"]})
+    ratios: dict[str, dict[int, str]] = {}
+    for row in measured["rows"]:
+        shown = f"{row['milliseconds_per_image']:.1f} ms ({row['wall_ratio']:.2f})"
+        ratios.setdefault(row["network"], {})[row["batch"]] = shown
+    headings = ["network", *(f"batch {batch}" for batch in batches)]
+    rows = [[network, *(own[batch] for batch in batches)] for network, own in ratios.items()]
+    return (
+        "Time per image, and as a share of `resnet50`'s:\n\n" + _markdown(headings, rows) if rows else "Nothing yet.\n"
+    )
 
 
 def _measured_table() -> str:

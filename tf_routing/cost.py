@@ -127,9 +127,14 @@ def layer_costs(model: keras.Model) -> Iterator[LayerCost]:
         for part, gate in _parts(node, decisions):
             prefix = f"{operation.name}/" if part is operation else f"{operation.name}/{part.name}/"
             for row in layer_costs(part):
-                yield row._replace(layer=prefix + row.layer, gate=gate or row.gate)
+                yield row._replace(layer=prefix + row.layer, gate=gate or _inside(operation, row.gate))
         if not _is_nested(operation):
             yield _layer_cost(node)
+
+
+def _inside(model: Any, gate: Gated | None) -> Gated | None:
+    """The gate of a layer inside a model: its decision is named as `Ensemble.routes` names it."""
+    return None if gate is None else Gated(f"{model.name}/{gate.decision}", gate.choice)
 
 
 def _is_split(operation: Any) -> bool:

@@ -5,6 +5,7 @@ import os
 from pathlib import Path
 from typing import Any
 
+from tf_routing import cost
 from tf_routing.files import whole_folder
 from tf_routing.models import RoutedModel
 
@@ -70,9 +71,10 @@ def _write(model: RoutedModel, folder: str) -> None:
 
     def routes(images: Any) -> dict[str, Any]:
         """Decisions and executed MACs of float images."""
-        decisions = _named_decisions(model(images, training=False, return_outputs=True))
-        macs = tf.fill((tf.shape(images)[0],), tf.constant(model.static_cost, tf.int64))
-        return {**decisions, "macs": macs}
+        outputs = model(images, training=False, return_outputs=True)
+        decisions = model.decisions(outputs)
+        named = {name.replace("/", "_"): decision for name, decision in decisions.items()}
+        return {**named, "macs": _executed_macs(model, decisions, tf.shape(images)[0])}
 
     archive = keras.export.ExportArchive()
     archive.track(model)
@@ -85,15 +87,15 @@ def _write(model: RoutedModel, folder: str) -> None:
     archive.write_out(folder, verbose=False)
 
 
-def _named_decisions(outputs: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Flattens the outputs of an ensemble's members; signature outputs must be tensors."""
-    named = {}
-    for name, value in outputs.items():
-        if isinstance(value, dict):
-            named.update(_named_decisions(value, f"{prefix}{name}_"))
-        elif name not in ("probabilities", "logits"):
-            named[prefix + name] = value
-    return named
+def _executed_macs(model: RoutedModel, decisions: dict[str, Any], count: Any) -> Any:
+    """Returns the MACs executed for each sample, 64-bit integers: a network has more than 32 bits hold."""
+    import tensorflow as tf
+
+    fixed, gated = cost.gated_macs(model)
+    total = tf.fill((count,), tf.constant(fixed, tf.int64))
+    for name, macs in gated.items():
+        total += tf.reduce_sum(tf.cast(tf.round(decisions[name]), tf.int64) * tf.constant(macs, tf.int64), axis=-1)
+    return total
 
 
 def describe(path: str | os.PathLike[str]) -> str:

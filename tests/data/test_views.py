@@ -62,6 +62,8 @@ def test_areas_are_drawn_evenly() -> None:
 def test_boxes_lie_anywhere() -> None:
     top, left, tall, wide = boxes(300, 400).T
     loose = (tall < 250) & (wide < 350)
+    assert (top[loose] == 0).any() and (left[loose] == 0).any()
+    assert (top + tall == 300)[loose].any() and (left + wide == 400)[loose].any()
     places = top[loose] / (300 - tall[loose]), left[loose] / (400 - wide[loose])
     for place in places:
         np.testing.assert_allclose(np.quantile(place, [0.25, 0.5, 0.75]), [0.25, 0.5, 0.75], atol=0.05)

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 import tf_routing
-from tf_routing import zoo
+from tf_routing import cost, zoo
+from tf_routing.layers import Controller
 from tf_routing.train.cli import main
 
 ROWS = json.loads((Path(tf_routing.__file__).parent / "zoo" / "reported.json").read_text())
@@ -16,7 +17,7 @@ BUILT = {row["row"]: row for row in ROWS if row["architecture"]}
 ORACLES = Path(__file__).resolve().parents[3] / "shared" / "spec" / "oracles.json"
 
 
-def _trainable(model: tf_routing.RoutedModel) -> int:
+def _trainable(model: Any) -> int:
     return sum(prod(weight.shape) for weight in model.trainable_weights)
 
 
@@ -30,6 +31,20 @@ def test_counts(name: str) -> None:
     if row["total_parameters"] is not None:
         assert model.count_params() == row["total_parameters"]
     assert model.static_cost == row["macs"]
+    if "macs_fixed" in row:
+        _check_parts(model, row)
+
+
+def _check_parts(model: tf_routing.RoutedModel, row: dict[str, Any]) -> None:
+    """What always runs, sub-blocks and controllers, each by itself."""
+    fixed, gated = cost.gated_macs(model)
+    controllers = [layer for layer in model.layers if isinstance(layer, Controller)]
+    names = {layer.name for layer in controllers}
+    own = sum(each.macs for each in cost.layer_costs(model) if each.layer in names)
+    assert set(gated) == names
+    assert sum(macs.sum() for macs in gated.values()) == row["macs_sub_blocks"]
+    assert (own, fixed - own) == (row["macs_controllers"], row["macs_fixed"])
+    assert sum(map(_trainable, controllers)) == row["controller_parameters"]
 
 
 @pytest.mark.parametrize("name", [name for name, row in BUILT.items() if "trainable_parameters_100_classes" in row])

@@ -64,8 +64,8 @@ def evaluation_batches(image_set: ImageSet | ImageStream, batch_size: int) -> An
 
 def first_images(image_set: ImageSet | ImageStream, count: int) -> tuple[np.ndarray, np.ndarray]:
     """Returns the first images, floats in [0, 1], with their class indices: as many, or all where there are fewer."""
-    # In small batches first: whole ones are prepared ahead, however few are taken.
-    images = evaluation_batches(image_set, min(count, _SMALL_BATCH)).unbatch().take(count).batch(count)
+    # In small batches first: of whole ones, some more would be prepared ahead.
+    images = evaluation_batches(image_set, min(count, _SMALL_BATCH)).unbatch().batch(count)
     return next(_untuned(images).as_numpy_iterator())
 
 

@@ -5,10 +5,8 @@ from typing import Any
 
 import tensorflow as tf
 
-from tf_routing.execution.choice import batch_method
+from tf_routing.execution.choice import CHUNK, batch_method
 from tf_routing.execution.tracing import traced_once
-
-CHUNK = 8
 
 
 def run_batch(run: Callable[[Any], Any], images: Any, blocks: list[Any], method: str) -> Any:
@@ -44,7 +42,7 @@ def _never_empty(run: Callable[[Any], Any], images: Any) -> Any:
     # A convolution of a batch of zero returns a wrong shape with oneDNN: one image of zeros stands in, and is cut off.
     count = tf.shape(images)[0]
     padded = tf.cond(count > 0, lambda: images, lambda: tf.zeros((1, *images.shape[1:]), images.dtype))
-    padded = tf.ensure_shape(padded, (None, *images.shape[1:]))
+    padded = tf.ensure_shape(padded, (1 if images.shape[0] == 0 else None, *images.shape[1:]))
     return tf.nest.map_structure(lambda output: output[:count], run(padded))
 
 

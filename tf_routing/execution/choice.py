@@ -10,6 +10,9 @@ from math import log2
 from pathlib import Path
 from typing import Any, NamedTuple
 
+CHUNK = 8
+"""Images per slice of a batch that runs in chunks: beyond, images of 224 pixels fall out of a processor's caches."""
+
 
 class Choice(NamedTuple):
     """A way to run a block, and a way to run a batch; see `execution.METHODS` and `execution.BATCH_METHODS`."""
@@ -22,26 +25,33 @@ def block_method(block: Any, batch: int | None) -> str:
     """Returns how a block runs a batch of this size (`None`: known only when it runs)."""
     if block.method == "switch" and batch != 1:
         raise ValueError(f"`method='switch'` runs batches of one; this one has {batch or 'any number of'} images.")
-    return best(len(block.sub_blocks), batch).method if block.method == "auto" else block.method
+    if block.method != "auto":
+        return block.method
+    method = best(len(block.sub_blocks), block.image_size, batch).method
+    # The nearest size measured may be one image, or images that ran one by one: what won there can run no others.
+    runs = method != "switch" or batch == 1
+    return method if runs else best(len(block.sub_blocks), block.image_size, None).method
 
 
 def batch_method(blocks: list[Any], batch: int | None) -> str:
     """Returns how a model with these gated blocks runs a batch of this size (`None`: known only when it runs)."""
-    return best(max(len(block.sub_blocks) for block in blocks), batch).batch_method
+    largest = max(blocks, key=lambda block: len(block.sub_blocks))
+    return best(len(largest.sub_blocks), largest.image_size, batch).batch_method
 
 
 @cache
-def best(sub_blocks: int, batch: int | None, avx512: bool | None = None) -> Choice:
+def best(sub_blocks: int, image_size: int, batch: int | None, avx512: bool | None = None) -> Choice:
     """Returns the fastest measured way on a machine like this one.
 
     Args:
-        sub_blocks: Integer, sub-blocks per block; the nearest number measured counts.
-        batch: Integer, images per batch, the nearest number measured counts; `None` where it is known only when the
-            model runs, which some ways cannot do with.
+        sub_blocks: Integer, sub-blocks per block; of this and what follows the nearest number measured counts.
+        image_size: Integer, height and width of the model's images in pixels.
+        batch: Integer, images per batch; `None` where it is known only when the model runs, which some ways cannot do
+            with.
         avx512: Boolean, whether the processor has AVX-512; asked of this machine where not given.
     """
-    rows = _nearest(_measured(), "avx512", _has_avx512() if avx512 is None else avx512)
-    rows = _nearest(rows, "sub_blocks", sub_blocks)
+    rows = _nearest(_measured(), "avx512", has_avx512() if avx512 is None else avx512)
+    rows = _nearest(_nearest(rows, "sub_blocks", sub_blocks), "image_size", image_size)
     if batch is not None:
         return _fastest(_nearest(rows, "batch", batch))
     return _fastest([row for row in rows if row["any_batch"]])
@@ -65,6 +75,7 @@ def _measured() -> list[dict[str, Any]]:
 
 
 @cache
-def _has_avx512() -> bool:
+def has_avx512() -> bool:
+    """Whether this machine has AVX-512 (as far as the kernel tells)."""
     description = Path("/proc/cpuinfo")
     return description.exists() and "avx512f" in description.read_text("utf-8")

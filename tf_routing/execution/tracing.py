@@ -11,4 +11,4 @@ def traced_once(function: Callable[..., Any]) -> Callable[..., Any]:
 
     Tracing a network takes seconds, and each pattern of switches calls the same parts again.
     """
-    return function if tf.executing_eagerly() else tf.function(function)
+    return function if tf.executing_eagerly() else tf.function(function, autograph=False)

@@ -146,7 +146,7 @@ class Controller(Router):
 
     def shift_thresholds(self, shifts: np.ndarray) -> None:
         """Adds `shifts` `(sub_blocks,)` to the biases of the "on" scores."""
-        bias = np.array(self.score_layer.bias, "float64").reshape(-1, 2)
+        bias = np.asarray(self.score_layer.bias).astype("float64").reshape(-1, 2)
         bias[:, 1] += shifts
         self.score_layer.bias.assign(bias.reshape(-1).astype("float32"))
 

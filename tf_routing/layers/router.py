@@ -44,6 +44,10 @@ def shift_for_rate(rate: float, margins: np.ndarray) -> float:
     """Returns the number that, added to `margins`, makes a share `rate` of them positive."""
     ordered = np.sort(margins)[::-1]
     positive = round(rate * len(ordered))
+    if 0 < positive < len(ordered) and ordered[positive - 1] == ordered[positive]:
+        # Equal scores fall on one side together, and never on the threshold.
+        before, after = int((ordered > ordered[positive]).sum()), int((ordered >= ordered[positive]).sum())
+        positive = before if positive - before <= after - positive else after
     if positive == 0:
         return float(-ordered[0] - _beyond(ordered))
     if positive == len(ordered):

@@ -64,6 +64,8 @@ class SplitBlock(keras.layers.Layer):
         self.sub_blocks, self.shortcut = list(sub_blocks), shortcut
         self.activation = keras.activations.get(activation)
         self.execution, self.method = "auto", "auto"
+        # Of the images that the whole model sees, which tells how best to run; the model sets it.
+        self.image_size = 224
 
     def build(self, inputs_shape: Any, switches_shape: Any) -> None:
         if switches_shape[-1] != len(self.sub_blocks):
@@ -100,8 +102,10 @@ class SplitBlock(keras.layers.Layer):
         """Returns a new block whose parts are `transform(part)`, of the same name and configuration."""
         shortcut = transform(self.shortcut) if isinstance(self.shortcut, keras.Model) else self.shortcut
         parts = [transform(part) for part in self.sub_blocks]
-        block = SplitBlock(parts, shortcut, self.activation, name=self.name, dtype=self.dtype_policy)
-        block.trainable, block.execution, block.method = self.trainable, self.execution, self.method
+        # The flag by argument: set later, it would overwrite those of the parts.
+        own = {"name": self.name, "dtype": self.dtype_policy, "trainable": self.trainable}
+        block = SplitBlock(parts, shortcut, self.activation, **own)
+        block.execution, block.method, block.image_size = self.execution, self.method, self.image_size
         return block
 
     def get_config(self) -> dict[str, Any]:

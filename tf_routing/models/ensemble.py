@@ -78,6 +78,14 @@ class Ensemble(RoutedModel):
             for name, values in member.routes(x, batch_size).items()
         }
 
+    def decisions(self, outputs: dict[str, Any]) -> dict[str, Any]:
+        """Picks the decisions of every member; see `RoutedModel.decisions`."""
+        return {
+            f"{member.name}/{name}": decision
+            for member in self.members
+            for name, decision in member.decisions(outputs[member.name]).items()
+        }
+
     def symbolic_outputs(self) -> dict[str, Any]:
         """Returns what the members' objectives read, by member."""
         return {member.name: member.symbolic_outputs() for member in self.members}

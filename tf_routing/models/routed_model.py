@@ -49,6 +49,8 @@ class RoutedModel(Step, keras.Model):
         self._terms: TermMeans | None = None
         self._default_objective: Objective = Classification()
         self._execution = self.batch_method = "auto"
+        for block in execution.gated_blocks(self):
+            block.image_size = self.inputs[0].shape[1] or block.image_size
 
     def call(self, inputs: Any, training: bool | None = None, mask: Any = None, return_outputs: bool = False) -> Any:
         def run(images: Any) -> Any:
@@ -90,6 +92,10 @@ class RoutedModel(Step, keras.Model):
         # Datasets come in batches already.
         size = None if hasattr(x, "element_spec") else batch_size
         return {name: np.asarray(each) for name, each in self._decider.predict(x, size, verbose=0).items()}
+
+    def decisions(self, outputs: dict[str, Any]) -> dict[str, Any]:
+        """Picks the decisions among what `call(..., return_outputs=True)` returns, named as by `routes`."""
+        return {name: outputs[name] for name in self.decision_names}
 
     @property
     def static_cost(self) -> int:

@@ -57,7 +57,7 @@ class DynamicMultipath(Objective):
         classification_scale: float = 1.0,
         label_smoothing: float = 0.0,
     ) -> None:
-        if isinstance(target_rate, bool) or not 0 < target_rate <= 1:
+        if isinstance(target_rate, bool) or not isinstance(target_rate, (int, float)) or not 0 < target_rate <= 1:
             raise ValueError(f"`target_rate` must be in (0, 1]. Received: target_rate={target_rate!r}")
         if categories is not None and not category_weights:
             raise ValueError("`category_weights` must name a weight per decision where `categories` are given.")

@@ -33,11 +33,18 @@ def _reported(card: ModelCard) -> Table:
         "printed by the paper": lambda row: _shown(row.parameters_printed_millions, "{} M"),
         "MACs per image": lambda row: f"{row.macs:,}",
         "where": lambda row: row.table if row.paper == paper else f"{row.table} of {row.paper}",
-        "error, %": lambda row: "\n".join(f"{data} {value}" for data, value in row.error_percent.items()) or "-",
+        "error, %": lambda row: "\n".join(_errors(row)) or "-",
     }
     for heading, field in fields.items():
         table.add_row(heading, *(field(row) for row in card.reported))
     return table
+
+
+def _errors(row: ReportedRow) -> list[str]:
+    at_rates = [
+        f"{point['error']} at rate {point['rate']} ({point['flops_g']} GMACs)" for point in row.operating_points or []
+    ]
+    return [f"{data} {value}" for data, value in row.error_percent.items()] + at_rates
 
 
 def _shown(count: float | None, form: str) -> str:

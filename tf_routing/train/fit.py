@@ -20,6 +20,7 @@ from tf_routing.models.decisions import decision_tensors
 from tf_routing.optimizers import DecayedSGD
 from tf_routing.train.callbacks import EpochCheckpoint, EpochLog
 from tf_routing.train.checkpoint import restore_checkpoint
+from tf_routing.train.gating import is_gated, routing_statistics
 from tf_routing.train.recipe import Recipe, load_recipe
 from tf_routing.train.run_record import open_record, write_json, write_record
 from tf_routing.validation import not_negative_integer
@@ -183,6 +184,9 @@ def _finish(model: RoutedModel, dataset: data.Dataset, output: Path, record: dic
         "parameters": int(sum(np.prod(weight.shape) for weight in model.trainable_weights)),
         "macs": model.static_cost,
     }
+    if is_gated(model):
+        routes = model.routes(evaluation_batches(dataset.test, _EVALUATION_BATCH))
+        record["final"] |= routing_statistics(model, routes)
     record["class_names"] = dataset.class_names
     write_record(output, record)
     return record

@@ -23,6 +23,8 @@ class ReportedRow(NamedTuple):
         macs: Multiply-accumulates per image.
         error_percent: Reported errors by data set and schedule.
         note: What to know about the row.
+        operating_points: For networks that skip: per target `rate` the reported `flops_g`, `error` on ImageNet or
+            CIFAR-100, and the execution rate that the former implies.
     """
 
     row: str
@@ -37,6 +39,7 @@ class ReportedRow(NamedTuple):
     macs: int
     error_percent: dict[str, float]
     note: str
+    operating_points: list[dict[str, float]] | None = None
 
 
 class ModelCard(NamedTuple):
@@ -87,7 +90,7 @@ def card(architecture: str) -> ModelCard:
     rows = [row for row in read_data("reported.json") if row["architecture"] == architecture]
     # The architecture as it comes before its variants: another paper's row may stand earlier in the file.
     rows.sort(key=lambda row: bool(row["arguments"]))
-    reported = [ReportedRow(**{field: row[field] for field in ReportedRow._fields}) for row in rows]
+    reported = [ReportedRow(**{field: row[field] for field in ReportedRow._fields if field in row}) for row in rows]
     measured = [run for run in read_data("measured.json") if run["model"] == architecture]
     return ModelCard(architecture, found.family, found.recipe, reported, measured, [])
 

@@ -40,9 +40,7 @@ class Splitter:
         self.state: Any = None
         self.controllers: list[str] = []
 
-    def add(
-        self, x: Any, name: str, part: Callable[[Any, int], Any], shortcut: Any, activation: str | None = None
-    ) -> Any:
+    def add(self, x: Any, name: str, part: Callable[..., Any], shortcut: Any, activation: str | None = None) -> Any:
         """Adds a controller and the block that it switches.
 
         Args:

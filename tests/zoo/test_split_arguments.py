@@ -1,0 +1,222 @@
+"""Arguments of dynamic multi-path networks: what they change, and what they refuse."""
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+
+import tf_routing
+from tf_routing import zoo
+from tf_routing.cost import gated_macs
+from tf_routing.layers import Controller, SplitBlock
+from tf_routing.models import RoutedModel
+from tf_routing.objectives import Classification, DynamicMultipath, load_categories
+
+ROWS = json.loads((Path(tf_routing.__file__).parent / "zoo" / "reported.json").read_text("utf-8"))
+COARSE = load_categories("cifar100", 100)
+
+
+def small(name: str = "dmnn50_cifar_n2", /, **arguments: Any) -> RoutedModel:
+    model = zoo.get(name, **{"width_multiplier": 0.0625, "input_shape": (32, 32, 3), **arguments})
+    model.execution = "masked"
+    return model
+
+
+def controllers(model: RoutedModel) -> list[Controller]:
+    return [layer for layer in model.layers if isinstance(layer, Controller)]
+
+
+def images(count: int = 2) -> np.ndarray:
+    return np.random.default_rng(6).uniform(size=(count, 32, 32, 3)).astype("float32")
+
+
+# The objective
+
+
+def test_the_objective_knows_the_rate_and_what_sub_blocks_cost() -> None:
+    model = small(target_rate=0.35)
+    objective = model.default_objective()
+    assert type(objective) is DynamicMultipath and objective.target_rate == 0.35
+    fixed, gated = gated_macs(model)
+    assert objective.macs == {name: macs.tolist() for name, macs in gated.items()}
+    assert list(objective.macs) == [each.name for each in controllers(model)]
+    assert objective.total_macs == sum(map(sum, objective.macs.values())) == model.static_cost - fixed
+    assert small().default_objective().target_rate == 0.7
+
+
+@pytest.mark.parametrize(("flops_total", "whole"), [("subblocks", "macs_sub_blocks"), ("network", "macs")])
+def test_both_readings_of_the_full_cost(flops_total: str, whole: str) -> None:
+    """Eq. 14's denominator, for the paper's own network."""
+    (row,) = [row for row in ROWS if row["row"] == "dmnn50_n2"]
+    objective = zoo.get("dmnn50_n2", flops_total=flops_total).default_objective()
+    assert objective.total_macs == row[whole]
+    assert sum(map(sum, objective.macs.values())) == row["macs_sub_blocks"]
+    outputs = {name: keras.ops.ones((3, 2)) for name in objective.macs} | {"logits": keras.ops.zeros((3, 1000))}
+    expected = (row["macs_sub_blocks"] / row[whole] - 0.7) ** 2
+    assert float(objective([0, 1, 2], outputs)["flops_loss"]) == pytest.approx(expected, rel=1e-5)
+
+
+def test_categories_weigh_by_stage() -> None:
+    weights = list(small().default_objective().category_weights.values())
+    assert weights == [1e-4] * 3 + [1e-3] * 4 + [1e-2] * 6 + [1e-1] * 3
+    mobilenet = small("dmnn_mobilenetv2_n2", classes=3, categories=[0, 1, 0]).default_objective()
+    assert mobilenet.categories == [0, 1, 0]
+    assert list(mobilenet.category_weights.values()) == [1e-4] * 3 + [1e-3] * 3 + [1e-2] * 7 + [1e-1] * 4
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        ({}, COARSE),
+        ({"classes": 100}, COARSE),
+        ({"classes": 10}, None),
+        ({"use_category": True}, COARSE),
+        ({"use_category": False}, None),
+        ({"classes": 4, "categories": [0, 1, 1, 2]}, [0, 1, 1, 2]),
+        ({"classes": 4, "categories": [0, 1, 1, 2], "use_category": False}, None),
+        ({"categories": None}, None),
+    ],
+)
+def test_categories_belong_to_the_classes(arguments: dict[str, Any], expected: list[int] | None) -> None:
+    assert small(**arguments).default_objective().categories == expected
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "count"),
+    [
+        # 16 (32 x 20 + 20), and with the paper's 58 groups 16 and 17 times (32 x 58 + 58).
+        ("dmnn50_cifar_n2", {}, 10_560),
+        ("dmnn50_n2", {"classes": 58, "categories": list(range(58))}, 30_624),
+        ("dmnn_mobilenetv2_n2", {"classes": 58, "categories": list(range(58))}, 32_538),
+    ],
+)
+def test_category_heads_are_counted_apart(name: str, arguments: dict[str, Any], count: int) -> None:
+    model = small(name, **arguments)
+    own = model.count_params(), len(model.weights), len(model.variables)
+    assert model.objective_variables == []
+    model.compile()
+    assert sum(math.prod(each.shape) for each in model.objective_variables) == count
+    assert (model.count_params(), len(model.weights), len(model.variables)) == own
+    assert not {id(each) for each in model.objective_variables} & {id(each) for each in model.variables}
+
+
+# The network
+
+
+def test_widths_are_those_of_a_stages_sub_blocks() -> None:
+    model = small(widths=(16, 32, 48, 80))
+    blocks = [layer for layer in model.layers if isinstance(layer, SplitBlock)]
+    found = [part.get_layer("conv_2").filters for block in blocks for part in block.sub_blocks]
+    assert found == [width for width, count in zip((1, 2, 3, 5), (3, 4, 6, 3), strict=True) for _ in range(2 * count)]
+    assert blocks[-1].output.shape[-1] == 128
+
+
+def test_without_the_previous_state_controllers_have_no_weights_for_it() -> None:
+    plain, alone = small(), small(use_previous=False)
+    assert [len(each.trainable_weights) for each in controllers(plain)] == [4] + [6] * 15
+    assert [len(each.trainable_weights) for each in controllers(alone)] == [4] * 16
+    assert plain.count_params() - alone.count_params() == 15 * (32 * 32 + 32)
+    assert plain.static_cost - alone.static_cost == 15 * 32 * 32
+
+
+@pytest.mark.parametrize(("name", "default"), [("dmnn50_cifar_n2", []), ("dmnn_mobilenetv2_n2", [2, 4, 7, 14])])
+@pytest.mark.parametrize("force_one", [None, True, False])
+def test_force_one(name: str, default: list[int], force_one: bool | None) -> None:
+    found = [each.force_one for each in controllers(small(name, classes=3, force_one=force_one))]
+    expected = [n in default if force_one is None else force_one for n in range(1, len(found) + 1)]
+    assert found == expected
+
+
+@pytest.mark.parametrize(("rate", "bias"), [(None, 0.0), (0.85, math.log(0.85 / 0.15))])
+def test_the_open_rate_at_the_start_is_in_the_biases(rate: float | None, bias: float) -> None:
+    for controller in controllers(small(init_open_rate=rate)):
+        np.testing.assert_allclose(np.asarray(controller.score_layer.bias), [0, bias] * 2, rtol=1e-6)
+
+
+def noise(seed: int) -> np.ndarray:
+    """The switches of a network whose scores are all zero: the noise decides."""
+    model = small(seed=seed)
+    for controller in controllers(model):
+        controller.score_layer.set_weights([np.zeros((32, 4)), np.zeros(4)])
+    outputs = model(images(4), training=True, return_outputs=True)
+    return np.concatenate([np.asarray(outputs[name]) for name in model.decision_names], axis=1)
+
+
+def test_the_seed_is_that_of_the_noise_in_training() -> None:
+    first, again, other = noise(3), noise(3), noise(50)
+    np.testing.assert_array_equal(first, again)
+    assert (first != other).mean() > 0.3
+    # Controllers do not repeat each other.
+    assert len(np.unique(first, axis=1).T) > 8
+
+
+def test_every_controller_has_a_seed_of_its_own() -> None:
+    seeds = [each.seed for each in controllers(small(seed=3))]
+    assert len(set(seeds)) == len(seeds)
+
+
+def test_features_end_before_the_head() -> None:
+    model = small()
+    maps, vectors = (small(include_top=False, pooling=pooling) for pooling in (None, "avg"))
+    body = model.get_weights()[:-2]
+    for each in (maps, vectors):
+        each.set_weights(body)
+        assert not {"head", "logits", "probabilities"} & {layer.name for layer in each.layers}
+        assert each.decision_names == model.decision_names
+    last = keras.Model(model.input, model.get_layer("stage_4_block_3").output)
+    expected = np.asarray(last(images(), training=False))
+    assert expected.shape == (2, 2, 2, 128) and np.abs(expected).max() > 0
+    np.testing.assert_allclose(np.asarray(maps(images(), training=False)), expected, rtol=1e-4, atol=1e-5)
+    pooled = np.asarray(vectors(images(), training=False))
+    np.testing.assert_allclose(pooled, expected.mean(axis=(1, 2)), rtol=1e-4, atol=1e-5)
+    assert type(maps.default_objective()) is Classification
+
+
+# Errors
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"target_rate": 0}, r"`target_rate` must be in \(0, 1\]. Received: target_rate=0"),
+        ({"target_rate": 1.5}, r"`target_rate` must be in \(0, 1\]. Received: target_rate=1.5"),
+        ({"target_rate": "half"}, r"`target_rate` must be in \(0, 1\]. Received: target_rate='half'"),
+        ({"flops_total": "all"}, "`flops_total` must be one of 'subblocks', 'network'. Received: flops_total='all'"),
+        ({"classes": 7, "use_category": True}, "`categories` must be given where `use_category=True`"),
+        ({"classes": 7, "categories": [0, 1]}, "one category for each of 7 classes. Received: 2 categories"),
+        ({"categories": "cifar10"}, "Unknown table of categories 'cifar10'.*cifar100"),
+        ({"widths": (8, 8, 8)}, r"`widths` must hold 4 integers, one per stage. Received: widths=\(8, 8, 8\)"),
+        ({"widths": (8, 8, 8, 0)}, "`widths` must be a positive integer. Received: widths=0"),
+        ({"init_open_rate": 1.0}, "`init_open_rate` must be in .* Received: init_open_rate=1.0"),
+    ],
+)
+def test_wrong_values_are_named(arguments: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        small(**arguments)
+
+
+@pytest.mark.parametrize(("name", "own"), [("dmnn50_n2", {"widths", "stem"}), ("dmnn_mobilenetv2_n2", {"width"})])
+def test_an_unknown_argument_lists_the_known(name: str, own: set[str]) -> None:
+    with pytest.raises(TypeError, match="Unknown argument 'targetrate'. Did you mean: target_rate") as raised:
+        zoo.get(name, targetrate=0.5)
+    listed = set(str(raised.value).partition("All arguments of ")[2].partition(": ")[2].rstrip(".").split(", "))
+    family = {"target_rate", "force_one", "use_previous", "use_category", "categories", "flops_total", "seed"}
+    common = {"classes", "input_shape", "include_top", "pooling", "name", "classifier_activation", "weights"}
+    assert listed == family | own | common | {"init_open_rate", "standardize", "width_multiplier"}
+
+
+def test_a_network_goes_on_training() -> None:
+    model = small(classes=5, categories=[0, 0, 1, 1, 2], seed=1)
+    model.compile(keras.optimizers.SGD(0.05, momentum=0.9), run_eagerly=True)
+    scores = [np.asarray(each.score_layer.kernel).copy() for each in controllers(model)]
+    for _ in range(2):
+        logs = model.train_on_batch(images(4), np.arange(4), return_dict=True)
+        assert set(logs) == {"loss", *model.default_objective().names}
+        assert np.isfinite(list(logs.values())).all()
+    assert np.isfinite(model.predict(images(), verbose=0)).all()
+    for controller, before in zip(controllers(model), scores, strict=True):
+        assert np.abs(np.asarray(controller.score_layer.kernel) - before).max() > 0
