@@ -20,7 +20,7 @@ _LAZY = {
     "export": "tf_routing.saved_model",
     "fold_batch_norm": "tf_routing.folding",
 }
-_ROOMS = ("analysis", "cost", "data", "layers", "models", "objectives", "optimizers", "zoo")
+_ROOMS = ("analysis", "cost", "data", "execution", "layers", "models", "objectives", "optimizers", "zoo")
 
 
 def _register(_: ModuleType) -> None:

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import keras
 import numpy as np
 
-from tf_routing.graph import layer_calls
+from tf_routing import graph
 
 
 class Gated(NamedTuple):
@@ -120,7 +120,7 @@ def layer_costs(model: keras.Model) -> Iterator[LayerCost]:
     """
     _check_fixed(model)
     decisions: dict[int, str] = {}
-    for node in layer_calls(model):
+    for node in graph.layer_calls(model):
         operation = node.operation
         if hasattr(operation, "decision"):
             decisions[id(operation.decision(node.output_tensors))] = operation.name

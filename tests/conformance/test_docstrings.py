@@ -8,7 +8,19 @@ import keras
 import numpy as np
 import pytest
 
-from tf_routing import cost, layers, models, objectives, optimizers, zoo
+from tf_routing import (
+    analysis,
+    calibration,
+    cost,
+    execution,
+    folding,
+    graph,
+    layers,
+    models,
+    objectives,
+    optimizers,
+    zoo,
+)
 
 
 def _public(module: Any) -> dict[str, Any]:
@@ -23,7 +35,19 @@ def _public(module: Any) -> dict[str, Any]:
     }
 
 
-_MODULES = (cost, layers, models, objectives, optimizers, zoo)
+_MODULES = (
+    analysis,
+    calibration,
+    cost,
+    execution,
+    folding,
+    graph,
+    layers,
+    models,
+    objectives,
+    optimizers,
+    zoo,
+)
 PUBLIC = {name: each for module in _MODULES for name, each in _public(module).items()}
 
 

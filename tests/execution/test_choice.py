@@ -2,30 +2,37 @@
 
 import json
 from collections.abc import Iterator
+from functools import cache
 from importlib import resources
 from typing import Any
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 
-from tests.execution.split_nets import CLASSES, images, masked, mixed_net, relative, split_net
+from tests.execution.split_nets import CHANNELS, CLASSES, SIDE, images, masked, mixed_net, relative, split_net
 from tf_routing import execution
-from tf_routing.execution import choice
+from tf_routing.execution import choice, sparse
 from tf_routing.execution.choice import Choice, batch_method, best, block_method
+from tf_routing.layers import Controller, SplitBlock
+from tf_routing.models import RoutedModel
 
-KEYS = ("avx512", "sub_blocks", "batch", "method", "batch_method", "any_batch", "ratio")
+mixed = cache(mixed_net)
+
+KEYS = ("avx512", "sub_blocks", "image_size", "batch", "method", "batch_method", "any_batch", "ratio")
 ROWS: list[tuple[Any, ...]] = [
-    (False, 2, 1, "switch", "whole", False, 0.5),
-    (False, 2, 1, "rows", "whole", True, 0.7),
-    (False, 2, 8, "patterns", "whole", True, 0.6),
-    (False, 2, 8, "rows", "chunks", True, 0.8),
-    (False, 2, 8, "switch", "images", False, 0.55),
-    (False, 2, 32, "patterns", "whole", True, 0.9),
-    (False, 2, 32, "rows", "chunks", True, 0.65),
-    (False, 4, 8, "rows", "whole", True, 0.4),
-    (False, 4, 8, "patterns", "whole", True, 0.45),
-    (True, 2, 8, "patterns", "chunks", True, 0.9),
+    (False, 2, 32, 1, "switch", "whole", False, 0.5),
+    (False, 2, 32, 1, "rows", "whole", True, 0.7),
+    (False, 2, 32, 8, "patterns", "whole", True, 0.6),
+    (False, 2, 32, 8, "rows", "chunks", True, 0.8),
+    (False, 2, 32, 8, "switch", "images", False, 0.55),
+    (False, 2, 32, 32, "patterns", "whole", True, 0.9),
+    (False, 2, 32, 32, "rows", "chunks", True, 0.65),
+    (False, 2, 224, 8, "rows", "whole", True, 0.5),
+    (False, 4, 32, 8, "rows", "whole", True, 0.4),
+    (False, 4, 32, 8, "patterns", "whole", True, 0.45),
+    (True, 2, 224, 8, "patterns", "chunks", True, 0.9),
 ]
 
 
@@ -40,67 +47,101 @@ def _rows(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 @pytest.mark.usefixtures("_rows")
 @pytest.mark.parametrize(
-    ("sub_blocks", "batch", "avx512", "expected"),
+    ("sub_blocks", "image_size", "batch", "avx512", "expected"),
     [
-        (2, 1, False, Choice("switch", "whole")),
-        (2, 8, False, Choice("switch", "images")),
-        (2, 32, False, Choice("rows", "chunks")),
-        (2, 6, False, Choice("switch", "images")),  # nearest by ratio: 8, not 1
-        (2, 1000, False, Choice("rows", "chunks")),
-        (1, 1, False, Choice("switch", "whole")),
-        (4, 1, False, Choice("rows", "whole")),  # only 8 was measured for four
-        (16, 8, False, Choice("rows", "whole")),
-        (2, 8, True, Choice("patterns", "chunks")),
-        (4, 1, True, Choice("patterns", "chunks")),  # the processor counts first
-        (2, 8, None, Choice("switch", "images")),
+        (2, 32, 1, False, Choice("switch", "whole")),
+        (2, 32, 8, False, Choice("switch", "images")),
+        (2, 32, 32, False, Choice("rows", "chunks")),
+        (2, 32, 5, False, Choice("switch", "images")),  # nearest by ratio: 8, not 1
+        (2, 32, 1000, False, Choice("rows", "chunks")),
+        (2, 160, 8, False, Choice("rows", "whole")),
+        (2, 224, 1, False, Choice("rows", "whole")),  # only 8 was measured for these images
+        (1, 16, 1, False, Choice("switch", "whole")),
+        (4, 224, 1, False, Choice("rows", "whole")),
+        (16, 32, 8, False, Choice("rows", "whole")),
+        (2, 32, 8, True, Choice("patterns", "chunks")),
+        (4, 32, 1, True, Choice("patterns", "chunks")),  # the processor counts first
+        (2, 32, 8, None, Choice("switch", "images")),
     ],
 )
 def test_the_lowest_ratio_of_the_nearest_rows_wins(
-    sub_blocks: int, batch: int, avx512: bool | None, expected: Choice
+    sub_blocks: int, image_size: int, batch: int, avx512: bool | None, expected: Choice
 ) -> None:
-    assert best(sub_blocks, batch, avx512) == expected
+    assert best(sub_blocks, image_size, batch, avx512) == expected
 
 
 @pytest.mark.usefixtures("_rows")
 def test_a_batch_of_any_size_takes_the_best_mean_of_what_can_run_it() -> None:
     # patterns/whole (0.6 + 0.9) / 2, rows/chunks (0.8 + 0.65) / 2, rows/whole 0.7; a switch needs a known size.
-    assert best(2, None, False) == Choice("rows", "whole")
-    assert best(4, None, False) == Choice("rows", "whole")
+    assert best(2, 32, None, False) == Choice("rows", "whole")
+    assert best(4, 32, None, False) == Choice("rows", "whole")
+
+
+def block(sub_blocks: int, image_size: int = 32) -> Any:
+    layer = split_net(sub_blocks).get_layer("block_1")
+    layer.image_size = image_size
+    return layer
 
 
 @pytest.mark.usefixtures("_rows")
 def test_a_model_goes_by_its_widest_block() -> None:
-    two, four = (split_net(n).get_layer("block_1") for n in (2, 4))
-    assert batch_method([two], 8) == "images"
-    assert batch_method([two, four], 8) == "whole"
+    assert batch_method([block(2)], 8) == "images"
+    assert batch_method([block(2), block(4)], 8) == "whole"
+    assert batch_method([block(2, image_size=224)], 8) == "whole"
 
 
 @pytest.mark.usefixtures("_rows")
 def test_a_block_runs_as_measured_or_as_set() -> None:
-    block = split_net(2).get_layer("block_1")
-    assert [block_method(block, batch) for batch in (1, 8, None)] == ["switch", "switch", "rows"]
-    block.method = "patterns"
-    assert [block_method(block, batch) for batch in (1, 8, None)] == ["patterns"] * 3
+    own = block(2)
+    assert [block_method(own, batch) for batch in (1, 32, None)] == ["switch", "rows", "rows"]
+    own.method = "patterns"
+    assert [block_method(own, batch) for batch in (1, 32, None)] == ["patterns"] * 3
 
 
 @pytest.mark.usefixtures("_rows")
-@pytest.mark.parametrize(("count", "expected"), [(1, ["switch"]), (9, ["switch"] * 9), (32, ["rows"] * 4)])
+@pytest.mark.parametrize("batch", [0, 2, 3, 8])
+def test_what_won_for_one_image_is_not_chosen_for_several(batch: int) -> None:
+    # For 0, 2 and 3 images those of one are nearest, and eight ran fastest image by image.
+    assert best(2, 32, batch, False).method == "switch"
+    assert block_method(block(2), batch) == "rows"
+
+
+@pytest.mark.usefixtures("_rows")
+@pytest.mark.parametrize(
+    ("count", "image_size", "expected"),
+    [(1, 32, ["switch"]), (9, 32, ["switch"] * 9), (3, 32, ["rows"]), (32, 32, ["rows"] * 4), (8, 224, ["rows"])],
+)
 def test_auto_runs_a_batch_the_way_that_was_chosen(
-    count: int, expected: list[str], monkeypatch: pytest.MonkeyPatch
+    count: int, image_size: int, expected: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen: list[str] = []
 
-    def recorded(block: Any, batch: int | None) -> str:
-        seen.append(block_method(block, batch if batch != 8 or count == 9 else None))
+    def recorded(own: Any, batch: int | None) -> str:
+        seen.append(block_method(own, batch))
         return seen[-1]
-
-    from tf_routing.execution import sparse
 
     monkeypatch.setattr(sparse, "block_method", recorded)
     model = mixed_net(2, "projection")
+    for layer in execution.gated_blocks(model):
+        layer.image_size = image_size
     seen.clear()
     assert relative(model(images(count)), masked(model, images(count))) <= 1e-5
     assert seen == [each for each in expected for _ in range(2)]
+
+
+@pytest.mark.parametrize("count", range(18))
+def test_auto_equals_masked_whatever_the_batch(count: int) -> None:
+    model = mixed(2, "projection")
+    assert relative(model(images(count)), masked(model, images(count))) <= 1e-5
+
+
+def test_a_model_tells_its_blocks_how_large_its_images_are() -> None:
+    assert [layer.image_size for layer in execution.gated_blocks(split_net(2))] == [SIDE, SIDE]
+    open_size = keras.Input((None, None, CHANNELS))
+    layer = SplitBlock([keras.Sequential([keras.Input((None, None, CHANNELS)), keras.layers.ReLU()])])
+    switches = Controller(1)(open_size)[0]
+    pooled = keras.layers.GlobalAveragePooling2D()(layer(open_size, switches))
+    assert execution.gated_blocks(RoutedModel(open_size, pooled))[0].image_size == 224
 
 
 def test_a_switch_takes_one_image() -> None:
@@ -138,24 +179,21 @@ def test_the_measurements_are_well_formed() -> None:
     for row in rows:
         assert set(KEYS) <= set(row)
         assert isinstance(row["avx512"], bool) and isinstance(row["any_batch"], bool)
-        assert all(isinstance(row[key], int) and row[key] >= 1 for key in ("sub_blocks", "batch"))
+        assert all(isinstance(row[key], int) and row[key] >= 1 for key in ("sub_blocks", "image_size", "batch"))
         assert row["method"] in set(execution.METHODS) - {"auto"}
         assert row["batch_method"] in set(execution.BATCH_METHODS) - {"auto"}
         assert np.isfinite(row["ratio"]) and row["ratio"] > 0
         # What the executors refuse cannot be a choice for batches of any size.
         assert row["any_batch"] == (row["method"] != "switch" and row["batch_method"] != "images")
         assert row["method"] != "switch" or row["batch"] == 1 or row["batch_method"] == "images"
-    keys = [tuple(row[key] for key in KEYS[:5]) for row in rows]
+    keys = [tuple(row[key] for key in KEYS[:6]) for row in rows]
     assert len(set(keys)) == len(keys)
-    for avx512, sub_blocks in {(row["avx512"], row["sub_blocks"]) for row in rows}:
-        assert any(row["any_batch"] for row in rows if (row["avx512"], row["sub_blocks"]) == (avx512, sub_blocks))
+    assert {key[:3] for key in keys} == {key[:3] for key, row in zip(keys, rows, strict=True) if row["any_batch"]}
 
 
 @pytest.mark.parametrize("avx512", [False, True])
 @pytest.mark.parametrize("sub_blocks", [1, 2, 3, 4])
-def test_what_is_chosen_can_run(sub_blocks: int, avx512: bool) -> None:
-    for batch in (0, 1, 2, 8, 17, 128):
-        chosen = best(sub_blocks, batch, avx512)
-        assert chosen.method != "switch" or batch <= 1 or chosen.batch_method == "images"
-    assert best(sub_blocks, None, avx512).method != "switch"
-    assert best(sub_blocks, None, avx512).batch_method != "images"
+@pytest.mark.parametrize("image_size", [32, 224])
+def test_for_any_size_a_way_is_chosen_that_runs_any_size(image_size: int, sub_blocks: int, avx512: bool) -> None:
+    chosen = best(sub_blocks, image_size, None, avx512)
+    assert chosen.method != "switch" and chosen.batch_method != "images"

@@ -17,7 +17,22 @@ BATCH_METHODS = ("auto", "whole", "chunks", "images")
 
 
 def check(execution: Any, method: Any = "auto", batch_method: Any = "auto") -> None:
-    """Raises an error that says what is accepted if this process cannot run what is asked for."""
+    """Raises an error that says what is accepted if this process cannot run what is asked for.
+
+    Args:
+        execution: One of `EXECUTIONS`.
+        method: One of `METHODS`.
+        batch_method: One of `BATCH_METHODS`.
+
+    Raises:
+        ValueError: If a value is not known.
+        RuntimeError: If the backend cannot run sparsely.
+
+    Example:
+
+    >>> from tf_routing import execution
+    >>> execution.check("masked")
+    """
     one_of("execution", execution, EXECUTIONS)
     one_of("method", method, METHODS)
     one_of("batch_method", batch_method, BATCH_METHODS)
@@ -29,7 +44,14 @@ def check(execution: Any, method: Any = "auto", batch_method: Any = "auto") -> N
 
 
 def gated_blocks(model: keras.Model) -> list[Any]:
-    """Returns the layers of a model, and of models inside it, that an executor runs."""
+    """Returns the layers of a model, and of models inside it, that an executor runs.
+
+    Example:
+
+    >>> from tf_routing import execution, zoo
+    >>> len(execution.gated_blocks(zoo.get("dmnn50_cifar_n2", width_multiplier=0.125)))
+    16
+    """
     blocks = []
     for layer in model.layers:
         if isinstance(layer, keras.Model):
@@ -56,6 +78,15 @@ def execute(block: Any, inputs: Any, switches: Any, training: bool | None) -> An
 
     Returns:
         The block's output.
+
+    Example:
+
+    >>> from tf_routing import execution, layers
+    >>> x = keras.Input((2, 2, 1))
+    >>> block = layers.SplitBlock([keras.Model(x, keras.layers.Rescaling(3.0)(x))], shortcut="identity")
+    >>> switches = keras.ops.array([[1.0], [0.0]])
+    >>> [float(image[0, 0, 0]) for image in execution.execute(block, keras.ops.ones((2, 2, 2, 1)), switches, False)]
+    [4.0, 1.0]
     """
     if not _is_sparse(block.execution, training):
         return run_masked(block, inputs, switches, training)
@@ -74,6 +105,13 @@ def execute_batch(model: Any, run: Callable[[Any], Any], images: Any, training: 
 
     Returns:
         What `run` returns for the batch.
+
+    Example:
+
+    >>> from tf_routing import execution, zoo
+    >>> model = zoo.get("basecnn", width_multiplier=0.25)
+    >>> execution.execute_batch(model, lambda images: images + 1, keras.ops.zeros((1, 2)), False).shape
+    TensorShape([1, 2])
     """
     blocks = [] if training or keras.backend.backend() != "tensorflow" else gated_blocks(model)
     if not blocks:

@@ -7,7 +7,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from tf_routing.cost import expected_macs
+from tf_routing import cost
 from tf_routing.objectives.classification import Classification, class_distributions
 from tf_routing.objectives.objective import Objective
 from tf_routing.objectives.replicas import mean_over_replicas
@@ -99,7 +99,7 @@ class DynamicMultipath(Objective):
         executed = sum((self.target_rate - ops.mean(rate)) ** 2 for rate in rates.values())
         shares = {name: np.array(macs) / self.total_macs for name, macs in self.macs.items()}
         terms["execution_rate_loss"] = self.resource_scale * executed
-        terms["flops_loss"] = self.resource_scale * (expected_macs(shares, rates) - self.target_rate) ** 2
+        terms["flops_loss"] = self.resource_scale * (cost.expected_macs(shares, rates) - self.target_rate) ** 2
         return terms
 
     def _rates(self, outputs: dict[str, Any]) -> dict[str, Any]:

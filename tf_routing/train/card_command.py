@@ -8,6 +8,8 @@ from rich.table import Table
 from tf_routing import zoo
 from tf_routing.zoo.cards import ModelCard, ReportedRow
 
+_SIDE_BY_SIDE = 3
+
 
 def run(arguments: argparse.Namespace) -> None:
     """Prints an architecture's card."""
@@ -15,16 +17,19 @@ def run(arguments: argparse.Namespace) -> None:
     console = Console()
     console.print(f"[bold]{card.name}[/bold], family {card.family}")
     console.print(f"Paper: {card.reported[0].paper}")
-    console.print(_reported(card))
+    for start in range(0, len(card.reported), _SIDE_BY_SIDE):
+        console.print(_reported(card.reported[start : start + _SIDE_BY_SIDE], card.reported[0].paper))
+    points = [point for row in card.reported for point in row.operating_points or []]
+    if points:
+        console.print(_operating_points(points))
     console.print(_measured(card) if card.measured else "Measured here: nothing yet.")
     console.print(f"Recipe: {card.recipe or 'none yet'}.  Released weights: {', '.join(card.weights) or 'none'}.")
     for note in {row.note for row in card.reported if row.note}:
         console.print(f"Note: {note}")
 
 
-def _reported(card: ModelCard) -> Table:
-    table = Table("", *(_call(row) for row in card.reported), title="Counts, and what the paper reports")
-    paper = card.reported[0].paper
+def _reported(rows: list[ReportedRow], paper: str) -> Table:
+    table = Table("", *(_call(row) for row in rows), title="Counts, and what the paper reports")
     fields = {
         "input": lambda row: "x".join(map(str, row.input_shape)),
         "classes": lambda row: str(row.classes),
@@ -33,18 +38,21 @@ def _reported(card: ModelCard) -> Table:
         "printed by the paper": lambda row: _shown(row.parameters_printed_millions, "{} M"),
         "MACs per image": lambda row: f"{row.macs:,}",
         "where": lambda row: row.table if row.paper == paper else f"{row.table} of {row.paper}",
-        "error, %": lambda row: "\n".join(_errors(row)) or "-",
+        "error, %": lambda row: "\n".join(f"{data} {value}" for data, value in row.error_percent.items()) or "-",
     }
     for heading, field in fields.items():
-        table.add_row(heading, *(field(row) for row in card.reported))
+        table.add_row(heading, *(field(row) for row in rows))
     return table
 
 
-def _errors(row: ReportedRow) -> list[str]:
-    at_rates = [
-        f"{point['error']} at rate {point['rate']} ({point['flops_g']} GMACs)" for point in row.operating_points or []
-    ]
-    return [f"{data} {value}" for data, value in row.error_percent.items()] + at_rates
+def _operating_points(points: list[dict[str, float]]) -> Table:
+    table = Table(title="What the paper reports at each target rate")
+    for heading in ("rate", "GMACs", "execution rate that these imply", "error, %"):
+        table.add_column(heading, justify="right")
+    for point in points:
+        values = (point[key] for key in ("rate", "flops_g", "implied_subblock_rate", "error"))
+        table.add_row(*map(str, values))
+    return table
 
 
 def _shown(count: float | None, form: str) -> str:

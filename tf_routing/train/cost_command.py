@@ -1,12 +1,15 @@
 """`tf-routing cost NAME`: what each layer of an architecture costs, and what it waits for."""
 
 import argparse
+import sys
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
 from tf_routing import cost, zoo
+
+_WIDTH = 120
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -23,7 +26,8 @@ def run(arguments: argparse.Namespace) -> None:
             table.add_row(
                 row.layer, _shape(row.output_shape), f"{row.parameters:,}", f"{row.macs:,}", str(row.gate or "")
             )
-    console = Console()
+    # In a file or a pipe nothing is as narrow as a terminal, and a number cut short is worth nothing.
+    console = Console(width=None if sys.stdout.isatty() else _WIDTH)
     console.print(table)
     gated = sum(row.macs for row in rows if row.gate)
     console.print(
