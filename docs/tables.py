@@ -12,13 +12,14 @@ from tf_routing.zoo.cards import ReportedRow, read_data
 
 README = Path(__file__).parent.parent / "README.md"
 SKIPPING = Path(__file__).parent.parent / "benchmarks" / "skipping.json"
+EVALUATED = Path(__file__).parent / "evaluated"
 
 
 def main() -> int:
     """Rewrites the tables; with `--check`, returns 1 if they are not what the data says."""
     old = README.read_text("utf-8")
     new = old
-    for mark, table in {"zoo": _zoo_table, "measured": _measured_table, "skipping": _skipping_table}.items():
+    for mark, table in _TABLES.items():
         new = _replaced(new, mark, table())
     if "--check" in sys.argv[1:]:
         return int(old != new)
@@ -71,7 +72,7 @@ def _skipping_table() -> str:
 
 
 def _measured_table() -> str:
-    headings = ["name", "dataset", "recipe", "epochs", "seed", "test accuracy", "minutes"]
+    headings = ["name", "dataset", "recipe", "width", "epochs", "seed", "test accuracy", "minutes"]
     rows = [[_shown(run, heading) for heading in headings] for run in read_data("measured.json")]
     return _markdown(headings, rows) if rows else "Nothing yet.\n"
 
@@ -80,15 +81,44 @@ def _shown(run: dict[str, Any], heading: str) -> str:
     special = {
         "name": lambda: f"`{run['model']}`",
         "test accuracy": lambda: f"{run['accuracy']:.4f}",
+        "width": lambda: f"x {run['model_arguments']['width_multiplier']}",
         "minutes": lambda: f"{run['seconds'] / 60:.1f}",
     }
     return special[heading]() if heading in special else str(run[heading])
+
+
+def _evaluated_table() -> str:
+    """What `tf-routing evaluate` wrote of trained networks, one row per network and batch size."""
+    headings = ["network", "execution rate", "executed MACs", "distinct routes"]
+    rows, times = [], []
+    for file in sorted(EVALUATED.glob("*.json")):
+        results = json.loads(file.read_text("utf-8"))
+        if "executed_macs" not in results:
+            continue
+        executed = results["executed_macs"]
+        share = f"{executed['mean']:,.0f} ± {executed['deviation']:,.0f} of {results['macs']:,}"
+        rows.append([f"`{file.stem}`", f"{results['execution_rate']:.3f}", share, f"{results['distinct_routes']:,}"])
+        times += [[f"`{file.stem}`", *_time(row)] for row in results.get("times", [])]
+    timed = ["network", "batch", "masked", "sparse", "static", "sparse / static"]
+    return _markdown(headings, rows) + "\n" + _markdown(timed, times) if rows else "Nothing yet.\n"
+
+
+def _time(row: dict[str, Any]) -> list[str]:
+    sides = (f"{row[f'{side}_milliseconds']:.2f} ms" for side in ("dense", "sparse", "static"))
+    return [str(row["batch"]), *sides, f"{row['sparse_to_static']:.2f}"]
 
 
 def _markdown(headings: list[str], rows: list[list[str]]) -> str:
     lines = [headings, ["---"] * len(headings), *rows]
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
+
+_TABLES = {
+    "zoo": _zoo_table,
+    "measured": _measured_table,
+    "evaluated": _evaluated_table,
+    "skipping": _skipping_table,
+}
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -108,18 +108,17 @@ def decided(model: RoutedModel, x: Any) -> np.ndarray:
     return np.array([outputs[name].sum(axis=0) for name in model.decision_names])
 
 
-def counters(model: keras.Model) -> np.ndarray:
-    """The row counters' weights, `(blocks, sub-blocks)`."""
-    parts = [block.sub_blocks for block in gated_blocks(model)]
-    return np.array([[part.get_layer("counter").rows for part in each] for each in parts], "object")
+def counters(model: keras.Model) -> list[list[Any]]:
+    """The row counters' weights, by block and sub-block."""
+    return [[part.get_layer("counter").rows for part in block.sub_blocks] for block in gated_blocks(model)]
 
 
 def rows_run(model: keras.Model) -> np.ndarray:
     """The rows that each sub-block ran on since the last call, `(blocks, sub-blocks)`."""
-    rows = np.vectorize(float)(counters(model))
-    for counter in counters(model).ravel():
+    rows = [[float(counter) for counter in block] for block in counters(model)]
+    for counter in sum(counters(model), []):
         counter.assign(0)
-    return rows
+    return np.array(rows)
 
 
 def relative(found: Any, expected: Any) -> float:

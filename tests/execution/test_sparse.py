@@ -23,6 +23,7 @@ from tests.execution.split_nets import (
     rows_run,
     split_net,
 )
+from tf_routing.execution import sparse
 from tf_routing.layers import SplitBlock
 from tf_routing.models import RoutedModel
 
@@ -158,6 +159,28 @@ def test_a_batch_in_parts_equals_masked_and_skips(batch_method: str, mode: str, 
     assert_model_is_sparse(model, mode, counts)
 
 
+@pytest.mark.parametrize(
+    ("batch_method", "count", "expected"),
+    [
+        ("whole", 17, [17]),
+        ("chunks", 7, [7]),
+        ("chunks", 8, [8]),
+        ("chunks", 9, [8, 1]),
+        ("chunks", 16, [8, 8]),
+        ("chunks", 17, [8, 8, 1]),
+        ("images", 3, [1, 1, 1]),
+    ],
+)
+def test_the_parts_of_a_batch(
+    batch_method: str, count: int, expected: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model, seen = mixed(2, "projection"), []
+    model.set_execution("sparse", "rows", batch_method)
+    monkeypatch.setattr(sparse, "block_method", lambda block, batch: seen.append(batch) or block.method)
+    model(images(count), training=False)
+    assert seen == [size for size in expected for _ in range(2)]
+
+
 @pytest.mark.parametrize("batch_method", ["chunks", "images"])
 def test_all_outputs_are_joined_in_order(batch_method: str) -> None:
     model, x = mixed(2, "projection"), images(10)
@@ -233,4 +256,4 @@ def test_other_precisions(method: str, tolerance: float) -> None:
     for mode in ("eager", "dynamic"):
         assert relative(called(lambda x_: model(x_, training=False), mode, x), masked(model, x)) <= tolerance
     assert model(images(0), training=False).shape == (0, CLASSES)
-    assert {weight.dtype for weight in counters(model).ravel()} == {policy.variable_dtype}
+    assert {weight.dtype for weight in sum(counters(model), [])} == {policy.variable_dtype}

@@ -4,16 +4,18 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 import tf_routing
-from tf_routing import data, zoo
+from tf_routing import cost, data, zoo
+from tf_routing.train import fit as fit_module
 from tf_routing.train.cli import main
 
 _ROOT = Path(tf_routing.__file__).parents[1]
-_COMMANDS = ("list", "card", "fit", "evaluate", "export", "demo")
+_COMMANDS = ("list", "card", "cost", "fit", "evaluate", "export", "demo")
 
 
 @pytest.fixture(scope="module")
@@ -100,6 +102,79 @@ def test_fit_on_missing_data_says_how_to_get_it(capsys: pytest.CaptureFixture[st
     error = failed(["fit", "--model", "basecnn", *place], capsys)
     assert "tfds.load('mnist')" in error
     assert "--dataset digits" in error
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """What `fit` is called with, in place of training."""
+    calls: dict[str, Any] = {}
+
+    def instead(*_: Any, model_arguments: dict[str, Any], **__: Any) -> dict[str, Any]:
+        calls.update(model_arguments)
+        return {"final": {"accuracy": 0.5}, "seconds": 1.0}
+
+    monkeypatch.setattr(fit_module, "fit", instead)
+    return calls
+
+
+def test_fit_hands_on_arguments_of_the_network(asked: dict[str, Any], tmp_path: Path) -> None:
+    values = {
+        "target_rate=0.5": 0.5,
+        "use_previous=false": False,
+        "widths=[8, 8, 16, 16]": [8, 8, 16, 16],
+        "categories=null": None,
+        "seed=3": 3,
+        "flops_total=network": "network",
+        "path=a=b.json": "a=b.json",
+        "empty=": "",
+        'quoted="7"': "7",
+    }
+    words = [word for value in values for word in ("--set", value)]
+    assert main(["fit", "--model", "dmnn50_n2", *words, "--output", str(tmp_path / "run")]) == 0
+    expected = {key.partition("=")[0]: value for key, value in values.items()}
+    assert asked == {"width_multiplier": 1.0, **expected}
+    assert [type(value) for value in asked.values()][1:] == [type(value) for value in expected.values()]
+
+
+@pytest.mark.parametrize("word", ["target_rate", "=0.5", ""])
+def test_a_malformed_assignment_is_a_usage_error(word: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        main(["fit", "--model", "dmnn50_n2", "--set", word, "--output", "nowhere"])
+    assert stopped.value.code == 2
+    assert f"argument --set: must be NAME=VALUE, received {word!r}" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", ["fit", "cost"])
+def test_an_unknown_argument_of_the_network_lists_the_known(
+    command: str, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    place = ["fit", "--output", str(tmp_path / "run"), "--model"] if command == "fit" else [command]
+    error = failed([*place, "dmnn50_cifar_n2", "--set", "targetrate=0.5"], capsys)
+    assert "Unknown argument 'targetrate'. Did you mean: target_rate" in error
+    assert "flops_total" in error
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_wrong_value_for_the_network_is_named(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    words = ["--set", "target_rate=half", "--width_multiplier", "0.0625", "--output", str(tmp_path / "run")]
+    assert "Received: target_rate='half'" in failed(["fit", "--model", "dmnn50_cifar_n2", *words], capsys)
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(("name", "is_gated"), [("basecnn_2cc", False), ("dmnn50_cifar_n2", True)])
+def test_cost_shows_layers_and_sums(
+    name: str, is_gated: bool, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "300")
+    assert main(["cost", name, "--set", "width_multiplier=0.125"]) == 0
+    printed = capsys.readouterr().out
+    model = zoo.get(name, width_multiplier=0.125)
+    rows = [line.replace("│", " ").split() for line in printed.splitlines() if "│" in line]
+    own = {row[0]: int(row[3].replace(",", "")) for row in rows}
+    waiting = sum(int(row[3].replace(",", "")) for row in rows if len(row) == 5)
+    assert sum(own.values()) == model.static_cost
+    assert waiting == model.static_cost - cost.gated_macs(model)[0] and (waiting > 0) == is_gated
+    assert f"{model.static_cost:,} MACs" in printed and f"{waiting:,} (" in printed
 
 
 @pytest.mark.parametrize("words", [[], *([command] for command in _COMMANDS)])

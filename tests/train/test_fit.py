@@ -41,7 +41,7 @@ def run(output: Path, **changes: Any) -> tuple[dict[str, Any], str]:
     names = [arguments.pop(name) for name in ("architecture", "dataset", "recipe")]
     printed = io.StringIO()
     with contextlib.redirect_stdout(printed):
-        record = fit(*names, output, **{"width_multiplier": 0.125, **arguments})
+        record = fit(*names, output, **{"model_arguments": {"width_multiplier": 0.125}, **arguments})
     return record, printed.getvalue()
 
 
@@ -172,7 +172,8 @@ def test_a_finished_run_does_nothing(runs: Runs) -> None:
     ("changes", "message"),
     [
         ({"seed": 1}, "seed was 0, now 1"),
-        ({"width_multiplier": 0.25}, "width_multiplier was 0.125, now 0.25"),
+        ({"model_arguments": {"width_multiplier": 0.25}}, "width_multiplier was 0.125, now 0.25"),
+        ({"model_arguments": {"width_multiplier": 0.125, "hidden": 8}}, "hidden was None, now 8"),
         ({"architecture": "basecnn"}, "model was 'basecnn_2cc', now 'basecnn'"),
         ({"recipe": dataclasses.replace(_RECIPE, shift=1)}, "shift was"),
         ({"dataset": _DATASET._replace(name="other")}, "dataset was 'noise', now 'other'"),
@@ -198,7 +199,10 @@ def test_a_folder_with_something_else_stays_as_it_is(tmp_path: Path) -> None:
     [
         ({"seed": -1}, "`seed` must be .*Received: .*-1"),
         ({"architecture": "basecn_2cc"}, "Did you mean: .*basecnn_2cc"),
-        ({"width_multiplier": 0.0}, "`width_multiplier` must be a positive number. Received: width_multiplier=0.0"),
+        (
+            {"model_arguments": {"width_multiplier": 0.0}},
+            "`width_multiplier` must be a positive number. Received: width_multiplier=0.0",
+        ),
         ({"recipe": dataclasses.replace(_RECIPE, batch_size=65)}, "`batch_size` must be at most 64. Received: 65"),
         ({"recipe": dataclasses.replace(_RECIPE, image_size=64)}, "`image_size` must .* 32 by 32. Received: .*64"),
         ({"recipe": dataclasses.replace(_RECIPE, random_size_crop=True)}, "`random_size_crop` must be False"),
@@ -214,7 +218,7 @@ def test_a_wrong_argument_is_named_and_leaves_no_folder(changes: dict[str, Any],
 @pytest.mark.parametrize("nesterov", [False, True])
 def test_the_optimizer_is_the_recipes(nesterov: bool) -> None:
     recipe = dataclasses.replace(_RECIPE, momentum=0.8, kernel_decay=0.01, nesterov=nesterov)
-    optimizer = fit_module._compiled("basecnn", _DATASET, recipe, _STEPS, 0.125).optimizer
+    optimizer = fit_module._compiled("basecnn", _DATASET, recipe, _STEPS, {"width_multiplier": 0.125}).optimizer
     assert (optimizer.nesterov, optimizer.momentum, optimizer.kernel_decay) == (nesterov, 0.8, 0.01)
 
 
@@ -230,7 +234,7 @@ def test_photographs_that_are_read_from_files(
         "photographs", "One epoch", epochs=1, batch_size=100, learning_rate=0.05, shift=0, image_size=image_size,
         random_size_crop=True, nesterov=True,
     )  # fmt: skip
-    changes = {"architecture": architecture, "width_multiplier": width_multiplier}
+    changes = {"architecture": architecture, "model_arguments": {"width_multiplier": width_multiplier}}
     record, _ = run(tmp_path, dataset=photographs, recipe=recipe, **changes)
     assert (record["arguments"]["train_images"], record["arguments"]["test_images"]) == (400, 100)
     assert [row["step"] for row in rows(tmp_path)] == ["4"]
@@ -255,4 +259,5 @@ def test_a_record_gets_one_row(runs: Runs, tmp_path: Path, monkeypatch: pytest.M
         "basecnn_2cc", "noise", "tiny", 2, 0,
     )  # fmt: skip
     assert row["accuracy"] == runs.record["final"]["accuracy"]
-    assert {"width_multiplier", "parameters", "macs", "seconds", "versions"} <= set(row)
+    assert row["model_arguments"] == {"width_multiplier": 0.125}
+    assert {"parameters", "macs", "seconds", "versions"} <= set(row)

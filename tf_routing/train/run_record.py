@@ -39,11 +39,13 @@ def open_record(output: Path, arguments: dict[str, Any]) -> dict[str, Any]:
 
 def _differences(old: dict[str, Any], new: dict[str, Any]) -> list[str]:
     differences: list[str] = []
-    for key, value in new.items():
-        if isinstance(value, dict) and isinstance(old.get(key), dict):
-            differences += _differences(old[key], value)
-        elif old.get(key) != value:
-            differences.append(f"{key} was {old.get(key)!r}, now {value!r}")
+    # The keys of both: an argument that is no longer given is another argument too.
+    for key in dict.fromkeys([*new, *old]):
+        before, now = old.get(key), new.get(key)
+        if isinstance(before, dict) and isinstance(now, dict):
+            differences += _differences(before, now)
+        elif before != now:
+            differences.append(f"{key} was {before!r}, now {now!r}")
     return differences
 
 
