@@ -6,6 +6,8 @@ A layer or a name that is missing here fails `test_builds.py`.
 import os
 import subprocess
 import sys
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -20,26 +22,60 @@ CLASSES = 5
 
 
 class LayerSubject(NamedTuple):
-    """One way to use a layer: its name, arguments, input shapes and expected output shapes (batch left out)."""
+    """One way to use a layer: its name, arguments, input shapes and expected output shapes (batch left out).
+
+    `parts` makes the arguments that are models. Inputs are one list, or `separate` arguments; those numbered in
+    `switches` hold pairs of 0 and 1.
+    """
 
     layer: str
     arguments: dict[str, Any]
     inputs: tuple[tuple[int, ...], ...]
     outputs: tuple[tuple[int, ...], ...]
+    parts: Callable[[], dict[str, Any]] = dict
+    separate: bool = False
+    switches: tuple[int, ...] = ()
 
     def build(self) -> keras.layers.Layer:
         """Returns a new layer."""
-        return getattr(layers, self.layer)(**self.arguments)
+        return getattr(layers, self.layer)(**self.parts(), **self.arguments)
 
     def tensors(self) -> list[np.ndarray]:
         """Returns one batch for each input, the same on every call."""
         random = np.random.default_rng(7)
-        return [random.normal(size=(BATCH, *shape)).astype("float32") for shape in self.inputs]
+        # Every pattern of two switches once.
+        patterns = np.arange(BATCH)[:, None] >> np.arange(2) & 1
+        drawn = [random.normal(size=(BATCH, *shape)) for shape in self.inputs]
+        return [(patterns if i in self.switches else each).astype("float32") for i, each in enumerate(drawn)]
+
+    def call(self, layer: keras.layers.Layer, tensors: list[Any]) -> list[Any]:
+        """Calls a layer on one tensor for each input, and returns all that it returns."""
+        return keras.tree.flatten(layer(*tensors) if self.separate or len(tensors) == 1 else layer(tensors))
 
 
 _MAPS, _VECTOR = (6, 8, 4), (6,)
 
+
+def _split(shortcut: str | None = None, filters: int = 4, strides: int = 1) -> dict[str, Any]:
+    """Returns the parts of a split block: two sub-blocks, and a shortcut of their shapes."""
+
+    def part(name: str) -> keras.Model:
+        maps = keras.Input(_MAPS)
+        y = keras.layers.Conv2D(filters, 3, strides, padding="same", name="conv")(maps)
+        return keras.Model(maps, keras.layers.BatchNormalization(name="norm")(y), name=name)
+
+    parts = {"sub_blocks": [part("sub_block_1"), part("sub_block_2")]}
+    return {**parts, "shortcut": part("shortcut") if shortcut == "projection" else shortcut}
+
+
 LAYERS: dict[str, LayerSubject] = {
+    "controller_first": LayerSubject("Controller", {"sub_blocks": 3, "init_open_rate": 0.7}, (_MAPS,), ((3,), (32,))),
+    "controller_next": LayerSubject(
+        "Controller", {"sub_blocks": 2, "hidden": 5, "force_one": True}, (_MAPS, (5,)), ((2,), (5,)), separate=True
+    ),
+    "controller_vectors": LayerSubject(
+        "Controller", {"sub_blocks": 2, "use_previous": False}, (_VECTOR, (32,)), ((2,), (32,)), separate=True
+    ),
     "cross_connection_maps": LayerSubject("CrossConnection", {"paths": 3}, (_MAPS,) * 2, (_MAPS,) * 3),
     "cross_connection_vectors": LayerSubject("CrossConnection", {"paths": 2}, (_VECTOR,) * 2, (_VECTOR,) * 2),
     "cross_connection_one_to_many": LayerSubject("CrossConnection", {"paths": 2}, (_MAPS,), (_MAPS,) * 2),
@@ -69,6 +105,15 @@ LAYERS: dict[str, LayerSubject] = {
     "identity_shortcut_no_padding": LayerSubject(
         "IdentityShortcut", {"filters": 4, "strides": 3}, (_MAPS,), ((2, 3, 4),)
     ),
+    "split_block_identity": LayerSubject(
+        "SplitBlock", {"activation": "relu"}, (_MAPS, (2,)), (_MAPS,), partial(_split, "identity"), True, (1,)
+    ),
+    "split_block_projection": LayerSubject(
+        "SplitBlock", {}, (_MAPS, (2,)), ((3, 4, 5),), partial(_split, "projection", 5, 2), True, (1,)
+    ),
+    "split_block_no_shortcut": LayerSubject(
+        "SplitBlock", {}, (_MAPS, (2,)), ((3, 4, 5),), partial(_split, None, 5, 2), True, (1,)
+    ),
     "squeeze_excite_hidden": LayerSubject("SqueezeExcite", {"hidden": 8}, (_MAPS,), (_MAPS,)),
     "squeeze_excite_ratio": LayerSubject("SqueezeExcite", {"ratio": 2}, (_MAPS,), (_MAPS,)),
 }
@@ -79,6 +124,11 @@ _LARGE = {**_SMALL, "input_shape": (64, 64, 3)}
 _OWN = {"vgg16_cifar": {**_SMALL, "input_shape": (32, 32, 3)}}
 _OWN |= dict.fromkeys(("resnet50_2cc", "resnet50", "resnet101", "mobilenetv2", "mobilenetv2_140"), _LARGE)
 _OWN |= dict.fromkeys(("resnext50_2x40d", "resnext50_4x24d", "resnext101_2x40d"), _LARGE)
+_GATED = {**_SMALL, "input_shape": (32, 32, 3)}
+_SUPERVISED = {**_GATED, "categories": [0, 1, 1, 2, 0]}
+_OWN |= dict.fromkeys(("dmnn50_n2", "dmnn50_n3", "dmnn50_n4", "dmnn101_n2"), _GATED)
+_OWN |= dict.fromkeys(("dmnn_mobilenetv2_n2", "dmnn_mobilenetv2_140_n2"), _GATED)
+_OWN |= dict.fromkeys(("dmnn50_cifar_n2", "dmnn50_cifar_n4"), _SUPERVISED)
 
 MODELS: dict[str, dict[str, Any]] = {
     name: _OWN.get(name, _SMALL)
@@ -90,6 +140,8 @@ MODELS: dict[str, dict[str, Any]] = {
         *("resnet20_2cc", "resnet20_3cc", "resnet20_4cc", "resnet32_2cc", "resnet32_3cc", "resnet32_4cc"),
         *("resnet50_2cc", "resnet50", "resnet101", "resnext50_2x40d", "resnext50_4x24d", "resnext101_2x40d"),
         *("mobilenetv2", "mobilenetv2_140", "resnet50_cifar"),
+        *("dmnn50_n2", "dmnn50_n3", "dmnn50_n4", "dmnn101_n2", "dmnn_mobilenetv2_n2", "dmnn_mobilenetv2_140_n2"),
+        *("dmnn50_cifar_n2", "dmnn50_cifar_n4"),
     )
 }
 
@@ -99,10 +151,17 @@ LEFT_OUT: dict[str, str] = {
     "resnext50_2x40d": "resnext50_4x24d with other group sizes, from the same builder",
     "resnext101_2x40d": "resnext50_4x24d with other group sizes and twice the blocks, from the same builder",
     "mobilenetv2_140": "mobilenetv2 with wider layers, from the same builder",
+    "dmnn50_n3": "dmnn50_n2 with a third sub-block per block, from the same builder",
+    "dmnn50_n4": "dmnn50_n2 with twice the sub-blocks per block, from the same builder",
+    "dmnn101_n2": "dmnn50_n2 with twice the blocks, from the same builder",
+    "dmnn_mobilenetv2_140_n2": "dmnn_mobilenetv2_n2 with wider layers, from the same builder",
+    "dmnn50_cifar_n4": "dmnn50_cifar_n2 with twice the sub-blocks per block, from the same builder",
 }
 """Names that only `test_builds.py` runs, with the reason."""
 
 TRAINED = [name for name in MODELS if name not in LEFT_OUT]
+GATED = [name for name in TRAINED if name.startswith("dmnn")]
+"""Names whose images choose what runs."""
 
 
 def small(name: str) -> models.RoutedModel:
@@ -124,7 +183,7 @@ def labels(count: int = BATCH) -> np.ndarray:
 def layer_model(subject: LayerSubject, cls: type[keras.Model] = keras.Model) -> keras.Model:
     """Returns a functional model of one layer and a dense layer on everything it returns."""
     inputs = [keras.Input(shape, name=f"input_{i}") for i, shape in enumerate(subject.inputs, 1)]
-    outputs = keras.tree.flatten(subject.build()(inputs if len(inputs) > 1 else inputs[0]))
+    outputs = subject.call(subject.build(), inputs)
     flat = [keras.layers.Flatten()(output) for output in outputs]
     joined = keras.layers.Concatenate()(flat) if len(flat) > 1 else flat[0]
     prediction = keras.layers.Dense(CLASSES, "softmax", dtype="float32", name="prediction")(joined)
@@ -147,9 +206,16 @@ def rich_model() -> models.RoutedModel:
     maps = layers.GroupedConv2D(4, 3, padding="same", groups=2, name="grouped_conv")(maps)
     maps = layers.SqueezeExcite(hidden=3, name="squeeze_excite")(maps)
     maps = layers.IdentityShortcut(6, name="shortcut")(maps)
+    switches, _ = layers.Controller(2, init_open_rate=0.7, name="controller")(maps)
+    maps = layers.SplitBlock([_part(maps), _part(maps)], "identity", "relu", name="split_block")(maps, switches)
     gate = layers.Gate(3, name="gate")(maps)
     vector = keras.layers.Concatenate(name="joined")([keras.layers.GlobalAveragePooling2D(name="pool")(maps), gate])
     return models.RoutedModel(image, keras.layers.Dense(CLASSES, "softmax", name="head")(vector), name="rich")
+
+
+def _part(x: Any) -> keras.Model:
+    maps = keras.Input(x.shape[1:])
+    return keras.Model(maps, keras.layers.Conv2D(x.shape[-1], 3, padding="same", name="conv")(maps))
 
 
 def disturb(model: keras.Model) -> None:

@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import pytest
 
-from tests.conformance.subjects import BATCH, CLASSES, LAYERS, TRAINED, images, labels, layer_batch, small
+from tests.conformance.subjects import BATCH, CLASSES, LAYERS, TRAINED, images, labels, small
 
 
 @pytest.fixture(autouse=True)
@@ -19,8 +19,8 @@ def _mixed_bfloat16() -> Iterator[None]:
 
 @pytest.mark.parametrize("name", LAYERS)
 def test_layer_computes_in_bfloat16_and_keeps_float32_weights(name: str) -> None:
-    layer = LAYERS[name].build()
-    outputs = keras.tree.flatten(layer(layer_batch(LAYERS[name])))
+    subject, layer = LAYERS[name], LAYERS[name].build()
+    outputs = subject.call(layer, subject.tensors())
     assert {keras.backend.standardize_dtype(output.dtype) for output in outputs} == {"bfloat16"}
     assert {weight.dtype for weight in layer.weights} <= {"float32"}
     assert all(np.isfinite(np.asarray(output, "float32")).all() for output in outputs)

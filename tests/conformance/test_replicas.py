@@ -18,8 +18,9 @@ import tensorflow as tf
 cpu = tf.config.list_physical_devices("CPU")[0]
 tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
 
+from tests import gated_net
 from tests.conformance.subjects import CLASSES, images, labels, small
-from tf_routing import layers
+from tf_routing import calibrate, layers
 from tf_routing.models import RoutedModel
 
 
@@ -30,6 +31,15 @@ def plain():
     paths = layers.CrossConnection(2, name="route_2")(paths, return_gates=True)[0]
     pooled = keras.layers.GlobalAveragePooling2D()(keras.layers.Average()(paths))
     return RoutedModel(image, keras.layers.Dense(CLASSES, "softmax")(pooled))
+
+
+def gated():
+    # Without noise, which each replica draws for itself, switches are those of the scores, in the gradients too.
+    layers.Controller._gumbel = lambda self, shape: keras.ops.zeros(shape, self.compute_dtype)
+    model = gated_net.gated_model()
+    # On for five images of eight: more on one replica than on the other.
+    calibrate(model, gated_net.images(8), rate=5 / 8)
+    return model
 
 
 def train(build, start, x, y, strategy):
@@ -68,6 +78,8 @@ keras.utils.set_random_seed(1)
 name = sys.argv[1]
 if name == "plain":
     print(json.dumps(compare(plain, images("basecnn", 8), labels(8), halves_alike=False)))
+elif name == "gated":
+    print(json.dumps(compare(gated, gated_net.images(8), gated_net.labels(8), halves_alike=False)))
 else:
     print(json.dumps(compare(lambda: small(name), images(name), labels(), halves_alike=True)))
 """
@@ -78,8 +90,8 @@ def _compare(name: str) -> dict[str, Any]:
 
 
 # Batch normalisation takes the statistics of a replica, so nets that have it see the same half batch on both.
-# The plain net has none, and its two halves differ.
-@pytest.mark.parametrize("name", ["plain", "basecnn_2cp", "basecnn_ensemble3"])
+# The plain and the gated net have none, and their two halves differ.
+@pytest.mark.parametrize("name", ["plain", "gated", "basecnn_2cp", "basecnn_ensemble3"])
 def test_two_replicas_equal_one_device(name: str) -> None:
     compared = _compare(name)
     assert compared["moved"] > 1e-3

@@ -8,18 +8,35 @@ import pytest
 import tensorflow as tf
 
 from tests.conformance.subjects import LAYERS, TRAINED, images, labels, layer_batch, layer_model, small
+from tf_routing.execution import gated_blocks
 from tf_routing.models import RoutedModel
 
 
-def _gradients(model: RoutedModel, x: object, y: np.ndarray) -> dict[str, np.ndarray | None]:
+def _paths(model: RoutedModel) -> list[str]:
+    # Numbered: the parts of a block are models, whose weights have the same paths.
+    return [f"{number}/{variable.path}" for number, variable in enumerate(model.trainable_variables)]
+
+
+def _gradients(model: RoutedModel, x: object, y: np.ndarray) -> tuple[dict[str, np.ndarray | None], set[int]]:
+    """The gradients by path, and the weights that this batch does not reach since no image chose their part."""
+    before = [np.asarray(variable) for variable in model.non_trainable_variables]
     with tf.GradientTape() as tape:
         outputs = model(x, training=True, return_outputs=True)
         loss = model.compute_loss(x=x, y=y, y_pred=outputs)
     gradients = tape.gradient(loss, model.trainable_variables)
-    return {
-        variable.path: None if gradient is None else np.asarray(gradient)
-        for variable, gradient in zip(model.trainable_variables, gradients, strict=True)
-    }
+    # The noise of the switches too: the step to come draws the same.
+    for variable, value in zip(model.non_trainable_variables, before, strict=True):
+        variable.assign(value)
+    arrays = [None if gradient is None else np.asarray(gradient) for gradient in gradients]
+    return dict(zip(_paths(model), arrays, strict=True)), _idle(model, outputs)
+
+
+def _idle(model: RoutedModel, outputs: dict[str, object]) -> set[int]:
+    # Other nets have no such blocks, or no decisions.
+    pairs = zip(gated_blocks(model), model.decision_names, strict=False)
+    chosen = [(part, n, outputs[name]) for block, name in pairs for n, part in enumerate(block.sub_blocks)]
+    unused = [part for part, n, switches in chosen if not np.asarray(switches)[:, n].any()]
+    return {id(weight) for part in unused for weight in part.weights}
 
 
 def _may_be_dead(path: str) -> bool:
@@ -29,16 +46,19 @@ def _may_be_dead(path: str) -> bool:
 
 def _assert_trains(model: RoutedModel, x: object) -> None:
     model.compile(keras.optimizers.SGD(0.1), run_eagerly=True)
-    gradients = _gradients(model, x, labels())
+    gradients, idle = _gradients(model, x, labels())
     assert [path for path, gradient in gradients.items() if gradient is None] == []
     assert [path for path, gradient in gradients.items() if not np.isfinite(gradient).all()] == []
+    weights = zip(gradients, model.trainable_variables, strict=True)
+    reached = [path for path, weight in weights if id(weight) not in idle]
+    assert len(reached) > len(gradients) / 2
     # A bias directly before a batch normalisation has no effect, so only these must have a gradient that is not zero.
-    moved = [path for path in gradients if path.endswith(("/kernel", "/alpha", "/gamma")) and not _may_be_dead(path)]
+    moved = [path for path in reached if path.endswith(("/kernel", "/alpha", "/gamma")) and not _may_be_dead(path)]
     assert [path for path in moved if not np.any(gradients[path])] == []
-    before = {variable.path: np.asarray(variable) for variable in model.trainable_variables}
+    before = dict(zip(_paths(model), map(np.asarray, model.trainable_variables), strict=True))
     logs = model.train_on_batch(x, labels(), return_dict=True)
     assert np.isfinite(list(logs.values())).all()
-    after = {variable.path: np.asarray(variable) for variable in model.trainable_variables}
+    after = dict(zip(_paths(model), map(np.asarray, model.trainable_variables), strict=True))
     assert [path for path in moved if np.array_equal(before[path], after[path])] == []
 
 

@@ -116,7 +116,7 @@ def counters(model: keras.Model) -> list[list[Any]]:
 def rows_run(model: keras.Model) -> np.ndarray:
     """The rows that each sub-block ran on since the last call, `(blocks, sub-blocks)`."""
     rows = [[float(counter) for counter in block] for block in counters(model)]
-    for counter in sum(counters(model), []):
+    for counter in keras.tree.flatten(counters(model)):
         counter.assign(0)
     return np.array(rows)
 

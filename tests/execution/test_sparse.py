@@ -256,4 +256,4 @@ def test_other_precisions(method: str, tolerance: float) -> None:
     for mode in ("eager", "dynamic"):
         assert relative(called(lambda x_: model(x_, training=False), mode, x), masked(model, x)) <= tolerance
     assert model(images(0), training=False).shape == (0, CLASSES)
-    assert {weight.dtype for weight in sum(counters(model), [])} == {policy.variable_dtype}
+    assert {weight.dtype for weight in keras.tree.flatten(counters(model))} == {policy.variable_dtype}

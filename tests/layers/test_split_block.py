@@ -81,8 +81,11 @@ def test_all_off_leaves_the_shortcut_or_zeros() -> None:
     np.testing.assert_array_equal(np.asarray(split_block(None)(x, off)), np.zeros((BATCH, 2, 2, 5)))
 
 
-def test_the_activation_acts_on_zeros_too() -> None:
-    output = split_block(None, activation="sigmoid")(maps(), np.zeros((BATCH, 3)))
+@pytest.mark.parametrize(("execution", "method"), [("masked", "auto"), ("sparse", "patterns"), ("sparse", "rows")])
+def test_the_activation_acts_on_zeros_too(execution: str, method: str) -> None:
+    block = split_block(None, activation="sigmoid")
+    block.execution, block.method = execution, method
+    output = block(maps(), np.zeros((BATCH, 3)))
     np.testing.assert_array_equal(np.asarray(output), np.full((BATCH, 2, 2, 5), 0.5))
 
 

@@ -169,9 +169,9 @@ def test_cost_shows_layers_and_sums(
     assert main(["cost", name, "--set", "width_multiplier=0.125"]) == 0
     printed = capsys.readouterr().out
     model = zoo.get(name, width_multiplier=0.125)
-    rows = [line.replace("│", " ").split() for line in printed.splitlines() if "│" in line]
-    own = {row[0]: int(row[3].replace(",", "")) for row in rows}
-    waiting = sum(int(row[3].replace(",", "")) for row in rows if len(row) == 5)
+    rows = [[cell.strip() for cell in line.split("│")[1:6]] for line in printed.splitlines() if "│" in line]
+    own = {layer: int(macs.replace(",", "")) for layer, _, _, macs, _ in rows}
+    waiting = sum(own[layer] for layer, *_, gate in rows if gate)
     assert sum(own.values()) == model.static_cost
     assert waiting == model.static_cost - cost.gated_macs(model)[0] and (waiting > 0) == is_gated
     assert f"{model.static_cost:,} MACs" in printed and f"{waiting:,} (" in printed

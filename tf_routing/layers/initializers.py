@@ -15,4 +15,5 @@ def distinct_copy(initializer: Any, index: int) -> Any:
 
 def distinct_seed(seed: int | None, index: int) -> int | None:
     """Returns a seed of its own for the part with this index, or `None` where there is no seed."""
-    return None if seed is None else seed + index
+    # Not the sum: neighbouring seeds would share all but one of their parts' seeds.
+    return None if seed is None else (seed * 1_000_003 + index) % 2**31

@@ -78,8 +78,8 @@ class DynamicMultipath(Objective):
         return ("classification_loss", *category, "execution_rate_loss", "flops_loss")
 
     def build(self, outputs: dict[str, Any]) -> None:
-        """Creates the category heads for states of these shapes."""
-        if self.categories is None:
+        """Creates the category heads for states of these shapes; those that there are stay, and what they learnt."""
+        if self.categories is None or self.heads:
             return
         for name in self.category_weights:
             self.heads[name] = keras.layers.Dense(self.category_count, name=f"{name}_category", dtype="float32")

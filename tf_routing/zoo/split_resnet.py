@@ -94,6 +94,7 @@ def build(
 def _inner_widths(widths: Sequence[int] | None, sub_blocks: int, multiplier: float) -> list[int]:
     positive_integer("sub_blocks", sub_blocks)
     if widths is None:
+        one_of("sub_blocks", sub_blocks, _RATIOS)
         widths = [math.floor(_RATIOS[sub_blocks] * width) for width in _WIDTHS]
     if len(widths) != len(_WIDTHS):
         raise ValueError(f"`widths` must hold {len(_WIDTHS)} integers, one per stage. Received: widths={widths!r}")

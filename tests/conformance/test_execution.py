@@ -1,0 +1,78 @@
+"""Every gated net computes sparsely what it computes masked, and decides the same."""
+
+from functools import cache
+
+import keras
+import numpy as np
+import pytest
+
+from tests.conformance.subjects import GATED, LEFT_OUT, MODELS, disturb, images
+from tf_routing import calibrate, zoo
+from tf_routing.models import RoutedModel
+from tf_routing.zoo.architectures import ARCHITECTURES
+
+COUNT = 20
+
+
+@cache
+def logit_net(name: str) -> RoutedModel:
+    """A net that ends in logits, since a softmax hides differences, and whose gates open on half the images."""
+    keras.utils.set_random_seed(1)
+    model = zoo.get(name, **{**MODELS[name], "classifier_activation": None})
+    disturb(model)
+    calibrate(model, images(name, COUNT), rate=0.5)
+    return model
+
+
+def outputs(model: RoutedModel, x: np.ndarray, execution: str, method: str = "auto") -> dict[str, np.ndarray]:
+    """Everything that objectives read. Run eagerly: tracing a sparse network of this depth takes long."""
+    model.set_execution(execution, method)
+    return {name: np.asarray(each) for name, each in model(x, training=False, return_outputs=True).items()}
+
+
+def assert_same_logits(found: dict[str, np.ndarray], expected: dict[str, np.ndarray]) -> None:
+    # Without an activation the prediction is the logits.
+    logits = expected["probabilities"]
+    assert np.ptp(logits) > 1e-3
+    assert np.abs(found["probabilities"] - logits).max() <= 1e-5 * np.abs(logits).max()
+
+
+def test_every_net_with_switches_is_among_them() -> None:
+    split = {name for name, each in ARCHITECTURES.items() if each.builder.startswith("split_")}
+    assert split == {*GATED, *(name for name in LEFT_OUT if name.startswith("dmnn"))}
+
+
+@pytest.mark.parametrize("count", [1, COUNT])
+@pytest.mark.parametrize("method", ["patterns", "rows"])
+@pytest.mark.parametrize("name", GATED)
+def test_sparse_equals_masked(name: str, method: str, count: int) -> None:
+    model, x = logit_net(name), images(name, COUNT)[:count]
+    masked, sparse = outputs(model, x, "masked"), outputs(model, x, "sparse", method)
+    assert list(sparse) == list(masked)
+    for key in model.decision_names:
+        np.testing.assert_array_equal(sparse[key], masked[key], err_msg=key)
+    assert_same_logits(sparse, masked)
+
+
+@pytest.mark.parametrize("name", GATED)
+def test_one_image_by_its_case_equals_masked(name: str) -> None:
+    model, x = logit_net(name), images(name, 1)
+    assert_same_logits(outputs(model, x, "sparse", "switch"), outputs(model, x, "masked"))
+
+
+@pytest.mark.parametrize("name", GATED)
+def test_no_images_give_no_rows(name: str) -> None:
+    model = logit_net(name)
+    for execution in ("masked", "sparse"):
+        model.execution = execution
+        assert model(images(name, 0), training=False).shape == (0, model.output_shape[-1])
+
+
+@pytest.mark.parametrize("name", GATED)
+def test_half_of_every_choice_is_taken_and_images_differ(name: str) -> None:
+    model, x = logit_net(name), images(name, COUNT)
+    decisions = outputs(model, x, "masked")
+    for key in model.decision_names:
+        np.testing.assert_allclose(decisions[key].mean(axis=0), 0.5, atol=1e-6, err_msg=key)
+    routes = np.concatenate([decisions[key] for key in model.decision_names], axis=1)
+    assert len(np.unique(routes, axis=0)) > 2

@@ -1,0 +1,168 @@
+"""Calibrated gates open on the given share of the images, each after those before it."""
+
+from functools import cache
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+
+from tests.execution.split_nets import decided, split_net
+from tests.execution.split_nets import images as small_images
+from tf_routing import calibrate, zoo
+from tf_routing.execution import gated_blocks
+from tf_routing.layers import Controller
+from tf_routing.models import Ensemble, RoutedModel
+
+COUNT = 20
+
+
+@cache
+def zoo_net(name: str) -> RoutedModel:
+    keras.utils.set_random_seed(2)
+    return zoo.get(name, width_multiplier=0.125, input_shape=(32, 32, 3), classes=4, weights=None, **_plain(name))
+
+
+def _plain(name: str) -> dict[str, Any]:
+    return {"use_category": False} if "cifar" in name else {}
+
+
+def images() -> np.ndarray:
+    return np.random.default_rng(3).uniform(size=(COUNT, 32, 32, 3)).astype("float32")
+
+
+def switches(model: RoutedModel, x: np.ndarray, setting: str = "masked") -> dict[str, np.ndarray]:
+    """The decisions, run eagerly: tracing a sparse network of this depth takes long."""
+    before, model.execution = model.execution, setting
+    outputs = model(x, training=False, return_outputs=True)
+    model.execution = before
+    return {name: np.asarray(outputs[name]) for name in model.decision_names}
+
+
+def assert_shares(model: RoutedModel, x: np.ndarray, rate: float) -> None:
+    own = switches(model, x)
+    for name, each in own.items():
+        assert set(np.unique(each)) <= {0, 1}
+        np.testing.assert_allclose(each.mean(axis=0), round(rate * len(x)) / len(x), atol=1e-6, err_msg=name)
+        if 0 < rate < 1:
+            assert len(np.unique(each, axis=0)) > 1, name
+
+
+@pytest.mark.parametrize("rate", [0, 0.3, 0.5, 1])
+def test_every_gate_of_a_residual_net_opens_on_the_share(rate: float) -> None:
+    model = zoo_net("dmnn50_cifar_n2")
+    calibrate(model, images(), rate=rate)
+    assert len(model.decision_names) == 16
+    assert_shares(model, images(), rate)
+
+
+def test_every_gate_of_a_mobilenet_opens_on_the_share_forced_or_not() -> None:
+    model = zoo_net("dmnn_mobilenetv2_n2")
+    forced = [layer.force_one for layer in model.layers if isinstance(layer, Controller)]
+    assert sum(forced) == 4 and len(forced) == 17
+    calibrate(model, images(), rate=0.5)
+    assert_shares(model, images(), 0.5)
+
+
+@pytest.mark.parametrize("sub_blocks", [1, 2, 3])
+@pytest.mark.parametrize("shortcut", ["identity", None])
+def test_shares_are_the_same_masked_and_sparse(shortcut: str | None, sub_blocks: int) -> None:
+    model, x = split_net(sub_blocks, shortcut), small_images(COUNT)
+    rate = 1 if (shortcut, sub_blocks) == (None, 1) else 0.6
+    calibrate(model, x, rate=rate)
+    assert_shares(model, x, rate)
+    for name, each in switches(model, x, "sparse").items():
+        np.testing.assert_array_equal(each, switches(model, x)[name])
+
+
+def test_a_gate_sees_what_the_gates_before_it_let_through() -> None:
+    x = small_images(COUNT)
+    model, first_open = split_net(), split_net()
+    calibrate(model, x, rate=0.5)
+    thresholds = [layer.score_layer.get_weights()[1] for layer in controllers(model)]
+    # The same second controller, behind a first block that never runs.
+    calibrate(first_open, x, rate=0)
+    calibrate_last(first_open, x, 0.5)
+    assert np.abs(thresholds[1] - controllers(first_open)[1].score_layer.get_weights()[1]).max() > 1e-3
+
+
+def controllers(model: RoutedModel) -> list[Controller]:
+    return [layer for layer in model.layers if isinstance(layer, Controller)]
+
+
+def calibrate_last(model: RoutedModel, x: np.ndarray, rate: float) -> None:
+    layer = model.get_layer("controller_2")
+    reader = keras.Model(model.input, [model.get_layer("block_1").output, model.get_layer("controller_1").output[1]])
+    layer.shift_thresholds(layer.shifts_for_rate(rate, *reader(x)))
+
+
+def test_nothing_changes_but_the_biases_of_the_on_scores() -> None:
+    model = split_net()
+    before = model.get_weights()
+    calibrate(model, small_images(COUNT), rate=0.3)
+    for old, weight in zip(before, model.weights, strict=True):
+        moved = np.asarray(weight) - old
+        if weight.path.endswith("score/bias"):
+            assert not moved[0::2].any() and moved[1::2].all()
+        elif weight.name != "rows":
+            assert not moved.any(), weight.path
+
+
+def test_each_block_runs_once_on_each_image() -> None:
+    model = split_net()
+    calibrate(model, small_images(COUNT), rate=1)
+    own = [[float(part.get_layer("counter").rows) for part in block.sub_blocks] for block in gated_blocks(model)]
+    np.testing.assert_array_equal(own, np.full((2, 2), COUNT))
+
+
+def test_calibrating_again_sets_another_share() -> None:
+    model, x = split_net(), small_images(COUNT)
+    for rate in (0, 0.8, 1, 0.25):
+        calibrate(model, x, rate=rate)
+        np.testing.assert_array_equal(decided(model, x), np.full((2, 2), round(rate * COUNT)))
+
+
+def test_the_setting_stays_and_functions_compiled_before_see_the_new_thresholds() -> None:
+    model, x = split_net(), small_images(COUNT)
+    model.execution = "masked"
+    model.routes(x)
+    calibrate(model, x, rate=0.3)
+    assert model.execution == "masked"
+    for each in model.routes(x).values():
+        np.testing.assert_allclose(each.mean(axis=0), 0.3, atol=1e-6)
+
+
+def test_the_gates_of_an_ensembles_members_open_on_the_share() -> None:
+    members, x = [split_net(2, "identity"), split_net(3, "projection")], small_images(COUNT)
+    calibrate(Ensemble.of(members), x, rate=0.3)
+    for member in members:
+        assert_shares(member, x, 0.3)
+
+
+def test_images_of_bytes_and_lists_are_taken() -> None:
+    x = np.random.default_rng(5).integers(0, 256, (COUNT, 8, 8, 3)).astype("uint8")
+    for given in (x, x.astype("float64"), x.tolist()):
+        model = split_net()
+        calibrate(model, given, rate=0.3)
+        assert_shares(model, x.astype("float32"), 0.3)
+
+
+def test_a_model_that_switches_nothing_is_named() -> None:
+    for model in (zoo.get("basecnn", width_multiplier=0.25), zoo.get("basecnn_2cc", width_multiplier=0.25)):
+        with pytest.raises(ValueError, match=f"`model` must have routers with thresholds; '{model.name}' has none"):
+            calibrate(model, np.zeros((2, 32, 32, 3), "float32"), rate=0.5)
+
+
+@pytest.mark.parametrize("rate", [-0.1, 1.1, True, "0.5", None, float("nan")])
+def test_a_rate_that_is_none_is_named(rate: Any) -> None:
+    model = split_net()
+    before = model.get_weights()
+    with pytest.raises(ValueError, match=rf"`rate` must be in \[0, 1\]. Received: rate={rate!r}"):
+        calibrate(model, small_images(2), rate=rate)
+    for old, new in zip(before, model.get_weights(), strict=True):
+        np.testing.assert_array_equal(old, new)
+
+
+def test_no_images_are_named() -> None:
+    with pytest.raises(ValueError, match="`images` must hold at least one image. Received: none"):
+        calibrate(split_net(), small_images(0), rate=0.5)
