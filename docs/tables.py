@@ -100,7 +100,9 @@ def _evaluated_table() -> str:
         rows.append([f"`{file.stem}`", f"{results['execution_rate']:.3f}", share, f"{results['distinct_routes']:,}"])
         times += [[f"`{file.stem}`", *_time(row)] for row in results.get("times", [])]
     timed = ["network", "batch", "masked", "sparse", "static", "sparse / static"]
-    return _markdown(headings, rows) + "\n" + _markdown(timed, times) if rows else "Nothing yet.\n"
+    if not rows:
+        return "Nothing yet.\n"
+    return _markdown(headings, rows) + ("\n" + _markdown(timed, times) if times else "")
 
 
 def _time(row: dict[str, Any]) -> list[str]:

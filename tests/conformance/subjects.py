@@ -118,6 +118,7 @@ LAYERS: dict[str, LayerSubject] = {
     "squeeze_excite_ratio": LayerSubject("SqueezeExcite", {"ratio": 2}, (_MAPS,), (_MAPS,)),
 }
 
+_RICH_SHAPE = (8, 8, 3)
 _SMALL = {"classes": CLASSES, "input_shape": (16, 16, 3), "width_multiplier": 0.125}
 # Five pools, and five halvings, need larger images.
 _LARGE = {**_SMALL, "input_shape": (64, 64, 3)}
@@ -165,13 +166,13 @@ GATED = [name for name in TRAINED if name.startswith("dmnn")]
 
 
 def small(name: str) -> models.RoutedModel:
-    """Returns a new small net of the zoo."""
-    return zoo.get(name, **MODELS[name])
+    """Returns a new small net of the zoo, or the `rich_model`."""
+    return rich_model() if name == "rich" else zoo.get(name, **MODELS[name])
 
 
 def images(name: str, count: int = BATCH) -> np.ndarray:
     """Returns images in [0, 1] for a small net, the same on every call."""
-    shape = (count, *MODELS[name]["input_shape"])
+    shape = (count, *(_RICH_SHAPE if name == "rich" else MODELS[name]["input_shape"]))
     return np.random.default_rng(11).uniform(size=shape).astype("float32")
 
 
@@ -198,7 +199,7 @@ def layer_batch(subject: LayerSubject) -> Any:
 
 def rich_model() -> models.RoutedModel:
     """Returns a model that holds every public layer."""
-    image = keras.Input((8, 8, 3), name="image")
+    image = keras.Input(_RICH_SHAPE, name="image")
     tensors = layers.CrossPrediction(2, filters=4, name="route_1")(image, return_gates=True)[0]
     tensors = layers.CrossConnection(2, name="route_2")(tensors, return_gates=True)[0]
     tensors = layers.CrossStitch(2, name="stitch")(tensors)

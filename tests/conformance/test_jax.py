@@ -10,7 +10,7 @@ import pytest
 
 from tests.conformance.subjects import LAYERS, disturb, finish, images, layer_batch, layer_model, small, start_python
 
-NETS = ["basecnn_2cc", "resnet20_2cp"]
+NETS = ["basecnn_2cc", "resnet20_2cp", "rich"]
 
 _COMPUTE = """
 import sys
@@ -30,6 +30,7 @@ import keras
 import numpy as np
 from tests.conformance.subjects import LAYERS, images, labels, layer_batch, layer_model, small
 
+names = sys.argv[2:]
 assert keras.backend.backend() == "jax"
 stored = np.load(sys.argv[1])
 report = {"differences": {}, "logs": {}}
@@ -41,9 +42,9 @@ def compare(name, model, x):
     report["differences"][name] = float(np.abs(np.asarray(model(x, training=False)) - stored[f"{name}/y"]).max())
 
 
-for name, subject in LAYERS.items():
-    compare(name, layer_model(subject), layer_batch(subject))
-for name in sys.argv[2:]:
+for name in LAYERS.keys() & names:
+    compare(name, layer_model(LAYERS[name]), layer_batch(LAYERS[name]))
+for name in [name for name in names if name not in LAYERS]:
     model = small(name)
     compare(name, model, images(name))
     for decision, values in model.routes(images(name)).items():
@@ -54,7 +55,8 @@ for name in sys.argv[2:]:
     history = model.fit(images(name, 8), labels(8), batch_size=4, epochs=1, verbose=0).history
     moved = max(float(np.abs(a - b).max()) for a, b in zip(before, model.get_weights(), strict=True))
     evaluated = model.evaluate(images(name, 8), labels(8), batch_size=4, verbose=0, return_dict=True)
-    report["logs"][name] = {"moved": moved, "fit": history, "evaluate": evaluated}
+    terms = model.default_objective().names
+    report["logs"][name] = {"moved": moved, "terms": terms, "fit": history, "evaluate": evaluated}
 assert "tensorflow" not in sys.modules
 print(json.dumps(report))
 """
@@ -66,34 +68,58 @@ def _stored(name: str, model: keras.Model, x: object) -> dict[str, np.ndarray]:
     return {**weights, f"{name}/y": np.asarray(model(x, training=False))}
 
 
-@pytest.fixture(scope="module")
-def report(tmp_path_factory: pytest.TempPathFactory) -> dict:
+def _report(path: Path, names: list[str]) -> dict:
+    """Differences from TensorFlow and logs of training, of layers and nets by name."""
     if importlib.util.find_spec("jax") is None:
         pytest.skip("JAX is not installed")
-    path: Path = tmp_path_factory.mktemp("jax") / "tensorflow.npz"
+    keras.utils.set_random_seed(1)
     stored = {}
-    for name, subject in LAYERS.items():
-        stored.update(_stored(name, layer_model(subject), layer_batch(subject)))
-    for name in NETS:
+    for name in names:
+        if name in LAYERS:
+            stored.update(_stored(name, layer_model(LAYERS[name]), layer_batch(LAYERS[name])))
+            continue
         model = small(name)
         stored.update(_stored(name, model, images(name)))
         stored.update({f"{name}/{key}": values for key, values in model.routes(images(name)).items()})
     np.savez(path, **stored)
-    return json.loads(finish(start_python(_COMPUTE, path, *NETS, KERAS_BACKEND="jax")).splitlines()[-1])
+    return json.loads(finish(start_python(_COMPUTE, path, *names, KERAS_BACKEND="jax")).splitlines()[-1])
 
 
-@pytest.mark.parametrize("name", [*LAYERS, *NETS])
-def test_jax_equals_tensorflow(report: dict, name: str) -> None:
+@pytest.fixture(scope="module")
+def report(tmp_path_factory: pytest.TempPathFactory) -> dict:
+    return _report(tmp_path_factory.mktemp("jax") / "tensorflow.npz", [*LAYERS, *NETS])
+
+
+def _assert_equal(report: dict, name: str) -> None:
     own = {key: value for key, value in report["differences"].items() if key.partition("/")[0] == name}
     assert own
     assert max(own.values()) < 1e-5, own
 
 
-@pytest.mark.parametrize("name", NETS)
-def test_jax_trains_with_the_default_objective(report: dict, name: str) -> None:
-    logs = report["logs"][name]
-    assert set(logs["fit"]) == {"loss", "classification_loss", "accuracy"}
-    assert logs["fit"]["loss"] == pytest.approx(logs["fit"]["classification_loss"], abs=1e-5)
+def _assert_trained(logs: dict) -> None:
+    assert set(logs["fit"]) == {"loss", *logs["terms"], "accuracy"}
+    assert logs["fit"]["loss"][0] == pytest.approx(sum(logs["fit"][term][0] for term in logs["terms"]), abs=1e-5)
     assert set(logs["evaluate"]) == set(logs["fit"])
     assert np.isfinite([*logs["evaluate"].values(), *(values[0] for values in logs["fit"].values())]).all()
     assert logs["moved"] > 1e-4
+
+
+@pytest.mark.parametrize("name", [*LAYERS, *NETS])
+def test_jax_equals_tensorflow(report: dict, name: str) -> None:
+    _assert_equal(report, name)
+
+
+@pytest.mark.parametrize("name", NETS)
+def test_jax_trains_with_the_default_objective(report: dict, name: str) -> None:
+    assert report["logs"][name]["terms"] == ["classification_loss"]
+    _assert_trained(report["logs"][name])
+
+
+@pytest.mark.heavy
+def test_jax_equals_tensorflow_and_trains_a_deep_gated_net(tmp_path: Path) -> None:
+    report = _report(tmp_path / "tensorflow.npz", ["dmnn50_cifar_n2"])
+    assert len(report["differences"]) == 17
+    _assert_equal(report, "dmnn50_cifar_n2")
+    logs = report["logs"]["dmnn50_cifar_n2"]
+    assert logs["terms"] == ["classification_loss", "category_loss", "execution_rate_loss", "flops_loss"]
+    _assert_trained(logs)

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from tests.conformance.subjects import finish, start_python
+from tests.conformance.subjects import LAYERS, finish, start_python
 
-NETS = ["basecnn_2cc", "basecnn_2cp"]
+NETS = ["basecnn_2cc", "basecnn_2cp", "rich"]
 
 # A process of its own: determinism, once enabled, stays for all tests that follow.
 _DIGESTS = """
@@ -42,15 +42,19 @@ def net(name, seed):
     return [*digests, digest(model.get_weights())]
 
 
-found = {name: [layer(name, seed) for seed in (1, 1, 2)] for name in LAYERS}
-found.update({name: [net(name, seed) for seed in (1, 1, 2)] for name in sys.argv[1:]})
-print(json.dumps(found))
+print(json.dumps({
+    name: [(layer if name in LAYERS else net)(name, seed) for seed in (1, 1, 2)] for name in sys.argv[1:]
+}))
 """
+
+
+def _digests(names: list[str]) -> dict[str, Any]:
+    return json.loads(finish(start_python(_DIGESTS, *names, KERAS_BACKEND="tensorflow")).splitlines()[-1])
 
 
 @pytest.fixture(scope="module")
 def digests() -> dict[str, Any]:
-    return json.loads(finish(start_python(_DIGESTS, *NETS, KERAS_BACKEND="tensorflow")).splitlines()[-1])
+    return _digests([*LAYERS, *NETS])
 
 
 def test_the_same_seed_gives_the_same_bits(digests: dict[str, Any]) -> None:
@@ -70,3 +74,10 @@ def test_another_seed_gives_other_bits(digests: dict[str, Any]) -> None:
 def test_training_moves_the_weights(digests: dict[str, Any], name: str) -> None:
     initial, trained = digests[name][0]
     assert initial != trained
+
+
+@pytest.mark.heavy
+def test_the_noise_of_a_deep_gated_net_comes_from_the_seed() -> None:
+    first, second, other = _digests(["dmnn50_cifar_n2"])["dmnn50_cifar_n2"]
+    assert first == second
+    assert first[0] != other[0] and first[0] != first[1]
