@@ -46,16 +46,18 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=7, help="rounds that count")
     parser.add_argument("--sub_blocks", type=int, nargs="+", default=[1, 2, 4], help="sub-blocks per block to measure")
+    parser.add_argument("--image_sizes", type=int, nargs="+", default=list(BATCHES), help="image sizes to measure")
     arguments = parser.parse_args()
+    kinds = list(product(arguments.sub_blocks, arguments.image_sizes))
     old = json.loads(FILE.read_text("utf-8"))["rows"] if FILE.exists() else []
-    rows = [row for row in old if row["avx512"] != has_avx512() or row["sub_blocks"] not in arguments.sub_blocks]
-    for sub_blocks, size in product(arguments.sub_blocks, BATCHES):
+    rows = [row for row in old if row["avx512"] != has_avx512() or (row["sub_blocks"], row["image_size"]) not in kinds]
+    for sub_blocks, size in kinds:
         worker = Worker(Setting(int(has_avx512()), 0, 0), partial(load, sub_blocks, size))
         for batch in BATCHES[size]:
             kind = {"avx512": has_avx512(), "sub_blocks": sub_blocks, "image_size": size, "batch": batch}
             rows += _measured(worker, kind, arguments.rounds)
         worker.close()
-    write_json(FILE, {"hardware": hardware(), "rounds": arguments.rounds, "rows": rows})
+    write_json(FILE, {"hardware": hardware(), "rows": rows})
 
 
 def possible(method: str, batch_method: str, batch: int) -> bool:
@@ -79,7 +81,7 @@ def _measured(worker: Worker, kind: dict[str, Any], rounds: int) -> list[dict[st
     for method, batch_method in ways:
         ratio = median_ratio(times[f"{method} {batch_method}"], times[REFERENCE])
         way = {"method": method, "batch_method": batch_method, "any_batch": method != "switch"}
-        rows.append({**kind, **way, "ratio": round(ratio, 3)})
+        rows.append({**kind, **way, "ratio": round(ratio, 3), "rounds": rounds})
         print(rows[-1], flush=True)
     return rows
 

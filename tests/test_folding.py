@@ -278,7 +278,8 @@ class Pair(keras.layers.Layer):
         return self.parts[0](inputs, training=training) + self.parts[1](inputs, training=training)
 
     def rebuilt(self, transform: Any) -> "Pair":
-        return Pair([transform(part) for part in self.parts], name=self.name, dtype=self.dtype_policy)
+        own = {"name": self.name, "dtype": self.dtype_policy, "trainable": self.trainable}
+        return Pair([transform(part) for part in self.parts], **own)
 
 
 def test_layers_that_own_models_are_rebuilt() -> None:

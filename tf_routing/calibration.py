@@ -29,7 +29,7 @@ def calibrate(model: "RoutedModel", images: Any, *, rate: float) -> None:
     >>> model = zoo.get("dmnn50_cifar_n2", width_multiplier=0.125)
     >>> images = np.random.default_rng(0).uniform(size=(10, 32, 32, 3))
     >>> calibrate(model, images, rate=0.3)
-    >>> model.routes(images)["controller_16"].mean(axis=0).round(2).tolist()
+    >>> [round(float(share), 2) for share in model.routes(images)["controller_16"].mean(axis=0)]
     [0.3, 0.3]
     """
     import keras

@@ -208,15 +208,17 @@ def rich_model() -> models.RoutedModel:
     maps = layers.SqueezeExcite(hidden=3, name="squeeze_excite")(maps)
     maps = layers.IdentityShortcut(6, name="shortcut")(maps)
     switches, _ = layers.Controller(2, init_open_rate=0.7, name="controller")(maps)
-    maps = layers.SplitBlock([_part(maps), _part(maps)], "identity", "relu", name="split_block")(maps, switches)
+    parts = [_part(maps, f"sub_block_{number}") for number in (1, 2)]
+    maps = layers.SplitBlock(parts, "identity", "relu", name="split_block")(maps, switches)
     gate = layers.Gate(3, name="gate")(maps)
     vector = keras.layers.Concatenate(name="joined")([keras.layers.GlobalAveragePooling2D(name="pool")(maps), gate])
     return models.RoutedModel(image, keras.layers.Dense(CLASSES, "softmax", name="head")(vector), name="rich")
 
 
-def _part(x: Any) -> keras.Model:
+def _part(x: Any, name: str) -> keras.Model:
+    # Named: TensorFlow adds gradients up in an order that names decide, and a number that Keras gives would change it.
     maps = keras.Input(x.shape[1:])
-    return keras.Model(maps, keras.layers.Conv2D(x.shape[-1], 3, padding="same", name="conv")(maps))
+    return keras.Model(maps, keras.layers.Conv2D(x.shape[-1], 3, padding="same", name="conv")(maps), name=name)
 
 
 def disturb(model: keras.Model) -> None:

@@ -65,7 +65,8 @@ def restore_checkpoint(model: Any, folder: Path) -> tuple[int, int]:
 
 
 def _variables(model: Any) -> list[Any]:
-    return [*model.variables, *model.objective_variables, *model.optimizer.variables]
+    # Plain Keras models have no objective.
+    return [*model.variables, *getattr(model, "objective_variables", []), *model.optimizer.variables]
 
 
 def _files(folder: Path) -> list[Path]:
