@@ -212,3 +212,20 @@ def test_jax_is_masked_and_says_so() -> None:
     assert relative(report["logits"], model(x)) <= 1e-4
     for name, switches in model.routes(x).items():
         np.testing.assert_array_equal(report["routes"][name], switches)
+
+
+def test_only_masked_blocks_are_compiled_with_xla() -> None:
+    model = split_net()
+    supported = {}
+    for chosen in ("auto", "masked", "sparse"):
+        model.execution = chosen
+        supported[chosen] = {block.supports_jit for block in execution.gated_blocks(model)}
+    assert supported == {"auto": {False}, "masked": {True}, "sparse": {False}}
+
+
+def test_setting_sparse_drops_xla_from_a_compiled_model() -> None:
+    model = split_net()
+    model.execution = "masked"
+    model.compile("sgd", jit_compile=True)
+    model.execution = "sparse"
+    assert model.predict(np.ones((3, *model.input_shape[1:])), verbose=0).shape == (3, model.output_shape[-1])

@@ -12,6 +12,16 @@ from tf_routing.execution.executors import (
     execute,
     execute_batch,
     gated_blocks,
+    supports_jit,
 )
 
-__all__ = ["BATCH_METHODS", "EXECUTIONS", "METHODS", "check", "execute", "execute_batch", "gated_blocks"]
+__all__ = [
+    "BATCH_METHODS",
+    "EXECUTIONS",
+    "METHODS",
+    "check",
+    "execute",
+    "execute_batch",
+    "gated_blocks",
+    "supports_jit",
+]

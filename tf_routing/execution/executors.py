@@ -43,6 +43,21 @@ def check(execution: Any, method: Any = "auto", batch_method: Any = "auto") -> N
         )
 
 
+def supports_jit(execution: str) -> bool:
+    """Whether XLA can compile a block: not where it skips, since shapes then depend on the data.
+
+    Args:
+        execution: One of `EXECUTIONS`.
+
+    Example:
+
+    >>> from tf_routing import execution
+    >>> execution.supports_jit("masked")
+    True
+    """
+    return execution == "masked" or keras.backend.backend() != "tensorflow"
+
+
 def gated_blocks(model: keras.Model) -> list[Any]:
     """Returns the layers of a model, and of models inside it, that an executor runs.
 

@@ -156,6 +156,8 @@ class Controller(Router):
             return super().shifts_for_rate(rate, *inputs)
         state = self._next_state(inputs[0], inputs[1] if len(inputs) > 1 else None)
         scores = np.asarray(ops.cast(self._scores(state), "float32"), "float64")
+        # One of them is always on, so no smaller share can be reached.
+        rate = max(rate, 1 / self.sub_blocks)
         return _forced_shifts(rate, scores[..., 1] - scores[..., 0], scores[..., 1])
 
     def macs(self, input_shape: Any) -> int:

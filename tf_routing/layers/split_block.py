@@ -64,6 +64,8 @@ class SplitBlock(keras.layers.Layer):
         self.sub_blocks, self.shortcut = list(sub_blocks), shortcut
         self.activation = keras.activations.get(activation)
         self.execution, self.method = "auto", "auto"
+        # Keras compiles with XLA on a GPU unless a layer says no.
+        self.supports_jit = execution.supports_jit(self.execution)
         # Of the images that the whole model sees, which tells how best to run; the model sets it.
         self.image_size = 224
 
@@ -105,6 +107,7 @@ class SplitBlock(keras.layers.Layer):
         # The flag by argument: set later, it would overwrite those of the parts.
         own = {"name": self.name, "dtype": self.dtype_policy, "trainable": self.trainable}
         block = SplitBlock(parts, shortcut, self.activation, **own)
+        block.supports_jit = self.supports_jit
         block.execution, block.method, block.image_size = self.execution, self.method, self.image_size
         return block
 

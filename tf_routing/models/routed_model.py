@@ -145,6 +145,9 @@ class RoutedModel(Step, keras.Model):
         self._execution, self.batch_method = execution_, batch_method
         for block in execution.gated_blocks(self):
             block.execution, block.method = execution_, method
+            block.supports_jit = execution.supports_jit(execution_)
+        if execution.gated_blocks(self) and not execution.supports_jit(execution_):
+            self.jit_compile = False
         # Compiled steps hold what was set when they were traced.
         self.train_function = self.test_function = self.predict_function = None
         for part in ("_reader", "_decider"):
