@@ -1,5 +1,6 @@
 """The networks that the benchmarks compare, all with batch normalisation folded and fed the same photographs."""
 
+from bisect import bisect_left
 from collections.abc import Callable
 from functools import partial
 from importlib.util import find_spec
@@ -62,10 +63,15 @@ def slimmed(share: float) -> Any:
     from tf_routing.zoo.imagenet_resnet import build
 
     full = _resnet50().static_cost
-    widths = [[round(width * cut) for width in (64, 128, 256, 512)] for cut in np.arange(0.3, 1.0, 0.02)]
-    models = (build(**_SHAPE, inner_widths=each, name="slim") for each in widths)
-    nearest = min(((abs(model.static_cost / full - share), number) for number, model in enumerate(models)))[1]
-    return fold_batch_norm(build(**_SHAPE, inner_widths=widths[nearest], name="slim"))
+
+    def cut_to(cut: float) -> Any:
+        """The network with its inner widths cut to a share."""
+        return build(**_SHAPE, inner_widths=[round(width * cut) for width in (64, 128, 256, 512)], name="slim")
+
+    cuts = np.arange(0.3, 1.0, 0.02)
+    above = bisect_left(cuts, share, lo=1, hi=len(cuts) - 1, key=lambda cut: cut_to(cut).static_cost / full)
+    both = [cut_to(cut) for cut in cuts[above - 1 : above + 1]]
+    return fold_batch_norm(min(both, key=lambda model: abs(model.static_cost / full - share)))
 
 
 def runner(model: Any, images: np.ndarray, way: str, method: str = "auto") -> Callable[[int], Any]:

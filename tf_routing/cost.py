@@ -227,11 +227,11 @@ def gated_macs(model: keras.Model) -> tuple[int, dict[str, np.ndarray]]:
             fixed += row.macs
         else:
             gated[row.gate] = gated.get(row.gate, 0) + row.macs
+    # Rows come in order of depth, and within a block in order of its choices.
     by_decision: dict[str, list[int]] = {}
-    for gate, macs in sorted(gated.items(), key=lambda item: item[0].choice):
+    for gate, macs in gated.items():
         by_decision.setdefault(gate.decision, []).append(macs)
-    order = dict.fromkeys(gate.decision for gate in gated)
-    return fixed, {name: np.array(by_decision[name], dtype="int64") for name in order}
+    return fixed, {name: np.array(each, dtype="int64") for name, each in by_decision.items()}
 
 
 def executed_macs(model: keras.Model, decisions: Mapping[str, np.ndarray], count: int) -> np.ndarray:

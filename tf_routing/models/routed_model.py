@@ -146,8 +146,8 @@ class RoutedModel(Step, keras.Model):
         for block in execution.gated_blocks(self):
             block.execution, block.method = execution_, method
             block.supports_jit = execution.supports_jit(execution_)
-        if execution.gated_blocks(self) and not execution.supports_jit(execution_):
-            self.jit_compile = False
+            if not block.supports_jit:
+                self.jit_compile = False
         # Compiled steps hold what was set when they were traced.
         self.train_function = self.test_function = self.predict_function = None
         for part in ("_reader", "_decider"):
