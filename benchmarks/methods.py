@@ -4,7 +4,7 @@
 
 Writes the rows of this kind of machine (with or without AVX-512) in tf_routing/execution/measured.json; the rows of
 the other kind stay. Networks are DMNN-50s of one, two and four sub-blocks per block, for images of 224 and of 32
-pixels, calibrated to a rate of 0.5.
+pixels, calibrated to a rate of 0.5; with one sub-block and 32 pixels a DRN ResNet-110.
 """
 
 import argparse
@@ -14,7 +14,7 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
-from networks import SIZE, SMALL, calibrated, photographs, runner
+from networks import SIZE, SMALL, calibrated, calibrated_to_skip, photographs, runner
 from skipping import hardware
 from workers import Setting, Worker
 
@@ -34,9 +34,10 @@ def load(sub_blocks: int, size: int) -> dict[str, Any]:
     from tf_routing import fold_batch_norm, zoo
 
     images = photographs(size)
-    static = zoo.get("resnet50" if size == SIZE else "resnet50_cifar")
+    skips = (sub_blocks, size) == (1, SMALL)
+    static = zoo.get("resnet110" if skips else "resnet50" if size == SIZE else "resnet50_cifar")
     networks = {REFERENCE: runner(fold_batch_norm(static), images, "whole")}
-    gated = calibrated(sub_blocks, RATE, images)
+    gated = calibrated_to_skip(RATE, images) if skips else calibrated(sub_blocks, RATE, images)
     networks |= {f"{method} {way}": runner(gated, images, way, method) for method, way in WAYS}
     return networks
 

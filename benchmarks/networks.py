@@ -46,9 +46,34 @@ def calibrated(sub_blocks: int, rate: float, images: np.ndarray) -> Any:
     return tf_routing.fold_batch_norm(model)
 
 
+def calibrated_to_skip(rate: float, images: np.ndarray) -> Any:
+    """Returns a DRN ResNet-110 with random weights, whose routers run each block for a share of the images."""
+    import keras
+
+    import tf_routing
+    from tf_routing import zoo
+
+    keras.utils.set_random_seed(SEED)
+    model = zoo.get("drn_resnet110")
+    tf_routing.calibrate(model, images, rate=rate)
+    return tf_routing.fold_batch_norm(model)
+
+
 def executed_share(model: Any, images: np.ndarray) -> float:
     """Returns the mean executed MACs of a network as a share of ResNet-50's."""
     return float(np.mean(model.cost(images))) / _resnet50().static_cost
+
+
+def shortened(model: Any, images: np.ndarray) -> Any:
+    """Returns the static CIFAR ResNet whose MACs are nearest to those that a skipping one executes on average."""
+    from tf_routing import fold_batch_norm
+    from tf_routing.zoo.cifar_resnet import build
+
+    executed = float(np.mean(model.cost(images)))
+    shape = {**_SHAPE, "classes": 10, "input_shape": (SMALL, SMALL, 3)}
+    del shape["stage_blocks"]
+    depths = [build(**shape, stack_blocks=n, name=f"resnet{6 * n + 2}") for n in range(3, 18)]
+    return fold_batch_norm(min(depths, key=lambda net: abs(net.static_cost - executed)))
 
 
 def _resnet50() -> Any:

@@ -1,29 +1,53 @@
-"""Does skipping save time? DMNN-50 against the static networks that a user would deploy instead.
+"""Does skipping save time? Networks that skip against the static networks that a user would deploy instead.
 
     python benchmarks/skipping.py --output benchmarks/skipping.json
 
-Every network runs every way (the batch whole, in chunks, each image on a thread) under every setting for a few rounds;
-then each goes on with its own best one. Ratios are medians over rounds, in which all networks run one after the other
-on the same photographs. Needs the dataset imagenette224/subset in TFDS_DATA_DIR.
+DMNN-50 on photographs of 224 pixels against ResNet-50, DRN ResNet-110 on images of 32 pixels against ResNet-110, and
+each against a static network of the MACs that it executes. Every network runs every way (the batch whole, in chunks,
+each image on a thread) under every setting for a few rounds; those near the best go on, and the best of these counts.
+Ratios are medians over rounds, in which all networks run one after the other on the same images. Needs the datasets
+imagenette224/subset and cifar100 in TFDS_DATA_DIR.
 """
 
 import argparse
+import json
 import os
 import platform
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from networks import calibrated, executed_share, has_torch, photographs, runner, slimmed, torch_runner
+from networks import (
+    SMALL,
+    calibrated,
+    calibrated_to_skip,
+    executed_share,
+    has_torch,
+    photographs,
+    runner,
+    shortened,
+    slimmed,
+    torch_runner,
+)
 from workers import Setting, Worker
 
-from tf_routing.execution.choice import CHUNK, has_avx512
 from tf_routing.train.run_record import versions, write_json
 from tf_routing.train.timing import Timing, median_ratio, median_seconds
 
-RATES, BATCHES, REFERENCE, TORCH = (0.5, 0.7), (1, 8, 32), "resnet50", "torchvision.models.resnet50"
-_SCREENING, _WARM_UP = 2, 1
+TORCH = "torchvision.models.resnet50"
+_SCREENING, _WARM_UP, _NEAR = 2, 1, 1.15
+
+
+class Contest(NamedTuple):
+    """Networks that are compared, the first of which the others are measured by."""
+
+    networks: tuple[str, ...]
+    batches: tuple[int, ...]
+    build: Callable[[], dict[str, Any]]
+    image_size: int
+    by_image: bool = True
 
 
 class Side(NamedTuple):
@@ -37,23 +61,59 @@ class Side(NamedTuple):
         return self.worker.time(f"{network}, {self.way}", batch, number)
 
 
-def load_keras(ways: tuple[str, ...]) -> dict[str, Any]:
-    """Builds the Keras networks of one worker, once per way."""
+def build_split() -> dict[str, Any]:
+    """Builds the networks for photographs."""
     import keras
 
     from tf_routing import fold_batch_norm, zoo
 
     images = photographs()
-    networks = {REFERENCE: fold_batch_norm(zoo.get("resnet50"))}
+    networks = {"resnet50": fold_batch_norm(zoo.get("resnet50"))}
     networks["keras.applications.ResNet50"] = fold_batch_norm(keras.applications.ResNet50(weights=None))
-    for rate in RATES:
+    for rate in (0.5, 0.7):
         networks[f"dmnn50_n2 at {rate}"] = gated = calibrated(2, rate, images)
         networks[f"static of the same MACs as {rate}"] = slimmed(executed_share(gated, images))
+    return networks
+
+
+def build_skipping() -> dict[str, Any]:
+    """Builds the networks for small images."""
+    from tf_routing import fold_batch_norm, zoo
+
+    images = photographs(SMALL)
+    networks = {"resnet110": fold_batch_norm(zoo.get("resnet110"))}
+    for rate in (0.3, 0.5):
+        networks[f"drn_resnet110 at {rate}"] = gated = calibrated_to_skip(rate, images)
+        networks[f"static of the same MACs as {rate}"] = shortened(gated, images)
+    return networks
+
+
+def _beside(name: str, *rates: float) -> tuple[str, ...]:
+    return tuple(each.format(rate) for rate in rates for each in (f"{name} at {{}}", "static of the same MACs as {}"))
+
+
+CONTESTS = {
+    "dmnn50": Contest(
+        ("resnet50", "keras.applications.ResNet50", *_beside("dmnn50_n2", 0.5, 0.7)), (1, 8, 32), build_split, 224
+    ),
+    "drn_resnet110": Contest(
+        ("resnet110", *_beside("drn_resnet110", 0.3, 0.5)), (1, 32, 128), build_skipping, SMALL, by_image=False
+    ),
+}
+
+
+def load_keras(contest: str, ways: tuple[str, ...]) -> dict[str, Any]:
+    """Builds the Keras networks of one worker, once per way."""
+    images = photographs(CONTESTS[contest].image_size)
+    networks = CONTESTS[contest].build()
     return {f"{name}, {way}": runner(model, images, way) for name, model in networks.items() for way in ways}
 
 
 def load_torch() -> dict[str, Any]:
     """Builds the network of the PyTorch worker."""
+    # Before TensorFlow, which reads the photographs: the other way round the two end the process.
+    import torchvision  # noqa: F401
+
     return {f"{TORCH}, whole": torch_runner(photographs())}
 
 
@@ -61,77 +121,95 @@ def main() -> None:
     """Measures, prints and writes."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=15, help="rounds that count")
+    parser.add_argument("--contests", nargs="+", choices=list(CONTESTS), default=list(CONTESTS), help="what to measure")
+    parser.add_argument("--batches", type=int, nargs="+", help="batch sizes to measure anew, all where not given")
     parser.add_argument("--output", default="benchmarks/skipping.json")
     arguments = parser.parse_args()
-    cores = os.cpu_count() or 1
+    output = Path(arguments.output)
+    results = json.loads(output.read_text("utf-8")) if output.exists() else {}
+    for contest in arguments.contests:
+        batches = arguments.batches or CONTESTS[contest].batches
+        kept = [row for row in results.get(contest, {}).get("rows", []) if row["batch"] not in batches]
+        rows = sorted([*kept, *_contest_rows(contest, batches, arguments.rounds)], key=lambda row: row["batch"])
+        results[contest] = {"hardware": hardware(), "rows": rows}
+        write_json(output, results)
+
+
+def _contest_rows(contest: str, batches: Sequence[int], rounds: int) -> list[dict[str, Any]]:
+    # Not at the top, and so in the others below: each worker imports this file, and Keras must not come before PyTorch.
+    from tf_routing.execution.choice import has_avx512
+
+    found = CONTESTS[contest]
     ways = {Setting(onednn, 0, 0): ("whole", "chunks") for onednn in (0, 1)}
-    ways[Setting(int(has_avx512()), cores, 1)] = ("images",)
-    workers = {Worker(setting, partial(load_keras, own)): own for setting, own in ways.items()}
-    sides = {name: [Side(worker, way) for worker, own in workers.items() for way in own] for name in _keras_names()}
-    if has_torch():
+    if found.by_image:
+        ways[Setting(int(has_avx512()), os.cpu_count() or 1, 1)] = ("images",)
+    workers = {Worker(setting, partial(load_keras, contest, own)): own for setting, own in ways.items()}
+    sides = {name: [Side(worker, way) for worker, own in workers.items() for way in own] for name in found.networks}
+    if contest == "dmnn50" and has_torch():
         workers[torch := Worker(Setting(0, 0, 0), load_torch)] = ("whole",)
         sides[TORCH] = [Side(torch, "whole")]
-    rows = [row for batch in BATCHES for row in _measured(sides, batch, arguments.rounds)]
+    rows = [row for batch in batches for row in _measured(sides, batch, rounds, found.networks[0])]
     for worker in workers:
         worker.close()
-    write_json(Path(arguments.output), {"hardware": hardware(), "rounds": arguments.rounds, "rows": rows})
+    return rows
 
 
-def _keras_names() -> list[str]:
-    gated = [name.format(rate) for rate in RATES for name in ("dmnn50_n2 at {}", "static of the same MACs as {}")]
-    return [REFERENCE, "keras.applications.ResNet50", *gated]
-
-
-def _measured(sides: dict[str, list[Side]], batch: int, rounds: int) -> list[dict[str, Any]]:
-    best = _best_sides(sides, batch)
-    times: dict[str, list[Timing]] = {name: [] for name in best}
+def _measured(sides: dict[str, list[Side]], batch: int, rounds: int, reference: str) -> list[dict[str, Any]]:
+    contenders = {name: _contenders(name, own, batch) for name, own in sides.items()}
+    times: dict[str, dict[Side, list[Timing]]] = {name: {side: [] for side in own} for name, own in contenders.items()}
     for number in range(rounds):
-        for name, side in best.items():
-            times[name].append(side.time(name, batch, number))
-    rows = [_row(name, batch, times, side) for name, side in best.items()]
+        for name, own in contenders.items():
+            for side in own:
+                times[name][side].append(side.time(name, batch, number))
+    best = {name: min(own, key=lambda side: median_seconds(times[name][side])) for name, own in contenders.items()}
+    own_times = {name: times[name][side] for name, side in best.items()}
+    rows = [{**_row(name, batch, own_times, side, reference), "rounds": rounds} for name, side in best.items()]
     for row in rows:
         print(
-            f"batch {batch:2}  {row['network']:34} {row['milliseconds_per_image']:7.1f} ms  {row['wall_ratio']:.2f} of "
+            f"batch {batch:3}  {row['network']:34} {row['milliseconds_per_image']:7.1f} ms  {row['wall_ratio']:.2f} of "
             f"the time, {row['processor_ratio']:.2f} of the work  {row['way']}, {row['setting']}",
             flush=True,
         )
     return rows
 
 
-def _best_sides(sides: dict[str, list[Side]], batch: int) -> dict[str, Side]:
+def _contenders(name: str, sides: list[Side], batch: int) -> list[Side]:
+    """The sides that a few rounds do not rule out: these are too few to tell near ones apart."""
     # A batch of one has one way; images by themselves and small chunks are for larger ones.
-    screened = {
-        name: {side: [] for side in own if _differs(side.way, batch) or len(own) == 1} for name, own in sides.items()
-    }
+    times: dict[Side, list[Timing]] = {side: [] for side in sides if _differs(side.way, batch) or len(sides) == 1}
     for number in range(_WARM_UP + _SCREENING):
-        for name, times in screened.items():
-            for side, own in times.items():
-                timing = side.time(name, batch, number)
-                own.extend([timing] if number >= _WARM_UP else [])
-    return {name: min(times, key=lambda side: median_seconds(times[side])) for name, times in screened.items()}
+        for side, own in times.items():
+            timing = side.time(name, batch, number)
+            own.extend([timing] if number >= _WARM_UP else [])
+    medians = {side: median_seconds(own) for side, own in times.items()}
+    return [side for side, median in medians.items() if median <= _NEAR * min(medians.values())]
 
 
 def _differs(way: str, batch: int) -> bool:
+    from tf_routing.execution.choice import CHUNK
+
     return {"whole": True, "chunks": batch > CHUNK, "images": batch > 1}[way]
 
 
-def _row(name: str, batch: int, times: dict[str, list[Timing]], side: Side) -> dict[str, Any]:
-    own, reference = times[name], times[REFERENCE]
-    ratios = [one.wall / other.wall for one, other in zip(own, reference, strict=True)]
+def _row(name: str, batch: int, times: dict[str, list[Timing]], side: Side, reference: str) -> dict[str, Any]:
+    own, other = times[name], times[reference]
+    ratios = [one.wall / each.wall for one, each in zip(own, other, strict=True)]
     return {
         "network": name,
         "batch": batch,
         "way": side.way,
         "setting": str(side.worker.setting),
         "milliseconds_per_image": round(1e3 * median_seconds(own) / batch, 2),
-        "wall_ratio": round(median_ratio(own, reference), 3),
-        "processor_ratio": round(median_ratio(own, reference, "processor"), 3),
+        "wall_ratio": round(median_ratio(own, other), 3),
+        "processor_ratio": round(median_ratio(own, other, "processor"), 3),
         "wall_quartiles": [round(float(each), 3) for each in np.quantile(ratios, (0.25, 0.75))],
     }
 
 
 def hardware() -> dict[str, Any]:
     """Returns what the numbers were measured on and with."""
+    from tf_routing.execution.choice import has_avx512
+
     lines = Path("/proc/cpuinfo").read_text("utf-8").splitlines() if Path("/proc/cpuinfo").exists() else []
     models = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
     processor = models[0] if models else platform.processor()

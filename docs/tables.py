@@ -8,7 +8,7 @@ from typing import Any
 
 from tf_routing import zoo
 from tf_routing.files import whole_file
-from tf_routing.zoo.cards import ReportedRow, read_data
+from tf_routing.zoo.cards import ReportedRow, read_data, shown_arguments
 
 README = Path(__file__).parent.parent / "README.md"
 SKIPPING = Path(__file__).parent.parent / "benchmarks" / "skipping.json"
@@ -58,21 +58,23 @@ def _reported_error(row: ReportedRow) -> str:
 
 
 def _skipping_table() -> str:
-    measured = json.loads(SKIPPING.read_text("utf-8")) if SKIPPING.exists() else {"rows": []}
-    batches = sorted({row["batch"] for row in measured["rows"]})
+    contests = json.loads(SKIPPING.read_text("utf-8")) if SKIPPING.exists() else {}
+    return "\n".join(_contest_table(contest["rows"]) for contest in contests.values()) or "Nothing yet.\n"
+
+
+def _contest_table(measured: list[dict[str, Any]]) -> str:
+    """Time per image, as a share of the first network's, and the share of its processor time."""
+    batches = sorted({row["batch"] for row in measured})
     ratios: dict[str, dict[int, str]] = {}
-    for row in measured["rows"]:
-        shown = f"{row['milliseconds_per_image']:.1f} ms ({row['wall_ratio']:.2f})"
+    for row in measured:
+        shown = f"{row['milliseconds_per_image']:.1f} ms ({row['wall_ratio']:.2f}; {row['processor_ratio']:.2f})"
         ratios.setdefault(row["network"], {})[row["batch"]] = shown
     headings = ["network", *(f"batch {batch}" for batch in batches)]
-    rows = [[network, *(own[batch] for batch in batches)] for network, own in ratios.items()]
-    return (
-        "Time per image, and as a share of `resnet50`'s:\n\n" + _markdown(headings, rows) if rows else "Nothing yet.\n"
-    )
+    return _markdown(headings, [[network, *(own[batch] for batch in batches)] for network, own in ratios.items()])
 
 
 def _measured_table() -> str:
-    headings = ["name", "dataset", "recipe", "width", "epochs", "seed", "test accuracy", "minutes"]
+    headings = ["name", "arguments", "dataset", "recipe", "width", "epochs", "seed", "test accuracy", "minutes"]
     rows = [[_shown(run, heading) for heading in headings] for run in read_data("measured.json")]
     return _markdown(headings, rows) if rows else "Nothing yet.\n"
 
@@ -80,6 +82,7 @@ def _measured_table() -> str:
 def _shown(run: dict[str, Any], heading: str) -> str:
     special = {
         "name": lambda: f"`{run['model']}`",
+        "arguments": lambda: shown_arguments(run),
         "test accuracy": lambda: f"{run['accuracy']:.4f}",
         "width": lambda: f"x {run['model_arguments']['width_multiplier']}",
         "minutes": lambda: f"{run['seconds'] / 60:.1f}",
