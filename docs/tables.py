@@ -46,13 +46,18 @@ def _reported_error(row: ReportedRow) -> str:
     """The error on the paper's first dataset, after its longest schedule, at its largest rate, of one crop."""
     data = {
         1000: "ImageNet",
+        200: "Tiny-ImageNet",
         100: "100 classes of ImageNet" if row.input_shape[0] == 224 else "CIFAR-100",
         10: "CIFAR-10",
     }
     if row.operating_points:
         last = row.operating_points[-1]
         return f"{last['error']:.2f} ({data[row.classes]}, rate {last['rate']})"
-    names = list(row.error_percent)
+    # Rows of a comparison hold what stands beside the network too.
+    names = ["drn"] if "drn" in row.error_percent else list(row.error_percent)
+    if isinstance(row.executed_blocks, dict):
+        blocks = row.executed_blocks[names[0]]
+        return f"{row.error_percent[names[0]]:.2f} ({data[row.classes]}, {blocks} blocks executed)"
     first = [name for name in names if name.split("_")[0] == names[0].split("_")[0] and "10crop" not in name]
     return f"{row.error_percent[first[-1]]:.2f} ({data[row.classes]})" if first else "-"
 

@@ -20,3 +20,25 @@ def layer_calls(model: keras.Model) -> list[Any]:
     # Not the operations, which Keras lists publicly: a layer that is called twice runs twice.
     by_depth = graph._nodes_by_depth
     return [call for depth in sorted(by_depth, reverse=True) for call in by_depth[depth]]
+
+
+def deciding_layers(model: keras.Model) -> list[Any]:
+    """Returns the layers of a functional model that do nothing but decide, in order of depth.
+
+    These are the layers with a decision, and those whose outputs only such layers read.
+    """
+    calls = layer_calls(model)
+    readers: dict[int, list[Any]] = {}
+    for call in calls:
+        for tensor in call.input_tensors:
+            readers.setdefault(id(tensor), []).append(call.operation)
+    deciding: dict[Any, bool] = {}
+    for call in reversed(calls):
+        own = [reader for tensor in call.output_tensors for reader in readers.get(id(tensor), [])]
+        # A layer that is called several times, along the depth, reads itself.
+        others = [reader for reader in own if reader is not call.operation]
+        decides = bool(own) and all(deciding[reader] for reader in others)
+        deciding[call.operation] = hasattr(call.operation, "decision") or (
+            decides and deciding.get(call.operation, True)
+        )
+    return [operation for operation in dict.fromkeys(call.operation for call in calls) if deciding[operation]]

@@ -46,7 +46,10 @@ class LayerSubject(NamedTuple):
         # Every pattern of two switches once.
         patterns = np.arange(BATCH)[:, None] >> np.arange(2) & 1
         drawn = [random.normal(size=(BATCH, *shape)) for shape in self.inputs]
-        return [(patterns if i in self.switches else each).astype("float32") for i, each in enumerate(drawn)]
+        return [
+            (patterns[:, : shape[0]] if i in self.switches else each).astype("float32")
+            for i, (shape, each) in enumerate(zip(self.inputs, drawn, strict=True))
+        ]
 
     def call(self, layer: keras.layers.Layer, tensors: list[Any]) -> list[Any]:
         """Calls a layer on one tensor for each input, and returns all that it returns."""
@@ -66,6 +69,12 @@ def _split(shortcut: str | None = None, filters: int = 4, strides: int = 1) -> d
 
     parts = {"sub_blocks": [part("sub_block_1"), part("sub_block_2")]}
     return {**parts, "shortcut": part("shortcut") if shortcut == "projection" else shortcut}
+
+
+def _skip(shortcut: str = "identity", filters: int = 4, strides: int = 1) -> dict[str, Any]:
+    """Returns the parts of a skip block: one of the sub-blocks of a split block, and a shortcut."""
+    parts = _split(shortcut, filters, strides)
+    return {"branch": parts["sub_blocks"][0], "shortcut": parts["shortcut"]}
 
 
 LAYERS: dict[str, LayerSubject] = {
@@ -105,6 +114,20 @@ LAYERS: dict[str, LayerSubject] = {
     "identity_shortcut_no_padding": LayerSubject(
         "IdentityShortcut", {"filters": 4, "strides": 3}, (_MAPS,), ((2, 3, 4),)
     ),
+    "kept_blocks_distributed": LayerSubject(
+        "KeptBlocks", {"rule": "distributed", "stage_blocks": [2, 1], "keep": 2}, (_VECTOR,), ((1,),) * 3
+    ),
+    "router_memory_first": LayerSubject("RouterMemory", {"units": 3}, (_VECTOR,), ((2,), (6,))),
+    "router_memory_next": LayerSubject(
+        "RouterMemory", {"units": 3, "init_open_rate": 0.7}, (_VECTOR, (6,)), ((2,), (6,)), separate=True
+    ),
+    "skip_block_identity": LayerSubject("SkipBlock", {}, (_MAPS, (1,)), (_MAPS,), _skip, True, (1,)),
+    "skip_block_projection": LayerSubject(
+        "SkipBlock", {}, (_MAPS, (1,)), ((3, 4, 5),), partial(_skip, "projection", 5, 2), True, (1,)
+    ),
+    "skip_router_linear": LayerSubject("SkipRouter", {"init_open_rate": 0.6}, (_MAPS,), ((1,),)),
+    "skip_router_conv": LayerSubject("SkipRouter", {"kind": "conv"}, (_MAPS,), ((1,),)),
+    "skip_router_recurrent": LayerSubject("SkipRouter", {"kind": "recurrent", "beta": 5.0}, ((2,),), ((1,),)),
     "split_block_identity": LayerSubject(
         "SplitBlock", {"activation": "relu"}, (_MAPS, (2,)), (_MAPS,), partial(_split, "identity"), True, (1,)
     ),
@@ -143,6 +166,9 @@ MODELS: dict[str, dict[str, Any]] = {
         *("mobilenetv2", "mobilenetv2_140", "resnet50_cifar"),
         *("dmnn50_n2", "dmnn50_n3", "dmnn50_n4", "dmnn101_n2", "dmnn_mobilenetv2_n2", "dmnn_mobilenetv2_140_n2"),
         *("dmnn50_cifar_n2", "dmnn50_cifar_n4"),
+        *("resnet32", "resnet44", "resnet56", "resnet74"),
+        *("drn_resnet32", "drn_resnet44", "drn_resnet56", "drn_resnet74", "drn_resnet110"),
+        "drn_resnet50_tinyimagenet",
     )
 }
 
@@ -156,12 +182,16 @@ LEFT_OUT: dict[str, str] = {
     "dmnn50_n4": "dmnn50_n2 with twice the sub-blocks per block, from the same builder",
     "dmnn101_n2": "dmnn50_n2 with twice the blocks, from the same builder",
     "dmnn_mobilenetv2_140_n2": "dmnn_mobilenetv2_n2 with wider layers, from the same builder",
+    **dict.fromkeys(("resnet32", "resnet44", "resnet56", "resnet74"), "resnet20 with more blocks, same builder"),
+    **dict.fromkeys(
+        ("drn_resnet44", "drn_resnet56", "drn_resnet74", "drn_resnet110"), "drn_resnet32 with more blocks, same builder"
+    ),
     "dmnn50_cifar_n4": "dmnn50_cifar_n2 with twice the sub-blocks per block, from the same builder",
 }
 """Names that only `test_builds.py` runs, with the reason."""
 
 TRAINED = [name for name in MODELS if name not in LEFT_OUT]
-GATED = [name for name in TRAINED if name.startswith("dmnn")]
+GATED = [name for name in TRAINED if name.startswith(("dmnn", "drn"))]
 """Names whose images choose what runs."""
 
 
@@ -210,6 +240,11 @@ def rich_model() -> models.RoutedModel:
     switches, _ = layers.Controller(2, init_open_rate=0.7, name="controller")(maps)
     parts = [_part(maps, f"sub_block_{number}") for number in (1, 2)]
     maps = layers.SplitBlock(parts, "identity", "relu", name="split_block")(maps, switches)
+    scores, _ = layers.RouterMemory(3, name="memory")(keras.layers.GlobalAveragePooling2D(name="summary")(maps))
+    decision = layers.SkipRouter("recurrent", name="router")(scores)
+    maps = layers.SkipBlock(_part(maps, "branch"), name="skip_block")(maps, decision)
+    kept = layers.KeptBlocks("first", [1], keep=1, name="kept_blocks")(image)
+    maps = layers.SkipBlock(_part(maps, "kept"), name="kept_block")(maps, kept[0])
     gate = layers.Gate(3, name="gate")(maps)
     vector = keras.layers.Concatenate(name="joined")([keras.layers.GlobalAveragePooling2D(name="pool")(maps), gate])
     return models.RoutedModel(image, keras.layers.Dense(CLASSES, "softmax", name="head")(vector), name="rich")

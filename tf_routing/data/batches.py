@@ -22,21 +22,24 @@ def training_batches(
     first_epoch: int = 0,
     shift: int = 0,
     mirror: bool = False,
+    copies: int = 1,
 ) -> Any:
     """Returns shuffled, augmented batches of all epochs in a row.
 
     The order of an epoch and what happens to its images depend on the seed and the epoch's number alone, so a run
     that continues sees what an uninterrupted one would have seen. The last images that do not fill a batch are left
-    out, other ones each epoch.
+    out, other ones each epoch. With `copies` a batch holds that many neighbouring rows of each of its images, each
+    augmented by itself.
 
     Args:
         image_set: Images and labels, in memory or in files; the latter with a size, see `ImageStream.sized`.
-        batch_size: Integer, at most the number of images.
+        batch_size: Integer, rows of a batch: a multiple of `copies`, with at most as many images as there are.
         seed: Integer.
         epochs: Integer, number of the last epoch.
         first_epoch: Integer, epochs already done.
         shift: Integer, pixels; see `shift_and_mirror`.
         mirror: Boolean; see `shift_and_mirror`.
+        copies: Integer, copies of each image.
 
     Returns:
         A `tf.data.Dataset` of pairs: float images in [0, 1] and class indices.
@@ -44,15 +47,14 @@ def training_batches(
     Raises:
         ValueError: If a batch is larger than the set, or its images have no size yet.
     """
-    count = image_set.image_count
-    positive_integer("batch_size", batch_size)
-    if batch_size > count:
-        raise ValueError(f"`batch_size` must be at most {count}, the images there are. Received: {batch_size}")
+    if steps_per_epoch(image_set, batch_size, copies) == 0:
+        most = image_set.image_count * copies
+        raise ValueError(f"`batch_size` must be at most {most} for the images there are. Received: {batch_size}")
+    epochs_range = range(first_epoch, epochs)
+    arguments = (batch_size // copies, seed, epochs_range, shift, mirror, copies)
     if isinstance(image_set, ImageStream):
-        return _untuned(
-            stream_training_batches(_sized(image_set), batch_size, seed, epochs, first_epoch, shift, mirror)
-        )
-    return _untuned(set_training_batches(image_set, batch_size, seed, epochs, first_epoch, shift, mirror))
+        return _untuned(stream_training_batches(_sized(image_set), *arguments))
+    return _untuned(set_training_batches(image_set, *arguments))
 
 
 def evaluation_batches(image_set: ImageSet | ImageStream, batch_size: int) -> Any:
@@ -69,9 +71,13 @@ def first_images(image_set: ImageSet | ImageStream, count: int) -> tuple[np.ndar
     return next(_untuned(images).as_numpy_iterator())
 
 
-def steps_per_epoch(image_set: ImageSet | ImageStream, batch_size: int) -> int:
-    """Returns the number of full batches in an epoch."""
-    return image_set.image_count // batch_size
+def steps_per_epoch(image_set: ImageSet | ImageStream, batch_size: int, copies: int = 1) -> int:
+    """Returns the number of full batches in an epoch, which shows each image once, in `copies` copies."""
+    positive_integer("batch_size", batch_size)
+    positive_integer("copies", copies)
+    if batch_size % copies:
+        raise ValueError(f"`batch_size` must be a multiple of copies={copies}. Received: batch_size={batch_size}")
+    return image_set.image_count // (batch_size // copies)
 
 
 def _sized(stream: ImageStream) -> ImageStream:

@@ -60,7 +60,7 @@ class Dataset(NamedTuple):
         return self.train.channel_statistics()
 
 
-_FROM_TFDS = {"cifar10": True, "cifar100": True, "mnist": False}
+_FROM_TFDS = {"cifar10": True, "cifar100": True, "mnist": False, "svhn_cropped": False}
 
 
 def list_datasets() -> list[str]:
@@ -73,11 +73,11 @@ def load(name: str, data_dir: str | None = None) -> Dataset:
 
     Args:
         name: `"digits"` (scikit-learn's handwritten digits, resized to 32x32x3; no download), `"cifar10"`,
-            `"cifar100"` (fine labels) or `"mnist"`, the last three prepared by TensorFlow Datasets: these come as
-            arrays. Or any other image set that is prepared in the folder, as `"name"`, `"name/config"` or
-            `"name/config:version"`, for example `"imagenet2012"`: it is read as needed, by `image` and `label`, and
-            needs a size, see `Dataset.sized`. Its test images are its split `test`, or `validation` where that one is
-            missing or has no labels.
+            `"cifar100"` (fine labels), `"mnist"` or `"svhn_cropped"`, all but the first prepared by TensorFlow
+            Datasets: these come as arrays. Or any other image set that is prepared in the folder, as `"name"`,
+            `"name/config"` or `"name/config:version"`, for example `"imagenet2012"`: it is read as needed, by `image`
+            and `label`, and needs a size, see `Dataset.sized`. Its test images are its split `test`, or `validation`
+            where that one is missing or has no labels.
         data_dir: Folder of TensorFlow Datasets; `TFDS_DATA_DIR` or its default folder where not given.
 
     Returns:

@@ -9,27 +9,28 @@ from tf_routing.data.image_set import ImageSet
 
 
 def set_training_batches(
-    image_set: ImageSet, batch_size: int, seed: int, epochs: int, first_epoch: int, shift: int, mirror: bool
+    image_set: ImageSet, batch_images: int, seed: int, epochs: range, shift: int, mirror: bool, copies: int
 ) -> Any:
     """Returns shuffled, augmented batches of all epochs in a row; see `training_batches`."""
     images, labels = tf.constant(image_set.images), tf.constant(image_set.labels)
     count = image_set.image_count
-    steps = count // batch_size
+    steps = count // batch_images
 
     def epoch_indices(epoch: Any) -> Any:
         """The steps of an epoch with the indices of their images."""
         order = tf.argsort(tf.random.stateless_uniform((count,), tf.stack([tf.cast(seed, tf.int64), epoch])))
-        batches = tf.data.Dataset.from_tensor_slices(order).batch(batch_size, drop_remainder=True)
+        batches = tf.data.Dataset.from_tensor_slices(order).batch(batch_images, drop_remainder=True)
         return tf.data.Dataset.zip((tf.data.Dataset.range(epoch * steps, (epoch + 1) * steps), batches))
 
     def prepared(step: Any, indices: Any) -> tuple[Any, Any]:
         """One augmented batch."""
         # A stream of its own: the order of the images must not repeat in how they are shifted.
         stream = tf.stack([tf.cast(seed, tf.int64) ^ 0x5EED, step])
+        indices = tf.repeat(indices, copies)
         chosen = shift_and_mirror(tf.gather(images, indices), shift, mirror, stream)
         return tf.cast(chosen, tf.float32) / 255, tf.gather(labels, indices)
 
-    order = tf.data.Dataset.range(first_epoch, epochs).flat_map(epoch_indices)
+    order = tf.data.Dataset.range(epochs.start, epochs.stop).flat_map(epoch_indices)
     return order.map(prepared, num_parallel_calls=2, deterministic=True).prefetch(4)
 
 

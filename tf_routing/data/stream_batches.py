@@ -17,12 +17,12 @@ _FEATURES = {"image": tf.io.FixedLenFeature((), tf.string), "label": tf.io.Fixed
 
 
 def stream_training_batches(
-    stream: ImageStream, batch_size: int, seed: int, epochs: int, first_epoch: int, shift: int, mirror: bool
+    stream: ImageStream, batch_images: int, seed: int, epochs: range, shift: int, mirror: bool, copies: int
 ) -> Any:
     """Returns shuffled, augmented batches of all epochs in a row; see `training_batches`."""
-    steps = stream.image_count // batch_size
+    steps = stream.image_count // batch_images
     # Whole batches of each epoch only, so that a batch never mixes two epochs.
-    epoch_size = steps * batch_size
+    epoch_size = steps * batch_images
     seed = tf.cast(seed, tf.int64)
 
     def augmented(step: Any, batch: tuple[Any, Any]) -> tuple[Any, Any]:
@@ -30,11 +30,14 @@ def stream_training_batches(
         images, labels = batch
         return shift_and_mirror(images, shift, mirror, tf.stack([seed ^ 0x5EED, step])), labels
 
-    records = tf.data.Dataset.range(first_epoch, epochs).flat_map(
+    records = tf.data.Dataset.range(epochs.start, epochs.stop).flat_map(
         lambda epoch: _shuffled_records(stream, tf.stack([seed, epoch])).take(epoch_size)
     )
-    images = _training_views(stream, records.enumerate(first_epoch * epoch_size), seed)
-    batches = images.batch(batch_size, drop_remainder=True).enumerate(first_epoch * steps)
+    if copies > 1:
+        # Neighbours, each numbered and so cropped by itself.
+        records = records.flat_map(lambda record: tf.data.Dataset.from_tensors(record).repeat(copies))
+    images = _training_views(stream, records.enumerate(epochs.start * epoch_size * copies), seed)
+    batches = images.batch(batch_images * copies, drop_remainder=True).enumerate(epochs.start * steps)
     return batches.map(augmented, num_parallel_calls=1, deterministic=True).prefetch(2)
 
 

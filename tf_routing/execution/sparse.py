@@ -79,12 +79,16 @@ def _by_rows(parts: _Parts, inputs: Any, is_open: Any) -> Any:
 
 def _by_finished_rows(parts: _Parts, inputs: Any, is_open: Any) -> Any:
     """The rows that chose the only part are finished apart and replace what the others get."""
-    rows, rest = tf.where(is_open[:, 0]), parts.finished(inputs, [])
-    return tf.cond(
-        tf.size(rows) > 0,
-        lambda: tf.tensor_scatter_nd_update(rest, rows, parts.finished(tf.gather(inputs, rows[:, 0]), [0])),
-        lambda: rest,
-    )
+    rows, shortcut = tf.where(is_open[:, 0]), parts.shortcut(inputs)
+    rest = parts.block.finish(inputs, shortcut)
+
+    def updated() -> Any:
+        """All rows, those that chose the part finished with it."""
+        own = tf.gather(inputs, rows[:, 0])
+        terms = [*(tf.gather(term, rows[:, 0]) for term in shortcut), parts.functions[0](own)]
+        return tf.tensor_scatter_nd_update(rest, rows, parts.block.finish(own, terms))
+
+    return tf.cond(tf.size(rows) > 0, updated, lambda: rest)
 
 
 def _by_case(parts: _Parts, inputs: Any, is_open: Any) -> Any:

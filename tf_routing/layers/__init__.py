@@ -9,6 +9,10 @@ from tf_routing.layers.cross_stitch import CrossStitch
 from tf_routing.layers.gate import Gate
 from tf_routing.layers.grouped_conv import GroupedConv2D
 from tf_routing.layers.identity_shortcut import IdentityShortcut
+from tf_routing.layers.kept_blocks import KeptBlocks
+from tf_routing.layers.router_memory import RouterMemory
+from tf_routing.layers.skip_block import SkipBlock
+from tf_routing.layers.skip_router import SkipRouter
 from tf_routing.layers.split_block import SplitBlock
 from tf_routing.layers.squeeze_excite import SqueezeExcite
 
@@ -20,6 +24,10 @@ __all__ = [
     "Gate",
     "GroupedConv2D",
     "IdentityShortcut",
+    "KeptBlocks",
+    "RouterMemory",
+    "SkipBlock",
+    "SkipRouter",
     "SplitBlock",
     "SqueezeExcite",
 ]

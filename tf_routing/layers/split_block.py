@@ -1,17 +1,17 @@
 """A block divided into sub-blocks, each of which runs only for the samples that chose it."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import keras
 from keras import ops
 
-from tf_routing import execution
+from tf_routing.layers.switched_block import SwitchedBlock
 from tf_routing.validation import one_of
 
 
 @keras.saving.register_keras_serializable(package="tf_routing")
-class SplitBlock(keras.layers.Layer):
+class SplitBlock(SwitchedBlock):
     """Adds the outputs of the sub-blocks that are switched on to a shortcut.
 
     `activation(shortcut(inputs) + sum_n switches[:, n] * sub_blocks[n](inputs))`. In training every sub-block runs on
@@ -53,37 +53,8 @@ class SplitBlock(keras.layers.Layer):
         activation: Any = None,
         **kwargs: Any,
     ) -> None:
-        super().__init__(**kwargs)
-        shapes = {(part.input_shape, part.output_shape) for part in sub_blocks}
-        if len(shapes) != 1:
-            raise ValueError(
-                f"`sub_blocks` must be models of the same input and output shapes. Received: {sorted(shapes, key=str)}"
-            )
-        if not isinstance(shortcut, keras.Model):
-            one_of("shortcut", shortcut, ("identity", None))
-        self.sub_blocks, self.shortcut = list(sub_blocks), shortcut
-        self.activation = keras.activations.get(activation)
-        self.execution, self.method = "auto", "auto"
-        # Keras compiles with XLA on a GPU unless a layer says no.
-        self.supports_jit = execution.supports_jit(self.execution)
-        # Of the images that the whole model sees, which tells how best to run; the model sets it.
-        self.image_size = 224
-
-    def build(self, inputs_shape: Any, switches_shape: Any) -> None:
-        if switches_shape[-1] != len(self.sub_blocks):
-            raise ValueError(
-                f"SplitBlock of {len(self.sub_blocks)} sub-blocks takes as many switches. "
-                f"Received: switches.shape={tuple(switches_shape)}"
-            )
-
-    def call(self, inputs: Any, switches: Any, training: bool | None = None) -> Any:
-        return execution.execute(self, inputs, switches, training)
-
-    def shortcut_terms(self, inputs: Any, training: bool | None = None) -> list[Any]:
-        """Returns the shortcut's output in a list, which is empty where there is no shortcut."""
-        if self.shortcut is None:
-            return []
-        return [inputs if isinstance(self.shortcut, str) else self.shortcut(inputs, training=training)]
+        one_of("shortcut", shortcut if not isinstance(shortcut, keras.Model) else None, ("identity", None))
+        super().__init__(sub_blocks, shortcut, activation, **kwargs)
 
     def finish(self, inputs: Any, terms: Sequence[Any]) -> Any:
         """Returns the activated sum of `terms`, zeros where there are none; `inputs` tells how many samples."""
@@ -92,35 +63,7 @@ class SplitBlock(keras.layers.Layer):
             return self.activation(ops.zeros(shape, dtype=self.compute_dtype))
         return self.activation(sum(terms[1:], start=terms[0]))
 
-    @property
-    def output_map(self) -> tuple[int, ...]:
-        """The shape of one sample's output."""
-        return self.sub_blocks[0].output_shape[1:]
-
-    def compute_output_spec(self, inputs: Any, switches: Any, training: bool | None = None) -> Any:
-        return keras.KerasTensor((inputs.shape[0], *self.output_map), dtype=self.compute_dtype)
-
-    def rebuilt(self, transform: Callable[[keras.Model], keras.Model]) -> "SplitBlock":
-        """Returns a new block whose parts are `transform(part)`, of the same name and configuration."""
-        shortcut = transform(self.shortcut) if isinstance(self.shortcut, keras.Model) else self.shortcut
-        parts = [transform(part) for part in self.sub_blocks]
-        # The flag by argument: set later, it would overwrite those of the parts.
-        own = {"name": self.name, "dtype": self.dtype_policy, "trainable": self.trainable}
-        block = SplitBlock(parts, shortcut, self.activation, **own)
-        block.supports_jit = self.supports_jit
-        block.execution, block.method, block.image_size = self.execution, self.method, self.image_size
-        return block
-
-    def get_config(self) -> dict[str, Any]:
-        config = {
-            "sub_blocks": [keras.saving.serialize_keras_object(part) for part in self.sub_blocks],
-            "shortcut": keras.saving.serialize_keras_object(self.shortcut),
-            "activation": keras.activations.serialize(self.activation),
-        }
-        return {**super().get_config(), **config}
-
-    @classmethod
-    def from_config(cls, config: dict[str, Any]) -> "SplitBlock":
-        parts = [keras.saving.deserialize_keras_object(part) for part in config.pop("sub_blocks")]
-        shortcut = keras.saving.deserialize_keras_object(config.pop("shortcut"))
-        return cls(parts, shortcut, **config)
+    def weighted(self, inputs: Any, terms: Sequence[Any], outputs: Sequence[Any], weights: Sequence[Any]) -> Any:
+        """Returns the activated sum of the shortcut's output and the weighted ones of the sub-blocks."""
+        masked = [output * weight for output, weight in zip(outputs, weights, strict=True)]
+        return self.finish(inputs, [*terms, *masked])

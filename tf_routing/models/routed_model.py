@@ -1,5 +1,6 @@
 """The Keras model of every network in the zoo."""
 
+from collections.abc import Mapping
 from functools import cached_property
 from typing import Any
 
@@ -8,6 +9,7 @@ import numpy as np
 
 from tf_routing import cost, execution
 from tf_routing.models.decisions import decision_tensors, output_tensors
+from tf_routing.models.end_of_epoch import with_end_of_epoch
 from tf_routing.models.term_means import TermMeans
 from tf_routing.models.training_step import Step, replica_count
 from tf_routing.objectives.classification import Classification
@@ -171,6 +173,16 @@ class RoutedModel(Step, keras.Model):
         return self._terms.objective.variables if self._terms else []
 
     @property
+    def objective_state(self) -> list[Any]:
+        """What the objective adapts after each epoch; nothing trains it."""
+        return self._terms.objective.state if self._terms else []
+
+    def end_epoch(self, logs: Mapping[str, float]) -> None:
+        """Lets the objective adapt to the logs of an epoch; `fit` calls it, before other callbacks see the end."""
+        if self._terms is not None:
+            self._terms.objective.end_epoch(logs)
+
+    @property
     def has_objective(self) -> bool:
         """Whether the model was compiled with an objective (rather than a Keras loss)."""
         return self._terms is not None
@@ -211,6 +223,19 @@ class RoutedModel(Step, keras.Model):
         """The metrics of Keras, and one mean per loss term."""
         return super().metrics + (list(self._terms.means.values()) if self._terms else [])
 
+    def fit(
+        self,
+        x: Any = None,
+        y: Any = None,
+        batch_size: int | None = None,
+        epochs: int = 1,
+        verbose: Any = "auto",
+        callbacks: Any = None,
+        **kwargs: Any,
+    ) -> Any:
+        """Trains the model as `keras.Model.fit` does; the objective adapts after each epoch."""
+        return super().fit(x, y, batch_size, epochs, verbose, with_end_of_epoch(callbacks), **kwargs)
+
     def compute_loss(
         self,
         x: Any = None,
@@ -222,7 +247,7 @@ class RoutedModel(Step, keras.Model):
         """Returns one replica's share of the loss, and adds each term to its mean."""
         if self._terms is None:
             return super().compute_loss(x, y, y_pred, sample_weight, training)
-        loss = self._terms.total(y, y_pred, sample_weight)
+        loss = self._terms.total(y, y_pred, sample_weight, training)
         # Regularisation that users put on layers counts once per step, whatever the number of replicas.
         return (loss + sum(self.losses)) / replica_count()
 

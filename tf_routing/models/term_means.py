@@ -8,19 +8,21 @@ from tf_routing.objectives.objective import Objective
 
 
 class TermMeans:
-    """An objective with a running mean for each of its terms.
+    """An objective with a running mean for each of its terms, and for what it measures beside them.
 
     Deliberately not a Keras object: a model must not track the means as weights.
     """
 
     def __init__(self, objective: Objective) -> None:
         self.objective = objective
-        self.means = {name: keras.metrics.Mean(name=name) for name in objective.names}
+        names = (*objective.names, *objective.measured_names)
+        self.means = {name: keras.metrics.Mean(name=name) for name in names}
 
-    def total(self, labels: Any, outputs: dict[str, Any], sample_weight: Any) -> Any:
+    def total(self, labels: Any, outputs: dict[str, Any], sample_weight: Any, training: bool) -> Any:
         """Returns the sum of the terms and adds each to its mean, weighted by the batch's size."""
-        terms = self.objective(labels, outputs, sample_weight)
+        objective = self.objective if training else self.objective.at_evaluation()
+        terms = objective(labels, outputs, sample_weight)
         size = keras.ops.shape(outputs["probabilities"])[0]
-        for name, value in terms.items():
+        for name, value in {**terms, **objective.measures(outputs)}.items():
             self.means[name].update_state(value, sample_weight=size)
         return sum(list(terms.values())[1:], start=next(iter(terms.values())))

@@ -44,6 +44,7 @@ class JaxStep:
 
     has_objective: bool
     objective_variables: list[Any]
+    objective_state: list[Any]
     _steps_run = False
 
     @property
@@ -51,6 +52,12 @@ class JaxStep:
         """The model's own, and while steps run the objective's too: Keras's stateless step updates what is here."""
         own = super().trainable_variables  # type: ignore[misc]
         return [*own, *self.objective_variables] if self._steps_run else own
+
+    @property
+    def non_trainable_variables(self) -> list[Any]:
+        """The model's own, and while steps run what the objective adapts: a step must not keep its first value."""
+        own = super().non_trainable_variables  # type: ignore[misc]
+        return [*own, *self.objective_state] if self._steps_run else own
 
     @contextlib.contextmanager
     def _running_steps(self) -> Iterator[None]:

@@ -1,5 +1,6 @@
 """The interface of objectives."""
 
+from collections.abc import Mapping
 from typing import Any
 
 
@@ -36,6 +37,35 @@ class Objective:
     def variables(self) -> list[Any]:
         """Weights of the objective's own: they train and resume with the model and are no part of it."""
         return []
+
+    @property
+    def measured_names(self) -> tuple[str, ...]:
+        """The names of what `measures` returns, in the order in which logs show them."""
+        return ()
+
+    def measures(self, outputs: dict[str, Any]) -> dict[str, Any]:
+        """Returns what logs show beside the terms and the sum does not contain: a scalar for each measured name."""
+        return {}
+
+    @property
+    def state(self) -> list[Any]:
+        """Variables that `end_epoch` adapts and nothing trains; they resume with the model."""
+        return []
+
+    def end_epoch(self, logs: Mapping[str, float]) -> None:
+        """Adapts the objective's state; `fit` calls this after each epoch.
+
+        Args:
+            logs: The epoch's logs.
+        """
+
+    def at_evaluation(self) -> "Objective":
+        """Returns the objective, its variables shared, that tests and validations log."""
+        return self
+
+    def grouped(self, copies: int) -> "Objective":
+        """Returns this objective for training batches with so many neighbouring copies of each image."""
+        return self
 
     def smoothed(self, label_smoothing: float) -> "Objective":
         """Returns this objective with labels smoothed, where that means something."""

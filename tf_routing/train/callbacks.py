@@ -9,6 +9,15 @@ import keras
 
 from tf_routing.files import whole_file
 from tf_routing.train.checkpoint import save_checkpoint
+from tf_routing.train.gating import distinct_routes
+
+
+def logged_seconds(path: Path) -> float:
+    """Returns the seconds that the epochs in a `log.csv` took, whatever stopped the run between them."""
+    if not path.exists():
+        return 0.0
+    with open(path, newline="") as file:
+        return round(sum(float(row["epoch_seconds"]) for row in csv.DictReader(file)), 1)
 
 
 class EpochLog(keras.callbacks.Callback):
@@ -38,9 +47,27 @@ class EpochLog(keras.callbacks.Callback):
         seconds = round(time.perf_counter() - self.started, 3)
         self.rows.append({"epoch": epoch + 1, "step": steps, **(logs or {}), "epoch_seconds": seconds})
         with whole_file(self.path) as temporary, open(temporary, "w", newline="") as file:
-            writer = csv.DictWriter(file, fieldnames=list(self.rows[-1]))
+            # Of all rows: phases of a run log different terms.
+            writer = csv.DictWriter(file, fieldnames=list(dict.fromkeys(key for row in self.rows for key in row)))
             writer.writeheader()
             writer.writerows(self.rows)
+
+
+class RouteCount(keras.callbacks.Callback):
+    """Logs `distinct_routes`, the number of different routes that images take, after every epoch.
+
+    Args:
+        batches: `tf.data.Dataset` of batches of images, with or without labels.
+    """
+
+    def __init__(self, batches: Any) -> None:
+        super().__init__()
+        self.batches = batches
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        """Counts, and adds the number to the logs that later callbacks see."""
+        if logs is not None:
+            logs["distinct_routes"] = distinct_routes(self.model.routes(self.batches))
 
 
 class EpochCheckpoint(keras.callbacks.Callback):

@@ -6,7 +6,7 @@ from rich.console import Console
 from rich.table import Table
 
 from tf_routing import zoo
-from tf_routing.zoo.cards import ModelCard, ReportedRow
+from tf_routing.zoo.cards import ModelCard, ReportedRow, shown_arguments
 
 _SIDE_BY_SIDE = 3
 
@@ -22,6 +22,9 @@ def run(arguments: argparse.Namespace) -> None:
     points = [point for row in card.reported for point in row.operating_points or []]
     if points:
         console.print(_operating_points(points))
+    trade_off = [point for row in card.reported for point in row.trade_off or []]
+    if trade_off:
+        console.print(_trade_off(trade_off))
     console.print(_measured(card) if card.measured else "Measured here: nothing yet.")
     console.print(f"Recipe: {card.recipe or 'none yet'}.  Released weights: {', '.join(card.weights) or 'none'}.")
     for note in {row.note for row in card.reported if row.note}:
@@ -36,9 +39,10 @@ def _reported(rows: list[ReportedRow], paper: str) -> Table:
         "parameters": lambda row: f"{row.trainable_parameters:,}",
         "with moving statistics": lambda row: _shown(row.total_parameters, "{:,}"),
         "printed by the paper": lambda row: _shown(row.parameters_printed_millions, "{} M"),
-        "MACs per image": lambda row: f"{row.macs:,}",
+        "MACs per image": lambda row: _shown(row.macs, "{:,}"),
         "where": lambda row: row.table if row.paper == paper else f"{row.table} of {row.paper}",
         "error, %": lambda row: "\n".join(f"{data} {value}" for data, value in row.error_percent.items()) or "-",
+        "executed blocks": lambda row: _by_data(row.executed_blocks),
     }
     for heading, field in fields.items():
         table.add_row(heading, *(field(row) for row in rows))
@@ -55,6 +59,21 @@ def _operating_points(points: list[dict[str, float]]) -> Table:
     return table
 
 
+def _trade_off(points: list[dict[str, float]]) -> Table:
+    table = Table(title="Trade-off that the paper reports (a multiply-add counts twice in its FLOPs)")
+    for heading in ("executed blocks", "FLOPs, 1e8", "accuracy, %"):
+        table.add_column(heading, justify="right")
+    for point in points:
+        table.add_row(*(str(point[key]) for key in ("k", "flops_1e8", "accuracy")))
+    return table
+
+
+def _by_data(value: dict[str, float] | float | None) -> str:
+    if isinstance(value, dict):
+        return "\n".join(f"{data} {number}" for data, number in value.items())
+    return _shown(value, "{}")
+
+
 def _shown(count: float | None, form: str) -> str:
     return "-" if count is None else form.format(count)
 
@@ -64,11 +83,11 @@ def _call(row: ReportedRow) -> str:
 
 
 def _measured(card: ModelCard) -> Table:
-    table = Table("dataset", "recipe", title="Measured here")
+    table = Table("dataset", "arguments", "recipe", title="Measured here")
     for heading in ("width x", "epochs", "seed", "accuracy", "minutes"):
         table.add_column(heading, justify="right")
     for run_ in card.measured:
         numbers = f"{run_['accuracy']:.4f}", f"{run_['seconds'] / 60:.1f}"
         settings = str(run_["model_arguments"]["width_multiplier"]), str(run_["epochs"]), str(run_["seed"])
-        table.add_row(run_["dataset"], run_["recipe"], *settings, *numbers)
+        table.add_row(run_["dataset"], shown_arguments(run_), run_["recipe"], *settings, *numbers)
     return table

@@ -3,6 +3,7 @@
 Keras's own files leave out the counters of seed generators, and loading arrays runs no code.
 """
 
+import itertools
 import re
 from pathlib import Path
 from typing import Any
@@ -64,9 +65,16 @@ def restore_checkpoint(model: Any, folder: Path) -> tuple[int, int]:
     return done
 
 
+def epochs_done(folder: Path) -> int:
+    """Returns the epochs that the newest checkpoint has behind it, 0 where there is none."""
+    files = _files(folder)
+    return int(files[-1].stem.removeprefix("epoch_")) if files else 0
+
+
 def _variables(model: Any) -> list[Any]:
     # Plain Keras models have no objective.
-    return [*model.variables, *getattr(model, "objective_variables", []), *model.optimizer.variables]
+    objective = (getattr(model, each, []) for each in ("objective_variables", "objective_state"))
+    return [*model.variables, *itertools.chain(*objective), *model.optimizer.variables]
 
 
 def _files(folder: Path) -> list[Path]:

@@ -4,7 +4,6 @@ import argparse
 import dataclasses
 import json
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +16,10 @@ from tf_routing.data.batches import evaluation_batches, first_images, steps_per_
 from tf_routing.files import whole_file
 from tf_routing.models import RoutedModel
 from tf_routing.models.decisions import decision_tensors
-from tf_routing.optimizers import DecayedSGD
-from tf_routing.train.callbacks import EpochCheckpoint, EpochLog
-from tf_routing.train.checkpoint import restore_checkpoint
+from tf_routing.train.callbacks import EpochCheckpoint, EpochLog, RouteCount, logged_seconds
+from tf_routing.train.checkpoint import epochs_done, restore_checkpoint
 from tf_routing.train.gating import is_gated, routing_statistics
+from tf_routing.train.phases import Phase, compile_for, phases
 from tf_routing.train.recipe import Recipe, load_recipe
 from tf_routing.train.run_record import open_record, write_json, write_record
 from tf_routing.validation import not_negative_integer
@@ -35,7 +34,15 @@ def run(arguments: argparse.Namespace) -> None:
     dataset = data.load(arguments.dataset, arguments.data_dir)
     output = Path(arguments.output)
     model_arguments = {"width_multiplier": arguments.width_multiplier, **dict(arguments.set)}
-    record = fit(arguments.model, dataset, recipe, output, seed=arguments.seed, model_arguments=model_arguments)
+    record = fit(
+        arguments.model,
+        dataset,
+        recipe,
+        output,
+        seed=arguments.seed,
+        model_arguments=model_arguments,
+        count_routes=arguments.count_routes,
+    )
     if arguments.record:
         _append_result(Path(arguments.record), record)
     final = record["final"]
@@ -59,6 +66,7 @@ def fit(
     *,
     seed: int = 0,
     model_arguments: dict[str, Any] | None = None,
+    count_routes: bool = False,
 ) -> dict[str, Any]:
     """Trains a network of the zoo into a folder, or continues what stopped there.
 
@@ -72,6 +80,8 @@ def fit(
         output: Folder of the run.
         seed: Integer, seeds weights, order and augmentation.
         model_arguments: Arguments of `zoo.get` for the network's family, such as `width_multiplier`.
+        count_routes: Boolean, for networks that skip: whether the log shows after each epoch how many different routes
+            the test images take.
 
     Returns:
         The content of `run.json`.
@@ -82,21 +92,27 @@ def fit(
     not_negative_integer("seed", seed)
     keras.utils.set_random_seed(seed)
     dataset = dataset.sized(recipe.image_size, recipe.random_size_crop)
-    steps = steps_per_epoch(dataset.train, recipe.batch_size)
+    steps = steps_per_epoch(dataset.train, recipe.batch_size, recipe.copies)
     if steps == 0:
-        raise ValueError(f"`batch_size` must be at most {dataset.train.image_count}. Received: {recipe.batch_size}")
+        most = dataset.train.image_count * recipe.copies
+        raise ValueError(f"`batch_size` must be at most {most}. Received: {recipe.batch_size}")
     model_arguments = {"width_multiplier": 1.0, **(model_arguments or {})}
-    model = _compiled(architecture, dataset, recipe, steps, model_arguments)
+    model = _built(architecture, dataset, model_arguments)
     record = open_record(output, _arguments(architecture, dataset, recipe, seed, model_arguments))
     if "final" in record:
         print(f"{output} is finished; nothing to do.")
         return record
-    epoch, step = restore_checkpoint(model, output / "checkpoints")
-    if step:
-        print(f"continuing at step {step}")
-        record["continued_at_step"].append(step)
-    write_record(output, record)
-    _train(model, dataset, recipe, output, seed, epoch, record)
+    done = epochs_done(output / "checkpoints")
+    for phase in phases(recipe):
+        if done > phase.end:
+            continue
+        compile_for(phase, model, recipe, steps)
+        if phase.start < done:
+            _, step = restore_checkpoint(model, output / "checkpoints")
+            print(f"continuing at step {step}")
+            record["continued_at_step"].append(step)
+        write_record(output, record)
+        _train(model, dataset, recipe, output, seed, phase._replace(start=max(phase.start, done)), record, count_routes)
     return _finish(model, dataset, output, record)
 
 
@@ -116,20 +132,14 @@ def _arguments(
     }
 
 
-def _compiled(
-    architecture: str, dataset: data.Dataset, recipe: Recipe, steps: int, model_arguments: dict[str, Any]
-) -> RoutedModel:
-    model = zoo.get(
+def _built(architecture: str, dataset: data.Dataset, model_arguments: dict[str, Any]) -> RoutedModel:
+    return zoo.get(
         architecture,
         classes=dataset.classes,
         input_shape=dataset.image_shape,
         standardize=dataset.channel_statistics(),
         **model_arguments,
     )
-    rates = recipe.learning_rates(steps)
-    optimizer = DecayedSGD(rates, recipe.momentum, recipe.kernel_decay, nesterov=recipe.nesterov)
-    model.compile(optimizer, metrics=["accuracy"], objective=model.default_objective().smoothed(recipe.label_smoothing))
-    return model
 
 
 def _train(
@@ -138,27 +148,30 @@ def _train(
     recipe: Recipe,
     output: Path,
     seed: int,
-    epoch: int,
+    phase: Phase,
     record: dict[str, Any],
+    count_routes: bool,
 ) -> None:
-    steps = steps_per_epoch(dataset.train, recipe.batch_size)
+    steps = steps_per_epoch(dataset.train, recipe.batch_size, recipe.copies)
     mirror = recipe.mirror and dataset.mirrors
-    batches = training_batches(dataset.train, recipe.batch_size, seed, recipe.epochs, epoch, recipe.shift, mirror)
-    checkpoint = EpochCheckpoint(output / "checkpoints", steps)
+    batches = training_batches(
+        dataset.train, recipe.batch_size, seed, phase.end, phase.start, recipe.shift, mirror, recipe.copies
+    )
+    tested = evaluation_batches(dataset.test, _EVALUATION_BATCH)
     callbacks = [
-        EpochLog(output / "log.csv", epoch, steps),
+        *([RouteCount(tested)] if count_routes and is_gated(model) else []),
+        EpochLog(output / "log.csv", phase.start, steps),
         keras.callbacks.TensorBoard(output / "tensorboard", write_graph=False),
-        checkpoint,
+        EpochCheckpoint(output / "checkpoints", steps),
     ]
-    started = time.perf_counter()
     try:
         model.fit(
             batches,
-            epochs=recipe.epochs,
-            initial_epoch=epoch,
+            epochs=phase.end,
+            initial_epoch=phase.start,
             steps_per_epoch=steps,
             shuffle=False,
-            validation_data=evaluation_batches(dataset.test, _EVALUATION_BATCH),
+            validation_data=tested,
             callbacks=callbacks,
             # A bar that redraws is for terminals; a log file gets one line per epoch.
             verbose=1 if sys.stdout.isatty() else 2,
@@ -167,7 +180,7 @@ def _train(
         print(f"\nStopped; the finished epochs are in {output}. The same command continues.", file=sys.stderr)
         raise
     finally:
-        record["seconds"] = round(record["seconds"] + time.perf_counter() - started, 1)
+        record["seconds"] = logged_seconds(output / "log.csv")
         write_record(output, record)
 
 

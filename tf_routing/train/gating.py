@@ -37,8 +37,13 @@ def routing_statistics(model: RoutedModel, routes: dict[str, np.ndarray]) -> dic
         },
         "execution_rate": float(switches.mean()),
         "execution_rates": {name: each.mean(axis=0).tolist() for name, each in routes.items()},
-        "distinct_routes": len(np.unique(switches.round().astype("int8"), axis=0)),
+        "distinct_routes": distinct_routes(routes),
     }
+
+
+def distinct_routes(routes: dict[str, np.ndarray]) -> int:
+    """Returns how many different rows the decisions of all layers make together."""
+    return len(np.unique(np.concatenate(list(routes.values()), axis=1).round().astype("int8"), axis=0))
 
 
 def rates_by_category(

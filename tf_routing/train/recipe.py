@@ -35,6 +35,9 @@ class Recipe:
             memory has.
         random_size_crop: Boolean, whether training sees parts of random place, size and ratio; only for datasets that
             are not in memory.
+        copies: Integer, augmented copies of each image in a batch; they count towards its size.
+        frozen_epochs: Integer, epochs of a second phase: routers frozen, hard decisions, classification alone.
+        frozen_learning_rate: Float, the rate there.
     """
 
     name: str
@@ -54,6 +57,9 @@ class Recipe:
     nesterov: bool = False
     image_size: int | None = None
     random_size_crop: bool = False
+    copies: int = 1
+    frozen_epochs: int = 0
+    frozen_learning_rate: float = 0.01
 
     def __post_init__(self) -> None:
         positive_integer("epochs", self.epochs)
@@ -64,6 +70,13 @@ class Recipe:
         for field in ("warmup_epochs", "momentum", "kernel_decay", "label_smoothing"):
             not_negative(field, getattr(self, field))
         not_negative_integer("shift", self.shift)
+        positive_integer("copies", self.copies)
+        not_negative_integer("frozen_epochs", self.frozen_epochs)
+        positive_number("frozen_learning_rate", self.frozen_learning_rate)
+        if self.batch_size % self.copies:
+            raise ValueError(
+                f"`batch_size` must be a multiple of copies={self.copies}. Received: batch_size={self.batch_size}"
+            )
         for field in ("mirror", "nesterov", "random_size_crop"):
             one_of(field, getattr(self, field), (True, False))
         if self.image_size is not None:

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 _CIFAR = {"classes": 10, "input_shape": (32, 32, 3)}
 _CIFAR_100 = {**_CIFAR, "classes": 100}
+_TINY_IMAGENET = {"classes": 200, "input_shape": (64, 64, 3)}
 _IMAGENET = {"classes": 1000, "input_shape": (224, 224, 3)}
 
 # Stages of convolution widths; a stage ends where a router stands, and with a pool where `pools` says so.
@@ -86,6 +87,17 @@ def _split_cifar_resnet(sub_blocks: int) -> Architecture:
     return Architecture("dmnn", "split_resnet", bound, defaults, "dmnn_cifar", "resnet50_cifar")
 
 
+def _plain_resnet(stack_blocks: int) -> Architecture:
+    return Architecture("drn", "cifar_resnet", {"stack_blocks": stack_blocks}, _CIFAR, "drn_cifar")
+
+
+def _skip_resnet(stack_blocks: int, baseline: str) -> Architecture:
+    bound = {"stage_blocks": (stack_blocks,) * 3, "widths": (16, 32, 64)}
+    return Architecture("drn", "skip_resnet", bound, _CIFAR, "drn_cifar", baseline)
+
+
+_DEPTHS = {32: 5, 44: 7, 56: 9, 74: 12, 110: 18}
+
 ARCHITECTURES: dict[str, Architecture] = {
     "basecnn": _cnn(**_BASE),
     "widecnn": _cnn(**_WIDE),
@@ -119,4 +131,15 @@ ARCHITECTURES: dict[str, Architecture] = {
     "dmnn_mobilenetv2_n2": _split_mobilenetv2("mobilenetv2"),
     "dmnn_mobilenetv2_140_n2": _split_mobilenetv2("mobilenetv2_140", width=1.4),
     **{f"dmnn50_cifar_n{n}": _split_cifar_resnet(n) for n in (2, 4)},
+    # ResNet-110 stands above, among the baselines of the multi-path nets.
+    **{f"resnet{depth}": _plain_resnet(n) for depth, n in _DEPTHS.items() if depth != 110},
+    **{f"drn_resnet{depth}": _skip_resnet(n, f"resnet{depth}") for depth, n in _DEPTHS.items()},
+    "drn_resnet50_tinyimagenet": Architecture(
+        "drn",
+        "skip_resnet",
+        {**_RESNET_50, "widths": (64, 128, 256, 512), "bottleneck": True},
+        {**_TINY_IMAGENET, "consistency_weight": 0.4, "diversity_weight": 0.4},
+        "drn_tinyimagenet",
+        "resnet50_cifar",
+    ),
 }

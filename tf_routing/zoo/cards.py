@@ -20,11 +20,13 @@ class ReportedRow(NamedTuple):
         parameters_printed_millions: Parameters as the paper prints them, or `None`.
         trainable_parameters: Exact count.
         total_parameters: Exact count with the moving statistics of batch normalisation, or `None` where not known.
-        macs: Multiply-accumulates per image.
+        macs: Multiply-accumulates per image, or `None` where a rule other than the routers' decides what runs.
         error_percent: Reported errors by data set and schedule.
         note: What to know about the row.
         operating_points: For networks that skip: per target `rate` the reported `flops_g`, `error` on ImageNet or
             CIFAR-100, and the execution rate that the former implies.
+        executed_blocks: For networks that skip blocks: the reported mean number of executed ones, by data set.
+        trade_off: For networks that skip blocks: reported points of `accuracy`, executed blocks `k` and FLOPs.
     """
 
     row: str
@@ -36,10 +38,12 @@ class ReportedRow(NamedTuple):
     parameters_printed_millions: float | None
     trainable_parameters: int
     total_parameters: int | None
-    macs: int
+    macs: int | None
     error_percent: dict[str, float]
     note: str
     operating_points: list[dict[str, float]] | None = None
+    executed_blocks: dict[str, float] | float | None = None
+    trade_off: list[dict[str, float]] | None = None
 
 
 class ModelCard(NamedTuple):
@@ -98,3 +102,8 @@ def card(architecture: str) -> ModelCard:
 def read_data(file: str) -> list[dict[str, Any]]:
     """Returns the rows of a data file of the zoo."""
     return json.loads(resources.files("tf_routing.zoo").joinpath(file).read_text("utf-8"))
+
+
+def shown_arguments(run: dict[str, Any]) -> str:
+    """Returns the arguments of a measured run's network, its width left out, which tables show by itself."""
+    return ", ".join(f"{key}={value}" for key, value in run["model_arguments"].items() if key != "width_multiplier")

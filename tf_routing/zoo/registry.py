@@ -12,6 +12,8 @@ from tf_routing.zoo.architectures import ARCHITECTURES, Architecture
 if TYPE_CHECKING:
     from tf_routing.models import RoutedModel
 
+# Defaults that belong to the paper's classes and say nothing about others.
+_OF_CLASSES = ("categories",)
 _COMMON = ("classes", "input_shape", "include_top", "pooling", "name", "classifier_activation")
 
 
@@ -138,10 +140,9 @@ def _builder(name: str, found: Architecture, arguments: dict[str, Any]) -> Calla
 
 
 def _family_defaults(found: Architecture, classes: int | None) -> dict[str, Any]:
-    # Such as a table of categories: they belong to the paper's classes and say nothing about others.
-    if classes not in (None, found.defaults["classes"]):
-        return {}
-    return {key: value for key, value in found.defaults.items() if key not in _COMMON}
+    of_other_classes = classes not in (None, found.defaults["classes"])
+    left_out = (*_COMMON, *_OF_CLASSES) if of_other_classes else _COMMON
+    return {key: value for key, value in found.defaults.items() if key not in left_out}
 
 
 def _check_values(

@@ -1,0 +1,22 @@
+"""Lets objectives adapt between epochs."""
+
+from typing import Any
+
+import keras
+
+
+class EndOfEpoch(keras.callbacks.Callback):
+    """Tells a routed model what an epoch's logs say."""
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        """Hands the logs on."""
+        self.model.end_epoch(logs or {})
+
+
+def with_end_of_epoch(callbacks: Any) -> Any:
+    """Returns callbacks, as `fit` takes them, that adapt the objective before the others see an epoch's end."""
+    if isinstance(callbacks, keras.callbacks.CallbackList):
+        callbacks.callbacks.insert(0, EndOfEpoch())
+        callbacks.callbacks[0].set_model(callbacks.model)
+        return callbacks
+    return [EndOfEpoch(), *keras.tree.flatten(callbacks or [])]

@@ -1,0 +1,197 @@
+"""The objective of networks that skip blocks: right answers along routes that differ between images, not within one."""
+
+import copy
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+
+from tf_routing import cost
+from tf_routing.objectives.classification import Classification
+from tf_routing.objectives.objective import Objective
+from tf_routing.objectives.replicas import rows_of_all_replicas
+from tf_routing.validation import not_negative, one_of, positive_integer
+
+REGULARIZATIONS = ("within", "center")
+_RAISE, _LOWER = 1.05, 0.95
+_LEAST_WEIGHT, _MOST_WEIGHT = 1e-4, 10.0
+# A norm has no gradient at zero.
+_TINY = 1e-12
+
+
+@keras.saving.register_keras_serializable(package="tf_routing")
+class DiverseRoutes(Objective):
+    """Classification, consistency, diversity, cost and regularisation of routes.
+
+    A route is the row of a sample's decisions, soft in training. Augmented copies of one image should take routes
+    close to their centre (consistency); centres of different images should be apart (diversity). Each term is logged
+    as it enters the sum, and beside them `execution_rate`, the share of decisions of at least one half.
+
+    A batch holds groups of `copies` neighbouring rows that show one image each, as
+    `data.batches.training_batches(..., copies=...)` makes them. At evaluation each row is an image of its own, and the
+    two terms that compare copies are zero.
+
+    Args:
+        macs: Dict from decision name to the multiply-accumulates `(choices,)` that it switches.
+        copies: Integer M, copies of each image in a training batch.
+        consistency_weight: Float, weight of the consistency term (lambda of Eq. 9).
+        diversity_weight: Float, weight of the diversity term (alpha).
+        cost_weight: Float, weight of the cost term (mu), or the first weight where there is a target.
+        regularization_weight: Float, weight of the regularisation term (gamma). Without consistency it is zero: that
+            term asks for consistency too.
+        consistency_margin: Float, distance from the centre that costs nothing (Eq. 5).
+        diversity_margin: Float, distance between centres from which on it costs nothing (Eq. 6).
+        regularization: Reading of Eq. 10: `"within"` takes the distances of copies from their centre, `"center"` those
+            of centres from the origin.
+        target: Float in (0, 1], the share of executed blocks: after each epoch the cost weight is raised by 5 % where
+            the epoch's was larger, and lowered by 5 % where it was smaller. `None` keeps the weight.
+        label_smoothing: Float in [0, 1), as for `Classification`.
+
+    Raises:
+        ValueError: If an argument is not known or not possible.
+
+    Example:
+
+    >>> objective = DiverseRoutes(macs={"router_1": [3], "router_2": [1]}, copies=2)
+    >>> routes = {"router_1": keras.ops.array([[1.0], [1.0]]), "router_2": keras.ops.array([[0.0], [0.0]])}
+    >>> terms = objective(keras.ops.array([0, 0]), {"logits": keras.ops.zeros((2, 4)), **routes})
+    >>> {name: round(float(term), 4) for name, term in terms.items() if name != "classification_loss"}
+    {'consistency_loss': 0.0, 'diversity_loss': 0.0, 'cost_loss': 0.0375, 'regularization_loss': 0.0}
+
+    Reference: Wang et al., *Dynamic Routing with Path Diversity and Consistency for Compact Network Learning*, Eq. 5
+    to 10.
+    """
+
+    def __init__(
+        self,
+        macs: Mapping[str, Sequence[int]],
+        copies: int = 1,
+        consistency_weight: float = 0.2,
+        diversity_weight: float = 0.2,
+        cost_weight: float = 0.05,
+        regularization_weight: float = 0.5,
+        consistency_margin: float = 0.2,
+        diversity_margin: float = 0.5,
+        regularization: str = "within",
+        target: float | None = None,
+        label_smoothing: float = 0.0,
+    ) -> None:
+        if target is not None and (isinstance(target, bool) or not 0 < target <= 1):
+            raise ValueError(f"`target` must be None or in (0, 1]. Received: target={target!r}")
+        self.macs = {name: list(map(int, each)) for name, each in macs.items()}
+        self.copies = positive_integer("copies", copies)
+        self.consistency_weight = not_negative("consistency_weight", consistency_weight)
+        self.diversity_weight = not_negative("diversity_weight", diversity_weight)
+        self.cost_weight = not_negative("cost_weight", cost_weight)
+        self.regularization_weight = not_negative("regularization_weight", regularization_weight)
+        self.consistency_margin = not_negative("consistency_margin", consistency_margin)
+        self.diversity_margin = not_negative("diversity_margin", diversity_margin)
+        self.regularization = one_of("regularization", regularization, REGULARIZATIONS)
+        self.target, self.classification = target, Classification(label_smoothing)
+        self.adapted_weight: Any = None
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The terms."""
+        return ("classification_loss", "consistency_loss", "diversity_loss", "cost_loss", "regularization_loss")
+
+    @property
+    def measured_names(self) -> tuple[str, ...]:
+        """The executed share, and where it is adapted the weight of the cost term."""
+        return ("execution_rate",) if self.target is None else ("execution_rate", "cost_weight")
+
+    def build(self, outputs: dict[str, Any]) -> None:
+        """Creates the weight that is adapted; one that there is stays."""
+        if self.target is not None and self.adapted_weight is None:
+            self.adapted_weight = keras.Variable(self.cost_weight, trainable=False, name="cost_weight")
+
+    @property
+    def state(self) -> list[Any]:
+        """The adapted weight of the cost term, where there is a target."""
+        return [] if self.adapted_weight is None else [self.adapted_weight]
+
+    def end_epoch(self, logs: Mapping[str, float]) -> None:
+        """Raises the cost weight where more was executed than the target, and lowers it where less was."""
+        if self.target is None or self.adapted_weight is None or logs["execution_rate"] == self.target:
+            return
+        factor = _RAISE if logs["execution_rate"] > self.target else _LOWER
+        changed = float(self.adapted_weight) * factor
+        self.adapted_weight.assign(min(max(changed, _LEAST_WEIGHT), _MOST_WEIGHT))
+
+    def at_evaluation(self) -> "DiverseRoutes":
+        """Returns this objective, its state shared, for batches without copies."""
+        ungrouped = copy.copy(self)
+        ungrouped.copies = 1
+        return ungrouped
+
+    def grouped(self, copies: int) -> "DiverseRoutes":
+        """Returns this objective for training batches with this many copies of each image."""
+        return DiverseRoutes(**{**self.get_config(), "copies": copies})
+
+    def smoothed(self, label_smoothing: float) -> "DiverseRoutes":
+        """Returns this objective with labels smoothed."""
+        return DiverseRoutes(**{**self.get_config(), "label_smoothing": label_smoothing})
+
+    def __call__(self, labels: Any, outputs: dict[str, Any], sample_weight: Any = None) -> dict[str, Any]:
+        routes = self._routes(outputs)
+        groups = ops.reshape(routes, (-1, self.copies, routes.shape[-1]))
+        centres = ops.mean(groups, axis=1)
+        deviations = _norm(groups - ops.expand_dims(centres, 1))
+        beyond = ops.mean(ops.square(ops.relu(deviations - self.consistency_margin)))
+        spread = ops.mean(deviations if self.regularization == "within" else _norm(centres))
+        regularization_weight = self.regularization_weight if self.consistency_weight else 0.0
+        return {
+            **self.classification(labels, outputs, sample_weight),
+            "consistency_loss": self.consistency_weight * beyond,
+            "diversity_loss": self.diversity_weight * self._closeness(rows_of_all_replicas(centres)),
+            "cost_loss": self._current_cost_weight() * self._expected_share(outputs),
+            # Distances are at least the root of `_TINY`, not quite zero.
+            "regularization_loss": regularization_weight * spread,
+        }
+
+    def measures(self, outputs: dict[str, Any]) -> dict[str, Any]:
+        """Returns the share of blocks that hard decisions execute, and the current weight of the cost term."""
+        rate = ops.mean(ops.cast(self._routes(outputs) >= 0.5, "float32"))
+        values = {"execution_rate": rate, "cost_weight": self._current_cost_weight()}
+        return {name: values[name] for name in self.measured_names}
+
+    def _current_cost_weight(self) -> Any:
+        return self.cost_weight if self.adapted_weight is None else ops.convert_to_tensor(self.adapted_weight)
+
+    def _routes(self, outputs: dict[str, Any]) -> Any:
+        return ops.concatenate([ops.cast(outputs[name], "float32") for name in self.macs], axis=-1)
+
+    def _closeness(self, centres: Any) -> Any:
+        """The mean over pairs of images of the squared distance that is missing to the margin."""
+        distances = _norm(ops.expand_dims(centres, 0) - ops.expand_dims(centres, 1))
+        missing = ops.square(ops.relu(self.diversity_margin - distances))
+        count = ops.shape(centres)[0]
+        pairs = ops.cast(ops.maximum(count * (count - 1), 1), "float32")
+        return ops.sum(missing * (1 - ops.eye(count, dtype="float32"))) / pairs
+
+    def _expected_share(self, outputs: dict[str, Any]) -> Any:
+        total = sum(sum(each) for each in self.macs.values())
+        shares = {name: np.array(each) / total for name, each in self.macs.items()}
+        probabilities = {name: ops.cast(outputs[name], "float32") for name in self.macs}
+        return ops.mean(cost.expected_macs(shares, probabilities))
+
+    def get_config(self) -> dict[str, Any]:
+        return {
+            "macs": self.macs,
+            "copies": self.copies,
+            "consistency_weight": self.consistency_weight,
+            "diversity_weight": self.diversity_weight,
+            "cost_weight": self.cost_weight,
+            "regularization_weight": self.regularization_weight,
+            "consistency_margin": self.consistency_margin,
+            "diversity_margin": self.diversity_margin,
+            "regularization": self.regularization,
+            "target": self.target,
+            "label_smoothing": self.classification.label_smoothing,
+        }
+
+
+def _norm(vectors: Any) -> Any:
+    return ops.sqrt(ops.sum(ops.square(vectors), axis=-1) + _TINY)
