@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 
-from tf_routing.objectives import Classification, MemberObjectives
+from tf_routing.objectives import Classification, DiverseRoutes, MemberObjectives
 
 LABELS = np.array([1, 0])
 FIRST = np.array([[0.5, 0.5], [0.75, 0.25]], "float32")
@@ -45,3 +45,30 @@ def test_config_round_trip() -> None:
     assert type(again) is MemberObjectives and again.names == both().names
     assert [type(each) for each in again.objectives.values()] == [Classification, Classification]
     assert again.objectives["two"].label_smoothing == 0.5
+
+
+def skipping() -> MemberObjectives:
+    own = {"router_1": [2]}
+    return MemberObjectives({"one": DiverseRoutes(own, target=0.5), "two": DiverseRoutes(own, target=0.5)})
+
+
+def test_what_members_measure_and_adapt_stays_apart() -> None:
+    objective = skipping()
+    objective.build({"one": {}, "two": {}})
+    on, off = keras.ops.ones((2, 1)), keras.ops.zeros((2, 1))
+    outputs = {"one": {**OUTPUTS["one"], "router_1": on}, "two": {**OUTPUTS["two"], "router_1": off}}
+    measured = {name: float(value) for name, value in objective.measures(outputs).items()}
+    assert tuple(measured) == objective.measured_names
+    assert (measured["one_execution_rate"], measured["two_execution_rate"]) == (1.0, 0.0)
+    objective.end_epoch(measured)
+    # Too much was executed by one, too little by the other.
+    assert [float(weight) for weight in objective.state] == pytest.approx([0.05 * 1.05, 0.05 * 0.95])
+
+
+def test_members_share_their_state_at_evaluation_and_are_grouped_alike() -> None:
+    grouped = skipping().grouped(4)
+    grouped.build({"one": {}, "two": {}})
+    evaluated = grouped.at_evaluation()
+    assert [each.copies for each in grouped.objectives.values()] == [4, 4]
+    assert [each.copies for each in evaluated.objectives.values()] == [1, 1]
+    assert all(one is other for one, other in zip(evaluated.state, grouped.state, strict=True))

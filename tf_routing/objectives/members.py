@@ -1,5 +1,6 @@
 """The objective of ensembles: every member minimises its own."""
 
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import keras
@@ -31,12 +32,24 @@ class MemberObjectives(Objective):
         """The members' terms, each behind its member's name."""
         return tuple(f"{member}_{name}" for member, objective in self.objectives.items() for name in objective.names)
 
+    @property
+    def measured_names(self) -> tuple[str, ...]:
+        """What is measured of the members, each behind its member's name."""
+        return tuple(f"{member}_{name}" for member, own in self.objectives.items() for name in own.measured_names)
+
     def __call__(self, labels: Any, outputs: dict[str, Any], sample_weight: Any = None) -> dict[str, Any]:
-        terms = {}
-        for member, objective in self.objectives.items():
-            own = objective(labels, outputs[member], sample_weight)
-            terms.update({f"{member}_{name}": value for name, value in own.items()})
-        return terms
+        return self._joined(lambda member, own: own(labels, outputs[member], sample_weight))
+
+    def measures(self, outputs: dict[str, Any]) -> dict[str, Any]:
+        """Returns what is measured of the members."""
+        return self._joined(lambda member, own: own.measures(outputs[member]))
+
+    def _joined(self, values: Callable[[str, Objective], dict[str, Any]]) -> dict[str, Any]:
+        return {
+            f"{member}_{name}": value
+            for member, own in self.objectives.items()
+            for name, value in values(member, own).items()
+        }
 
     def build(self, outputs: dict[str, Any]) -> None:
         """Creates the trainable parts of every member's objective."""
@@ -48,9 +61,33 @@ class MemberObjectives(Objective):
         """The trainable parts of every member's objective."""
         return [variable for objective in self.objectives.values() for variable in objective.variables]
 
+    @property
+    def state(self) -> list[Any]:
+        """What the members' objectives adapt."""
+        return [variable for objective in self.objectives.values() for variable in objective.state]
+
+    def end_epoch(self, logs: Mapping[str, float]) -> None:
+        """Lets every member's objective adapt to its own part of the logs."""
+        for member, objective in self.objectives.items():
+            own = {
+                name.removeprefix(f"{member}_"): value for name, value in logs.items() if name.startswith(f"{member}_")
+            }
+            objective.end_epoch(own)
+
+    def at_evaluation(self) -> "MemberObjectives":
+        """Returns the objective, its variables shared, that tests and validations log."""
+        return self._of_each(lambda own: own.at_evaluation())
+
+    def grouped(self, copies: int) -> "MemberObjectives":
+        """Returns this objective for training batches with so many neighbouring copies of each image."""
+        return self._of_each(lambda own: own.grouped(copies))
+
     def smoothed(self, label_smoothing: float) -> "MemberObjectives":
         """Returns this objective with labels smoothed for every member."""
-        return MemberObjectives({name: each.smoothed(label_smoothing) for name, each in self.objectives.items()})
+        return self._of_each(lambda own: own.smoothed(label_smoothing))
+
+    def _of_each(self, change: Callable[[Objective], Objective]) -> "MemberObjectives":
+        return MemberObjectives({member: change(own) for member, own in self.objectives.items()})
 
     def get_config(self) -> dict[str, Any]:
         members = {name: keras.saving.serialize_keras_object(each) for name, each in self.objectives.items()}
