@@ -1,8 +1,12 @@
-"""A graph shows every call of a layer, in order of depth, whoever holds the layers."""
+"""A graph shows every call of a layer, in order of depth, whoever holds the layers, and which layers only decide."""
 
 import keras
+import pytest
 
-from tf_routing.graph import layer_calls
+from tests.gated_net import gated_model
+from tests.skip_net import skip_model
+from tf_routing import layers, zoo
+from tf_routing.graph import deciding_layers, layer_calls
 
 
 def names(model: keras.Model) -> list[str]:
@@ -52,3 +56,51 @@ def test_operations_that_are_no_layers_show_too() -> None:
     image = keras.Input((4,), name="image")
     calls = layer_calls(keras.Model(image, keras.ops.add(image, 1.0)))
     assert [isinstance(call.operation, keras.layers.Layer) for call in calls] == [True, False]
+
+
+def deciding(model: keras.Model) -> list[str]:
+    return [layer.name for layer in deciding_layers(model)]
+
+
+@pytest.mark.parametrize("router", ["linear", "conv"])
+def test_routers_decide(router: str) -> None:
+    assert deciding(skip_model(router=router)) == ["router_1", "router_2", "router_3"]
+
+
+def test_what_only_routers_read_decides_too() -> None:
+    own = deciding(skip_model(router="recurrent"))
+    summaries = [f"router_{number}_{part}" for number in (1, 2, 3) for part in ("means", "features")]
+    assert sorted(own) == sorted([*summaries, "router_memory", "router_1", "router_2", "router_3"])
+    for number in (1, 2, 3):
+        parts = [f"router_{number}_means", f"router_{number}_features", f"router_{number}"]
+        assert [name for name in own if name in parts] == parts
+
+
+def test_controllers_decide() -> None:
+    assert deciding(gated_model()) == ["controller_1", "controller_2"]
+
+
+def test_a_rule_decides_with_the_routers_that_it_tells() -> None:
+    image = keras.Input((4, 4, 3), name="image")
+    kept = layers.KeptBlocks("first", [2], keep=1, name="kept_blocks")(image)
+    x = keras.layers.Conv2D(3, 1, name="stem")(image)
+    for number, switches in enumerate(kept, 1):
+        decision = layers.SkipRouter(decision="given", name=f"router_{number}")(x, switches)
+        maps = keras.Input((4, 4, 3))
+        branch = keras.Model(maps, keras.layers.Conv2D(3, 1)(maps))
+        x = layers.SkipBlock(branch, name=f"block_{number}")(x, decision)
+    assert deciding(keras.Model(image, x)) == ["kept_blocks", "router_1", "router_2"]
+
+
+def test_what_others_read_too_does_more_than_decide() -> None:
+    image = keras.Input((4, 4, 3), name="image")
+    means = keras.layers.GlobalAveragePooling2D(name="means")(image)
+    shared, own = (keras.layers.Dense(2, name=name)(means) for name in ("shared", "own"))
+    first, second = (layers.SkipRouter("recurrent", name=f"router_{n}")(x) for n, x in ((1, shared), (2, own)))
+    model = keras.Model(image, keras.layers.Concatenate(name="joined")([first, second, shared]))
+    assert set(deciding(model)) == {"own", "router_1", "router_2"}
+
+
+def test_layers_that_decide_and_mix_do_more_than_decide() -> None:
+    assert deciding(zoo.get("basecnn_2cc", width_multiplier=0.125)) == []
+    assert deciding(zoo.get("basecnn", width_multiplier=0.125)) == []

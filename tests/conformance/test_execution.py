@@ -38,8 +38,8 @@ def assert_same_logits(found: dict[str, np.ndarray], expected: dict[str, np.ndar
 
 
 def test_every_net_with_switches_is_among_them() -> None:
-    split = {name for name, each in ARCHITECTURES.items() if each.builder.startswith("split_")}
-    assert split == {*GATED, *(name for name in LEFT_OUT if name.startswith("dmnn"))}
+    gated = {name for name, each in ARCHITECTURES.items() if each.builder.startswith(("split_", "skip_"))}
+    assert gated == {*GATED, *(name for name in LEFT_OUT if name.startswith(("dmnn", "drn")))}
 
 
 @pytest.mark.parametrize("count", [1, COUNT])

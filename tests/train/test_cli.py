@@ -136,6 +136,21 @@ def test_fit_hands_on_arguments_of_the_network(asked: dict[str, Any], tmp_path: 
     assert [type(value) for value in asked.values()][1:] == [type(value) for value in expected.values()]
 
 
+@pytest.mark.parametrize(("words", "expected"), [([], False), (["--count_routes"], True)])
+def test_fit_hands_on_whether_to_count_routes(
+    words: list[str], expected: bool, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    seen: list[bool] = []
+
+    def instead(*_: Any, count_routes: bool, **__: Any) -> dict[str, Any]:
+        seen.append(count_routes)
+        return {"final": {"accuracy": 0.5}, "seconds": 1.0}
+
+    monkeypatch.setattr(fit_module, "fit", instead)
+    assert main(["fit", "--model", "drn_resnet32", *words, "--output", str(tmp_path / "run")]) == 0
+    assert seen == [expected]
+
+
 @pytest.mark.parametrize("word", ["target_rate", "=0.5", ""])
 def test_a_malformed_assignment_is_a_usage_error(word: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as stopped:

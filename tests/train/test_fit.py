@@ -14,12 +14,14 @@ import numpy as np
 import pytest
 
 from tests.data.prepared_data import load_or_skip
+from tf_routing import zoo
 from tf_routing.data import Dataset, ImageSet, ImageStream
 from tf_routing.train import fit as fit_module
 from tf_routing.train.callbacks import EpochCheckpoint
 from tf_routing.train.cli import main
 from tf_routing.train.evaluate import evaluate
 from tf_routing.train.fit import fit
+from tf_routing.train.phases import compile_for, phases
 from tf_routing.train.recipe import Recipe
 
 _STEPS = 2
@@ -218,7 +220,9 @@ def test_a_wrong_argument_is_named_and_leaves_no_folder(changes: dict[str, Any],
 @pytest.mark.parametrize("nesterov", [False, True])
 def test_the_optimizer_is_the_recipes(nesterov: bool) -> None:
     recipe = dataclasses.replace(_RECIPE, momentum=0.8, kernel_decay=0.01, nesterov=nesterov)
-    optimizer = fit_module._compiled("basecnn", _DATASET, recipe, _STEPS, {"width_multiplier": 0.125}).optimizer
+    model = zoo.get("basecnn", width_multiplier=0.125)
+    compile_for(phases(recipe)[0], model, recipe, _STEPS)
+    optimizer = model.optimizer
     assert (optimizer.nesterov, optimizer.momentum, optimizer.kernel_decay) == (nesterov, 0.8, 0.01)
 
 

@@ -57,6 +57,15 @@ def test_the_dynamic_multi_path_recipe_for_cifar() -> None:
     assert (loaded.image_size, loaded.random_size_crop, loaded.shift, loaded.mirror) == (None, False, 4, True)
 
 
+def test_recipes_of_the_paper_on_diverse_routes() -> None:
+    for name, image_size in (("drn_cifar", None), ("drn_tinyimagenet", 64)):
+        loaded = load_recipe(name)
+        assert (loaded.epochs, loaded.batch_size, loaded.copies, loaded.frozen_epochs) == (250, 128, 4, 0)
+        assert (loaded.learning_rate, loaded.drops, loaded.drop_factor) == (0.1, (150, 200), 10)
+        assert (loaded.momentum, loaded.nesterov, loaded.kernel_decay) == (0.9, False, 1e-4)
+        assert (loaded.image_size, loaded.random_size_crop, loaded.shift, loaded.mirror) == (image_size, False, 4, True)
+
+
 @pytest.mark.parametrize(
     ("epoch", "expected"), [(0, 0.1), (79.5, 0.1), (80.5, 0.01), (149.5, 0.01), (150.5, 0.001), (199.5, 0.001)]
 )
@@ -143,11 +152,22 @@ def test_a_file_that_is_not_toml_is_an_error(tmp_path: Path) -> None:
         ("random_size_crop", None),
         ("image_size", 0),
         ("image_size", 2.5),
+        ("copies", 0),
+        ("copies", 2.0),
+        ("frozen_epochs", -1),
+        ("frozen_epochs", 1.5),
+        ("frozen_learning_rate", 0),
     ],
 )
 def test_a_wrong_value_is_named_and_shown(argument: str, value: Any) -> None:
     with pytest.raises(ValueError, match=f"`{argument}` must be .*Received: {argument}={value!r}"):
         recipe(**{argument: value})
+
+
+def test_copies_divide_a_batch() -> None:
+    assert recipe(batch_size=12, copies=4).copies == 4
+    with pytest.raises(ValueError, match="`batch_size` must be a multiple of copies=3. Received: batch_size=8"):
+        recipe(copies=3)
 
 
 @pytest.mark.parametrize("name", list_recipes())

@@ -1,6 +1,30 @@
-"""Figures that show how a network decides."""
+"""Figures that show how a network decides, and what they are computed from."""
 
+from tf_routing.analysis.comparison import draw_comparison
 from tf_routing.analysis.execution_rates import draw_execution_rates
+from tf_routing.analysis.hard_routes import hard_routes
+from tf_routing.analysis.image_rows import ImageRow, draw_image_rows
+from tf_routing.analysis.route_consistency import consistent_images, draw_route_consistency
+from tf_routing.analysis.route_counts import draw_route_counts
+from tf_routing.analysis.route_groups import RouteGroup, route_groups, route_text
 from tf_routing.analysis.routing_flow import draw_routing_flow, routing_flow
+from tf_routing.analysis.trade_off import OperatingPoint, StaticNetwork, draw_trade_off
 
-__all__ = ["draw_execution_rates", "draw_routing_flow", "routing_flow"]
+__all__ = [
+    "ImageRow",
+    "OperatingPoint",
+    "RouteGroup",
+    "StaticNetwork",
+    "consistent_images",
+    "draw_comparison",
+    "draw_execution_rates",
+    "draw_image_rows",
+    "draw_route_consistency",
+    "draw_route_counts",
+    "draw_routing_flow",
+    "draw_trade_off",
+    "hard_routes",
+    "route_groups",
+    "route_text",
+    "routing_flow",
+]

@@ -49,7 +49,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=tf_routing.__version__)
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for add in (_add_list, _add_card, _add_cost, _add_fit, _add_evaluate, _add_export, _add_demo):
+    for add in (_add_list, _add_card, _add_cost, _add_fit, _add_evaluate, _add_study, _add_export, _add_demo):
         add(commands)
     return parser
 
@@ -109,6 +109,7 @@ def _add_fit(commands: argparse._SubParsersAction) -> None:
     _add_set(parser)
     parser.add_argument("--seed", type=int, default=0, help="seed of weights, order and augmentation")
     parser.add_argument("--output", required=True, help="folder of the run")
+    parser.add_argument("--count_routes", action="store_true", help="log the number of different routes per epoch")
     parser.add_argument("--record", metavar="FILE", help="append the final result to this JSON data file")
 
 
@@ -130,6 +131,24 @@ def _add_evaluate(commands: argparse._SubParsersAction) -> None:
     parser.add_argument("--categories", help="table of categories for execution rates: cifar100, or a .json file")
     parser.add_argument("--figure", help="picture of these rates")
     parser.add_argument("--rounds", type=int, default=15, help="timed calls of gated networks; 0 for no timing")
+
+
+def _add_study(commands: argparse._SubParsersAction) -> None:
+    from tf_routing.train.study_table import list_studies
+
+    parser = _command(
+        commands, "study", "Train the variants of a network that a question needs, measure and draw them.", "study", "1"
+    )
+    parser.add_argument("name", help=f"one of {', '.join(list_studies())}")
+    parser.add_argument("--model", required=True, help="name of an architecture that skips blocks")
+    _add_data(parser)
+    parser.add_argument("--recipe", default="drn_quick", help=f"one of {', '.join(list_recipes())}, or a .toml file")
+    parser.add_argument("--epochs", type=int, help="the recipe's where not given")
+    parser.add_argument("--width_multiplier", type=float, default=1.0, help="scales the widths of the network")
+    _add_set(parser)
+    parser.add_argument("--seed", type=int, default=0, help="seed of the runs and of what is drawn in measuring them")
+    parser.add_argument("--keep", type=int, help="blocks that decision_rules keeps; the paper's where not given")
+    parser.add_argument("--output", required=True, help="folder of the data file, the figure and the runs")
 
 
 def _add_export(commands: argparse._SubParsersAction) -> None:
