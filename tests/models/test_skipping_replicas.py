@@ -35,7 +35,7 @@ def train(strategy):
     logs = model.fit(data.with_options(options), **arguments).history
     weights = [np.asarray(each) for each in model.trainable_variables]
     moved = [float(np.abs(a - b).max()) for a, b in zip(before, weights, strict=True)]
-    return weights, moved, logs, float(model.objective_state[0])
+    return weights, moved, logs, float(np.asarray(model.objective_state[0]))
 
 
 two = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"], cross_device_ops=tf.distribute.ReductionToOneDevice())

@@ -14,6 +14,7 @@ from typing import Any
 import tf_routing
 from tf_routing.data.datasets import list_datasets
 from tf_routing.train.recipe import list_recipes
+from tf_routing.train.study_table import list_studies
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -99,16 +100,20 @@ def _add_data(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--batch_size", type=int, help="images per step; the recipe's where not given")
 
 
-def _add_fit(commands: argparse._SubParsersAction) -> None:
-    parser = _command(commands, "fit", "Train a network, or continue a run that stopped.", "fit", onednn="1")
-    parser.add_argument("--model", required=True, help="name of the architecture")
+def _add_training(parser: argparse.ArgumentParser, model: str, recipe: str, output: str) -> None:
+    parser.add_argument("--model", required=True, help=model)
     _add_data(parser)
-    parser.add_argument("--recipe", default="quick", help=f"one of {', '.join(list_recipes())}, or a .toml file")
+    parser.add_argument("--recipe", default=recipe, help=f"one of {', '.join(list_recipes())}, or a .toml file")
     parser.add_argument("--epochs", type=int, help="the recipe's where not given")
     parser.add_argument("--width_multiplier", type=float, default=1.0, help="scales the widths of the network")
     _add_set(parser)
-    parser.add_argument("--seed", type=int, default=0, help="seed of weights, order and augmentation")
-    parser.add_argument("--output", required=True, help="folder of the run")
+    parser.add_argument("--seed", type=int, default=0, help="seed of weights, order, augmentation and what is drawn")
+    parser.add_argument("--output", required=True, help=output)
+
+
+def _add_fit(commands: argparse._SubParsersAction) -> None:
+    parser = _command(commands, "fit", "Train a network, or continue a run that stopped.", "fit", onednn="1")
+    _add_training(parser, "name of the architecture", "quick", "folder of the run")
     parser.add_argument("--count_routes", action="store_true", help="log the number of different routes per epoch")
     parser.add_argument("--record", metavar="FILE", help="append the final result to this JSON data file")
 
@@ -134,21 +139,12 @@ def _add_evaluate(commands: argparse._SubParsersAction) -> None:
 
 
 def _add_study(commands: argparse._SubParsersAction) -> None:
-    from tf_routing.train.study_table import list_studies
-
-    parser = _command(
-        commands, "study", "Train the variants of a network that a question needs, measure and draw them.", "study", "1"
-    )
+    about = "Train the variants of a network that a question needs, measure and draw them."
+    parser = _command(commands, "study", about, "study", onednn="1")
     parser.add_argument("name", help=f"one of {', '.join(list_studies())}")
-    parser.add_argument("--model", required=True, help="name of an architecture that skips blocks")
-    _add_data(parser)
-    parser.add_argument("--recipe", default="drn_quick", help=f"one of {', '.join(list_recipes())}, or a .toml file")
-    parser.add_argument("--epochs", type=int, help="the recipe's where not given")
-    parser.add_argument("--width_multiplier", type=float, default=1.0, help="scales the widths of the network")
-    _add_set(parser)
-    parser.add_argument("--seed", type=int, default=0, help="seed of the runs and of what is drawn in measuring them")
+    model = "name of an architecture that skips blocks"
+    _add_training(parser, model, "drn_quick", "folder of the data file, the figure and the runs")
     parser.add_argument("--keep", type=int, help="blocks that decision_rules keeps; the paper's where not given")
-    parser.add_argument("--output", required=True, help="folder of the data file, the figure and the runs")
 
 
 def _add_export(commands: argparse._SubParsersAction) -> None:

@@ -30,7 +30,7 @@ _PICTURED = 3
 
 def run(arguments: argparse.Namespace) -> None:
     """Trains as the command line says and prints the result."""
-    recipe = _chosen_recipe(arguments)
+    recipe = load_recipe(arguments.recipe).changed(epochs=arguments.epochs, batch_size=arguments.batch_size)
     dataset = data.load(arguments.dataset, arguments.data_dir)
     output = Path(arguments.output)
     model_arguments = {"width_multiplier": arguments.width_multiplier, **dict(arguments.set)}
@@ -50,12 +50,6 @@ def run(arguments: argparse.Namespace) -> None:
         f"{arguments.model} on {dataset.name}: accuracy {final['accuracy']:.4f} (seed {arguments.seed}, "
         f"{recipe.epochs} epochs, {record['seconds']:.0f} s). Everything is in {output}."
     )
-
-
-def _chosen_recipe(arguments: argparse.Namespace) -> Recipe:
-    recipe = load_recipe(arguments.recipe)
-    given = {"epochs": arguments.epochs, "batch_size": arguments.batch_size}
-    return dataclasses.replace(recipe, **{key: value for key, value in given.items() if value is not None})
 
 
 def fit(

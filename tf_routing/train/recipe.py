@@ -84,6 +84,10 @@ class Recipe:
         if not isinstance(self.drops, tuple) or list(self.drops) != sorted(set(self.drops)):
             raise ValueError(f"`drops` must be a list of rising epochs. Received: drops={self.drops!r}")
 
+    def changed(self, **values: Any) -> "Recipe":
+        """Returns the recipe with other values; those that are `None` stay as they are."""
+        return dataclasses.replace(self, **{name: value for name, value in values.items() if value is not None})
+
     def learning_rates(self, steps_per_epoch: int) -> Any:
         """Returns the Keras learning-rate schedule for epochs of this many steps."""
         import keras

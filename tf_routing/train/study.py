@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from tf_routing import data, zoo
-from tf_routing.train.recipe import Recipe, load_recipe
+from tf_routing.train.recipe import load_recipe
 from tf_routing.train.run_record import versions, write_json
 from tf_routing.train.study_runs import Setup, build, check_variants, train_variants
 from tf_routing.train.study_table import Study, Variant, find_study
@@ -20,19 +20,14 @@ from tf_routing.validation import not_negative_integer, positive_integer
 
 def run(arguments: argparse.Namespace) -> None:
     """Conducts the study that the command line names, and prints its rows."""
-    study, recipe = find_study(arguments.name), _chosen_recipe(arguments)
+    study = find_study(arguments.name)
+    recipe = load_recipe(arguments.recipe).changed(epochs=arguments.epochs, batch_size=arguments.batch_size)
     dataset = data.load(arguments.dataset, arguments.data_dir).sized(recipe.image_size, recipe.random_size_crop)
     model_arguments = {"width_multiplier": arguments.width_multiplier, **dict(arguments.set)}
     setup = Setup(arguments.model, dataset, recipe, Path(arguments.output), arguments.seed, model_arguments)
     content = conduct(arguments.name, study, setup, arguments.keep)
     Console().print(_table(study.title, content["rows"]))
     print(f"Data and figure: {setup.output / arguments.name}.json and .png")
-
-
-def _chosen_recipe(arguments: argparse.Namespace) -> Recipe:
-    given = {"epochs": arguments.epochs, "batch_size": arguments.batch_size}
-    changes = {key: value for key, value in given.items() if value is not None}
-    return dataclasses.replace(load_recipe(arguments.recipe), **changes)
 
 
 def conduct(name: str, study: Study, setup: Setup, keep: int | None = None) -> dict[str, Any]:
