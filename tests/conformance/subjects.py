@@ -243,10 +243,11 @@ def rich_model() -> models.RoutedModel:
     scores, _ = layers.RouterMemory(3, name="memory")(keras.layers.GlobalAveragePooling2D(name="summary")(maps))
     decision = layers.SkipRouter("recurrent", name="router")(scores)
     maps = layers.SkipBlock(_part(maps, "branch"), name="skip_block")(maps, decision)
+    # Switches no block: a rule has no threshold, and this model's gates are calibrated.
     kept = layers.KeptBlocks("first", [1], keep=1, name="kept_blocks")(image)
-    maps = layers.SkipBlock(_part(maps, "kept"), name="kept_block")(maps, kept[0])
     gate = layers.Gate(3, name="gate")(maps)
-    vector = keras.layers.Concatenate(name="joined")([keras.layers.GlobalAveragePooling2D(name="pool")(maps), gate])
+    pooled = keras.layers.GlobalAveragePooling2D(name="pool")(maps)
+    vector = keras.layers.Concatenate(name="joined")([pooled, gate, *kept])
     return models.RoutedModel(image, keras.layers.Dense(CLASSES, "softmax", name="head")(vector), name="rich")
 
 

@@ -6,6 +6,7 @@ import dataclasses
 import io
 import json
 import shutil
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -236,7 +237,10 @@ def test_epochs_of_the_second_phase_move_all_but_the_routers(
 
 
 def test_the_saved_network_is_the_trained_one(whole: Whole) -> None:
-    model = keras.saving.load_model(whole.output / "model.keras")
+    with warnings.catch_warnings():
+        # Such as that the optimizer's variables are not the model's.
+        warnings.simplefilter("error", UserWarning)
+        model = keras.saving.load_model(whole.output / "model.keras")
     test = digits().test
     correct = model.predict(test.images / 255, verbose=0).argmax(axis=1) == test.labels
     assert correct.mean() == pytest.approx(whole.record["final"]["accuracy"])

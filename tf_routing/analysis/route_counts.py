@@ -38,9 +38,11 @@ def draw_route_counts(
     for number, (label, own) in enumerate(counts.items()):
         # A marker each: a run of one epoch has a point and no line.
         axes.plot(range(1, len(own) + 1), own, "o-", markersize=4, color=colors(number), label=label)
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    axes.yaxis.set_major_locator(MaxNLocator(integer=True))
+    for axis in (axes.xaxis, axes.yaxis):
+        # A single tick is enough: with more, the axis of one epoch would show fractions.
+        axis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     axes.set(title=title, xlabel="epoch", ylabel="distinct routes of the test images")
+    axes.set_xlim(0.5, max(map(len, counts.values())) + 0.5)
     axes.set_ylim(bottom=0)
     axes.spines[["top", "right"]].set_visible(False)
     figure.legend(loc="outside right center", frameon=False)

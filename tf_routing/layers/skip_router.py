@@ -90,7 +90,7 @@ class SkipRouter(Router):
 
     def build(self, inputs_shape: Any, switches_shape: Any = None) -> None:
         expected = "scores (batch, 2)" if self.kind == "recurrent" else "maps (batch, height, width, channels)"
-        fits = inputs_shape[1:] == (2,) if self.kind == "recurrent" else len(inputs_shape) == 4
+        fits = tuple(inputs_shape[1:]) == (2,) if self.kind == "recurrent" else len(inputs_shape) == 4
         if not fits:
             raise ValueError(
                 f"SkipRouter of kind {self.kind!r} takes {expected}. Received: inputs.shape={tuple(inputs_shape)}"

@@ -101,5 +101,11 @@ def _table(title: str, rows: Sequence[dict[str, Any]]) -> Table:
     columns = [key for key, value in rows[0].items() if isinstance(value, (int, float, str))]
     table = Table(*(column.replace("_", " ") for column in columns), title=title)
     for row in rows:
-        table.add_row(*(f"{row[key]:,.4g}" if isinstance(row[key], float) else str(row[key]) for key in columns))
+        table.add_row(*(_shown(row[key]) for key in columns))
     return table
+
+
+def _shown(value: float | str) -> str:
+    if isinstance(value, str):
+        return value
+    return f"{value:,.0f}" if value >= 1000 else f"{value:.4g}"
