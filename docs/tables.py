@@ -12,6 +12,7 @@ from tf_routing.zoo.cards import ReportedRow, read_data, shown_arguments
 
 README = Path(__file__).parent.parent / "README.md"
 SKIPPING = Path(__file__).parent.parent / "benchmarks" / "skipping.json"
+CONSISTENCY = Path(__file__).parent / "studies" / "path_consistency.json"
 EVALUATED = Path(__file__).parent / "evaluated"
 
 
@@ -118,6 +119,28 @@ def _time(row: dict[str, Any]) -> list[str]:
     return [str(row["batch"]), *sides, f"{row['sparse_to_static']:.2f}"]
 
 
+def _consistency_table() -> str:
+    """What `tf-routing study path_consistency` wrote."""
+    if not CONSISTENCY.exists():
+        return "Nothing yet.\n"
+    study = json.loads(CONSISTENCY.read_text("utf-8"))
+    headings = [
+        "network trained",
+        "images with one route",
+        *study["versions"],
+        "accuracy",
+        "accuracy on changed images",
+    ]
+    rows = []
+    for row in study["rows"]:
+        own, changed = row["accuracies"], [row["accuracies"][version] for version in study["versions"]]
+        counts = [f"{row['consistent_by_version'][version]:,}" for version in study["versions"]]
+        mean = sum(changed) / len(changed)
+        shown = f"{row['consistent']:,} of {study['images']:,}"
+        rows.append([row["label"], shown, *counts, f"{own['original']:.4f}", f"{mean:.4f}"])
+    return _markdown([heading.replace("_", " ") for heading in headings], rows)
+
+
 def _markdown(headings: list[str], rows: list[list[str]]) -> str:
     lines = [headings, ["---"] * len(headings), *rows]
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
@@ -128,6 +151,7 @@ _TABLES = {
     "measured": _measured_table,
     "evaluated": _evaluated_table,
     "skipping": _skipping_table,
+    "consistency": _consistency_table,
 }
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ COUNT = 12
 NETS = ["basecnn_2cp", "rich"]
 # The other builders, one name each: exports of deep networks take up to a minute.
 SLOW = ["resnet20_2cc", "resnet50_2cc", "mobilenetv2", "basecnn_ensemble3", "dmnn50_cifar_n2", "dmnn_mobilenetv2_n2"]
+SLOW += ["drn_resnet32"]
 
 
 def net(name: str) -> tuple[RoutedModel, np.ndarray]:

@@ -162,9 +162,7 @@ class SkipRouter(Router):
         if self.threshold is not None:
             self.threshold.assign(np.asarray(self.threshold) + shifts)
             return
-        bias = np.array(self.scores_layer.bias)
-        bias[0] += shifts[0]
-        self.scores_layer.bias.assign(bias)
+        self.scores_layer.bias.assign(np.asarray(self.scores_layer.bias) + np.array([shifts[0], 0.0], "float32"))
 
     def shifts_for_rate(self, rate: float, *inputs: Any) -> np.ndarray:
         """Returns the shift with which the block runs for a share `rate` of the inputs.

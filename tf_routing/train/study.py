@@ -97,15 +97,17 @@ def _asked(name: str, setup: Setup) -> dict[str, Any]:
 
 
 def _table(title: str, rows: Sequence[dict[str, Any]]) -> Table:
-    """What the rows have that is one number or word."""
-    columns = [key for key, value in rows[0].items() if isinstance(value, (int, float, str))]
+    """What the rows have that fits in a cell: numbers, words, and lists of numbers."""
+    columns = [key for key, value in rows[0].items() if isinstance(value, (int, float, str, list))]
     table = Table(*(column.replace("_", " ") for column in columns), title=title)
     for row in rows:
         table.add_row(*(_shown(row[key]) for key in columns))
     return table
 
 
-def _shown(value: float | str) -> str:
+def _shown(value: float | str | list[float]) -> str:
+    if isinstance(value, list):
+        return ", ".join(map(_shown, value))
     if isinstance(value, str):
         return value
     return f"{value:,.0f}" if value >= 1000 else f"{value:.4g}"
