@@ -154,7 +154,9 @@ def _parts(node: Any, decisions: dict[int, str]) -> Iterator[tuple[keras.Model, 
     elif _is_split(operation):
         if isinstance(operation.shortcut, keras.Model):
             yield operation.shortcut, None
-        decision = decisions[id(node.input_tensors[1])]
+        decision = decisions.get(id(node.input_tensors[1]))
+        if decision is None:
+            raise ValueError(f"The switches of {operation.name!r} must come from a router. Received: none that decides")
         yield from ((part, Gated(decision, n)) for n, part in enumerate(operation.sub_blocks))
 
 

@@ -25,7 +25,14 @@ def layer_calls(model: keras.Model) -> list[Any]:
 def deciding_layers(model: keras.Model) -> list[Any]:
     """Returns the layers of a functional model that do nothing but decide, in order of depth.
 
-    These are the layers with a decision, and those whose outputs only such layers read.
+    These are routers with thresholds, and layers whose outputs only such layers read.
+
+    Example:
+
+    >>> from tf_routing import zoo
+    >>> net = zoo.get("drn_resnet32", router="recurrent", width_multiplier=0.25)
+    >>> [layer.name for layer in deciding_layers(net)][:4]
+    ['router_1_means', 'router_1_features', 'router_memory', 'router_1']
     """
     calls = layer_calls(model)
     readers: dict[int, list[Any]] = {}
@@ -38,7 +45,7 @@ def deciding_layers(model: keras.Model) -> list[Any]:
         # A layer that is called several times, along the depth, reads itself.
         others = [reader for reader in own if reader is not call.operation]
         decides = bool(own) and all(deciding[reader] for reader in others)
-        deciding[call.operation] = hasattr(call.operation, "decision") or (
+        deciding[call.operation] = hasattr(call.operation, "shift_thresholds") or (
             decides and deciding.get(call.operation, True)
         )
     return [operation for operation in dict.fromkeys(call.operation for call in calls) if deciding[operation]]

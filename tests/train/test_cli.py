@@ -94,7 +94,7 @@ def test_fit_on_an_unknown_dataset(capsys: pytest.CaptureFixture[str], tmp_path:
 
 def test_fit_with_an_unknown_recipe(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     words = ["fit", "--model", "basecnn", "--recipe", "quik", "--output", str(tmp_path / "run")]
-    assert "Unknown recipe 'quik'. Did you mean: quick?" in failed(words, capsys)
+    assert "Unknown recipe 'quik'. Did you mean: quick, " in failed(words, capsys)
 
 
 def test_fit_on_missing_data_says_how_to_get_it(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:

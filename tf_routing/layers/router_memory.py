@@ -46,8 +46,9 @@ class RouterMemory(keras.layers.Layer):
     def __init__(self, units: int = 10, init_open_rate: float | None = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.units, self.init_open_rate = positive_integer("units", units), open_rate(init_open_rate)
-        self.cell = keras.layers.LSTMCell(units, dtype=self.dtype_policy, name="cell")
-        self.scores = keras.layers.Dense(2, bias_initializer=self._initial_bias, dtype=self.dtype_policy, name="scores")
+        own = {"dtype": self.dtype_policy, "trainable": self.trainable}
+        self.cell = keras.layers.LSTMCell(units, name="cell", **own)
+        self.scores = keras.layers.Dense(2, bias_initializer=self._initial_bias, name="scores", **own)
 
     def _initial_bias(self, shape: Any, dtype: Any = None) -> Any:
         return ops.convert_to_tensor([open_score(self.init_open_rate), 0.0], dtype=dtype)

@@ -39,7 +39,7 @@ class SkipBlock(SwitchedBlock):
 
     >>> x = keras.Input((8, 8, 4))
     >>> block = SkipBlock(keras.Model(x, keras.layers.Conv2D(4, 3, padding="same", kernel_initializer="zeros")(x)))
-    >>> block(-keras.ops.ones((1, 8, 8, 4)), keras.ops.array([[0.25]]), training=True)[0, 0, 0, 0].numpy()
+    >>> float(block(-keras.ops.ones((1, 8, 8, 4)), keras.ops.array([[0.25]]), training=True)[0, 0, 0, 0])
     -0.75
 
     Reference: Wang et al., *Dynamic Routing with Path Diversity and Consistency for Compact Network Learning*, Eq. 4

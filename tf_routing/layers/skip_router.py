@@ -86,7 +86,9 @@ class SkipRouter(Router):
         self.threshold: Any = None
 
     def _dense(self, units: int, name: str, activation: str | None = None, **arguments: Any) -> keras.layers.Dense:
-        return keras.layers.Dense(units, activation, dtype=self.dtype_policy, name=name, **arguments)
+        # The flag too: a network that was saved frozen must come back with as many weights to train.
+        own = {"dtype": self.dtype_policy, "trainable": self.trainable}
+        return keras.layers.Dense(units, activation, name=name, **own, **arguments)
 
     def build(self, inputs_shape: Any, switches_shape: Any = None) -> None:
         expected = "scores (batch, 2)" if self.kind == "recurrent" else "maps (batch, height, width, channels)"
@@ -107,7 +109,7 @@ class SkipRouter(Router):
         self.scores_layer.build((None, channels if self.kind == "conv" else self.hidden))
 
     def _build_conv(self, inputs_shape: Any) -> None:
-        own = {"dtype": self.dtype_policy}
+        own = {"dtype": self.dtype_policy, "trainable": self.trainable}
         self.conv = keras.layers.Conv2D(
             inputs_shape[-1], 3, 2, "same", use_bias=False, kernel_initializer="he_normal", name="conv", **own
         )

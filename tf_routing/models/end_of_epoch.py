@@ -13,10 +13,13 @@ class EndOfEpoch(keras.callbacks.Callback):
         self.model.end_epoch(logs or {})
 
 
-def with_end_of_epoch(callbacks: Any) -> Any:
+def with_end_of_epoch(callbacks: Any, model: Any) -> Any:
     """Returns callbacks, as `fit` takes them, that adapt the objective before the others see an epoch's end."""
     if isinstance(callbacks, keras.callbacks.CallbackList):
-        callbacks.callbacks.insert(0, EndOfEpoch())
-        callbacks.callbacks[0].set_model(callbacks.model)
+        # A list that is used again has it already.
+        others = [each for each in callbacks.callbacks if not isinstance(each, EndOfEpoch)]
+        own = EndOfEpoch()
+        own.set_model(model)
+        callbacks.callbacks = [own, *others]
         return callbacks
     return [EndOfEpoch(), *keras.tree.flatten(callbacks or [])]

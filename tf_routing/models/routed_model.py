@@ -234,7 +234,7 @@ class RoutedModel(Step, keras.Model):
         **kwargs: Any,
     ) -> Any:
         """Trains the model as `keras.Model.fit` does; the objective adapts after each epoch."""
-        return super().fit(x, y, batch_size, epochs, verbose, with_end_of_epoch(callbacks), **kwargs)
+        return super().fit(x, y, batch_size, epochs, verbose, with_end_of_epoch(callbacks, self), **kwargs)
 
     def compute_loss(
         self,

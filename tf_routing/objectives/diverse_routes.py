@@ -78,7 +78,7 @@ class DiverseRoutes(Objective):
         target: float | None = None,
         label_smoothing: float = 0.0,
     ) -> None:
-        if target is not None and (isinstance(target, bool) or not 0 < target <= 1):
+        if target is not None and not (_is_number(target) and 0 < target <= 1):
             raise ValueError(f"`target` must be None or in (0, 1]. Received: target={target!r}")
         self.macs = {name: list(map(int, each)) for name, each in macs.items()}
         self.copies = positive_integer("copies", copies)
@@ -117,7 +117,8 @@ class DiverseRoutes(Objective):
         if self.target is None or self.adapted_weight is None or logs["execution_rate"] == self.target:
             return
         factor = _RAISE if logs["execution_rate"] > self.target else _LOWER
-        changed = float(self.adapted_weight) * factor
+        # Not `float`: under a `tf.distribute` strategy the variable is one per replica.
+        changed = float(ops.convert_to_numpy(self.adapted_weight)) * factor
         self.adapted_weight.assign(min(max(changed, _LEAST_WEIGHT), _MOST_WEIGHT))
 
     def at_evaluation(self) -> "DiverseRoutes":
@@ -191,6 +192,10 @@ class DiverseRoutes(Objective):
             "target": self.target,
             "label_smoothing": self.classification.label_smoothing,
         }
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
 def _norm(vectors: Any) -> Any:

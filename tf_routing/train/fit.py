@@ -92,6 +92,8 @@ def fit(
         raise ValueError(f"`batch_size` must be at most {most}. Received: {recipe.batch_size}")
     model_arguments = {"width_multiplier": 1.0, **(model_arguments or {})}
     model = _built(architecture, dataset, model_arguments)
+    # Before a phase freezes some of them.
+    parameters = int(sum(np.prod(weight.shape) for weight in model.trainable_weights))
     record = open_record(output, _arguments(architecture, dataset, recipe, seed, model_arguments))
     if "final" in record:
         print(f"{output} is finished; nothing to do.")
@@ -107,7 +109,7 @@ def fit(
             record["continued_at_step"].append(step)
         write_record(output, record)
         _train(model, dataset, recipe, output, seed, phase._replace(start=max(phase.start, done)), record, count_routes)
-    return _finish(model, dataset, output, record)
+    return _finish(model, dataset, output, record, parameters)
 
 
 def _arguments(
@@ -178,7 +180,9 @@ def _train(
         write_record(output, record)
 
 
-def _finish(model: RoutedModel, dataset: data.Dataset, output: Path, record: dict[str, Any]) -> dict[str, Any]:
+def _finish(
+    model: RoutedModel, dataset: data.Dataset, output: Path, record: dict[str, Any], parameters: int
+) -> dict[str, Any]:
     results = model.evaluate(evaluation_batches(dataset.test, _EVALUATION_BATCH), verbose=0, return_dict=True)
     with whole_file(output / "model.keras") as temporary:
         model.save(temporary)
@@ -188,7 +192,7 @@ def _finish(model: RoutedModel, dataset: data.Dataset, output: Path, record: dic
         draw_routing_flow(model, images, output / "routing.png", titles)
     record["final"] = {
         **{name: float(value) for name, value in results.items()},
-        "parameters": int(sum(np.prod(weight.shape) for weight in model.trainable_weights)),
+        "parameters": parameters,
         "macs": model.static_cost,
     }
     if is_gated(model):

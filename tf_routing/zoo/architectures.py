@@ -92,7 +92,7 @@ def _plain_resnet(stack_blocks: int) -> Architecture:
 
 
 def _skip_resnet(stack_blocks: int, baseline: str) -> Architecture:
-    bound = {"stage_blocks": (stack_blocks,) * 3, "widths": (16, 32, 64)}
+    bound = {"stage_blocks": (stack_blocks,) * 3, "widths": (16, 32, 64), "bottleneck": False}
     return Architecture("drn", "skip_resnet", bound, _CIFAR, "drn_cifar", baseline)
 
 

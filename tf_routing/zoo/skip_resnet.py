@@ -9,7 +9,6 @@ from typing import Any
 from tf_routing import cost, layers
 from tf_routing.models import RoutedModel
 from tf_routing.objectives import DiverseRoutes
-from tf_routing.validation import one_of
 from tf_routing.zoo import blocks
 from tf_routing.zoo.skipping import Skipper
 
@@ -83,6 +82,18 @@ def build(
     Raises:
         ValueError: If an argument is not possible.
     """
+    routing: dict[str, Any] = {
+        "consistency_weight": consistency_weight,
+        "diversity_weight": diversity_weight,
+        "cost_weight": cost_weight,
+        "regularization_weight": regularization_weight,
+        "consistency_margin": consistency_margin,
+        "diversity_margin": diversity_margin,
+        "regularization": regularization,
+        "target": target,
+    }
+    # Refuses what is not possible before anything is built.
+    DiverseRoutes({}, **routing)
     widths = [blocks.scaled(width, width_multiplier) for width in widths]
     image, x = blocks.image_input(input_shape, standardize)
     skipper = Skipper(image, stage_blocks, router, hidden, beta, decision, keep, init_open_rate, seed)
@@ -93,18 +104,8 @@ def build(
             strides = 2 if stage > 1 and block == 1 else 1
             x = add(x, skipper, width, strides, f"stage_{stage}_block_{block}")
     model = blocks.finished_model(image, [x], include_top, pooling, classes, classifier_activation, name)
-    objective = DiverseRoutes(
-        {name: macs.tolist() for name, macs in cost.gated_macs(model)[1].items()},
-        consistency_weight=consistency_weight,
-        diversity_weight=diversity_weight,
-        cost_weight=cost_weight,
-        regularization_weight=regularization_weight,
-        consistency_margin=consistency_margin,
-        diversity_margin=diversity_margin,
-        regularization=one_of("regularization", regularization, ("within", "center")),
-        target=target,
-    )
-    model.set_default_objective(objective)
+    macs = {decision_name: each.tolist() for decision_name, each in cost.gated_macs(model)[1].items()}
+    model.set_default_objective(DiverseRoutes(macs, **routing))
     return model
 
 

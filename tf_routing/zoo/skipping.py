@@ -49,7 +49,7 @@ class Skipper:
         one_of("decision", decision, (*(each for each in DECISIONS if each != "given"), *RULES))
         by_rule = decision in RULES
         if by_rule != (keep is not None):
-            needs = "needs" if by_rule else "takes no"
+            needs = "needs a" if by_rule else "takes no"
             raise ValueError(f"`decision={decision!r}` {needs} number of blocks. Received: keep={keep!r}")
         if by_rule and router == "recurrent":
             raise ValueError(f"`router='recurrent'` would run for `decision={decision!r}`, which reads no router.")
