@@ -89,7 +89,7 @@ def test_several_configurations_must_be_chosen_from_unless_one_is_the_default(tm
     assert list_prepared(str(tmp_path)) == ["shapes/large", "shapes/small"]
 
 
-@pytest.mark.parametrize(("name", "mirrors"), [("svhn_cropped", False), ("shapes", True)])
+@pytest.mark.parametrize(("name", "mirrors"), [("emnist", False), ("shapes", True)])
 def test_letters_and_digits_are_not_mirrored(name: str, mirrors: bool, tmp_path: Path) -> None:
     write_folder(tmp_path, f"{name}/1.0.0", _SPLITS)
     assert data.load(name, str(tmp_path)).mirrors is mirrors

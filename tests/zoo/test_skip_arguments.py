@@ -155,7 +155,7 @@ def test_a_bypassed_block_passes_its_input_on_without_a_rectifier() -> None:
         ({"decision": "last"}, "`decision` must be one of 'threshold', 'bernoulli', 'first', .*'last'"),
         # Routers know it; a network has no switches to give.
         ({"decision": "given"}, "`decision` must be one of .*Received: decision='given'"),
-        ({"decision": "first"}, "`decision='first'` needs (a )?number of blocks. Received: keep=None"),
+        ({"decision": "first"}, "`decision='first'` needs a number of blocks. Received: keep=None"),
         ({"keep": 12}, "`decision='threshold'` takes no number of blocks. Received: keep=12"),
         ({"decision": "bernoulli", "keep": 12}, "`decision='bernoulli'` takes no number of blocks. Received: keep=12"),
         ({"decision": "random", "keep": 0}, "`keep` must be a positive integer. Received: keep=0"),
