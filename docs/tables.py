@@ -127,14 +127,14 @@ def _consistency_table() -> str:
     headings = [
         "network trained",
         "images with one route",
-        *study["versions"],
+        *study["image_versions"],
         "accuracy",
         "accuracy on changed images",
     ]
     rows = []
     for row in study["rows"]:
-        own, changed = row["accuracies"], [row["accuracies"][version] for version in study["versions"]]
-        counts = [f"{row['consistent_by_version'][version]:,}" for version in study["versions"]]
+        own, changed = row["accuracies"], [row["accuracies"][version] for version in study["image_versions"]]
+        counts = [f"{row['consistent_by_version'][version]:,}" for version in study["image_versions"]]
         mean = sum(changed) / len(changed)
         shown = f"{row['consistent']:,} of {study['images']:,}"
         rows.append([row["label"], shown, *counts, f"{own['original']:.4f}", f"{mean:.4f}"])
