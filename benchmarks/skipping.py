@@ -45,7 +45,7 @@ class Contest(NamedTuple):
 
     networks: tuple[str, ...]
     batches: tuple[int, ...]
-    build: Callable[[], dict[str, Any]]
+    build: Callable[[np.ndarray], dict[str, Any]]
     image_size: int
     by_image: bool = True
 
@@ -61,13 +61,12 @@ class Side(NamedTuple):
         return self.worker.time(f"{network}, {self.way}", batch, number)
 
 
-def build_split() -> dict[str, Any]:
+def build_split(images: np.ndarray) -> dict[str, Any]:
     """Builds the networks for photographs."""
     import keras
 
     from tf_routing import fold_batch_norm, zoo
 
-    images = photographs()
     networks = {"resnet50": fold_batch_norm(zoo.get("resnet50"))}
     networks["keras.applications.ResNet50"] = fold_batch_norm(keras.applications.ResNet50(weights=None))
     for rate in (0.5, 0.7):
@@ -76,11 +75,10 @@ def build_split() -> dict[str, Any]:
     return networks
 
 
-def build_skipping() -> dict[str, Any]:
+def build_skipping(images: np.ndarray) -> dict[str, Any]:
     """Builds the networks for small images."""
     from tf_routing import fold_batch_norm, zoo
 
-    images = photographs(SMALL)
     networks = {"resnet110": fold_batch_norm(zoo.get("resnet110"))}
     for rate in (0.3, 0.5):
         networks[f"drn_resnet110 at {rate}"] = gated = calibrated_to_skip(rate, images)
@@ -105,7 +103,7 @@ CONTESTS = {
 def load_keras(contest: str, ways: tuple[str, ...]) -> dict[str, Any]:
     """Builds the Keras networks of one worker, once per way."""
     images = photographs(CONTESTS[contest].image_size)
-    networks = CONTESTS[contest].build()
+    networks = CONTESTS[contest].build(images)
     return {f"{name}, {way}": runner(model, images, way) for name, model in networks.items() for way in ways}
 
 

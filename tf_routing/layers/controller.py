@@ -1,6 +1,5 @@
 """The controller of dynamic multi-path networks."""
 
-import math
 from typing import Any
 
 import keras
@@ -8,7 +7,7 @@ import numpy as np
 from keras import ops
 
 from tf_routing.layers.pooling import channel_means
-from tf_routing.layers.router import Router, shift_for_rate
+from tf_routing.layers.router import Router, open_rate, open_score, shift_for_rate
 from tf_routing.validation import positive_integer
 
 _SWEEPS = 50
@@ -63,11 +62,9 @@ class Controller(Router):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        if init_open_rate is not None and not 0 < init_open_rate < 1:
-            raise ValueError(f"`init_open_rate` must be in (0, 1). Received: init_open_rate={init_open_rate!r}")
         self.sub_blocks = positive_integer("sub_blocks", sub_blocks)
         self.hidden = positive_integer("hidden", hidden)
-        self.use_previous, self.init_open_rate, self.force_one = use_previous, init_open_rate, force_one
+        self.use_previous, self.init_open_rate, self.force_one = use_previous, open_rate(init_open_rate), force_one
         self.seed = seed
         self.noise_seed = keras.random.SeedGenerator(seed)
         self.summary_layer = self._dense(hidden, "relu", "summary")
@@ -80,9 +77,8 @@ class Controller(Router):
         )
 
     def _initial_bias(self, shape: Any, dtype: Any = None) -> Any:
-        rate = 0.5 if self.init_open_rate is None else self.init_open_rate
-        on = math.log(rate / (1 - rate))
-        return ops.convert_to_tensor(np.tile([0.0, on], self.sub_blocks), dtype=dtype)
+        biases = np.tile([0.0, open_score(self.init_open_rate)], self.sub_blocks)
+        return ops.convert_to_tensor(biases, dtype=dtype)
 
     def build(self, inputs_shape: Any, state_shape: Any = None) -> None:
         if len(inputs_shape) not in (2, 4):

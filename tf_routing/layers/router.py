@@ -1,5 +1,6 @@
 """What routers that switch parts on and off have in common."""
 
+import math
 from typing import Any
 
 import keras
@@ -58,3 +59,15 @@ def shift_for_rate(rate: float, margins: np.ndarray) -> float:
 def _beyond(ordered: np.ndarray) -> float:
     # Well past the last score: a sparse and a masked run differ in the last digits, and must not differ in decisions.
     return float(max(ordered[0] - ordered[-1], 1e-3))
+
+
+def open_rate(rate: float | None) -> float | None:
+    """Returns `rate` if it is `None` or in (0, 1), else raises a `ValueError` that names `init_open_rate`."""
+    if rate is not None and not 0 < rate < 1:
+        raise ValueError(f"`init_open_rate` must be in (0, 1). Received: init_open_rate={rate!r}")
+    return rate
+
+
+def open_score(rate: float | None) -> float:
+    """Returns how much the score for "on" must exceed that for "off" for this probability of "on"."""
+    return 0.0 if rate is None else math.log(rate / (1 - rate))

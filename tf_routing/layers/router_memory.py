@@ -5,7 +5,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from tf_routing.layers.skip_router import open_rate, open_score
+from tf_routing.layers.router import open_rate, open_score
 from tf_routing.validation import positive_integer
 
 

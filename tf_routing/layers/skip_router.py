@@ -8,7 +8,7 @@ import numpy as np
 from keras import ops
 
 from tf_routing.layers.pooling import channel_means
-from tf_routing.layers.router import Router
+from tf_routing.layers.router import Router, open_rate, open_score
 from tf_routing.validation import one_of, positive_integer, positive_number
 
 KINDS = ("linear", "conv", "recurrent")
@@ -206,15 +206,3 @@ class SkipRouter(Router):
 def _probability_margin(margins: Any) -> Any:
     # p[0] - p[1] of a softmax of two scores.
     return ops.tanh(margins / 2)
-
-
-def open_rate(rate: float | None) -> float | None:
-    """Returns `rate` if it is `None` or in (0, 1), else raises a `ValueError` that names `init_open_rate`."""
-    if rate is not None and not 0 < rate < 1:
-        raise ValueError(f"`init_open_rate` must be in (0, 1). Received: init_open_rate={rate!r}")
-    return rate
-
-
-def open_score(rate: float | None) -> float:
-    """Returns how much the score for "on" must exceed that for "off" for this probability of "on"."""
-    return 0.0 if rate is None else math.log(rate / (1 - rate))

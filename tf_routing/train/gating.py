@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from tf_routing import cost, execution, zoo
+from tf_routing.analysis import hard_routes
 from tf_routing.folding import fold_batch_norm
 from tf_routing.models import RoutedModel
 from tf_routing.train.timing import interleaved, median_ratio, median_seconds
@@ -43,7 +44,7 @@ def routing_statistics(model: RoutedModel, routes: dict[str, np.ndarray]) -> dic
 
 def distinct_routes(routes: dict[str, np.ndarray]) -> int:
     """Returns how many different rows the decisions of all layers make together."""
-    return len(np.unique(np.concatenate(list(routes.values()), axis=1).round().astype("int8"), axis=0))
+    return len(np.unique(hard_routes(routes), axis=0))
 
 
 def rates_by_category(
