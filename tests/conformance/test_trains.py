@@ -11,6 +11,8 @@ from tests.conformance.subjects import LAYERS, TRAINED, images, labels, layer_ba
 from tf_routing.execution import gated_blocks
 from tf_routing.models import RoutedModel
 
+_RATE, _LAST_DIGIT = 0.1, 1e-6
+
 
 def _paths(model: RoutedModel) -> list[str]:
     # Numbered: the parts of a block are models, whose weights have the same paths.
@@ -45,7 +47,7 @@ def _may_be_dead(path: str) -> bool:
 
 
 def _assert_trains(model: RoutedModel, x: object) -> None:
-    model.compile(keras.optimizers.SGD(0.1), run_eagerly=True)
+    model.compile(keras.optimizers.SGD(_RATE), run_eagerly=True)
     gradients, idle = _gradients(model, x, labels())
     assert [path for path, gradient in gradients.items() if gradient is None] == []
     assert [path for path, gradient in gradients.items() if not np.isfinite(gradient).all()] == []
@@ -59,7 +61,10 @@ def _assert_trains(model: RoutedModel, x: object) -> None:
     logs = model.train_on_batch(x, labels(), return_dict=True)
     assert np.isfinite(list(logs.values())).all()
     after = dict(zip(_paths(model), map(np.asarray, model.trainable_variables), strict=True))
-    assert [path for path in moved if np.array_equal(before[path], after[path])] == []
+    # A step below the last digit of a weight leaves it as it is.
+    seen = [path for path in moved if np.any(_RATE * np.abs(gradients[path]) > _LAST_DIGIT * np.abs(before[path]))]
+    assert len(seen) > len(moved) / 2
+    assert [path for path in seen if np.array_equal(before[path], after[path])] == []
 
 
 @pytest.mark.parametrize("name", LAYERS)
