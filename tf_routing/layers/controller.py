@@ -131,9 +131,9 @@ class Controller(Router):
         switches, state = (keras.KerasTensor(shape, dtype=self.compute_dtype) for shape in shapes)
         return switches, state
 
-    def state(self, outputs: Any) -> Any:
+    def observed(self, outputs: Any) -> dict[str, Any]:
         """Returns the state among this layer's `outputs` (a flat list); objectives that supervise it read it."""
-        return outputs[1]
+        return {"state": outputs[1]}
 
     def margins(self, *inputs: Any) -> Any:
         """Returns how much each sub-block's "on" score exceeds its "off" score, `(batch, sub_blocks)`."""
