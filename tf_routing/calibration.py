@@ -15,9 +15,10 @@ def calibrate(model: "RoutedModel", images: Any, *, rate: float) -> None:
 
     Args:
         model: A model with routers, such as a dynamic multi-path network. It is changed.
-        images: Images `(count, height, width, channels)`, a few dozen to a few hundred, run as one batch; shares are
-            as fine as their number.
-        rate: Float in [0, 1], the share of images for which each gate is to open, forced switches included.
+        images: Images `(count, height, width, channels)`, or a dict with more, a few dozen to a few hundred, run as one
+            batch; shares are as fine as their number.
+        rate: Float in [0, 1], the share of images for which each gate is to open, forced switches included; at a
+            junction the share that goes on, of those that come there.
 
     Raises:
         ValueError: If the model has no routers, `rate` is outside [0, 1], or there are no images.
@@ -33,14 +34,22 @@ def calibrate(model: "RoutedModel", images: Any, *, rate: float) -> None:
     [0.3, 0.3]
     """
     import keras
+    import numpy as np
+
+    from tf_routing.models.inputs import per_sample
 
     if isinstance(rate, bool) or not isinstance(rate, (int, float)) or not 0 <= rate <= 1:
         raise ValueError(f"`rate` must be in [0, 1]. Received: rate={rate!r}")
     if not _has_routers(model):
         raise ValueError(f"`model` must have routers with thresholds; {model.name!r} has none.")
-    if len(images) == 0:
+    inputs = keras.tree.flatten(per_sample(images))
+    if len(inputs[0]) == 0:
         raise ValueError("`images` must hold at least one image. Received: none")
-    _run(model, keras.ops.convert_to_tensor(images, dtype=model.input.dtype), rate)
+    tensors = [
+        keras.ops.convert_to_tensor(np.reshape(each, (len(each), *spec.shape[1:])), dtype=spec.dtype)
+        for each, spec in zip(inputs, model.inputs, strict=True)
+    ]
+    _run(model, tensors, rate)
 
 
 def _run(model: Any, images: Any, rate: float) -> Any:

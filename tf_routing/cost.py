@@ -5,6 +5,7 @@ Normalisation, activations, pooling, resizing and weighted sums count nothing. *
 per sample; *expected* cost from probabilities or rates, differentiable, for losses.
 """
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from functools import singledispatch
 from math import prod
@@ -13,7 +14,7 @@ from typing import Any, NamedTuple
 import keras
 import numpy as np
 
-from tf_routing import graph
+from tf_routing import exit_tree, graph
 
 
 class Gated(NamedTuple):
@@ -120,6 +121,7 @@ def layer_costs(model: keras.Model) -> Iterator[LayerCost]:
     """
     _check_fixed(model)
     decisions: dict[int, str] = {}
+    behind = {layer: Gated(*gate) for tree in _trees(model) for layer, gate in exit_tree.waits(tree).items()}
     for node in graph.layer_calls(model):
         operation = node.operation
         if hasattr(operation, "decision"):
@@ -129,7 +131,12 @@ def layer_costs(model: keras.Model) -> Iterator[LayerCost]:
             for row in layer_costs(part):
                 yield row._replace(layer=prefix + row.layer, gate=gate or _inside(operation, row.gate))
         if not _is_nested(operation):
-            yield _layer_cost(node)
+            yield _layer_cost(node)._replace(gate=behind.get(operation.name))
+
+
+def _trees(model: Any) -> list[exit_tree.Stage]:
+    """The tree of a model that leaves early, in a list that is empty for others."""
+    return [call.operation.tree for call in graph.layer_calls(model) if hasattr(call.operation, "tree")]
 
 
 def _inside(model: Any, gate: Gated | None) -> Gated | None:
@@ -182,13 +189,14 @@ def _check_fixed(model: keras.Model) -> None:
 
 
 def static_macs(model: keras.Model) -> int:
-    """Returns the MACs per sample of a functional model with every layer run.
+    """Returns the MACs per sample of a functional model with every part run that a sample can run.
 
     Args:
         model: A functional Keras model with fixed spatial input sizes.
 
     Returns:
-        Integer, multiply-accumulates per sample.
+        Integer, multiply-accumulates per sample. Of a network that leaves early they are those of its most expensive
+        route.
 
     Raises:
         ValueError: If an input size is not fixed, or a layer's cost is not known.
@@ -199,7 +207,11 @@ def static_macs(model: keras.Model) -> int:
     >>> static_macs(keras.Model(inputs, keras.layers.Conv2D(4, 3, padding="same")(inputs)))
     6912
     """
-    return sum(row.macs for row in layer_costs(model))
+    rows = list(layer_costs(model))
+    ways = [set(route.layers) for tree in _trees(model) for route in exit_tree.routes(tree)]
+    on_some_way = set().union(*ways)
+    common = sum(row.macs for row in rows if row.layer not in on_some_way)
+    return common + max((sum(row.macs for row in rows if row.layer in way) for way in ways), default=0)
 
 
 def gated_macs(model: keras.Model) -> tuple[int, dict[str, np.ndarray]]:
@@ -223,17 +235,15 @@ def gated_macs(model: keras.Model) -> tuple[int, dict[str, np.ndarray]]:
     (31771648, 16, [6439936, 6439936])
     """
     fixed = 0
-    gated: dict[Gated, int] = {}
+    gated: dict[str, Counter[int]] = {}
     for row in layer_costs(model):
         if row.gate is None:
             fixed += row.macs
         else:
-            gated[row.gate] = gated.get(row.gate, 0) + row.macs
-    # Rows come in order of depth, and within a block in order of its choices.
-    by_decision: dict[str, list[int]] = {}
-    for gate, macs in gated.items():
-        by_decision.setdefault(gate.decision, []).append(macs)
-    return fixed, {name: np.array(each, dtype="int64") for name, each in by_decision.items()}
+            gated.setdefault(row.gate.decision, Counter())[row.gate.choice] += row.macs
+    return fixed, {
+        name: np.array([each[choice] for choice in range(max(each) + 1)], dtype="int64") for name, each in gated.items()
+    }
 
 
 def executed_macs(model: keras.Model, decisions: Mapping[str, np.ndarray], count: int) -> np.ndarray:

@@ -35,7 +35,11 @@ def block_method(block: Any, batch: int | None) -> str:
 
 def batch_method(blocks: list[Any], batch: int | None) -> str:
     """Returns how a model with these gated blocks runs a batch of this size (`None`: known only when it runs)."""
-    largest = max(blocks, key=lambda block: len(block.sub_blocks))
+    switched = [block for block in blocks if hasattr(block, "sub_blocks")]
+    if not switched:
+        # Leaving early was not measured in slices.
+        return "whole"
+    largest = max(switched, key=lambda block: len(block.sub_blocks))
     return best(len(largest.sub_blocks), largest.image_size, batch).batch_method
 
 

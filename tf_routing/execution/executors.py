@@ -109,13 +109,13 @@ def execute(block: Any, inputs: Any, switches: Any, training: bool | None) -> An
     return importlib.import_module("tf_routing.execution.sparse").run_sparse(block, inputs, switches)
 
 
-def execute_batch(model: Any, run: Callable[[Any], Any], images: Any, training: bool | None) -> Any:
+def execute_batch(model: Any, run: Callable[[Any], Any], inputs: Any, training: bool | None) -> Any:
     """Runs a model on a batch, in parts where that is faster.
 
     Args:
         model: The `RoutedModel`.
-        run: Its plain forward pass.
-        images: Tensor `(batch, height, width, channels)`.
+        run: Its forward pass.
+        inputs: Images `(batch, height, width, channels)`, or a dict with more.
         training: Boolean.
 
     Returns:
@@ -130,6 +130,28 @@ def execute_batch(model: Any, run: Callable[[Any], Any], images: Any, training: 
     """
     blocks = [] if training or keras.backend.backend() != "tensorflow" else gated_blocks(model)
     if not blocks:
-        return run(images)
+        return run(inputs)
     method = model.batch_method if _is_sparse(model.execution, training) else "whole"
-    return importlib.import_module("tf_routing.execution.batches").run_batch(run, images, blocks, method)
+    return importlib.import_module("tf_routing.execution.batches").run_batch(run, inputs, blocks, method)
+
+
+def early_exit(model: Any, training: bool | None) -> Callable[[Any], dict[str, Any]] | None:
+    """Returns the forward pass of a model that leaves early, where it is to run sparsely, else `None`.
+
+    Args:
+        model: The `RoutedModel`.
+        training: Boolean.
+
+    Returns:
+        A function of a batch that returns `probabilities` and the decisions by name, or `None`.
+
+    Example:
+
+    >>> from tf_routing import execution, zoo
+    >>> execution.early_exit(zoo.get("basecnn", width_multiplier=0.25), training=False) is None
+    True
+    """
+    mixtures = [layer for layer in model.layers if hasattr(layer, "tree")]
+    if not mixtures or not _is_sparse(model.execution, training):
+        return None
+    return importlib.import_module("tf_routing.execution.sparse_exits").EarlyExit(model, mixtures[0])

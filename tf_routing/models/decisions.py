@@ -20,18 +20,25 @@ def decision_tensors(model: keras.Model) -> dict[str, Any]:
     return tensors
 
 
-def state_tensors(model: keras.Model) -> dict[str, Any]:
-    """Returns the states that deciding layers pass on, as `{layer}_state`; objectives may supervise them."""
+def observed_tensors(model: keras.Model) -> dict[str, Any]:
+    """Returns what layers show beside their decisions, as `{layer}_{what}`; objectives may read it."""
     return {
-        f"{operation.name}_state": operation.state(keras.tree.flatten(operation.output))
+        f"{operation.name}_{what}": tensor
         for operation in model.operations
-        if hasattr(operation, "decision") and hasattr(operation, "state")
+        if hasattr(operation, "observed")
+        for what, tensor in operation.observed(keras.tree.flatten(operation.output)).items()
     }
 
 
 def output_tensors(model: keras.Model) -> dict[str, Any]:
-    """Returns what an objective may read: `probabilities`, `logits` where the model has them, decisions and states."""
+    """Returns what an objective may read.
+
+    These are `probabilities`, `logits` where the model has them, inputs beside the image by name, decisions, and what
+    layers show beside those.
+    """
     tensors = {"probabilities": model.outputs[0]}
     if any(operation.name == "logits" for operation in model.operations):
         tensors["logits"] = model.get_layer("logits").output
-    return {**tensors, **decision_tensors(model), **state_tensors(model)}
+    if isinstance(model.input, dict):
+        tensors |= {name: tensor for name, tensor in model.input.items() if name != "image"}
+    return {**tensors, **decision_tensors(model), **observed_tensors(model)}

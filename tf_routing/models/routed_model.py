@@ -10,6 +10,8 @@ import numpy as np
 from tf_routing import cost, execution
 from tf_routing.models.decisions import decision_tensors, output_tensors
 from tf_routing.models.end_of_epoch import with_end_of_epoch
+from tf_routing.models.inputs import image_input, per_sample, sample_count
+from tf_routing.models.squared_kernels import squared_kernels
 from tf_routing.models.term_means import TermMeans
 from tf_routing.models.training_step import Step, replica_count
 from tf_routing.objectives.classification import Classification
@@ -30,7 +32,7 @@ class RoutedModel(Step, keras.Model):
         **kwargs: As for `keras.Model`.
 
     Call arguments:
-        inputs: Images `(batch, height, width, channels)`, floats.
+        inputs: Images `(batch, height, width, channels)`, floats; for networks with more inputs a dict.
         training: Boolean.
         return_outputs: Boolean, whether to return what objectives read instead of the probabilities alone: a dict of
             `probabilities`, `logits` and the decisions by name.
@@ -52,16 +54,42 @@ class RoutedModel(Step, keras.Model):
         self._default_objective: Objective = Classification()
         self._execution = self.batch_method = "auto"
         for block in execution.gated_blocks(self):
-            block.image_size = self.inputs[0].shape[1] or block.image_size
+            block.image_size = image_input(self).shape[1] or block.image_size
 
     def call(self, inputs: Any, training: bool | None = None, mask: Any = None, return_outputs: bool = False) -> Any:
         def run(images: Any) -> Any:
             """The plain forward pass."""
             if return_outputs:
                 return self._reader(images, training=training)
+            early_exit = self._early_exit(training)
+            if early_exit is not None:
+                return early_exit(images)["probabilities"]
             return super(RoutedModel, self).call(images, training=training, mask=mask)
 
         return execution.execute_batch(self, run, inputs, training)
+
+    def decide(self, inputs: Any) -> dict[str, Any]:
+        """Returns `probabilities` and the decisions by name for a batch, run as `execution` says.
+
+        Args:
+            inputs: As for calling the model.
+
+        Returns:
+            Dict of tensors.
+        """
+        early_exit = self._early_exit(training=False)
+        if early_exit is not None:
+            return execution.execute_batch(self, early_exit, inputs, training=False)
+        outputs = self(inputs, training=False, return_outputs=True)
+        return {"probabilities": outputs["probabilities"], **self.decisions(outputs)}
+
+    def _early_exit(self, training: bool | None) -> Any:
+        # Cut anew where the setting changed, and kept beside what Keras tracks: the functions hold no weights.
+        key = self._execution, bool(training)
+        known = self.__dict__.setdefault("_early_exits", {})
+        if key not in known:
+            known[key] = execution.early_exit(self, training)
+        return known[key]
 
     # Cached properties, because attributes set the usual way are tracked: the sub-models would be saved as layers.
     @cached_property
@@ -82,7 +110,8 @@ class RoutedModel(Step, keras.Model):
         """Returns the decisions taken for each image.
 
         Args:
-            x: Images `(count, height, width, channels)` or a `tf.data.Dataset` of batches, as for `predict`.
+            x: Images `(count, height, width, channels)`, a dict with more, or a `tf.data.Dataset` of batches, as for
+                `predict`.
             batch_size: Integer, images per forward pass.
 
         Returns:
@@ -93,7 +122,7 @@ class RoutedModel(Step, keras.Model):
             return {}
         # Datasets come in batches already.
         size = None if hasattr(x, "element_spec") else batch_size
-        return {name: np.asarray(each) for name, each in self._decider.predict(x, size, verbose=0).items()}
+        return {name: np.asarray(each) for name, each in self._decider.predict(per_sample(x), size, verbose=0).items()}
 
     def decisions(self, outputs: dict[str, Any]) -> dict[str, Any]:
         """Picks the decisions among what `call(..., return_outputs=True)` returns, named as by `routes`."""
@@ -110,13 +139,13 @@ class RoutedModel(Step, keras.Model):
         Every path of a multi-path net runs for every image, so there each costs the same.
 
         Args:
-            x: Images `(count, height, width, channels)`.
+            x: Images `(count, height, width, channels)`, or a dict with more.
             batch_size: Integer, images per forward pass.
 
         Returns:
             Integer array `(count,)`.
         """
-        return cost.executed_macs(self, self.routes(x, batch_size), len(x))
+        return cost.executed_macs(self, self.routes(x, batch_size), sample_count(x))
 
     @property
     def execution(self) -> str:
@@ -182,6 +211,22 @@ class RoutedModel(Step, keras.Model):
         if self._terms is not None:
             self._terms.objective.end_epoch(logs)
 
+    def end_step(self) -> None:
+        """Lets the objective adapt after a training step."""
+        if self._terms is not None:
+            self._terms.objective.end_step()
+
+    def gradient_factors(self, outputs: Any) -> dict[int, Any]:
+        """Returns by what the objective multiplies gradients, by `id` of the variable; all others stay as they are.
+
+        Args:
+            outputs: What the objective read.
+        """
+        factors = self._terms.objective.gradient_factors(outputs) if self._terms else {}
+        return {
+            id(weight): factor for name, factor in factors.items() for weight in self.get_layer(name).trainable_weights
+        }
+
     @property
     def has_objective(self) -> bool:
         """Whether the model was compiled with an objective (rather than a Keras loss)."""
@@ -234,7 +279,14 @@ class RoutedModel(Step, keras.Model):
         **kwargs: Any,
     ) -> Any:
         """Trains the model as `keras.Model.fit` does; the objective adapts after each epoch."""
-        return super().fit(x, y, batch_size, epochs, verbose, with_end_of_epoch(callbacks, self), **kwargs)
+        return super().fit(per_sample(x), y, batch_size, epochs, verbose, with_end_of_epoch(callbacks, self), **kwargs)
+
+    def predict(self, x: Any, *args: Any, **kwargs: Any) -> Any:
+        """Returns class probabilities as `keras.Model.predict` does; see there.
+
+        In a dict of inputs a single number stands for all samples.
+        """
+        return super().predict(per_sample(x), *args, **kwargs)
 
     def compute_loss(
         self,
@@ -247,7 +299,8 @@ class RoutedModel(Step, keras.Model):
         """Returns one replica's share of the loss, and adds each term to its mean."""
         if self._terms is None:
             return super().compute_loss(x, y, y_pred, sample_weight, training)
-        loss = self._terms.total(y, y_pred, sample_weight, training)
+        outputs = {**y_pred, **squared_kernels(self, self._terms.objective.decayed_layers)}
+        loss = self._terms.total(y, outputs, sample_weight, training)
         # Regularisation that users put on layers counts once per step, whatever the number of replicas.
         return (loss + sum(self.losses)) / replica_count()
 

@@ -1,7 +1,7 @@
 """The training step of a routed model, on each backend.
 
-A step needs more than the probabilities: an objective reads logits and decisions too. On TensorFlow the step is
-written out; on JAX, where Keras keeps the step stateless, only what the forward pass returns differs.
+A step needs more than the probabilities: an objective reads logits and decisions too, and may scale gradients layer
+by layer. On TensorFlow both steps are written out; on JAX, where Keras keeps steps stateless, the training step is.
 """
 
 import contextlib
@@ -23,7 +23,9 @@ class TensorFlowStep:
             loss = self.compute_loss(x=x, y=y, y_pred=outputs, sample_weight=sample_weight, training=True)
             scaled_loss = self.optimizer.scale_loss(loss)
         variables = [*self.trainable_variables, *self.objective_variables]
-        self.optimizer.apply_gradients(zip(tape.gradient(scaled_loss, variables), variables, strict=True))
+        gradients = _multiplied(tape.gradient(scaled_loss, variables), variables, self.gradient_factors(outputs))
+        self.optimizer.apply_gradients(zip(gradients, variables, strict=True))
+        self.end_step()
         return self._logged(x, y, outputs, sample_weight, loss)
 
     def test_step(self: Any, data: Any) -> dict[str, Any]:
@@ -39,8 +41,19 @@ class TensorFlowStep:
         return self.compute_metrics(x, y, outputs, sample_weight=sample_weight)
 
 
+def _multiplied(gradients: list[Any], variables: list[Any], factors: dict[int, Any]) -> list[Any]:
+    """Returns gradients, those of variables that have a factor multiplied by it."""
+    return [
+        gradient
+        if gradient is None or id(variable) not in factors
+        # Under mixed precision gradients and factors are both float32, and in a float64 model the factor follows.
+        else gradient * keras.ops.cast(factors[id(variable)], gradient.dtype)
+        for gradient, variable in zip(gradients, variables, strict=True)
+    ]
+
+
 class JaxStep:
-    """What differs in Keras's own stateless step on JAX."""
+    """`train_step` on JAX, and what differs in the rest of Keras's stateless steps."""
 
     has_objective: bool
     objective_variables: list[Any]
@@ -58,6 +71,39 @@ class JaxStep:
         """The model's own, and while steps run what the objective adapts: a step must not keep its first value."""
         own = super().non_trainable_variables  # type: ignore[misc]
         return [*own, *self.objective_state] if self._steps_run else own
+
+    def train_step(self: Any, state: Any, data: Any) -> tuple[dict[str, Any], Any]:
+        """Takes one step, without side effects; as Keras's own, but for what the objective does with the gradients."""
+        import jax
+
+        trainable, non_trainable, optimizer_variables, metrics_variables = state
+        x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
+        gradients_of = jax.value_and_grad(self.compute_loss_and_updates, has_aux=True)
+        (_, results), gradients = gradients_of(
+            trainable,
+            non_trainable,
+            metrics_variables,
+            x,
+            y,
+            sample_weight,
+            training=True,
+            optimizer_variables=optimizer_variables,
+        )
+        loss, outputs, non_trainable, metrics_variables = results
+        gradients, non_trainable = self._adapted(list(gradients), list(non_trainable), outputs)
+        trainable, optimizer_variables = self.optimizer.stateless_apply(optimizer_variables, gradients, trainable)
+        logs, metrics_variables = self._update_metrics_variables(metrics_variables, loss, x, y, outputs, sample_weight)
+        return logs, (trainable, non_trainable, optimizer_variables, metrics_variables)
+
+    def _adapted(
+        self: Any, gradients: list[Any], non_trainable: list[Any], outputs: Any
+    ) -> tuple[list[Any], list[Any]]:
+        """Returns the gradients as the objective scales them, and its state after the step."""
+        variables = self.non_trainable_variables
+        with keras.StatelessScope(state_mapping=list(zip(variables, non_trainable, strict=True))) as scope:
+            gradients = _multiplied(gradients, self.trainable_variables, self.gradient_factors(outputs))
+            self.end_step()
+        return gradients, [scope.get_current_value(variable) for variable in variables]
 
     @contextlib.contextmanager
     def _running_steps(self) -> Iterator[None]:

@@ -1,0 +1,28 @@
+"""The sizes of kernels, for objectives that keep them small."""
+
+from collections.abc import Iterable
+from typing import Any
+
+import keras
+from keras import ops
+
+
+def squared_kernels(model: keras.Model, layers: Iterable[str]) -> dict[str, Any]:
+    """Returns the sum of all squared numbers in each layer's kernels, as `{layer}_squares`.
+
+    Example:
+
+    >>> inputs = keras.Input((2,))
+    >>> dense = keras.layers.Dense(3, kernel_initializer="ones", bias_initializer="ones", name="dense")
+    >>> float(squared_kernels(keras.Model(inputs, dense(inputs)), ["dense"])["dense_squares"])
+    6.0
+    """
+    return {f"{name}_squares": sum(map(_square, _kernels(model.get_layer(name)))) for name in layers}
+
+
+def _kernels(layer: Any) -> list[Any]:
+    return [weight for weight in layer.trainable_weights if weight.path.split("/")[-1] == "kernel"]
+
+
+def _square(kernel: Any) -> Any:
+    return ops.sum(ops.square(ops.convert_to_tensor(kernel)))
