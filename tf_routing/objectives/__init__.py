@@ -2,11 +2,22 @@
 
 import keras  # noqa: F401  (first, so that the registration hook finds no half-imported room)
 
+from tf_routing.objectives.actor import Actor
 from tf_routing.objectives.categories import load_categories
 from tf_routing.objectives.classification import Classification
+from tf_routing.objectives.critic import Critic
 from tf_routing.objectives.diverse_routes import DiverseRoutes
 from tf_routing.objectives.dynamic_multipath import DynamicMultipath
 from tf_routing.objectives.members import MemberObjectives
 from tf_routing.objectives.objective import Objective
 
-__all__ = ["Classification", "DiverseRoutes", "DynamicMultipath", "MemberObjectives", "Objective", "load_categories"]
+__all__ = [
+    "Actor",
+    "Classification",
+    "Critic",
+    "DiverseRoutes",
+    "DynamicMultipath",
+    "MemberObjectives",
+    "Objective",
+    "load_categories",
+]

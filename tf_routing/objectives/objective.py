@@ -59,6 +59,23 @@ class Objective:
             logs: The epoch's logs.
         """
 
+    def end_step(self) -> None:
+        """Adapts the objective's state after each training step."""
+
+    def gradient_factors(self, outputs: dict[str, Any]) -> dict[str, Any]:
+        """Returns scalars by which gradients are multiplied before the optimizer sees them, by name of the layer."""
+        return {}
+
+    @property
+    def decayed_layers(self) -> tuple[str, ...]:
+        """Layers whose squared kernels the terms contain: `__call__` finds their sums as `{layer}_squares`."""
+        return ()
+
+    @property
+    def drawn_inputs(self) -> dict[str, tuple[float, ...]]:
+        """Inputs beside the image that training draws for each sample, by name: the values to draw from."""
+        return {}
+
     def at_evaluation(self) -> "Objective":
         """Returns the objective, its variables shared, that tests and validations log."""
         return self
