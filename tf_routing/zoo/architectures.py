@@ -5,6 +5,8 @@ Nothing here imports Keras; builders are named by module and imported when a mod
 
 from typing import Any, NamedTuple
 
+from tf_routing.zoo import exit_trees
+
 _CIFAR = {"classes": 10, "input_shape": (32, 32, 3)}
 _CIFAR_100 = {**_CIFAR, "classes": 100}
 _TINY_IMAGENET = {"classes": 200, "input_shape": (64, 64, 3)}
@@ -96,6 +98,11 @@ def _skip_resnet(stack_blocks: int, baseline: str) -> Architecture:
     return Architecture("drn", "skip_resnet", bound, _CIFAR, "drn_cifar", baseline)
 
 
+def _early_exit(tree: dict[str, Any], baseline: str | None = None) -> Architecture:
+    # A default, for users may describe a tree of their own.
+    return Architecture("early_exit", "early_exit", {}, {**_CIFAR, "tree": tree}, "decide/cifar10_actor", baseline)
+
+
 _DEPTHS = {32: 5, 44: 7, 56: 9, 74: 12, 110: 18}
 
 ARCHITECTURES: dict[str, Architecture] = {
@@ -142,4 +149,7 @@ ARCHITECTURES: dict[str, Architecture] = {
         "drn_tinyimagenet",
         "resnet50_cifar",
     ),
+    **{f"decide_static{n}": _early_exit(exit_trees.static(n)) for n in range(1, 9)},
+    "decide_chain8": _early_exit(exit_trees.chain(), "decide_static8"),
+    "decide_tree": _early_exit(exit_trees.branching(), "decide_static8"),
 }

@@ -31,9 +31,14 @@ def image_input(input_shape: tuple[int, int, int], standardize: Any) -> tuple[An
     image = keras.Input(input_shape, name="image")
     if standardize is None:
         return image, image
-    means, deviations = standardize
+    return image, standardized(image, standardize)
+
+
+def standardized(x: Any, statistics: tuple[Sequence[float], Sequence[float]]) -> Any:
+    """Subtracts means and divides by deviations, given per channel."""
+    means, deviations = statistics
     variances = [deviation**2 for deviation in deviations]
-    return image, keras.layers.Normalization(mean=list(means), variance=variances, name="standardize")(image)
+    return keras.layers.Normalization(mean=list(means), variance=variances, name="standardize")(x)
 
 
 def path_prefix(path: int, paths: int) -> str:

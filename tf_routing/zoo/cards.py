@@ -27,6 +27,7 @@ class ReportedRow(NamedTuple):
             CIFAR-100, and the execution rate that the former implies.
         executed_blocks: For networks that skip blocks: the reported mean number of executed ones, by data set.
         trade_off: For networks that skip blocks: reported points of `accuracy`, executed blocks `k` and FLOPs.
+        exit_macs: For networks that leave early: multiply-accumulates per image that leaves behind each level.
     """
 
     row: str
@@ -44,6 +45,7 @@ class ReportedRow(NamedTuple):
     operating_points: list[dict[str, float]] | None = None
     executed_blocks: dict[str, float] | float | None = None
     trade_off: list[dict[str, float]] | None = None
+    exit_macs: list[int] | None = None
 
 
 class ModelCard(NamedTuple):
