@@ -1,5 +1,6 @@
 """Batches for training and evaluation, as `tf.data` pipelines, whatever holds the images."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -21,8 +22,10 @@ def training_batches(
     epochs: int,
     first_epoch: int = 0,
     shift: int = 0,
-    mirror: bool = False,
+    mirror: bool | Sequence[bool] = False,
     copies: int = 1,
+    fill: str = "zero",
+    drawn_steps: int | None = None,
 ) -> Any:
     """Returns shuffled, augmented batches of all epochs in a row.
 
@@ -38,23 +41,38 @@ def training_batches(
         epochs: Integer, number of the last epoch.
         first_epoch: Integer, epochs already done.
         shift: Integer, pixels; see `shift_and_mirror`.
-        mirror: Boolean; see `shift_and_mirror`.
+        mirror: Boolean; see `shift_and_mirror`. In memory also one per class.
         copies: Integer, copies of each image.
+        fill: What moves in where an image is shifted; see `shift_and_mirror`. In memory only, but for `"zero"`.
+        drawn_steps: Integer, for images in memory: steps of an epoch whose images are drawn with replacement. Where not
+            given, an epoch shows each image once.
 
     Returns:
         A `tf.data.Dataset` of pairs: float images in [0, 1] and class indices.
 
     Raises:
-        ValueError: If a batch is larger than the set, or its images have no size yet.
+        ValueError: If a batch is larger than the set, its images have no size yet, or they are not in memory and an
+            argument needs that.
     """
     if steps_per_epoch(image_set, batch_size, copies) == 0:
         most = image_set.image_count * copies
         raise ValueError(f"`batch_size` must be at most {most} for the images there are. Received: {batch_size}")
     epochs_range = range(first_epoch, epochs)
-    arguments = (batch_size // copies, seed, epochs_range, shift, mirror, copies)
+    shown = (batch_size // copies, seed, epochs_range, shift)
     if isinstance(image_set, ImageStream):
-        return _untuned(stream_training_batches(_sized(image_set), *arguments))
-    return _untuned(set_training_batches(image_set, *arguments))
+        _check_stream(mirror, fill, drawn_steps)
+        return _untuned(stream_training_batches(_sized(image_set), *shown, bool(mirror), copies))
+    return _untuned(set_training_batches(image_set, *shown, mirror, copies, fill, drawn_steps))
+
+
+def _check_stream(mirror: Any, fill: str, drawn_steps: int | None) -> None:
+    possible = {"mirror": (mirror, (True, False)), "fill": (fill, ("zero",)), "drawn_steps": (drawn_steps, (None,))}
+    for name, (value, accepted) in possible.items():
+        if value not in accepted:
+            raise ValueError(
+                f"`{name}` must be {' or '.join(map(repr, accepted))} for images that are not in memory. "
+                f"Received: {name}={value!r}"
+            )
 
 
 def evaluation_batches(image_set: ImageSet | ImageStream, batch_size: int) -> Any:

@@ -15,14 +15,14 @@ class Dataset(NamedTuple):
         train: Images to learn from, an `ImageSet` or an `ImageStream`.
         test: Images to be measured on, of the same kind.
         class_names: Names by class index.
-        mirrors: Boolean, whether a mirrored image is still of its class.
+        mirrors: Boolean, whether a mirrored image is still of its class, or a tuple that says it of each class.
     """
 
     name: str
     train: Any
     test: Any
     class_names: list[str]
-    mirrors: bool
+    mirrors: bool | tuple[bool, ...]
 
     @property
     def classes(self) -> int:
@@ -61,11 +61,12 @@ class Dataset(NamedTuple):
 
 
 _FROM_TFDS = {"cifar10": True, "cifar100": True, "mnist": False, "svhn_cropped": False}
+_GROUPED = ("cifar2", "cifar5")
 
 
 def list_datasets() -> list[str]:
     """Returns the names of the datasets that `load` holds in memory."""
-    return ["digits", *_FROM_TFDS]
+    return ["digits", *_FROM_TFDS, "hybrid", *_GROUPED]
 
 
 def load(name: str, data_dir: str | None = None) -> Dataset:
@@ -74,10 +75,12 @@ def load(name: str, data_dir: str | None = None) -> Dataset:
     Args:
         name: `"digits"` (scikit-learn's handwritten digits, resized to 32x32x3; no download), `"cifar10"`,
             `"cifar100"` (fine labels), `"mnist"` or `"svhn_cropped"`, all but the first prepared by TensorFlow
-            Datasets: these come as arrays. Or any other image set that is prepared in the folder, as `"name"`,
-            `"name/config"` or `"name/config:version"`, for example `"imagenet2012"`: it is read as needed, by `image`
-            and `label`, and needs a size, see `Dataset.sized`. Its test images are its split `test`, or `validation`
-            where that one is missing or has no labels.
+            Datasets; `"hybrid"` (the digits 0 to 4 of `mnist`, coloured, and five classes of `cifar10`), `"cifar2"`
+            (horses and others), `"cifar5"` (cats, deer, dogs, horses and others): these come as arrays. Or any other
+            image set that is prepared in the folder, as `"name"`, `"name/config"` or `"name/config:version"`, for
+            example `"imagenet2012"`: it is read as needed, by `image` and `label`, and needs a size, see
+            `Dataset.sized`. Its test images are its split `test`, or `validation` where that one is missing or has no
+            labels.
         data_dir: Folder of TensorFlow Datasets; `TFDS_DATA_DIR` or its default folder where not given.
 
     Returns:
@@ -101,6 +104,14 @@ def load(name: str, data_dir: str | None = None) -> Dataset:
         from tf_routing.data.prepared import load_prepared
 
         return load_prepared(name, data_dir, mirrors=_FROM_TFDS[name])
+    if name == "hybrid":
+        from tf_routing.data.hybrid import load_hybrid
+
+        return load_hybrid(data_dir)
+    if name in _GROUPED:
+        from tf_routing.data.hybrid import load_grouped
+
+        return load_grouped(name, data_dir)
     from tf_routing.data.streamed import load_streamed
 
     return load_streamed(name, data_dir)

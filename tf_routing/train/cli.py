@@ -13,7 +13,7 @@ from typing import Any
 
 import tf_routing
 from tf_routing.data.datasets import list_datasets
-from tf_routing.train.recipe import list_recipes
+from tf_routing.train.recipe_files import SCALES, list_recipes
 from tf_routing.train.study_table import list_studies
 
 
@@ -100,8 +100,10 @@ def _add_data(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--batch_size", type=int, help="images per step; the recipe's where not given")
 
 
-def _add_training(parser: argparse.ArgumentParser, model: str, recipe: str, output: str) -> None:
-    parser.add_argument("--model", required=True, help=model)
+def _add_training(
+    parser: argparse.ArgumentParser, model: str, recipe: str, output: str, needs_model: bool = True
+) -> None:
+    parser.add_argument("--model", required=needs_model, help=model)
     _add_data(parser)
     parser.add_argument("--recipe", default=recipe, help=f"one of {', '.join(list_recipes())}, or a .toml file")
     parser.add_argument("--epochs", type=int, help="the recipe's where not given")
@@ -113,7 +115,12 @@ def _add_training(parser: argparse.ArgumentParser, model: str, recipe: str, outp
 
 def _add_fit(commands: argparse._SubParsersAction) -> None:
     parser = _command(commands, "fit", "Train a network, or continue a run that stopped.", "fit", onednn="1")
-    _add_training(parser, "name of the architecture", "quick", "folder of the run")
+    model = "name of the architecture; where not given, all networks that the recipe names"
+    _add_training(parser, model, "quick", "folder of the run, or of the runs", needs_model=False)
+    # None of them stands over what a recipe says of its networks.
+    parser.set_defaults(dataset=None, width_multiplier=None)
+    parser.add_argument("--scale", default="paper", choices=SCALES, help="of the recipe, where it has both")
+    parser.add_argument("--runs", type=int, nargs="+", help="numbers of the recipe's runs, counted from 1")
     parser.add_argument("--count_routes", action="store_true", help="log the number of different routes per epoch")
     parser.add_argument("--record", metavar="FILE", help="append the final result to this JSON data file")
 

@@ -13,15 +13,19 @@ import numpy as np
 from tf_routing import data, zoo
 from tf_routing.analysis import draw_routing_flow
 from tf_routing.data.batches import evaluation_batches, first_images, steps_per_epoch, training_batches
+from tf_routing.data.told_costs import with_drawn, with_value
 from tf_routing.files import whole_file
 from tf_routing.models import RoutedModel
 from tf_routing.models.decisions import decision_tensors
 from tf_routing.train.callbacks import EpochCheckpoint, EpochLog, RouteCount, logged_seconds
 from tf_routing.train.checkpoint import epochs_done, restore_checkpoint
+from tf_routing.train.exit_statistics import exit_statistics, leaves_early
 from tf_routing.train.gating import is_gated, routing_statistics
 from tf_routing.train.phases import Phase, compile_for, phases
 from tf_routing.train.recipe import Recipe, load_recipe
+from tf_routing.train.recipe_files import read_recipe
 from tf_routing.train.run_record import open_record, write_json, write_record
+from tf_routing.train.sweep import Run, chosen, load_sweep
 from tf_routing.validation import not_negative_integer
 
 _EVALUATION_BATCH = 256
@@ -29,27 +33,43 @@ _PICTURED = 3
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Trains as the command line says and prints the result."""
-    recipe = load_recipe(arguments.recipe).changed(epochs=arguments.epochs, batch_size=arguments.batch_size)
-    dataset = data.load(arguments.dataset, arguments.data_dir)
-    output = Path(arguments.output)
-    model_arguments = {"width_multiplier": arguments.width_multiplier, **dict(arguments.set)}
-    record = fit(
-        arguments.model,
-        dataset,
-        recipe,
-        output,
-        seed=arguments.seed,
-        model_arguments=model_arguments,
-        count_routes=arguments.count_routes,
+    """Trains as the command line says, one network or all that a recipe names, and prints the results."""
+    recipe = load_recipe(arguments.recipe, arguments.scale).changed(
+        epochs=arguments.epochs, batch_size=arguments.batch_size
     )
-    if arguments.record:
-        _append_result(Path(arguments.record), record)
-    final = record["final"]
-    print(
-        f"{arguments.model} on {dataset.name}: accuracy {final['accuracy']:.4f} (seed {arguments.seed}, "
-        f"{recipe.epochs} epochs, {record['seconds']:.0f} s). Everything is in {output}."
-    )
+    dataset_name, runs = _asked(arguments)
+    dataset = data.load(dataset_name, arguments.data_dir)
+    given = {"width_multiplier": arguments.width_multiplier, **dict(arguments.set)}
+    for number, asked in enumerate(runs, 1):
+        output = Path(arguments.output, asked.folder)
+        if len(runs) > 1:
+            print(f"{number} of {len(runs)}: {asked.model}, in {output}", flush=True)
+        record = fit(
+            asked.model,
+            dataset,
+            recipe,
+            output,
+            seed=arguments.seed,
+            model_arguments={**asked.arguments, **{key: value for key, value in given.items() if value is not None}},
+            count_routes=arguments.count_routes,
+        )
+        if arguments.record:
+            _append_result(Path(arguments.record), record)
+        print(
+            f"{asked.model} on {dataset.name}: accuracy {record['final']['accuracy']:.4f} (seed {arguments.seed}, "
+            f"{recipe.epochs} epochs, {record['seconds']:.0f} s). Everything is in {output}."
+        )
+
+
+def _asked(arguments: argparse.Namespace) -> tuple[str, list[Run]]:
+    """Returns the name of the dataset, and the runs: the network that is named, or those of the recipe."""
+    sweep = load_sweep(arguments.recipe, arguments.scale)
+    if arguments.model is not None:
+        own = read_recipe(arguments.recipe, arguments.scale).get("arguments", {})
+        return arguments.dataset or "digits", [Run(arguments.model, own, "")]
+    if sweep is None:
+        raise ValueError(f"`model` must be given: the recipe {arguments.recipe} names none. Received: model=None")
+    return arguments.dataset or sweep.dataset, chosen(sweep, arguments.runs)
 
 
 def fit(
@@ -86,12 +106,12 @@ def fit(
     not_negative_integer("seed", seed)
     keras.utils.set_random_seed(seed)
     dataset = dataset.sized(recipe.image_size, recipe.random_size_crop)
-    steps = steps_per_epoch(dataset.train, recipe.batch_size, recipe.copies)
+    steps = _steps(dataset, recipe)
     if steps == 0:
         most = dataset.train.image_count * recipe.copies
         raise ValueError(f"`batch_size` must be at most {most}. Received: {recipe.batch_size}")
     model_arguments = {"width_multiplier": 1.0, **(model_arguments or {})}
-    model = _built(architecture, dataset, model_arguments)
+    model = _built(architecture, dataset, recipe, model_arguments)
     # Before a phase freezes some of them.
     parameters = int(sum(np.prod(weight.shape) for weight in model.trainable_weights))
     record = open_record(output, _arguments(architecture, dataset, recipe, seed, model_arguments))
@@ -128,13 +148,14 @@ def _arguments(
     }
 
 
-def _built(architecture: str, dataset: data.Dataset, model_arguments: dict[str, Any]) -> RoutedModel:
+def _steps(dataset: data.Dataset, recipe: Recipe) -> int:
+    return recipe.steps_per_epoch or steps_per_epoch(dataset.train, recipe.batch_size, recipe.copies)
+
+
+def _built(architecture: str, dataset: data.Dataset, recipe: Recipe, model_arguments: dict[str, Any]) -> RoutedModel:
+    statistics: dict[str, Any] = {"standardize": dataset.channel_statistics()} if recipe.standardize else {}
     return zoo.get(
-        architecture,
-        classes=dataset.classes,
-        input_shape=dataset.image_shape,
-        standardize=dataset.channel_statistics(),
-        **model_arguments,
+        architecture, classes=dataset.classes, input_shape=dataset.image_shape, **statistics, **model_arguments
     )
 
 
@@ -148,12 +169,23 @@ def _train(
     record: dict[str, Any],
     count_routes: bool,
 ) -> None:
-    steps = steps_per_epoch(dataset.train, recipe.batch_size, recipe.copies)
-    mirror = recipe.mirror and dataset.mirrors
+    steps = _steps(dataset, recipe)
     batches = training_batches(
-        dataset.train, recipe.batch_size, seed, phase.end, phase.start, recipe.shift, mirror, recipe.copies
+        dataset.train,
+        recipe.batch_size,
+        seed,
+        phase.end,
+        phase.start,
+        recipe.shift,
+        recipe.mirror and dataset.mirrors,
+        recipe.copies,
+        recipe.fill,
+        recipe.steps_per_epoch,
     )
-    tested = evaluation_batches(dataset.test, _EVALUATION_BATCH)
+    told = model.default_objective().drawn_inputs
+    batches = with_drawn(batches, told, seed, phase.start * steps)
+    # The same draw every time, so that epochs compare.
+    tested = with_drawn(evaluation_batches(dataset.test, _EVALUATION_BATCH), told, seed)
     callbacks = [
         *([RouteCount(tested)] if count_routes and is_gated(model) else []),
         EpochLog(output / "log.csv", phase.start, steps),
@@ -183,7 +215,10 @@ def _train(
 def _finish(
     model: RoutedModel, dataset: data.Dataset, output: Path, record: dict[str, Any], parameters: int
 ) -> dict[str, Any]:
-    results = model.evaluate(evaluation_batches(dataset.test, _EVALUATION_BATCH), verbose=0, return_dict=True)
+    tested = evaluation_batches(dataset.test, _EVALUATION_BATCH)
+    told = model.default_objective().drawn_inputs
+    drawn = with_drawn(tested, told, record["arguments"]["seed"])
+    results = model.evaluate(drawn, verbose=0, return_dict=True)
     with whole_file(output / "model.keras") as temporary:
         model.save(temporary)
     if any(len(decision.shape) == 3 for decision in decision_tensors(model).values()):
@@ -196,11 +231,25 @@ def _finish(
         "macs": model.static_cost,
     }
     if is_gated(model):
-        routes = model.routes(evaluation_batches(dataset.test, _EVALUATION_BATCH))
-        record["final"] |= routing_statistics(model, routes)
+        record["final"] |= routing_statistics(model, model.routes(drawn))
+    if leaves_early(model):
+        record["final"] |= _early_exits(model, tested, told, dataset.test.labels)
     record["class_names"] = dataset.class_names
     write_record(output, record)
     return record
+
+
+def _early_exits(model: RoutedModel, tested: Any, told: dict[str, tuple[float, ...]], labels: Any) -> dict[str, Any]:
+    """Who leaves where; of a network that is told the cost, for each cost."""
+
+    def measured(beside: dict[str, float]) -> dict[str, Any]:
+        """The statistics of one pass."""
+        batches = with_value(tested, beside)
+        return exit_statistics(model, model.predict(batches, verbose=0), model.routes(batches), labels)
+
+    if not told:
+        return measured({})
+    return {"by_cost": [{"computation_cost": cost, **measured({"cost": cost})} for cost in told["cost"]]}
 
 
 def _append_result(file: Path, record: dict[str, Any]) -> None:
@@ -208,6 +257,8 @@ def _append_result(file: Path, record: dict[str, Any]) -> None:
     arguments = record["arguments"]
     row = {key: arguments[key] for key in ("model", "model_arguments", "dataset", "seed")}
     row |= {"recipe": arguments["recipe"]["name"], "epochs": arguments["recipe"]["epochs"]}
-    row |= {**record["final"], "seconds": record["seconds"], "versions": record["versions"]}
+    # Not the tables by exit and class, which figures read where the run is.
+    final = {key: value for key, value in record["final"].items() if key not in ("exits", "by_cost")}
+    row |= {**final, "seconds": record["seconds"], "versions": record["versions"]}
     if row not in rows:
         write_json(file, [*rows, row])

@@ -1,14 +1,16 @@
 """Training recipes: how long, how fast, with which augmentation. Data files, one per study."""
 
 import dataclasses
-import tomllib
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
+from tf_routing.train.recipe_files import list_recipes, read_recipe
 from tf_routing.validation import not_negative, not_negative_integer, one_of, positive_integer, positive_number, unknown
 
-SCHEDULES = ("steps", "cosine")
+__all__ = ["Recipe", "list_recipes", "load_recipe"]
+
+SCHEDULES = ("steps", "cosine", "halving")
+FILLS = ("zero", "mean_light")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -21,10 +23,12 @@ class Recipe:
         epochs: Integer.
         batch_size: Integer, images per step over all replicas.
         learning_rate: Float, the highest.
-        schedule: `"steps"` divides the rate after some epochs, `"cosine"` lowers it to zero along half a cosine.
+        schedule: `"steps"` divides the rate after some epochs, `"cosine"` lowers it to zero along half a cosine,
+            `"halving"` halves it steadily.
         drops: For `"steps"`: epochs after which the rate is divided.
         drop_factor: For `"steps"`: by how much.
         warmup_epochs: Float, epochs over which a `"cosine"` rate rises from zero first.
+        half_life_steps: For `"halving"`: float, steps in which the rate halves.
         momentum: Float.
         nesterov: Boolean, whether momentum looks ahead as Nesterov's.
         kernel_decay: Float, L2 decay of kernels.
@@ -35,6 +39,10 @@ class Recipe:
             memory has.
         random_size_crop: Boolean, whether training sees parts of random place, size and ratio; only for datasets that
             are not in memory.
+        fill: `"zero"` or `"mean_light"`, what moves in where images are shifted; see `data.augmentation`.
+        standardize: Boolean, whether the network sees images with the dataset's mean and deviation removed.
+        steps_per_epoch: Integer, steps of an epoch whose images are drawn with replacement; `None` for epochs that show
+            each image once.
         copies: Integer, augmented copies of each image in a batch; they count towards its size.
         frozen_epochs: Integer, epochs of a second phase: routers frozen, hard decisions, classification alone.
         frozen_learning_rate: Float, the rate there.
@@ -57,6 +65,10 @@ class Recipe:
     nesterov: bool = False
     image_size: int | None = None
     random_size_crop: bool = False
+    half_life_steps: float = 10_000
+    fill: str = "zero"
+    standardize: bool = True
+    steps_per_epoch: int | None = None
     copies: int = 1
     frozen_epochs: int = 0
     frozen_learning_rate: float = 0.01
@@ -77,10 +89,13 @@ class Recipe:
             raise ValueError(
                 f"`batch_size` must be a multiple of copies={self.copies}. Received: batch_size={self.batch_size}"
             )
-        for field in ("mirror", "nesterov", "random_size_crop"):
+        positive_number("half_life_steps", self.half_life_steps)
+        one_of("fill", self.fill, FILLS)
+        for field in ("mirror", "nesterov", "random_size_crop", "standardize"):
             one_of(field, getattr(self, field), (True, False))
-        if self.image_size is not None:
-            positive_integer("image_size", self.image_size)
+        for field in ("image_size", "steps_per_epoch"):
+            if getattr(self, field) is not None:
+                positive_integer(field, getattr(self, field))
         if not isinstance(self.drops, tuple) or list(self.drops) != sorted(set(self.drops)):
             raise ValueError(f"`drops` must be a list of rising epochs. Received: drops={self.drops!r}")
 
@@ -100,28 +115,26 @@ class Recipe:
             return schedules.CosineDecay(
                 start, decay, warmup_target=self.learning_rate if warmup else None, warmup_steps=warmup
             )
+        if self.schedule == "halving":
+            return schedules.ExponentialDecay(self.learning_rate, self.half_life_steps, 0.5)
         values = [self.learning_rate / self.drop_factor**drop for drop in range(len(self.drops) + 1)]
         # Keras keeps a value through its boundary and counts steps from zero.
         boundaries = [epoch * steps_per_epoch - 1 for epoch in self.drops]
         return schedules.PiecewiseConstantDecay(boundaries, values) if boundaries else self.learning_rate
 
 
-def list_recipes() -> list[str]:
-    """Returns the names of the recipes that come with the library."""
-    return sorted(Path(entry.name).stem for entry in _folder().iterdir() if entry.name.endswith(".toml"))
-
-
-def load_recipe(name: str) -> Recipe:
+def load_recipe(name: str, scale: str = "paper") -> Recipe:
     """Reads a recipe.
 
     Args:
         name: A name of `list_recipes()`, or the path of a `.toml` file.
+        scale: `"paper"`, or `"quick"` for recipes that have such a part.
 
     Returns:
         A `Recipe`.
 
     Raises:
-        ValueError: If the name, a key or a value is not known.
+        ValueError: If the name, a key or a value is not known, or the recipe is not there on this scale.
         FileNotFoundError: If the path names no file.
 
     Example:
@@ -130,19 +143,9 @@ def load_recipe(name: str) -> Recipe:
     >>> load_recipe("multipath_cnn").drops
     (80, 150)
     """
-    if name.endswith(".toml"):
-        path = Path(name)
-        if not path.exists():
-            raise FileNotFoundError(f"No recipe file {name}. Recipes by name: {', '.join(list_recipes())}.")
-        return _parsed(path.stem, path.read_text("utf-8"))
-    if name not in list_recipes():
-        raise ValueError(unknown("recipe", name, list_recipes()))
-    return _parsed(name, _folder().joinpath(f"{name}.toml").read_text("utf-8"))
-
-
-def _parsed(name: str, text: str) -> Recipe:
-    values: dict[str, Any] = tomllib.loads(text)
     known = [field.name for field in dataclasses.fields(Recipe) if field.name != "name"]
+    # Which networks to train is read by whoever trains several.
+    values = {key: value for key, value in read_recipe(name, scale).items() if key not in ("runs", "arguments")}
     for key in values:
         if key not in known:
             raise ValueError(f"Recipe {name}: {unknown('key', key, known)}")
@@ -151,8 +154,5 @@ def _parsed(name: str, text: str) -> Recipe:
         raise ValueError(f"Recipe {name} lacks: {', '.join(missing)}.")
     # TOML has lists, and a frozen recipe holds tuples.
     fields: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in values.items()}
-    return Recipe(name=name, **fields)
-
-
-def _folder() -> Any:
-    return resources.files("tf_routing.train").joinpath("recipes")
+    own_name = Path(name).stem if name.endswith(".toml") else name
+    return Recipe(name=own_name if scale == "paper" else f"{own_name}, {scale}", **fields)

@@ -12,6 +12,7 @@ from tf_routing import zoo
 from tf_routing.data import Dataset
 from tf_routing.models import RoutedModel
 from tf_routing.train.fit import fit
+from tf_routing.train.folder_names import folder_name
 from tf_routing.train.gating import is_gated
 from tf_routing.train.recipe import Recipe
 from tf_routing.train.study_table import Variant
@@ -95,18 +96,6 @@ def train_variants(setup: Setup, variants: Sequence[Variant]) -> list[TrainedVar
         )
         trained.append(TrainedVariant(variant, folder, record))
     return trained
-
-
-def folder_name(changes: Mapping[str, Any]) -> str:
-    """Returns the name of a run's folder: what differs in it, or `default`.
-
-    Example:
-
-    >>> folder_name({"decision": "first", "keep": 12})
-    'decision_first_keep_12'
-    """
-    values = {key: round(value, 4) if isinstance(value, float) else value for key, value in changes.items()}
-    return "_".join(f"{key}_{value}" for key, value in values.items()) or "default"
 
 
 def _differences(setup: Setup, changes: Mapping[str, Any]) -> dict[str, Any]:

@@ -98,9 +98,9 @@ def _skip_resnet(stack_blocks: int, baseline: str) -> Architecture:
     return Architecture("drn", "skip_resnet", bound, _CIFAR, "drn_cifar", baseline)
 
 
-def _early_exit(tree: dict[str, Any], baseline: str | None = None) -> Architecture:
+def _early_exit(tree: dict[str, Any], kind: str = "static", baseline: str | None = None) -> Architecture:
     # A default, for users may describe a tree of their own.
-    return Architecture("early_exit", "early_exit", {}, {**_CIFAR, "tree": tree}, "decide/cifar10_actor", baseline)
+    return Architecture("early_exit", "early_exit", {}, {**_CIFAR, "tree": tree}, f"decide/cifar10_{kind}", baseline)
 
 
 _DEPTHS = {32: 5, 44: 7, 56: 9, 74: 12, 110: 18}
@@ -150,6 +150,6 @@ ARCHITECTURES: dict[str, Architecture] = {
         "resnet50_cifar",
     ),
     **{f"decide_static{n}": _early_exit(exit_trees.static(n)) for n in range(1, 9)},
-    "decide_chain8": _early_exit(exit_trees.chain(), "decide_static8"),
-    "decide_tree": _early_exit(exit_trees.branching(), "decide_static8"),
+    "decide_chain8": _early_exit(exit_trees.chain(), "actor", "decide_static8"),
+    "decide_tree": _early_exit(exit_trees.branching(), "actor", "decide_static8"),
 }

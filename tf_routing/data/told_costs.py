@@ -1,0 +1,53 @@
+"""Batches for networks that are told, beside the image, what computation costs."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import tensorflow as tf
+
+
+def with_drawn(batches: Any, values: Mapping[str, Sequence[float]], seed: int, first_step: int = 0) -> Any:
+    """Adds inputs that are drawn for each sample, evenly from some values.
+
+    Args:
+        batches: `tf.data.Dataset` of pairs of images and labels.
+        values: What to draw from, by name of the input; with none the batches stay as they are.
+        seed: Integer; with the step's number it decides what is drawn.
+        first_step: Integer, steps done before the first batch.
+
+    Returns:
+        `tf.data.Dataset` of pairs of a dict and labels.
+
+    Example:
+
+    >>> pairs = tf.data.Dataset.from_tensors((tf.zeros((2, 8, 8, 3)), tf.zeros(2)))
+    >>> next(iter(with_drawn(pairs, {"cost": [1e-9]}, seed=0)))[0]["cost"].numpy().tolist()
+    [9.999999717180685e-10, 9.999999717180685e-10]
+    """
+    if not values:
+        return batches
+
+    def added(step: Any, batch: tuple[Any, Any]) -> tuple[Any, Any]:
+        """One batch with what is drawn for it."""
+        images, labels = batch
+        inputs = {"image": images}
+        for number, (name, each) in enumerate(values.items()):
+            stream = tf.stack([tf.constant(seed, tf.int64) ^ (0xC057 + number), step])
+            drawn = tf.random.stateless_uniform((tf.shape(images)[0],), stream, maxval=len(each), dtype=tf.int32)
+            inputs[name] = tf.gather(tf.constant(each, tf.float32), drawn)
+        return inputs, labels
+
+    return batches.enumerate(first_step).map(added, num_parallel_calls=1, deterministic=True)
+
+
+def with_value(batches: Any, values: Mapping[str, float]) -> Any:
+    """Adds inputs that are the same for all samples; with none the batches stay as they are."""
+    if not values:
+        return batches
+
+    def added(images: Any, labels: Any) -> tuple[Any, Any]:
+        """One batch with the values beside its images."""
+        beside = {name: tf.fill((tf.shape(images)[0],), value) for name, value in values.items()}
+        return {"image": images, **beside}, labels
+
+    return batches.map(added)

@@ -1,0 +1,54 @@
+"""What a network that leaves early does with a test set: who leaves where, and rightly or not."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from tf_routing import cost, exit_tree
+from tf_routing.models import RoutedModel
+
+
+def leaves_early(model: RoutedModel) -> bool:
+    """Whether images can leave a network at several exits."""
+    return any(hasattr(layer, "tree") for layer in model.layers)
+
+
+def _tree(model: RoutedModel) -> exit_tree.Stage:
+    return next(layer.tree for layer in model.layers if hasattr(layer, "tree"))
+
+
+def exit_statistics(
+    model: RoutedModel, probabilities: np.ndarray, routes: Mapping[str, np.ndarray], labels: np.ndarray
+) -> dict[str, Any]:
+    """Returns who leaves where.
+
+    Args:
+        model: A network that leaves early.
+        probabilities: Its answers `(count, classes)`.
+        routes: Its decisions, as `RoutedModel.routes` returns.
+        labels: Class indices `(count,)`.
+
+    Returns:
+        Dict of `error`, the share of wrong answers; `mean_macs` per image; and by name of each exit `exits`, with the
+        numbers of images of each class that leave there, `correct` and `incorrect`.
+    """
+    right, classes = probabilities.argmax(axis=-1) == labels, probabilities.shape[-1]
+    taken = exits_taken(model, routes)
+    exits = {
+        leaf: {
+            "correct": np.bincount(labels[(taken == leaf) & right], minlength=classes).tolist(),
+            "incorrect": np.bincount(labels[(taken == leaf) & ~right], minlength=classes).tolist(),
+        }
+        for leaf in (each.layer for each in exit_tree.exits(_tree(model)))
+    }
+    executed = cost.executed_macs(model, routes, len(labels))
+    return {"error": float(1 - right.mean()), "mean_macs": float(executed.mean()), "exits": exits}
+
+
+def exits_taken(model: RoutedModel, routes: Mapping[str, np.ndarray]) -> np.ndarray:
+    """Returns the name of the exit that each image takes, an array `(count,)`."""
+    ways = exit_tree.routes(_tree(model))
+    names = np.array([way.exit for way in ways])
+    decided = [np.all([routes[name][:, choice] > 0.5 for name, choice in way.choices.items()], axis=0) for way in ways]
+    return names[np.argmax(decided, axis=0)]
