@@ -2,12 +2,14 @@
 
 import json
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from tf_routing import cost
 from tf_routing.files import whole_folder
 from tf_routing.models import RoutedModel
+from tf_routing.models.inputs import image_input
 
 
 def export(model: RoutedModel, path: str | os.PathLike[str], *, class_names: list[str] | None = None) -> None:
@@ -15,7 +17,8 @@ def export(model: RoutedModel, path: str | os.PathLike[str], *, class_names: lis
 
     Its signatures take a batch of any size: `serving_default` float images in [0, 1], `serve_uint8` images of bytes;
     both return `probabilities` and `classes` (indices of the most probable). `routes` takes float images and returns
-    the decisions by name and `macs`, executed per sample; an ensemble's are named `member_1_route_1` and so on.
+    the decisions by name and `macs`, executed per sample; an ensemble's are named `member_1_route_1` and so on. A model
+    with more inputs than images takes them by name in every signature.
 
     Args:
         model: The model to export.
@@ -58,21 +61,28 @@ def _write(model: RoutedModel, folder: str) -> None:
     import keras
     import tensorflow as tf
 
-    shape = (None, *model.input_shape[1:])
+    # The images first, then what stands beside them.
+    specs = [tf.TensorSpec(image_input(model).shape, tf.float32, name="images")]
+    beside = [name for name in model.input if name != "image"] if isinstance(model.input, dict) else []
+    specs += [tf.TensorSpec((None,), tf.float32, name=name) for name in beside]
 
-    def classify(images: Any) -> dict[str, Any]:
+    def inputs(images: Any, values: Sequence[Any]) -> Any:
+        """What the model takes."""
+        return {"image": images, **dict(zip(beside, values, strict=True))} if beside else images
+
+    def classify(images: Any, *values: Any) -> dict[str, Any]:
         """Class probabilities of float images."""
-        probabilities = model(images, training=False)
+        probabilities = model(inputs(images, values), training=False)
         return {"probabilities": probabilities, "classes": tf.argmax(probabilities, axis=-1, output_type=tf.int32)}
 
-    def classify_bytes(images: Any) -> dict[str, Any]:
+    def classify_bytes(images: Any, *values: Any) -> dict[str, Any]:
         """Class probabilities of images of bytes."""
-        return classify(tf.cast(images, tf.float32) / 255)
+        return classify(tf.cast(images, tf.float32) / 255, *values)
 
-    def routes(images: Any) -> dict[str, Any]:
+    def routes(images: Any, *values: Any) -> dict[str, Any]:
         """Decisions and executed MACs of float images."""
-        outputs = model(images, training=False, return_outputs=True)
-        decisions = model.decisions(outputs)
+        decisions = model.decide(inputs(images, values))
+        del decisions["probabilities"]
         named = {name.replace("/", "_"): decision for name, decision in decisions.items()}
         return {**named, "macs": _executed_macs(model, decisions, tf.shape(images)[0])}
 
@@ -83,7 +93,8 @@ def _write(model: RoutedModel, folder: str) -> None:
         ("serve_uint8", classify_bytes, tf.uint8),
         ("routes", routes, tf.float32),
     ):
-        archive.add_endpoint(name, function, [tf.TensorSpec(shape, dtype, name="images")])
+        first = tf.TensorSpec(specs[0].shape, dtype, name="images")
+        archive.add_endpoint(name, function, [first, *specs[1:]])
     archive.write_out(folder, verbose=False)
 
 
