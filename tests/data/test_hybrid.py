@@ -1,0 +1,57 @@
+"""Sets that are made of MNIST and CIFAR-10: counts, labels, colours."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tests.data.prepared_data import load_or_skip
+from tf_routing.data.hybrid import recoloured
+
+
+def test_the_hybrid_set_has_the_papers_counts() -> None:
+    hybrid = load_or_skip("hybrid")
+    assert (hybrid.train.image_count, hybrid.test.image_count) == (55_596, 10_139)
+    assert hybrid.class_names == ["0", "1", "2", "3", "4", "airplane", "automobile", "deer", "frog", "horse"]
+    assert hybrid.mirrors == (False,) * 5 + (True,) * 5
+    assert np.bincount(hybrid.test.labels)[5:].tolist() == [1000] * 5
+    assert (hybrid.train.labels < 5).sum() == 30_596
+
+
+def test_photographs_of_the_hybrid_set_are_those_of_cifar() -> None:
+    hybrid, cifar = load_or_skip("hybrid"), load_or_skip("cifar10")
+    deer = hybrid.test.images[hybrid.test.labels == hybrid.class_names.index("deer")]
+    np.testing.assert_array_equal(deer, cifar.test.images[cifar.test.labels == cifar.class_names.index("deer")])
+
+
+@pytest.mark.parametrize(("name", "shares"), [("cifar2", [1000, 9000]), ("cifar5", [1000, 1000, 1000, 1000, 6000])])
+def test_grouped_classes(name: str, shares: list[int]) -> None:
+    grouped, cifar = load_or_skip(name), load_or_skip("cifar10")
+    assert np.bincount(grouped.test.labels).tolist() == shares
+    assert grouped.class_names[-1] == "other" and grouped.mirrors is True
+    for label, own in enumerate(grouped.class_names[:-1]):
+        np.testing.assert_array_equal(grouped.train.labels == label, cifar.train.labels == cifar.class_names.index(own))
+
+
+def test_digits_are_mixed_of_two_colours_that_differ() -> None:
+    digits = np.random.default_rng(0).integers(0, 256, (200, 28, 28, 1)).astype("uint8")
+    digits[:, 0, 0], digits[:, 0, -1] = 0, 255
+    # A corner keeps its value where pixels are enlarged by repeating the edge.
+    digits[:, :2, :2], digits[:, :2, -2:] = 0, 255
+    light = (recoloured(digits, seed=3) / 255) ** 2.2
+    background, ink = light[:, 0, 0], light[:, 0, -1]
+    distances = np.linalg.norm(ink - background, axis=1)
+    assert distances.min() >= 0.3 - 0.02
+    assert background.min() >= 0 and ink.max() <= 1
+    shares = tf.image.resize(digits.astype("float32") / 255, (32, 32)).numpy()
+    expected = background[:, None, None] + (ink - background)[:, None, None] * shares
+    # Bytes hold light to about one per cent where it is bright.
+    np.testing.assert_allclose(light, expected, atol=0.02)
+
+
+def test_colours_are_evenly_drawn_and_repeat() -> None:
+    digits = np.zeros((2000, 28, 28, 1), "uint8")
+    one, other = recoloured(digits, seed=0), recoloured(digits, seed=0)
+    np.testing.assert_array_equal(one, other)
+    assert (recoloured(digits, seed=1) != one).any()
+    light = (one[:, 0, 0] / 255) ** 2.2
+    np.testing.assert_allclose(light.mean(axis=0), 0.5, atol=0.03)

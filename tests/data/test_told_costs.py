@@ -1,0 +1,43 @@
+"""What stands beside images: drawn per sample and step, or the same for all."""
+
+import numpy as np
+import tensorflow as tf
+
+from tf_routing.data.told_costs import with_drawn, with_value
+
+_VALUES = {"cost": (0.0, 1e-9, 4e-9)}
+
+
+def pairs(batches: int = 4, size: int = 300) -> tf.data.Dataset:
+    images = tf.zeros((batches * size, 2, 2, 1))
+    return tf.data.Dataset.from_tensor_slices((images, tf.range(batches * size))).batch(size)
+
+
+def drawn(seed: int, first_step: int = 0, skipped: int = 0) -> list[np.ndarray]:
+    batches = with_drawn(pairs().skip(skipped), _VALUES, seed, first_step)
+    return [inputs["cost"].numpy() for inputs, _ in batches]
+
+
+def test_values_are_drawn_evenly_for_each_sample() -> None:
+    costs = np.concatenate(drawn(seed=0))
+    shares = [(costs == np.float32(value)).mean() for value in _VALUES["cost"]]
+    np.testing.assert_allclose(shares, 1 / 3, atol=0.05)
+    assert sum(shares) == 1
+
+
+def test_a_step_draws_the_same_wherever_a_run_begins() -> None:
+    whole, rest = drawn(seed=5), drawn(seed=5, first_step=2, skipped=2)
+    np.testing.assert_array_equal(whole[2:], rest)
+    assert (whole[0] != whole[1]).any() and (drawn(seed=6)[0] != whole[0]).any()
+
+
+def test_images_and_labels_stay() -> None:
+    inputs, labels = next(iter(with_drawn(pairs(), _VALUES, seed=0)))
+    assert inputs["image"].shape == (300, 2, 2, 1) and labels.numpy().tolist() == list(range(300))
+    batches = pairs()
+    assert with_drawn(batches, {}, seed=0) is batches and with_value(batches, {}) is batches
+
+
+def test_one_value_for_all() -> None:
+    inputs, _ = next(iter(with_value(pairs(), {"cost": 4e-9})))
+    np.testing.assert_array_equal(inputs["cost"], np.full(300, 4e-9, "float32"))
