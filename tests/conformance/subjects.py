@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 import keras
 import numpy as np
+import pytest
 
 from tf_routing import layers, models, zoo
 
@@ -24,8 +25,9 @@ CLASSES = 5
 class LayerSubject(NamedTuple):
     """One way to use a layer: its name, arguments, input shapes and expected output shapes (batch left out).
 
-    `parts` makes the arguments that are models. Inputs are one list, or `separate` arguments; those numbered in
-    `switches` hold pairs of 0 and 1.
+    `parts` makes the arguments that are models. Inputs are one list or several `lists` of equal length, or `separate`
+    arguments; those numbered in `switches` hold pairs of 0 and 1, and all of them numbers in [0, 1] where they are
+    `shares`.
     """
 
     layer: str
@@ -35,6 +37,8 @@ class LayerSubject(NamedTuple):
     parts: Callable[[], dict[str, Any]] = dict
     separate: bool = False
     switches: tuple[int, ...] = ()
+    lists: int = 1
+    shares: bool = False
 
     def build(self) -> keras.layers.Layer:
         """Returns a new layer."""
@@ -45,7 +49,8 @@ class LayerSubject(NamedTuple):
         random = np.random.default_rng(7)
         # Every pattern of two switches once.
         patterns = np.arange(BATCH)[:, None] >> np.arange(2) & 1
-        drawn = [random.normal(size=(BATCH, *shape)) for shape in self.inputs]
+        draw = random.uniform if self.shares else random.normal
+        drawn = [draw(size=(BATCH, *shape)) for shape in self.inputs]
         return [
             (patterns[:, : shape[0]] if i in self.switches else each).astype("float32")
             for i, (shape, each) in enumerate(zip(self.inputs, drawn, strict=True))
@@ -53,7 +58,9 @@ class LayerSubject(NamedTuple):
 
     def call(self, layer: keras.layers.Layer, tensors: list[Any]) -> list[Any]:
         """Calls a layer on one tensor for each input, and returns all that it returns."""
-        return keras.tree.flatten(layer(*tensors) if self.separate or len(tensors) == 1 else layer(tensors))
+        length = len(tensors) // self.lists
+        lists = [tensors[first : first + length] for first in range(0, len(tensors), length)]
+        return keras.tree.flatten(layer(*(tensors if self.separate or len(tensors) == 1 else lists)))
 
 
 _MAPS, _VECTOR = (6, 8, 4), (6,)
@@ -77,6 +84,9 @@ def _skip(shortcut: str = "identity", filters: int = 4, strides: int = 1) -> dic
     return {"branch": parts["sub_blocks"][0], "shortcut": parts["shortcut"]}
 
 
+_TWO_EXITS = {"columns": ["column_1"], "junction": "junction_1", "sinks": [{"exit": "exit_1"}, {"exit": "exit_2"}]}
+_PYRAMID = ((8, 8, 3), (4, 4, 3), (2, 2, 3))
+
 LAYERS: dict[str, LayerSubject] = {
     "controller_first": LayerSubject("Controller", {"sub_blocks": 3, "init_open_rate": 0.7}, (_MAPS,), ((3,), (32,))),
     "controller_next": LayerSubject(
@@ -99,6 +109,11 @@ LAYERS: dict[str, LayerSubject] = {
     "cross_stitch_per_channel": LayerSubject(
         "CrossStitch", {"paths": 3, "per_channel": True}, (_VECTOR,) * 2, (_VECTOR,) * 3
     ),
+    "exit_mixture": LayerSubject(
+        "ExitMixture", {"tree": _TWO_EXITS}, ((5,), (5,), (1,), (1,)), ((5,), (2, 5)), lists=2
+    ),
+    # Only light can be raised to a power.
+    "gamma": LayerSubject("Gamma", {"exponent": 2.0}, (_MAPS,), (_MAPS,), shares=True),
     "gate_maps": LayerSubject("Gate", {"choices": 3}, (_MAPS,), ((3,),)),
     "gate_vectors": LayerSubject("Gate", {"choices": 2, "hidden": 8}, (_VECTOR,), ((2,),)),
     "grouped_conv": LayerSubject(
@@ -114,8 +129,25 @@ LAYERS: dict[str, LayerSubject] = {
     "identity_shortcut_no_padding": LayerSubject(
         "IdentityShortcut", {"filters": 4, "strides": 3}, (_MAPS,), ((2, 3, 4),)
     ),
+    "image_pyramid_strided": LayerSubject("ImagePyramid", {"scales": 2}, (_MAPS,), (_MAPS, (3, 4, 4))),
+    "image_pyramid_average": LayerSubject(
+        "ImagePyramid", {"scales": 3, "method": "average"}, ((8, 8, 4),), ((8, 8, 4), (4, 4, 4), (2, 2, 4))
+    ),
+    "junction_first": LayerSubject("Junction", {"sinks": 3, "hidden": 5}, (_MAPS,), ((3,), (3,), *((1,),) * 3)),
+    "junction_next": LayerSubject(
+        "Junction", {"sinks": 2, "hidden": 5}, (_VECTOR, (1,)), ((2,), (2,), (1,), (1,)), separate=True
+    ),
+    "junction_told_of_cost": LayerSubject(
+        "Junction", {"sinks": 2, "hidden": 5}, (_MAPS, (1,), (1,)), ((2,), (2,), (1,), (1,)), separate=True
+    ),
     "kept_blocks_distributed": LayerSubject(
         "KeptBlocks", {"rule": "distributed", "stage_blocks": [2, 1], "keep": 2}, (_VECTOR,), ((1,),) * 3
+    ),
+    "pyramid_column": LayerSubject(
+        "PyramidColumn", {"filters": [4, 5, 6]}, _PYRAMID, ((8, 8, 4), (4, 4, 5), (2, 2, 6))
+    ),
+    "pyramid_column_coarsest": LayerSubject(
+        "PyramidColumn", {"filters": [4, 5, 6], "outputs": 1}, _PYRAMID, ((2, 2, 6),)
     ),
     "router_memory_first": LayerSubject("RouterMemory", {"units": 3}, (_VECTOR,), ((2,), (6,))),
     "router_memory_next": LayerSubject(
@@ -169,6 +201,8 @@ MODELS: dict[str, dict[str, Any]] = {
         *("resnet32", "resnet44", "resnet56", "resnet74"),
         *("drn_resnet32", "drn_resnet44", "drn_resnet56", "drn_resnet74", "drn_resnet110"),
         "drn_resnet50_tinyimagenet",
+        *(f"decide_static{n}" for n in range(1, 9)),
+        *("decide_chain8", "decide_tree"),
     )
 }
 
@@ -186,12 +220,24 @@ LEFT_OUT: dict[str, str] = {
     **dict.fromkeys(
         ("drn_resnet44", "drn_resnet56", "drn_resnet74", "drn_resnet110"), "drn_resnet32 with more blocks, same builder"
     ),
+    **dict.fromkeys(
+        (f"decide_static{n}" for n in (1, 3, 4, 5, 6, 7, 8)), "decide_static2 of another depth, from the same builder"
+    ),
+    "decide_tree": "decide_chain8 with eight branches and 47 columns, from the same builder, and slow to build",
     "dmnn50_cifar_n4": "dmnn50_cifar_n2 with twice the sub-blocks per block, from the same builder",
 }
 """Names that only `test_builds.py` runs, with the reason."""
 
-TRAINED = [name for name in MODELS if name not in LEFT_OUT]
-GATED = [name for name in TRAINED if name.startswith(("dmnn", "drn"))]
+_HEAVY = {
+    *("widecnn", "deepcnn", "deepcnn_10conv", "basecnn_3", "all_ensemble", "sedeepcnn"),
+    *("basecnn_3cp", "basecnn_4cp", "basecnn_3cc", "basecnn_4cc"),
+    *("resnet20_3cp", "resnet20_4cp", "resnet20_3cc", "resnet20_4cc", "resnet32_2cc", "resnet32_3cc", "resnet32_4cc"),
+}
+"""Neighbours of other names, with more paths or convolutions: `make heavy` runs them, `make test` the neighbour."""
+
+_NAMES = [name for name in MODELS if name not in LEFT_OUT]
+TRAINED = [pytest.param(name, marks=pytest.mark.heavy) if name in _HEAVY else name for name in _NAMES]
+GATED = [name for name in _NAMES if name.startswith(("dmnn", "drn", "decide_chain"))]
 """Names whose images choose what runs."""
 
 
@@ -227,8 +273,12 @@ def layer_batch(subject: LayerSubject) -> Any:
     return tensors if len(tensors) > 1 else tensors[0]
 
 
+ENDS_OF_TREES = {"ExitMixture", "Junction"}
+"""Layers that only make sense in a tree of exits, whose sparse run is of the whole model: `decide_chain8` has them."""
+
+
 def rich_model() -> models.RoutedModel:
-    """Returns a model that holds every public layer."""
+    """Returns a model that holds every public layer but `ENDS_OF_TREES`."""
     image = keras.Input(_RICH_SHAPE, name="image")
     tensors = layers.CrossPrediction(2, filters=4, name="route_1")(image, return_gates=True)[0]
     tensors = layers.CrossConnection(2, name="route_2")(tensors, return_gates=True)[0]
@@ -237,6 +287,8 @@ def rich_model() -> models.RoutedModel:
     maps = layers.GroupedConv2D(4, 3, padding="same", groups=2, name="grouped_conv")(maps)
     maps = layers.SqueezeExcite(hidden=3, name="squeeze_excite")(maps)
     maps = layers.IdentityShortcut(6, name="shortcut")(maps)
+    pyramid = layers.ImagePyramid(2, name="pyramid")(layers.Gamma(2.2, name="gamma")(image))
+    maps = keras.layers.Add(name="joined_maps")([maps, *layers.PyramidColumn([2, 6], 1, name="column")(pyramid)])
     switches, _ = layers.Controller(2, init_open_rate=0.7, name="controller")(maps)
     parts = [_part(maps, f"sub_block_{number}") for number in (1, 2)]
     maps = layers.SplitBlock(parts, "identity", "relu", name="split_block")(maps, switches)
@@ -255,6 +307,15 @@ def _part(x: Any, name: str) -> keras.Model:
     # Named: TensorFlow adds gradients up in an order that names decide, and a number that Keras gives would change it.
     maps = keras.Input(x.shape[1:])
     return keras.Model(maps, keras.layers.Conv2D(x.shape[-1], 3, padding="same", name="conv")(maps), name=name)
+
+
+def draw_scores(model: keras.Model) -> None:
+    """Gives junctions random last kernels: they start with zeros, so that nothing is decided and no gradient passes."""
+    random = np.random.default_rng(5)
+    for layer in model.layers:
+        if isinstance(layer, layers.Junction):
+            kernel = layer.scores_layer.kernel
+            kernel.assign(random.normal(size=kernel.shape))
 
 
 def disturb(model: keras.Model) -> None:

@@ -6,12 +6,14 @@ import keras
 import numpy as np
 import pytest
 
-from tests.conformance.subjects import GATED, LEFT_OUT, MODELS, disturb, images
+from tests.conformance.subjects import GATED, LEFT_OUT, MODELS, disturb, draw_scores, images
 from tf_routing import calibrate, zoo
 from tf_routing.models import RoutedModel
 from tf_routing.zoo.architectures import ARCHITECTURES
 
 COUNT = 20
+# The share of the images that come to a junction and go on: with half of them none would come to the last.
+RATES = {"decide_chain8": 0.8, "decide_tree": 0.8}
 
 
 @cache
@@ -20,14 +22,15 @@ def logit_net(name: str) -> RoutedModel:
     keras.utils.set_random_seed(1)
     model = zoo.get(name, **{**MODELS[name], "classifier_activation": None})
     disturb(model)
-    calibrate(model, images(name, COUNT), rate=0.5)
+    draw_scores(model)
+    calibrate(model, images(name, COUNT), rate=RATES.get(name, 0.5))
     return model
 
 
 def outputs(model: RoutedModel, x: np.ndarray, execution: str, method: str = "auto") -> dict[str, np.ndarray]:
-    """Everything that objectives read. Run eagerly: tracing a sparse network of this depth takes long."""
+    """The answers and decisions. Run eagerly: tracing a sparse network of this depth takes long."""
     model.set_execution(execution, method)
-    return {name: np.asarray(each) for name, each in model(x, training=False, return_outputs=True).items()}
+    return {name: np.asarray(each) for name, each in model.decide(x).items()}
 
 
 def assert_same_logits(found: dict[str, np.ndarray], expected: dict[str, np.ndarray]) -> None:
@@ -37,21 +40,35 @@ def assert_same_logits(found: dict[str, np.ndarray], expected: dict[str, np.ndar
     assert np.abs(found["probabilities"] - logits).max() <= 1e-5 * np.abs(logits).max()
 
 
-def test_every_net_with_switches_is_among_them() -> None:
-    gated = {name for name, each in ARCHITECTURES.items() if each.builder.startswith(("split_", "skip_"))}
-    assert gated == {*GATED, *(name for name in LEFT_OUT if name.startswith(("dmnn", "drn")))}
-
-
-@pytest.mark.parametrize("count", [1, COUNT])
-@pytest.mark.parametrize("method", ["patterns", "rows"])
-@pytest.mark.parametrize("name", GATED)
-def test_sparse_equals_masked(name: str, method: str, count: int) -> None:
+def assert_sparse_is_masked(name: str, method: str, count: int) -> None:
+    """Checks decisions, bit by bit, and logits."""
     model, x = logit_net(name), images(name, COUNT)[:count]
     masked, sparse = outputs(model, x, "masked"), outputs(model, x, "sparse", method)
     assert list(sparse) == list(masked)
     for key in model.decision_names:
         np.testing.assert_array_equal(sparse[key], masked[key], err_msg=key)
     assert_same_logits(sparse, masked)
+
+
+def test_every_net_with_switches_is_among_them() -> None:
+    gated = {name for name, each in ARCHITECTURES.items() if each.builder.startswith(("split_", "skip_"))}
+    # Networks that leave early have a static one to be compared with.
+    gated |= {name for name, each in ARCHITECTURES.items() if each.builder == "early_exit" and each.baseline}
+    assert gated == {*GATED, *(name for name in LEFT_OUT if name.startswith(("dmnn", "drn", "decide_tree")))}
+
+
+@pytest.mark.parametrize("count", [1, COUNT])
+@pytest.mark.parametrize("method", ["patterns", "rows"])
+@pytest.mark.parametrize("name", GATED)
+def test_sparse_equals_masked(name: str, method: str, count: int) -> None:
+    assert_sparse_is_masked(name, method, count)
+
+
+def test_sparse_equals_masked_in_a_tree_of_branches() -> None:
+    assert_sparse_is_masked("decide_tree", "auto", COUNT)
+    decisions = outputs(logit_net("decide_tree"), images("decide_tree", COUNT), "sparse")
+    # Every sink of the first junction is taken.
+    assert decisions["junction_1"].sum(axis=0).min() >= 2
 
 
 @pytest.mark.parametrize("name", GATED)
@@ -69,10 +86,14 @@ def test_no_images_give_no_rows(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", GATED)
-def test_half_of_every_choice_is_taken_and_images_differ(name: str) -> None:
+def test_the_share_of_every_choice_is_taken_and_images_differ(name: str) -> None:
     model, x = logit_net(name), images(name, COUNT)
     decisions = outputs(model, x, "masked")
     for key in model.decision_names:
-        np.testing.assert_allclose(decisions[key].mean(axis=0), 0.5, atol=1e-6, err_msg=key)
+        if name in RATES:
+            came = int(decisions[key].sum())
+            assert came > 1 and decisions[key][:, 1:].sum() == round(RATES[name] * came), key
+        else:
+            np.testing.assert_allclose(decisions[key].mean(axis=0), 0.5, atol=1e-6, err_msg=key)
     routes = np.concatenate([decisions[key] for key in model.decision_names], axis=1)
     assert len(np.unique(routes, axis=0)) > 2

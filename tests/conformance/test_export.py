@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tests.conformance.subjects import disturb, rich_model, small
+from tests.conformance.subjects import disturb, draw_scores, rich_model, small
 from tf_routing import calibrate, export
 from tf_routing.execution import gated_blocks
 from tf_routing.models import RoutedModel
@@ -16,7 +16,7 @@ COUNT = 12
 NETS = ["basecnn_2cp", "rich"]
 # The other builders, one name each: exports of deep networks take up to a minute.
 SLOW = ["resnet20_2cc", "resnet50_2cc", "mobilenetv2", "basecnn_ensemble3", "dmnn50_cifar_n2", "dmnn_mobilenetv2_n2"]
-SLOW += ["drn_resnet32"]
+SLOW += ["drn_resnet32", "decide_chain8"]
 
 
 def net(name: str) -> tuple[RoutedModel, np.ndarray]:
@@ -24,6 +24,7 @@ def net(name: str) -> tuple[RoutedModel, np.ndarray]:
     keras.utils.set_random_seed(1)
     model = rich_model() if name == "rich" else small(name)
     disturb(model)
+    draw_scores(model)
     x = np.random.default_rng(2).uniform(size=(COUNT, *model.input_shape[1:])).astype("float32")
     if gated_blocks(model):
         calibrate(model, x, rate=0.5)

@@ -55,8 +55,9 @@ for name in [name for name in names if name not in LAYERS]:
     history = model.fit(images(name, 8), labels(8), batch_size=4, epochs=1, verbose=0).history
     moved = max(float(np.abs(a - b).max()) for a, b in zip(before, model.get_weights(), strict=True))
     evaluated = model.evaluate(images(name, 8), labels(8), batch_size=4, verbose=0, return_dict=True)
-    terms = model.default_objective().names
-    report["logs"][name] = {"moved": moved, "terms": terms, "fit": history, "evaluate": evaluated}
+    objective = model.default_objective()
+    own = {"terms": objective.names, "measured": objective.measured_names}
+    report["logs"][name] = {**own, "moved": moved, "fit": history, "evaluate": evaluated}
 assert "tensorflow" not in sys.modules
 print(json.dumps(report))
 """
@@ -97,7 +98,7 @@ def _assert_equal(report: dict, name: str) -> None:
 
 
 def _assert_trained(logs: dict) -> None:
-    assert set(logs["fit"]) == {"loss", *logs["terms"], "accuracy"}
+    assert set(logs["fit"]) == {"loss", *logs["terms"], *logs["measured"], "accuracy"}
     assert logs["fit"]["loss"][0] == pytest.approx(sum(logs["fit"][term][0] for term in logs["terms"]), abs=1e-5)
     assert set(logs["evaluate"]) == set(logs["fit"])
     assert np.isfinite([*logs["evaluate"].values(), *(values[0] for values in logs["fit"].values())]).all()
@@ -116,10 +117,18 @@ def test_jax_trains_with_the_default_objective(report: dict, name: str) -> None:
 
 
 @pytest.mark.heavy
-def test_jax_equals_tensorflow_and_trains_a_deep_gated_net(tmp_path: Path) -> None:
-    report = _report(tmp_path / "tensorflow.npz", ["dmnn50_cifar_n2"])
-    assert len(report["differences"]) == 17
-    _assert_equal(report, "dmnn50_cifar_n2")
-    logs = report["logs"]["dmnn50_cifar_n2"]
-    assert logs["terms"] == ["classification_loss", "category_loss", "execution_rate_loss", "flops_loss"]
-    _assert_trained(logs)
+@pytest.mark.parametrize(
+    ("name", "decisions", "terms"),
+    [
+        ("dmnn50_cifar_n2", 16, ["classification_loss", "category_loss", "execution_rate_loss", "flops_loss"]),
+        ("decide_chain8", 7, ["classification_loss", "computation_loss", "kernel_loss", "decisiveness_loss"]),
+    ],
+)
+def test_jax_equals_tensorflow_and_trains_a_deep_gated_net(
+    name: str, decisions: int, terms: list[str], tmp_path: Path
+) -> None:
+    report = _report(tmp_path / "tensorflow.npz", [name])
+    assert len(report["differences"]) == decisions + 1
+    _assert_equal(report, name)
+    assert report["logs"][name]["terms"] == terms
+    _assert_trained(report["logs"][name])

@@ -18,7 +18,7 @@ import tensorflow as tf
 cpu = tf.config.list_physical_devices("CPU")[0]
 tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
 
-from tests import gated_net
+from tests import exit_net, gated_net
 from tests.conformance.subjects import CLASSES, images, labels, small
 from tf_routing import calibrate, layers
 from tf_routing.models import RoutedModel
@@ -80,6 +80,8 @@ if name == "plain":
     print(json.dumps(compare(plain, images("basecnn", 8), labels(8), halves_alike=False)))
 elif name == "gated":
     print(json.dumps(compare(gated, gated_net.images(8), gated_net.labels(8), halves_alike=False)))
+elif name == "exits":
+    print(json.dumps(compare(exit_net.exit_model, exit_net.images(4), exit_net.labels(4), halves_alike=True)))
 else:
     print(json.dumps(compare(lambda: small(name), images(name), labels(), halves_alike=True)))
 """
@@ -90,8 +92,9 @@ def _compare(name: str) -> dict[str, Any]:
 
 
 # Batch normalisation takes the statistics of a replica, so nets that have it see the same half batch on both.
-# The plain and the gated net have none, and their two halves differ.
-@pytest.mark.parametrize("name", ["plain", "gated", "basecnn_2cp", "basecnn_ensemble3"])
+# The plain and the gated net have none, and their two halves differ. Means over halves that differ, of how surely the
+# layers of an early exit are reached, are tested beside its objective.
+@pytest.mark.parametrize("name", ["plain", "gated", "basecnn_2cp", "basecnn_ensemble3", "exits"])
 def test_two_replicas_equal_one_device(name: str) -> None:
     compared = _compare(name)
     assert compared["moved"] > 1e-3

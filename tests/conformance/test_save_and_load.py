@@ -9,6 +9,7 @@ import pytest
 
 import tf_routing
 from tests.conformance.subjects import (
+    ENDS_OF_TREES,
     LAYERS,
     TRAINED,
     disturb,
@@ -30,13 +31,13 @@ import sys
 import {first}
 import {second}
 import numpy as np
-model = keras.saving.load_model(sys.argv[1])
-expected = np.load(sys.argv[2])
-np.testing.assert_allclose(np.asarray(model(expected["x"], training=False)), expected["y"], atol=1e-6)
-assert type(model) is tf_routing.RoutedModel, type(model)
-assert model.has_objective
-assert type(model.optimizer).__name__ == "DecayedSGD"
-assert model.decision_names == ["route_1", "route_2", "controller", "router"]
+for path in sys.argv[1:]:
+    model, expected = keras.saving.load_model(path + ".keras"), np.load(path + ".npz")
+    np.testing.assert_allclose(np.asarray(model(expected["x"], training=False)), expected["y"], atol=1e-6)
+    assert type(model) is tf_routing.RoutedModel, type(model)
+    assert model.has_objective
+    assert type(model.optimizer).__name__ == "DecayedSGD"
+    assert model.decision_names == list(expected["decisions"])
 """
 
 
@@ -87,21 +88,27 @@ def test_training_goes_on_where_it_was_saved(tmp_path: Path) -> None:
         np.testing.assert_allclose(np.asarray(weight), np.asarray(expected), atol=1e-6)
 
 
-def test_the_rich_model_holds_every_public_layer() -> None:
-    assert set(layers.__all__) <= {type(layer).__name__ for layer in rich_model().layers}
+def test_the_rich_model_and_the_chain_hold_every_public_layer() -> None:
+    assert set(layers.__all__) - ENDS_OF_TREES <= {type(layer).__name__ for layer in rich_model().layers}
+    assert {type(layer).__name__ for layer in small("decide_chain8").layers} >= ENDS_OF_TREES
+
+
+def _save(name: str, folder: Path) -> Path:
+    """Saves a net after a step of training, what it then answers, and the names of its decisions."""
+    model, x = small(name), images(name)
+    model.compile(DecayedSGD(0.01), run_eagerly=True)
+    model.train_on_batch(x, labels())
+    path = folder / name
+    model.save(f"{path}.keras")
+    np.savez(f"{path}.npz", x=x, y=np.asarray(model(x, training=False)), decisions=model.decision_names)
+    return path
 
 
 def test_a_fresh_process_loads_without_custom_objects(tmp_path: Path) -> None:
     assert tf_routing.RoutedModel is RoutedModel
-    model, x = rich_model(), np.random.default_rng(5).uniform(size=(4, 8, 8, 3)).astype("float32")
-    model.compile(DecayedSGD(0.01), run_eagerly=True)
-    model.train_on_batch(x, labels())
-    model.save(tmp_path / "rich.keras")
-    np.savez(tmp_path / "expected.npz", x=x, y=np.asarray(model(x, training=False)))
+    assert rich_model().decision_names == ["route_1", "route_2", "controller", "router"]
+    paths = [_save(name, tmp_path) for name in ("rich", "decide_chain8")]
     orders = [("keras", "tf_routing"), ("tf_routing", "keras")]
-    started = [
-        start_python(_LOAD.format(first=first, second=second), tmp_path / "rich.keras", tmp_path / "expected.npz")
-        for first, second in orders
-    ]
+    started = [start_python(_LOAD.format(first=first, second=second), *paths) for first, second in orders]
     for process in started:
         finish(process)

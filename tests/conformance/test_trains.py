@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tests.conformance.subjects import LAYERS, TRAINED, images, labels, layer_batch, layer_model, small
+from tests.conformance.subjects import LAYERS, TRAINED, draw_scores, images, labels, layer_batch, layer_model, small
 from tf_routing.execution import gated_blocks
 from tf_routing.models import RoutedModel
 
@@ -35,7 +35,8 @@ def _gradients(model: RoutedModel, x: object, y: np.ndarray) -> tuple[dict[str, 
 
 def _idle(model: RoutedModel, outputs: dict[str, object]) -> set[int]:
     # Other nets have no such blocks, or no decisions.
-    pairs = zip(gated_blocks(model), model.decision_names, strict=False)
+    blocks = [block for block in gated_blocks(model) if hasattr(block, "sub_blocks")]
+    pairs = zip(blocks, model.decision_names, strict=False)
     chosen = [(part, n, outputs[name]) for block, name in pairs for n, part in enumerate(block.sub_blocks)]
     unused = [part for part, n, switches in chosen if not np.asarray(switches)[:, n].any()]
     return {id(weight) for part in unused for weight in part.weights}
@@ -47,6 +48,7 @@ def _may_be_dead(path: str) -> bool:
 
 
 def _assert_trains(model: RoutedModel, x: object) -> None:
+    draw_scores(model)
     model.compile(keras.optimizers.SGD(_RATE), run_eagerly=True)
     gradients, idle = _gradients(model, x, labels())
     assert [path for path, gradient in gradients.items() if gradient is None] == []

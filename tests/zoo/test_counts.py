@@ -5,11 +5,13 @@ from math import prod
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 import tf_routing
-from tf_routing import cost, zoo
+from tf_routing import cost, exit_tree, zoo
 from tf_routing.layers import Controller, SkipBlock, SkipRouter
+from tf_routing.models.inputs import image_input
 from tf_routing.train.cli import main
 from tf_routing.zoo.architectures import ARCHITECTURES
 
@@ -27,7 +29,7 @@ def test_counts(name: str) -> None:
     row = BUILT[name]
     model = zoo.get(row["architecture"], **row["arguments"])
     assert model.output_shape == (None, row["classes"])
-    assert list(model.input_shape[1:]) == row["input_shape"]
+    assert list(image_input(model).shape[1:]) == row["input_shape"]
     assert _trainable(model) == row["trainable_parameters"]
     if row["total_parameters"] is not None:
         assert model.count_params() == row["total_parameters"]
@@ -43,6 +45,8 @@ def test_counts(name: str) -> None:
         _check_parts(model, row)
     if "blocks" in row:
         _check_blocks(model, row)
+    if "exit_macs" in row:
+        _check_exits(model, row)
 
 
 def _check_parts(model: tf_routing.RoutedModel, row: dict[str, Any]) -> None:
@@ -67,6 +71,23 @@ def _check_blocks(model: tf_routing.RoutedModel, row: dict[str, Any]) -> None:
         names = {layer.name for layer in routers}
         assert sum(map(_trainable, routers)) == row["router_parameters"]
         assert sum(each.macs for each in cost.layer_costs(model) if each.layer in names) == row["macs_routers"]
+
+
+def _check_exits(model: tf_routing.RoutedModel, row: dict[str, Any]) -> None:
+    """What each way to an exit costs: its layers, and what decisions for it execute."""
+    tree = model.get_layer("probabilities").tree
+    routes, junctions = exit_tree.routes(tree), exit_tree.junctions(tree)
+    macs = {each.layer: each.macs for each in cost.layer_costs(model)}
+    by_route = [sum(macs[layer] for layer in route.layers) for route in routes]
+    taken = {
+        name: np.array([[float(route.choices.get(name) == sink) for sink in range(sinks)] for route in routes])
+        for name, sinks in junctions.items()
+    }
+    assert cost.executed_macs(model, taken, len(routes)).tolist() == by_route
+    # In a tree all exits at one depth cost the same.
+    assert sorted(set(by_route)) == row["exit_macs"]
+    assert max(by_route) == row["macs"]
+    assert len(routes) == (47 if row["architecture"] == "decide_tree" else 8)
 
 
 @pytest.mark.parametrize("name", [name for name, row in BUILT.items() if "trainable_parameters_100_classes" in row])
@@ -148,6 +169,7 @@ def test_the_data_file_agrees_with_the_specification(row: dict[str, Any]) -> Non
         "tradeoff_points": "trade_off",
         "router_cost_pct_paper": "router_cost_percent",
         "cost_reduction_pct_paper": "cost_reduction_percent",
+        "exit_ops": "exit_macs",
     }
     assert {ours: oracle.get(theirs) for theirs, ours in agreed.items()} == {
         ours: row.get(ours) for ours in agreed.values()
@@ -159,6 +181,7 @@ def test_the_data_file_agrees_with_the_specification(row: dict[str, Any]) -> Non
     [
         "Dynamic Multi-path Neural Network",
         "Dynamic Routing with Path Diversity and Consistency for Compact Network Learning",
+        "Deciding How to Decide: Dynamic Routing in Artificial Neural Networks",
     ],
 )
 def test_every_row_of_a_finished_paper_is_in_the_data_file(paper: str) -> None:

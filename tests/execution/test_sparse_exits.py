@@ -1,0 +1,285 @@
+"""Leaving early for real computes what running everything computes, and each part only on samples that come there."""
+
+from collections import Counter
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tests.execution.split_nets import relative
+from tests.exit_net import BRANCHES, CHAIN, CLASSES, SHAPE, exit_model, images, vary
+from tf_routing import calibrate, exit_tree, export
+from tf_routing.execution.sparse_exits import EarlyExit
+from tf_routing.layers import Junction
+from tf_routing.models import RoutedModel
+
+TREES = {"chain": CHAIN, "branches": BRANCHES}
+FAR = 1e6
+
+
+@cache
+def net(name: str, **arguments: Any) -> RoutedModel:
+    """A network that ends in logits, since a softmax hides differences, and is left at every exit."""
+    model = exit_model(TREES[name], classifier_activation=None, **arguments)
+    vary(model)
+    x = images(40)
+    calibrate(model, {"image": x, "cost": 1e-8} if arguments else x, rate=0.7)
+    return model
+
+
+def forced(name: str, leave: bool) -> RoutedModel:
+    """A network that all samples leave at the first exit, or none before the last on the way."""
+    model = exit_model(TREES[name], classifier_activation=None)
+    vary(model)
+    for layer in model.layers:
+        if isinstance(layer, Junction):
+            layer.shift_thresholds(np.array([-FAR if leave else FAR]))
+    return model
+
+
+def answers(model: RoutedModel, x: Any, execution: str) -> dict[str, np.ndarray]:
+    model.execution = execution
+    return {name: np.asarray(each) for name, each in model.decide(x).items()}
+
+
+def assert_sparse_is_masked(model: RoutedModel, x: Any) -> dict[str, np.ndarray]:
+    """Checks answers and decisions, called and decided; returns the latter."""
+    masked, sparse = answers(model, x, "masked"), answers(model, x, "sparse")
+    assert set(sparse) == set(masked) == {"probabilities", *model.decision_names}
+    for name in model.decision_names:
+        assert sparse[name].dtype == masked[name].dtype
+        np.testing.assert_array_equal(sparse[name], masked[name], err_msg=name)
+    assert relative(sparse["probabilities"], masked["probabilities"]) <= 1e-5
+    assert relative(model(x, training=False), masked["probabilities"]) <= 1e-5
+    return sparse
+
+
+def left(model: RoutedModel, decisions: dict[str, np.ndarray]) -> Counter[str]:
+    """How many samples leave by each exit."""
+    routes = exit_tree.routes(model.get_layer("probabilities").tree)
+    rows = [
+        np.prod([decisions[junction][:, choice] for junction, choice in route.choices.items()], axis=0)
+        for route in routes
+    ]
+    return Counter({route.exit: int(each.sum()) for route, each in zip(routes, rows, strict=True)})
+
+
+@pytest.mark.parametrize("count", [1, 2, 7, 40])
+@pytest.mark.parametrize("name", TREES)
+def test_sparse_equals_masked(name: str, count: int) -> None:
+    decisions = assert_sparse_is_masked(net(name), images(count))
+    counts = left(net(name), decisions)
+    assert sum(counts.values()) == count
+    if count == 40:
+        assert min(counts.values()) > 0
+
+
+@pytest.mark.parametrize("name", TREES)
+def test_each_image_by_itself_equals_masked(name: str) -> None:
+    exits = Counter()
+    for n in range(12):
+        exits += left(net(name), assert_sparse_is_masked(net(name), images(40)[n : n + 1]))
+    assert len(exits) > 2
+
+
+@pytest.mark.parametrize("count", [1, 7])
+@pytest.mark.parametrize("name", TREES)
+def test_all_leave_at_the_first_exit(name: str, count: int) -> None:
+    model = forced(name, leave=True)
+    decisions = assert_sparse_is_masked(model, images(count))
+    assert +left(model, decisions) == {"exit_1": count}
+
+
+@pytest.mark.parametrize("count", [1, 7])
+@pytest.mark.parametrize("name", TREES)
+def test_none_leaves_early(name: str, count: int) -> None:
+    model = forced(name, leave=False)
+    decisions = assert_sparse_is_masked(model, images(count))
+    assert set(+left(model, decisions)) <= {"exit_3", "exit_3_1", "exit_3_2"}
+
+
+@pytest.mark.parametrize("name", TREES)
+def test_no_images_give_no_rows(name: str) -> None:
+    model = net(name)
+    for execution in ("masked", "sparse"):
+        found = answers(model, images(0), execution)
+        assert found["probabilities"].shape == (0, CLASSES)
+        assert {found[key].shape[0] for key in model.decision_names} == {0}
+
+
+@pytest.mark.parametrize("count", [1, 7])
+@pytest.mark.parametrize("name", TREES)
+def test_graphs_of_known_and_of_any_batch_size(name: str, count: int) -> None:
+    model, x = net(name), images(count)
+    expected = answers(model, x, "masked")
+    model.execution = "sparse"
+    for signature in (None, [tf.TensorSpec((None, *SHAPE), tf.float32)]):
+        found = tf.function(model.decide, signature)(tf.constant(x))
+        assert relative(found["probabilities"], expected["probabilities"]) <= 1e-5
+        for key in model.decision_names:
+            np.testing.assert_array_equal(found[key], expected[key])
+    assert tf.function(model.decide, signature)(tf.constant(images(0)))["probabilities"].shape == (0, CLASSES)
+
+
+# Told costs
+
+
+def told(count: int) -> dict[str, np.ndarray]:
+    """Images, each with a cost of its own."""
+    return {"image": images(count), "cost": np.linspace(0, 6.4e-8, 40, dtype="float32")[:count, None]}
+
+
+@pytest.mark.parametrize("count", [1, 7, 40])
+@pytest.mark.parametrize("name", TREES)
+def test_costs_go_on_with_their_samples(name: str, count: int) -> None:
+    model = net(name, dynamic_cost=True)
+    for junction in [layer for layer in model.layers if isinstance(layer, Junction)]:
+        # So large a weight that a cost of the wrong sample would show.
+        kernel, bias = junction.hidden_layers[0].get_weights()
+        kernel[-1] = 20 * np.sign(kernel[-1])
+        junction.hidden_layers[0].set_weights([kernel, bias])
+    assert_sparse_is_masked(model, told(count))
+    flat = {**told(count), "cost": told(count)["cost"][:, 0]}
+    np.testing.assert_array_equal(
+        answers(model, flat, "sparse")["junction_1"], answers(model, told(count), "sparse")["junction_1"]
+    )
+
+
+def test_no_images_with_costs_give_no_rows() -> None:
+    model = net("chain", dynamic_cost=True)
+    for execution in ("masked", "sparse"):
+        assert answers(model, told(0), execution)["probabilities"].shape == (0, CLASSES)
+
+
+# What runs
+
+
+class Counted:
+    """A part's function that counts its calls and their rows."""
+
+    def __init__(self, function: Any) -> None:
+        self.function, self.inputs, self.rows, self.calls = function, function.inputs, 0, 0
+
+    def __call__(self, inputs: Any) -> Any:
+        self.rows += int(inputs[0].shape[0])
+        self.calls += 1
+        return self.function(inputs)
+
+
+@pytest.mark.parametrize("name", TREES)
+def test_each_part_runs_on_the_samples_that_come_there_and_not_for_none(name: str) -> None:
+    for model in (net(name), forced(name, True), forced(name, False)):
+        for count in (1, 40):
+            decisions = answers(model, images(count), "masked")
+            executor = EarlyExit(model, model.get_layer("probabilities"))
+            executor.functions = {part: Counted(function) for part, function in executor.functions.items()}
+            executor(tf.constant(images(count)))
+            reach = came(executor.tree, decisions, count)
+            for part, counted in executor.functions.items():
+                assert counted.rows == reach[part], part.layers
+                assert counted.calls == (reach[part] > 0)
+
+
+def came(tree: Any, decisions: dict[str, np.ndarray], count: int) -> dict[Any, int]:
+    """How many samples come to each part."""
+    found = {}
+
+    def visit(part: Any, here: int) -> None:
+        found[part] = here
+        for number, sink in enumerate(exit_tree.sinks(part)):
+            visit(sink, here if part.junction is None else int(decisions[part.junction][:, number].sum()))
+
+    visit(tree, count)
+    return found
+
+
+def test_training_runs_everything_whatever_is_set() -> None:
+    model, x = net("chain"), images(7)
+    model.execution = "sparse"
+    sparse = np.asarray(model(x, training=True))
+    model.execution = "masked"
+    np.testing.assert_allclose(sparse, np.asarray(model(x, training=True)), rtol=1e-5)
+
+
+def test_predict_leaves_early_and_follows_the_setting() -> None:
+    model, x = net("branches"), images(40)
+    expected = answers(model, x, "masked")["probabilities"]
+    for execution in ("auto", "sparse", "masked"):
+        model.execution = execution
+        for size in (7, 40):
+            assert relative(model.predict(x, batch_size=size, verbose=0), expected) <= 1e-5
+
+
+def test_weights_that_change_are_seen() -> None:
+    model, x = forced("chain", leave=True), images(7)
+    model.execution = "sparse"
+    before = np.asarray(model(x))
+    model.get_layer("exit_1").bias.assign_add(np.ones(CLASSES, "float32"))
+    np.testing.assert_allclose(np.asarray(model(x)), before + 1, rtol=1e-4, atol=1e-5)
+
+
+def test_half_precision_answers_in_single(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    monkeypatch.setattr(keras.config, "_restored", before, raising=False)
+    try:
+        model = exit_model(CHAIN)
+    finally:
+        keras.config.set_dtype_policy(before)
+    masked, sparse = (answers(model, images(7), execution) for execution in ("masked", "sparse"))
+    assert masked["probabilities"].dtype == sparse["probabilities"].dtype == np.float32
+    np.testing.assert_allclose(sparse["probabilities"], masked["probabilities"], atol=0.02)
+    np.testing.assert_allclose(sparse["probabilities"].sum(axis=1), 1, rtol=1e-5)
+
+
+# Exports
+
+
+@pytest.mark.parametrize("name", TREES)
+def test_a_saved_model_leaves_early(name: str, tmp_path: Path) -> None:
+    model, x = net(name), images(40)
+    model.execution = "auto"
+    export(model, tmp_path / "saved")
+    model.execution = "masked"
+    expected, costs = {key: np.asarray(each) for key, each in model.decide(x).items()}, model.cost(x)
+    signatures = tf.saved_model.load(str(tmp_path / "saved")).signatures
+    for count in (0, 1, 7, 40):
+        given = tf.constant(x[:count])
+        answer = signatures["serving_default"](images=given)["probabilities"]
+        np.testing.assert_allclose(answer, expected["probabilities"][:count], rtol=1e-4, atol=1e-5)
+        routes = dict(signatures["routes"](images=given))
+        np.testing.assert_array_equal(routes.pop("macs"), costs[:count])
+        assert set(routes) == set(model.decision_names)
+        for key, each in routes.items():
+            np.testing.assert_array_equal(each, expected[key][:count], err_msg=key)
+    conditions = conditional(signatures["serving_default"])
+    assert {"If", "StatelessIf"} & conditions, conditions
+    # Those of the routes leave early too.
+    assert {"If", "StatelessIf"} & conditional(signatures["routes"])
+
+
+def conditional(function: Any) -> set[str]:
+    """The kinds of operations of a function, and of those that it calls."""
+    graph = function.graph.as_graph_def()
+    inner = [node.op for each in graph.library.function for node in each.node_def]
+    return {node.op for node in graph.node} | set(inner)
+
+
+def test_a_saved_model_is_told_of_costs(tmp_path: Path) -> None:
+    model = net("chain", dynamic_cost=True)
+    model.execution = "auto"
+    export(model, tmp_path / "saved")
+    model.execution = "masked"
+    expected = {key: np.asarray(each) for key, each in model.decide(told(40)).items()}
+    signatures = tf.saved_model.load(str(tmp_path / "saved")).signatures
+    for count in (1, 40):
+        given = {"images": tf.constant(told(count)["image"]), "cost": tf.constant(told(count)["cost"][:, 0])}
+        answer = signatures["serving_default"](**given)["probabilities"]
+        np.testing.assert_allclose(answer, expected["probabilities"][:count], rtol=1e-4, atol=1e-5)
+        routes = signatures["routes"](**given)
+        for key in model.decision_names:
+            np.testing.assert_array_equal(routes[key], expected[key][:count], err_msg=key)
