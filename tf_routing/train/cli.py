@@ -13,6 +13,7 @@ from typing import Any
 
 import tf_routing
 from tf_routing.data.datasets import list_datasets
+from tf_routing.train.figure_table import list_figures
 from tf_routing.train.recipe_files import SCALES, list_recipes
 from tf_routing.train.study_table import list_studies
 
@@ -50,7 +51,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=tf_routing.__version__)
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for add in (_add_list, _add_card, _add_cost, _add_fit, _add_evaluate, _add_study, _add_export, _add_demo):
+    for add in (_add_list, _add_card, _add_cost, _add_fit, _add_evaluate, _add_study, _add_figures):
+        add(commands)
+    for add in (_add_export, _add_demo):
         add(commands)
     return parser
 
@@ -152,6 +155,26 @@ def _add_study(commands: argparse._SubParsersAction) -> None:
     model = "name of an architecture that skips blocks"
     _add_training(parser, model, "drn_quick", "folder of the data file, the figure and the runs")
     parser.add_argument("--keep", type=int, help="blocks that decision_rules keeps; the paper's where not given")
+
+
+def _add_figures(commands: argparse._SubParsersAction) -> None:
+    parser = _command(commands, "figures", "Draw what finished runs did, or what a dataset shows.", "figures")
+    parser.add_argument("name", help=f"one of {', '.join(list_figures())}")
+    about = "folder of a run, or of the runs of a recipe"
+    parser.add_argument("folders", nargs="*", metavar="FOLDER", help=about)
+    parser.add_argument(
+        "--panel",
+        nargs="+",
+        action="append",
+        default=[],
+        metavar="FOLDER",
+        help="error_curves: folders of one more panel; may be repeated",
+    )
+    parser.add_argument("--by", help="exits: what circles show, correctness (where not given) or class")
+    parser.add_argument("--dataset", help="samples: name of a dataset in memory; hybrid where not given")
+    parser.add_argument("--data_dir", help="folder of TensorFlow Datasets; TFDS_DATA_DIR where not given")
+    parser.add_argument("--seed", type=int, help="samples: seed of what is drawn; 0 where not given")
+    parser.add_argument("--output", required=True, help="picture to write; its ending tells the format")
 
 
 def _add_export(commands: argparse._SubParsersAction) -> None:
