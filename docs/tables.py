@@ -12,6 +12,7 @@ from tf_routing.zoo.cards import ReportedRow, read_data, shown_arguments
 
 README = Path(__file__).parent.parent / "README.md"
 SKIPPING = Path(__file__).parent.parent / "benchmarks" / "skipping.json"
+LEAVING = Path(__file__).parent.parent / "benchmarks" / "early_exit.json"
 CONSISTENCY = Path(__file__).parent / "studies" / "path_consistency.json"
 EVALUATED = Path(__file__).parent / "evaluated"
 
@@ -96,6 +97,48 @@ def _shown(run: dict[str, Any], heading: str) -> str:
     return special[heading]() if heading in special else str(run[heading])
 
 
+def _early_exits_table() -> str:
+    """Error and operations of the networks that recipes of leaving early trained."""
+    runs = [run for run in read_data("measured.json") if run["recipe"].startswith("decide/")]
+    rows = [
+        [
+            f"`{run['model']}`",
+            *_learning(run["model_arguments"]),
+            f"{100 * (1 - run['accuracy']):.2f}",
+            f"{run.get('mean_macs', run['macs']):,.0f}",
+            f"{run['seconds'] / 60:.1f}",
+        ]
+        for run in runs
+    ]
+    headings = ["network", "strategy", "computation cost", "error, %", "mean operations", "minutes"]
+    return _markdown(headings, rows) if rows else "Nothing yet.\n"
+
+
+def _learning(arguments: dict[str, Any]) -> list[str]:
+    return [arguments.get("strategy", "-").replace("_", " "), f"{arguments.get('computation_cost', '-')}"]
+
+
+def _leaving_table() -> str:
+    """What `python benchmarks/early_exit.py` wrote."""
+    if not LEAVING.exists():
+        return "Nothing yet.\n"
+    rows = [
+        [
+            row["chain"].replace("_", " "),
+            str(row["batch"]),
+            f"{row['milliseconds_per_image']:.3f} ms",
+            *(_share(row[side]) for side in ("same_error", "same_operations")),
+            f"{row['masked']['wall_ratio']:.2f}",
+        ]
+        for row in json.loads(LEAVING.read_text("utf-8"))["rows"]
+    ]
+    return _markdown(["chain", "batch", "time", "of the same error", "of the same operations", "of all run"], rows)
+
+
+def _share(side: dict[str, Any]) -> str:
+    return f"{side['wall_ratio']:.2f} of `{side['network']}`"
+
+
 def _evaluated_table() -> str:
     """What `tf-routing evaluate` wrote of trained networks, one row per network and batch size."""
     headings = ["network", "execution rate", "executed MACs", "distinct routes"]
@@ -152,6 +195,8 @@ _TABLES = {
     "evaluated": _evaluated_table,
     "skipping": _skipping_table,
     "consistency": _consistency_table,
+    "early_exits": _early_exits_table,
+    "leaving": _leaving_table,
 }
 
 if __name__ == "__main__":
