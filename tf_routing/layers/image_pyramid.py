@@ -53,7 +53,7 @@ class ImagePyramid(keras.layers.Layer):
         factors = [2**scale for scale in range(self.scales)]
         if self.method == "strided":
             return [inputs[:, ::factor, ::factor] for factor in factors]
-        return [ops.average_pool(inputs, factor) if factor > 1 else inputs for factor in factors]
+        return [ops.average_pool(inputs, factor, strides=factor) if factor > 1 else inputs for factor in factors]
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "scales": self.scales, "method": self.method}

@@ -100,7 +100,7 @@ class PyramidColumn(keras.layers.Layer):
         linear = [self.across[0](maps[0])]
         for across, down, x in zip(self.across[1:], self.down, maps[1:], strict=True):
             # What is pooled is linear still: normalisation and ReLU come after all scales.
-            linear.append(across(x) + down(ops.max_pool(linear[-1], 2)))
+            linear.append(across(x) + down(ops.max_pool(linear[-1], 2, strides=2)))
         read = zip(self.normalizations, linear[-self.outputs :], strict=True)
         return [ops.relu(normalization(y, training=training)) for normalization, y in read]
 

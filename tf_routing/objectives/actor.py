@@ -33,11 +33,12 @@ class Actor(EarlyExit):
 
     Example:
 
-    >>> tree = exit_tree.Stage(("column_1",), "junction_1", (exit_tree.Exit("exit_1"), exit_tree.Exit("exit_2")))
+    >>> exits = [{"exit": "exit_1"}, {"exit": "exit_2"}]
+    >>> tree = {"columns": ["column_1"], "junction": "junction_1", "sinks": exits}
     >>> actor = Actor(tree, {"column_1": 100, "junction_1": 10, "exit_1": 5, "exit_2": 5}, computation_cost=0.01)
-    >>> outputs = {"mixture_exit_logits": ops.zeros((1, 2, 4)), "junction_1_scores": ops.zeros((1, 2))}
-    >>> outputs |= {f"{layer}_squares": ops.ones(()) for layer in actor.macs}
-    >>> {name: round(float(term), 4) for name, term in actor(ops.array([0]), outputs).items()}
+    >>> outputs = {"mixture_exit_logits": keras.ops.zeros((1, 2, 4)), "junction_1_scores": keras.ops.zeros((1, 2))}
+    >>> outputs |= {f"{layer}_squares": keras.ops.ones(()) for layer in actor.macs}
+    >>> {name: round(float(term), 4) for name, term in actor(keras.ops.array([0]), outputs).items()}
     {'classification_loss': 1.3863, 'computation_loss': 1.15, 'kernel_loss': 0.0003, 'decisiveness_loss': 0.0}
 
     Reference: McGill and Perona, *Deciding How to Decide: Dynamic Routing in Artificial Neural Networks*, Eq. 3, 4, 10.

@@ -39,12 +39,13 @@ class Critic(EarlyExit):
 
     Example:
 
-    >>> tree = Stage(("column_1",), "junction_1", (Exit("exit_1"), Exit("exit_2")))
+    >>> exits = [{"exit": "exit_1"}, {"exit": "exit_2"}]
+    >>> tree = {"columns": ["column_1"], "junction": "junction_1", "sinks": exits}
     >>> critic = Critic(tree, {"column_1": 100, "junction_1": 10, "exit_1": 5, "exit_2": 5}, error="classification")
-    >>> logits = ops.array([[[1.0, 0.0], [0.0, 1.0]]])
-    >>> outputs = {"mixture_exit_logits": logits, "junction_1_scores": ops.zeros((1, 2))}
-    >>> outputs |= {f"{layer}_squares": ops.ones(()) for layer in critic.macs}
-    >>> round(float(critic(ops.array([0]), outputs)["regression_loss"]), 6)
+    >>> logits = keras.ops.array([[[1.0, 0.0], [0.0, 1.0]]])
+    >>> outputs = {"mixture_exit_logits": logits, "junction_1_scores": keras.ops.zeros((1, 2))}
+    >>> outputs |= {f"{layer}_squares": keras.ops.ones(()) for layer in critic.macs}
+    >>> round(float(critic(keras.ops.array([0]), outputs)["regression_loss"]), 6)
     0.001
 
     Reference: McGill and Perona, *Deciding How to Decide: Dynamic Routing in Artificial Neural Networks*, Eq. 5-9.
