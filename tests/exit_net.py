@@ -7,6 +7,7 @@ import numpy as np
 
 from tests.conformance.subjects import draw_scores
 from tf_routing import zoo
+from tf_routing.layers import Junction
 from tf_routing.models import RoutedModel
 
 CLASSES, COUNT, SHAPE = 4, 24, (8, 8, 3)
@@ -42,6 +43,15 @@ def vary(model: keras.Model) -> None:
             weight.assign(rng.uniform(0.5, 1.5, weight.shape))
         elif weight.name != "kernel":
             weight.assign(rng.normal(0, 0.3, weight.shape))
+
+
+def balance(model: RoutedModel) -> None:
+    """Shifts the scores of each junction so that each way is the best one for some of forty `images`."""
+    outputs = model(images(40), training=False, return_outputs=True)
+    for layer in model.layers:
+        if isinstance(layer, Junction):
+            scores = np.asarray(outputs[f"{layer.name}_scores"])
+            layer.scores_layer.bias.assign_sub(np.median(scores, axis=0))
 
 
 def images(count: int = COUNT) -> np.ndarray:

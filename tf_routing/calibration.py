@@ -42,7 +42,9 @@ def calibrate(model: "RoutedModel", images: Any, *, rate: float) -> None:
         raise ValueError(f"`rate` must be in [0, 1]. Received: rate={rate!r}")
     if not _has_routers(model):
         raise ValueError(f"`model` must have routers with thresholds; {model.name!r} has none.")
-    inputs = keras.tree.flatten(per_sample(images))
+    given = per_sample(images)
+    # Not flattened where they are nested lists of numbers.
+    inputs = keras.tree.flatten(given) if isinstance(given, dict) else [np.asarray(given)]
     if len(inputs[0]) == 0:
         raise ValueError("`images` must hold at least one image. Received: none")
     tensors = [

@@ -109,7 +109,10 @@ def test_missing_data_says_how_to_get_it(name: str, tmp_path: Path) -> None:
 
 
 def test_every_listed_dataset_is_named_once() -> None:
-    assert data.list_datasets() == ["digits", "cifar10", "cifar100", "mnist", "svhn_cropped"]
+    assert data.list_datasets() == [
+        *("digits", "cifar10", "cifar100", "mnist", "svhn_cropped"),
+        *("hybrid", "cifar2", "cifar5"),
+    ]
 
 
 def test_mnist() -> None:

@@ -1,6 +1,7 @@
 """Leaving early for real computes what running everything computes, and each part only on samples that come there."""
 
 from collections import Counter
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ import pytest
 import tensorflow as tf
 
 from tests.execution.split_nets import relative
-from tests.exit_net import BRANCHES, CHAIN, CLASSES, SHAPE, exit_model, images, vary
+from tests.exit_net import BRANCHES, CHAIN, CLASSES, SHAPE, balance, exit_model, images, vary
 from tf_routing import calibrate, exit_tree, export
 from tf_routing.execution.sparse_exits import EarlyExit
 from tf_routing.layers import Junction
@@ -22,12 +23,12 @@ FAR = 1e6
 
 
 @cache
-def net(name: str, **arguments: Any) -> RoutedModel:
+def net(name: str) -> RoutedModel:
     """A network that ends in logits, since a softmax hides differences, and is left at every exit."""
-    model = exit_model(TREES[name], classifier_activation=None, **arguments)
+    model = exit_model(TREES[name], classifier_activation=None)
     vary(model)
-    x = images(40)
-    calibrate(model, {"image": x, "cost": 1e-8} if arguments else x, rate=0.7)
+    balance(model)
+    calibrate(model, images(40), rate=0.7)
     return model
 
 
@@ -133,24 +134,34 @@ def told(count: int) -> dict[str, np.ndarray]:
     return {"image": images(count), "cost": np.linspace(0, 6.4e-8, 40, dtype="float32")[:count, None]}
 
 
-@pytest.mark.parametrize("count", [1, 7, 40])
-@pytest.mark.parametrize("name", TREES)
-def test_costs_go_on_with_their_samples(name: str, count: int) -> None:
-    model = net(name, dynamic_cost=True)
+@cache
+def told_net(name: str) -> RoutedModel:
+    """A network that heeds costs so much that one of a wrong sample would show."""
+    model = exit_model(TREES[name], classifier_activation=None, dynamic_cost=True)
+    vary(model)
     for junction in [layer for layer in model.layers if isinstance(layer, Junction)]:
-        # So large a weight that a cost of the wrong sample would show.
         kernel, bias = junction.hidden_layers[0].get_weights()
         kernel[-1] = 20 * np.sign(kernel[-1])
         junction.hidden_layers[0].set_weights([kernel, bias])
-    assert_sparse_is_masked(model, told(count))
+    calibrate(model, told(40), rate=0.7)
+    return model
+
+
+@pytest.mark.parametrize("count", [1, 7, 40])
+@pytest.mark.parametrize("name", TREES)
+def test_costs_go_on_with_their_samples(name: str, count: int) -> None:
+    model = told_net(name)
+    decisions = assert_sparse_is_masked(model, told(count))
     flat = {**told(count), "cost": told(count)["cost"][:, 0]}
-    np.testing.assert_array_equal(
-        answers(model, flat, "sparse")["junction_1"], answers(model, told(count), "sparse")["junction_1"]
-    )
+    for key, each in answers(model, flat, "sparse").items():
+        np.testing.assert_array_equal(each, decisions[key], err_msg=key)
+    if count == 40:
+        backwards = {**told(count), "cost": told(count)["cost"][::-1]}
+        assert (answers(model, backwards, "masked")["junction_1"] != decisions["junction_1"]).any()
 
 
 def test_no_images_with_costs_give_no_rows() -> None:
-    model = net("chain", dynamic_cost=True)
+    model = told_net("chain")
     for execution in ("masked", "sparse"):
         assert answers(model, told(0), execution)["probabilities"].shape == (0, CLASSES)
 
@@ -222,14 +233,17 @@ def test_weights_that_change_are_seen() -> None:
     np.testing.assert_allclose(np.asarray(model(x)), before + 1, rtol=1e-4, atol=1e-5)
 
 
-def test_half_precision_answers_in_single(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def _mixed_bfloat16() -> Iterator[None]:
     before = keras.config.dtype_policy()
     keras.config.set_dtype_policy("mixed_bfloat16")
-    monkeypatch.setattr(keras.config, "_restored", before, raising=False)
-    try:
-        model = exit_model(CHAIN)
-    finally:
-        keras.config.set_dtype_policy(before)
+    yield
+    keras.config.set_dtype_policy(before)
+
+
+@pytest.mark.usefixtures("_mixed_bfloat16")
+def test_half_precision_answers_in_single() -> None:
+    model = exit_model(CHAIN)
     masked, sparse = (answers(model, images(7), execution) for execution in ("masked", "sparse"))
     assert masked["probabilities"].dtype == sparse["probabilities"].dtype == np.float32
     np.testing.assert_allclose(sparse["probabilities"], masked["probabilities"], atol=0.02)
@@ -270,7 +284,7 @@ def conditional(function: Any) -> set[str]:
 
 
 def test_a_saved_model_is_told_of_costs(tmp_path: Path) -> None:
-    model = net("chain", dynamic_cost=True)
+    model = told_net("chain")
     model.execution = "auto"
     export(model, tmp_path / "saved")
     model.execution = "masked"

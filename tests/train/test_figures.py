@@ -292,6 +292,13 @@ def test_runs_of_other_classes_do_not_mix(runs: Path, tmp_path: Path, capsys: py
     assert "`folders` must hold runs of the same classes. Received: " in error and "frog" in error
 
 
+def test_static_nets_among_others_may_have_any_classes(runs: Path, figures: list[Figure], tmp_path: Path) -> None:
+    file = runs / "hybrid_static" / "decide_static1" / "run.json"
+    file.write_text(file.read_text("utf-8").replace('"dog"', '"frog"'), "utf-8")
+    draw(tmp_path / "exits.png", "exits", runs / "hybrid_actor", runs / "hybrid_static")
+    assert len(figures[0].axes[0].get_yticklabels()) == 3
+
+
 def test_a_dataset_that_is_not_in_memory_is_refused(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

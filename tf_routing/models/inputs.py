@@ -13,7 +13,7 @@ def image_input(model: keras.Model) -> Any:
 
 
 def per_sample(x: Any) -> Any:
-    """Returns inputs with a number that is given for all samples repeated for each.
+    """Returns inputs in which what stands beside the images is a column: a number for all samples is repeated.
 
     Args:
         x: Images, a dataset of batches, or a dict of `image` and what stands beside it.
@@ -21,12 +21,16 @@ def per_sample(x: Any) -> Any:
     Example:
 
     >>> per_sample({"image": np.zeros((2, 8, 8, 3)), "cost": 1e-9})["cost"].tolist()
-    [1e-09, 1e-09]
+    [[1e-09], [1e-09]]
     """
     if not isinstance(x, Mapping) or "image" not in x:
         return x
-    count = len(x["image"])
-    return {name: np.full(count, value) if np.ndim(value) == 0 else value for name, value in x.items()}
+    # Columns always: Keras would trace anew for another rank, for shapes that it then does not know.
+    shape = len(x["image"]), 1
+    return {
+        name: value if name == "image" else np.broadcast_to(np.reshape(value, (-1, 1)), shape)
+        for name, value in x.items()
+    }
 
 
 def sample_count(x: Any) -> int:

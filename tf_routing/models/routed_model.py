@@ -79,8 +79,9 @@ class RoutedModel(Step, keras.Model):
         """
         early_exit = self._early_exit(training=False)
         if early_exit is not None:
-            return execution.execute_batch(self, early_exit, inputs, training=False)
-        outputs = self(inputs, training=False, return_outputs=True)
+            outputs = execution.execute_batch(self, early_exit, inputs, training=False)
+        else:
+            outputs = self(inputs, training=False, return_outputs=True)
         return {"probabilities": outputs["probabilities"], **self.decisions(outputs)}
 
     def _early_exit(self, training: bool | None) -> Any:

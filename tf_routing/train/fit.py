@@ -39,7 +39,9 @@ def run(arguments: argparse.Namespace) -> None:
     )
     dataset_name, runs = _asked(arguments)
     dataset = data.load(dataset_name, arguments.data_dir)
-    given = {"width_multiplier": arguments.width_multiplier, **dict(arguments.set)}
+    given = dict(arguments.set)
+    if arguments.width_multiplier is not None:
+        given = {"width_multiplier": arguments.width_multiplier, **given}
     for number, asked in enumerate(runs, 1):
         output = Path(arguments.output, asked.folder)
         if len(runs) > 1:
@@ -50,7 +52,7 @@ def run(arguments: argparse.Namespace) -> None:
             recipe,
             output,
             seed=arguments.seed,
-            model_arguments={**asked.arguments, **{key: value for key, value in given.items() if value is not None}},
+            model_arguments={"width_multiplier": 1.0, **asked.arguments, **given},
             count_routes=arguments.count_routes,
         )
         if arguments.record:

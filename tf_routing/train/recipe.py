@@ -143,16 +143,16 @@ def load_recipe(name: str, scale: str = "paper") -> Recipe:
     >>> load_recipe("multipath_cnn").drops
     (80, 150)
     """
+    own_name = Path(name).stem if name.endswith(".toml") else name
     known = [field.name for field in dataclasses.fields(Recipe) if field.name != "name"]
     # Which networks to train is read by whoever trains several.
     values = {key: value for key, value in read_recipe(name, scale).items() if key not in ("runs", "arguments")}
     for key in values:
         if key not in known:
-            raise ValueError(f"Recipe {name}: {unknown('key', key, known)}")
+            raise ValueError(f"Recipe {own_name}: {unknown('key', key, known)}")
     missing = [key for key in ("title", "epochs", "batch_size", "learning_rate") if key not in values]
     if missing:
-        raise ValueError(f"Recipe {name} lacks: {', '.join(missing)}.")
+        raise ValueError(f"Recipe {own_name} lacks: {', '.join(missing)}.")
     # TOML has lists, and a frozen recipe holds tuples.
     fields: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in values.items()}
-    own_name = Path(name).stem if name.endswith(".toml") else name
     return Recipe(name=own_name if scale == "paper" else f"{own_name}, {scale}", **fields)

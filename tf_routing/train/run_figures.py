@@ -100,10 +100,14 @@ def exits(output: Path, folders: Sequence[str], by: str = "correctness") -> None
         ValueError: If no run has finished, none leaves early, or classes differ.
     """
     runs = _finished(folders)
-    uses = [use for label, run in labelled(runs) for use in _uses(label, run)]
+    uses: list[ExitUse] = []
+    names: set[tuple[str, ...]] = set()
+    for label, run in labelled(runs):
+        if own := list(_uses(label, run)):
+            uses += own
+            names.add(tuple(run.record["class_names"]))
     if not uses:
         raise ValueError(f"No run in {', '.join(folders)} is of a network that leaves early.")
-    names = {tuple(run.record["class_names"]) for own in runs.values() for run in own}
     if len(names) > 1:
         raise ValueError(f"`folders` must hold runs of the same classes. Received: {' and '.join(map(str, names))}")
     draw_exit_diagram(uses, output, by, names.pop(), _title("Where test images leave", runs))

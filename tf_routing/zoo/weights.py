@@ -53,7 +53,7 @@ def _copy(saved: keras.Model, model: keras.Model, source: str) -> list[str]:
             fresh += [f"{layer.name}/{name}" for name in _copy(donor, layer, source)]
         elif _shapes(layer) == _shapes(donor):
             pairs.append((layer, donor))
-        elif layer.name.endswith("head"):
+        elif layer.name.endswith("head") or layer.name.startswith("exit_"):
             fresh.append(layer.name)
         else:
             raise ValueError(
