@@ -25,4 +25,12 @@ class TermMeans:
         size = keras.ops.shape(outputs["probabilities"])[0]
         for name, value in {**terms, **objective.measures(outputs)}.items():
             self.means[name].update_state(value, sample_weight=size)
-        return sum(list(terms.values())[1:], start=next(iter(terms.values())))
+        return in_one_sum(list(terms.values()))
+
+
+def in_one_sum(values: list[Any]) -> Any:
+    """Returns the sum of scalars, whose last bit is the same in every graph.
+
+    TensorFlow reorders a chain of additions by the names of its operations, and names depend on what was built before.
+    """
+    return keras.ops.sum(keras.ops.stack(values))
