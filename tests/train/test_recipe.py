@@ -98,6 +98,21 @@ def test_cosine_with_warm_up() -> None:
     assert [rate(rates, step) for step in expected] == pytest.approx(list(expected.values()), abs=1e-7)
 
 
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        ({"schedule": "halving", "half_life_steps": 40.0}, {0: 0.0, 10: 0.05 / 2**0.25, 20: 0.1 / 2**0.5, 80: 0.025}),
+        ({"drops": (4,)}, {0: 0.0, 10: 0.05, 20: 0.1, 39: 0.1, 40: 0.01}),
+        ({}, {0: 0.0, 10: 0.05, 20: 0.1, 99: 0.1}),
+    ],
+)
+def test_other_schedules_with_warm_up(values: dict[str, Any], expected: dict[int, float]) -> None:
+    rates = recipe(warmup_epochs=2.0, **values).learning_rates(10)
+    restored = type(rates).from_config(rates.get_config())
+    for rising in (rates, restored):
+        assert [rate(rising, step) for step in expected] == pytest.approx(list(expected.values()), abs=1e-7)
+
+
 def test_cosine_without_warm_up() -> None:
     rates = recipe(schedule="cosine").learning_rates(10)
     assert [rate(rates, step) for step in (0, 50, 100)] == pytest.approx([0.1, 0.05, 0.0], abs=1e-7)

@@ -27,7 +27,7 @@ class Recipe:
             `"halving"` halves it steadily.
         drops: For `"steps"`: epochs after which the rate is divided.
         drop_factor: For `"steps"`: by how much.
-        warmup_epochs: Float, epochs over which a `"cosine"` rate rises from zero first.
+        warmup_epochs: Float, epochs over which the rate rises from zero first.
         half_life_steps: For `"halving"`: float, steps in which the rate halves.
         momentum: Float.
         nesterov: Boolean, whether momentum looks ahead as Nesterov's.
@@ -107,14 +107,22 @@ class Recipe:
         """Returns the Keras learning-rate schedule for epochs of this many steps."""
         import keras
 
-        schedules = keras.optimizers.schedules
+        warmup = round(self.warmup_epochs * steps_per_epoch)
         if self.schedule == "cosine":
-            warmup = round(self.warmup_epochs * steps_per_epoch)
             decay = max(1, self.epochs * steps_per_epoch - warmup)
             start = 0.0 if warmup else self.learning_rate
-            return schedules.CosineDecay(
+            return keras.optimizers.schedules.CosineDecay(
                 start, decay, warmup_target=self.learning_rate if warmup else None, warmup_steps=warmup
             )
+        from tf_routing.train.warmup import Warmup
+
+        later = self._without_warmup(steps_per_epoch)
+        return Warmup(later, warmup) if warmup else later
+
+    def _without_warmup(self, steps_per_epoch: int) -> Any:
+        import keras
+
+        schedules = keras.optimizers.schedules
         if self.schedule == "halving":
             return schedules.ExponentialDecay(self.learning_rate, self.half_life_steps, 0.5)
         values = [self.learning_rate / self.drop_factor**drop for drop in range(len(self.drops) + 1)]

@@ -52,7 +52,12 @@ def read_recipe(name: str, scale: str = "paper") -> dict[str, Any]:
 def _extended(name: str) -> dict[str, Any]:
     values: dict[str, Any] = tomllib.loads(_text(name))
     base = values.pop("extends", None)
-    return values if base is None else _extended(base) | values
+    if base is None:
+        return values
+    below = _extended(base)
+    # The scale of the file below holds here too.
+    quick = below.get("quick", {}) | values.get("quick", {})
+    return below | values | ({"quick": quick} if quick else {})
 
 
 def _text(name: str) -> str:
