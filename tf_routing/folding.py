@@ -20,7 +20,7 @@ def fold_batch_norm(model: keras.Model) -> keras.Model:
     called once, has no activation, and whose output nothing else reads: `kernel' = f kernel` and
     `bias' = f (bias - mean) + beta` with `f = gamma / sqrt(variance + epsilon)`. Any other stays, among them those
     that the graph calls with `training=True`, and those after a subclass that convolves in a way of its own. Models
-    inside the model are folded too.
+    inside the model are folded too, and the normalisations inside junctions.
 
     Layers that are left keep their name, dtype policy and weights, and a model its class, if that is constructed as
     `keras.Model` is. In training a folded model has nothing to normalise.
@@ -93,6 +93,8 @@ class _Folding:
                 return fold_batch_norm(layer)
             if hasattr(layer, "rebuilt"):
                 return layer.rebuilt(fold_batch_norm)
+            if hasattr(layer, "without_normalization"):
+                return layer.without_normalization(_folded_weights)
         bias = {"use_bias": True} if layer in self.folds else {}
         self.copies[layer] = type(layer).from_config({**layer.get_config(), **bias})
         return self.copies[layer]

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from tests import numpy_reference as reference
+from tf_routing import fold_batch_norm
 from tf_routing.layers import Junction
 
 COUNT, SHAPE, HIDDEN, EPSILON = 20, (2, 3, 4), 5, 1e-6
@@ -130,6 +131,26 @@ def test_kernels_come_from_the_seed_and_differ() -> None:
     assert np.abs(kernels[0] - kernels[1]).max() > 0.1 and np.abs(kernels[0] - kernels[4]).max() > 0.1
     for kernel in kernels:
         assert kernel.std() == pytest.approx(48**-0.5, rel=0.05)
+
+
+@pytest.mark.parametrize("told", [False, True])
+def test_a_junction_without_its_normalisations_decides_the_same(told: bool) -> None:
+    junction, (maps, reach, cost) = random_junction(told=told, name="junction_1")
+    junction.trainable = False
+    model = keras.Model(
+        given := [keras.Input(x.shape[1:], dtype="float64") for x in (maps, reach, cost) if x is not None],
+        junction(*given),
+    )
+    folded = fold_batch_norm(model).get_layer("junction_1")
+    assert not folded.normalizations and not folded.trainable and len(folded.weights) == 6
+    again = Junction.from_config(folded.get_config())
+    again.build_from_config(folded.get_build_config())
+    again.set_weights(folded.get_weights())
+    expected = arrays(junction(maps, reach, cost))
+    for layer in (folded, again):
+        for one, other in zip(arrays(layer(maps, reach, cost)), expected, strict=True):
+            np.testing.assert_allclose(one, other, rtol=1e-9, atol=1e-12)
+    assert junction.normalizations and len(junction.weights) == 6 + 8
 
 
 # Calibration

@@ -93,5 +93,7 @@ def _by_finished_rows(parts: _Parts, inputs: Any, is_open: Any) -> Any:
 
 def _by_case(parts: _Parts, inputs: Any, is_open: Any) -> Any:
     """A batch of one has one pattern: nothing is gathered, nothing stitched."""
+    if parts.count == 1:
+        return tf.cond(tf.reshape(is_open, ()), lambda: parts.finished(inputs, [0]), lambda: parts.finished(inputs, []))
     cases = [lambda p=p: parts.finished(inputs, _chosen(p, parts.count)) for p in range(1 << parts.count)]
     return tf.switch_case(_pattern(is_open)[0], cases)

@@ -71,8 +71,9 @@ class EarlyExit:
         rows = rows._replace(maps=keras.tree.flatten(outputs))
         if part.junction is None:
             return self._run(part.sinks[0], rows)
-        decision = self.layers[part.junction](rows.maps[-1], cost=rows.cost, training=False)[0]
-        return self._split(part, rows, tf.argmax(decision, axis=-1, output_type=tf.int32))
+        scores = self.layers[part.junction].scores(rows.maps[-1], rows.cost, training=False)
+        # As the decision: of equal scores the first.
+        return self._split(part, rows, tf.argmax(scores, axis=-1, output_type=tf.int32))
 
     def _split(self, stage: Stage, rows: _Rows, choice: Any) -> list[Any]:
         """Carries each row on to the sink of its choice."""

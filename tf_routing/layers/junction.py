@@ -1,5 +1,6 @@
 """The router of a network that leaves early: classify here, or go on, and where to."""
 
+from collections.abc import Callable
 from math import prod
 from typing import Any
 
@@ -26,6 +27,7 @@ class Junction(Router):
         momentum: Float, momentum of the batch normalisations.
         epsilon: Float, added to the variance there.
         seed: Integer, seed of the kernels.
+        normalized: Boolean, whether a batch normalisation follows each hidden layer; `False` once it is folded.
         **kwargs: As for every `keras.layers.Layer`.
 
     Call arguments:
@@ -58,6 +60,7 @@ class Junction(Router):
         momentum: float = 0.9,
         epsilon: float = 1e-6,
         seed: int | None = None,
+        normalized: bool = True,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -71,6 +74,7 @@ class Junction(Router):
         self.normalizations = [
             keras.layers.BatchNormalization(momentum=momentum, epsilon=epsilon, name=f"normalization_{k}", **own)
             for k in (1, 2)
+            if normalized
         ]
         self.scores_layer = keras.layers.Dense(sinks, kernel_initializer="zeros", name="scores", **own)
 
@@ -80,26 +84,29 @@ class Junction(Router):
 
     def build(self, inputs_shape: Any, reach_shape: Any = None, cost_shape: Any = None) -> None:
         units = prod(inputs_shape[1:]) + (cost_shape is not None)
-        for dense, normalization, size in zip(
-            self.hidden_layers, self.normalizations, (units, self.hidden), strict=True
-        ):
+        for dense, size in zip(self.hidden_layers, (units, self.hidden), strict=True):
             dense.build((None, size))
+        for normalization in self.normalizations:
             normalization.build((None, self.hidden))
         self.scores_layer.build((None, self.hidden))
 
     def call(self, inputs: Any, reach: Any = None, cost: Any = None, training: bool | None = None) -> tuple[Any, ...]:
-        scores = self._scores(inputs, cost, training)
+        scores = self.scores(inputs, cost, training)
         decision = ops.softmax(scores) if training else ops.cast(_first_largest(scores), scores.dtype)
         if reach is not None:
             decision = decision * ops.cast(reach, decision.dtype)
         return decision, scores, *(decision[:, n : n + 1] for n in range(self.sinks))
 
-    def _scores(self, inputs: Any, cost: Any, training: bool | None) -> Any:
+    def scores(self, inputs: Any, cost: Any = None, training: bool | None = None) -> Any:
+        """Returns the scores of the sinks alone, `(batch, sinks)`."""
         x = ops.reshape(inputs, (-1, prod(inputs.shape[1:])))
         if cost is not None:
             x = ops.concatenate([x, ops.cast(cost, x.dtype)], axis=-1)
-        for dense, normalization in zip(self.hidden_layers, self.normalizations, strict=True):
-            x = ops.relu(normalization(dense(x), training=training))
+        for number, dense in enumerate(self.hidden_layers):
+            x = dense(x)
+            if self.normalizations:
+                x = self.normalizations[number](x, training=training)
+            x = ops.relu(x)
         return self.scores_layer(x)
 
     def compute_output_spec(
@@ -114,7 +121,7 @@ class Junction(Router):
 
     def margins(self, *inputs: Any) -> Any:
         """Returns how much the best score for going on exceeds that for the first sink, `(batch, 1)`."""
-        scores = self._scores(inputs[0], inputs[2] if len(inputs) > 2 else None, training=False)
+        scores = self.scores(inputs[0], inputs[2] if len(inputs) > 2 else None, training=False)
         return ops.max(scores[:, 1:], axis=-1, keepdims=True) - scores[:, :1]
 
     def shift_thresholds(self, shifts: np.ndarray) -> None:
@@ -131,6 +138,15 @@ class Junction(Router):
             margins = margins[come] if come.any() else margins
         return np.array([shift_for_rate(rate, margins)])
 
+    def without_normalization(self, folded_weights: Callable[[Any, Any], list[np.ndarray]]) -> "Junction":
+        """Returns a copy for inference, whose hidden layers have `folded_weights(layer, normalization)`."""
+        layer = type(self).from_config({**self.get_config(), "normalized": False})
+        layer.build_from_config(self.get_build_config())
+        for number, normalization in enumerate(self.normalizations):
+            layer.hidden_layers[number].set_weights(folded_weights(self.hidden_layers[number], normalization))
+        layer.scores_layer.set_weights(self.scores_layer.get_weights())
+        return layer
+
     def macs(self, input_shape: Any) -> int:
         """Returns the multiply-accumulates per sample for inputs of these shapes, batch included."""
         # What is told beside the input is one more unit; the kernel knows.
@@ -144,6 +160,7 @@ class Junction(Router):
             "momentum": self.momentum,
             "epsilon": self.epsilon,
             "seed": self.seed,
+            "normalized": bool(self.normalizations),
         }
         return {**super().get_config(), **config}
 
