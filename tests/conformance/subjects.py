@@ -177,13 +177,15 @@ _RICH_SHAPE = (8, 8, 3)
 _SMALL = {"classes": CLASSES, "input_shape": (16, 16, 3), "width_multiplier": 0.125}
 # Five pools, and five halvings, need larger images.
 _LARGE = {**_SMALL, "input_shape": (64, 64, 3)}
-_OWN = {"vgg16_cifar": {**_SMALL, "input_shape": (32, 32, 3)}}
+_MIDDLE = {**_SMALL, "input_shape": (32, 32, 3)}
+_OWN = dict.fromkeys(("vgg16_cifar", "vgg13_half_2cc"), _MIDDLE)
+_OWN |= dict.fromkeys(("resnet18", "resnet34", "wrn18_1_5", "resnet18_2cc"), _LARGE)
+_OWN |= dict.fromkeys(("wideresnet50_2", "resnext50_2x64d"), _LARGE)
 _OWN |= dict.fromkeys(("resnet50_2cc", "resnet50", "resnet101", "mobilenetv2", "mobilenetv2_140"), _LARGE)
 _OWN |= dict.fromkeys(("resnext50_2x40d", "resnext50_4x24d", "resnext101_2x40d"), _LARGE)
-_GATED = {**_SMALL, "input_shape": (32, 32, 3)}
-_SUPERVISED = {**_GATED, "categories": [0, 1, 1, 2, 0]}
-_OWN |= dict.fromkeys(("dmnn50_n2", "dmnn50_n3", "dmnn50_n4", "dmnn101_n2"), _GATED)
-_OWN |= dict.fromkeys(("dmnn_mobilenetv2_n2", "dmnn_mobilenetv2_140_n2"), _GATED)
+_SUPERVISED = {**_MIDDLE, "categories": [0, 1, 1, 2, 0]}
+_OWN |= dict.fromkeys(("dmnn50_n2", "dmnn50_n3", "dmnn50_n4", "dmnn101_n2"), _MIDDLE)
+_OWN |= dict.fromkeys(("dmnn_mobilenetv2_n2", "dmnn_mobilenetv2_140_n2"), _MIDDLE)
 _OWN |= dict.fromkeys(("dmnn50_cifar_n2", "dmnn50_cifar_n4"), _SUPERVISED)
 
 MODELS: dict[str, dict[str, Any]] = {
@@ -194,7 +196,9 @@ MODELS: dict[str, dict[str, Any]] = {
         *("basecnn_2cp", "basecnn_3cp", "basecnn_4cp", "basecnn_2cc", "basecnn_3cc", "basecnn_4cc"),
         *("resnet20", "resnet110", "resnet20_2cp", "resnet20_3cp", "resnet20_4cp"),
         *("resnet20_2cc", "resnet20_3cc", "resnet20_4cc", "resnet32_2cc", "resnet32_3cc", "resnet32_4cc"),
-        *("resnet50_2cc", "resnet50", "resnet101", "resnext50_2x40d", "resnext50_4x24d", "resnext101_2x40d"),
+        *("resnet18", "resnet34", "wrn18_1_5", "resnet18_2cc", "wideresnet50_2", "resnext50_2x64d"),
+        *("resnet50_2cc", "vgg13_half_2cc"),
+        *("resnet50", "resnet101", "resnext50_2x40d", "resnext50_4x24d", "resnext101_2x40d"),
         *("mobilenetv2", "mobilenetv2_140", "resnet50_cifar"),
         *("dmnn50_n2", "dmnn50_n3", "dmnn50_n4", "dmnn101_n2", "dmnn_mobilenetv2_n2", "dmnn_mobilenetv2_140_n2"),
         *("dmnn50_cifar_n2", "dmnn50_cifar_n4"),
@@ -232,8 +236,10 @@ _HEAVY = {
     *("widecnn", "deepcnn", "deepcnn_10conv", "basecnn_3", "all_ensemble", "sedeepcnn"),
     *("basecnn_3cp", "basecnn_4cp", "basecnn_3cc", "basecnn_4cc"),
     *("resnet20_3cp", "resnet20_4cp", "resnet20_3cc", "resnet20_4cc", "resnet32_2cc", "resnet32_3cc", "resnet32_4cc"),
+    *("resnet18", "resnet34", "wrn18_1_5", "wideresnet50_2", "resnext50_2x64d"),
 }
-"""Neighbours of other names, with more paths or convolutions: `make heavy` runs them, `make test` the neighbour."""
+"""Neighbours of other names, with more paths or convolutions, or with one path of the same blocks: `make heavy` runs
+them, `make test` the neighbour."""
 
 _NAMES = [name for name in MODELS if name not in LEFT_OUT]
 TRAINED = [pytest.param(name, marks=pytest.mark.heavy) if name in _HEAVY else name for name in _NAMES]

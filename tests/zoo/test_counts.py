@@ -179,6 +179,7 @@ def test_the_data_file_agrees_with_the_specification(row: dict[str, Any]) -> Non
 @pytest.mark.parametrize(
     "paper",
     [
+        "End-To-End Data-Dependent Routing in Multi-Path Neural Networks",
         "Dynamic Multi-path Neural Network",
         "Dynamic Routing with Path Diversity and Consistency for Compact Network Learning",
         "Deciding How to Decide: Dynamic Routing in Artificial Neural Networks",

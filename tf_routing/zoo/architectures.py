@@ -22,10 +22,20 @@ _VGG16: dict[str, Any] = {
     "pools": 5,
     "dense": (256, 256),
 }
+_VGG13_HALF: dict[str, Any] = {
+    "stages": ((32,) * 2, (64,) * 2, (128,) * 2, (256,) * 2, (256,) * 2),
+    "pools": 5,
+    "dense": (256, 256),
+}
+_RESNET_18: dict[str, Any] = {"stage_blocks": (2, 2, 2, 2), "bottleneck": False}
+_RESNET_34: dict[str, Any] = {"stage_blocks": (3, 4, 6, 3), "bottleneck": False}
 _RESNET_50: dict[str, Any] = {"stage_blocks": (3, 4, 6, 3)}
 _RESNET_101: dict[str, Any] = {"stage_blocks": (3, 4, 23, 3)}
 _2X40D: dict[str, Any] = {"groups": 2, "inner_widths": (80, 160, 320, 640)}
 _4X24D: dict[str, Any] = {"groups": 4, "inner_widths": (96, 192, 384, 768)}
+_TWICE_AS_WIDE: dict[str, Any] = {"inner_widths": (128, 256, 512, 1024)}
+# The recipe of nets that the paper trains on 100 of ImageNet's classes; here they too have 1000 by default.
+_SUBSET = "multipath_imagenet100"
 
 
 class Architecture(NamedTuple):
@@ -61,12 +71,17 @@ def _cifar_resnet(stack_blocks: int, **arguments: Any) -> Architecture:
     return Architecture("multipath", "cifar_resnet", bound, _CIFAR, "multipath_resnet")
 
 
-def _imagenet_resnet(**arguments: Any) -> Architecture:
-    return Architecture("multipath", "imagenet_resnet", arguments, _IMAGENET, None)
+def _imagenet_resnet(recipe: str = "multipath_imagenet", **arguments: Any) -> Architecture:
+    return Architecture("multipath", "imagenet_resnet", {"bottleneck": True, **arguments}, _IMAGENET, recipe)
+
+
+def _two_paths(single: Architecture, baseline: str | None = None) -> Architecture:
+    # Defaults, for users may ask for more paths, or for cross-predictions.
+    return single._replace(defaults={**single.defaults, "paths": 2, "router": "cc"}, baseline=baseline)
 
 
 def _static_resnet(**arguments: Any) -> Architecture:
-    return Architecture("dmnn", "imagenet_resnet", arguments, _IMAGENET, "dmnn_imagenet")
+    return Architecture("dmnn", "imagenet_resnet", {"bottleneck": True, **arguments}, _IMAGENET, "dmnn_imagenet")
 
 
 def _mobilenetv2(**arguments: Any) -> Architecture:
@@ -122,7 +137,15 @@ ARCHITECTURES: dict[str, Architecture] = {
     "resnet110": _cifar_resnet(18),
     **{f"resnet20_{n}{r}": _cifar_resnet(3, paths=n, router=r) for r in ("cp", "cc") for n in (2, 3, 4)},
     **{f"resnet32_{n}cc": _cifar_resnet(5, paths=n, router="cc") for n in (2, 3, 4)},
-    "resnet50_2cc": _imagenet_resnet(**_RESNET_50, paths=2, router="cc"),
+    "resnet18": _imagenet_resnet(**_RESNET_18),
+    "resnet34": _imagenet_resnet(**_RESNET_34),
+    "wrn18_1_5": _imagenet_resnet(**_RESNET_18, widths=(96, 192, 384, 768)),
+    "resnet18_2cc": _two_paths(_imagenet_resnet(**_RESNET_18), "resnet18"),
+    # ResNet-50 and ResNet-101 stand below, among the baselines of the dynamic multi-path nets.
+    "wideresnet50_2": _imagenet_resnet(_SUBSET, **_RESNET_50, **_TWICE_AS_WIDE),
+    "resnext50_2x64d": _imagenet_resnet(_SUBSET, **_RESNET_50, **_TWICE_AS_WIDE, groups=2),
+    "resnet50_2cc": _two_paths(_imagenet_resnet(_SUBSET, **_RESNET_50), "resnet50"),
+    "vgg13_half_2cc": _two_paths(Architecture("multipath", "multipath_cnn", _VGG13_HALF, _IMAGENET, _SUBSET)),
     "resnet50": _static_resnet(**_RESNET_50),
     "resnet101": _static_resnet(**_RESNET_101),
     "resnext50_2x40d": _static_resnet(**_RESNET_50, **_2X40D),
@@ -130,9 +153,7 @@ ARCHITECTURES: dict[str, Architecture] = {
     "resnext101_2x40d": _static_resnet(**_RESNET_101, **_2X40D),
     "mobilenetv2": _mobilenetv2(),
     "mobilenetv2_140": _mobilenetv2(width=1.4),
-    "resnet50_cifar": Architecture(
-        "dmnn", "imagenet_resnet", {**_RESNET_50, "stem": "cifar"}, _CIFAR_100, "dmnn_cifar"
-    ),
+    "resnet50_cifar": _static_resnet(**_RESNET_50, stem="cifar")._replace(defaults=_CIFAR_100, recipe="dmnn_cifar"),
     **{f"dmnn50_n{n}": _split_resnet("resnet50", n, **_RESNET_50) for n in (2, 3, 4)},
     "dmnn101_n2": _split_resnet("resnet101", 2, **_RESNET_101),
     "dmnn_mobilenetv2_n2": _split_mobilenetv2("mobilenetv2"),

@@ -69,19 +69,25 @@ def conv(
     return keras.layers.ReLU(name=f"{name}_relu")(x) if relu else x
 
 
-def imagenet_stem(x: Any, filters: int) -> Any:
+def imagenet_stem(x: Any, filters: int, pad_pool: bool = False) -> Any:
     """7x7 convolution of stride 2 and 3x3 max-pool of stride 2: a quarter of the input's size."""
     # Explicit padding: 'same' pads an even image on one side only, and trained weights of others expect both.
     x = keras.layers.ZeroPadding2D(3, name="stem_pad")(x)
     x = keras.layers.Conv2D(filters, 7, 2, use_bias=False, kernel_initializer="he_normal", name="stem")(x)
-    x = keras.layers.ReLU(name="stem_relu")(normalize(x, "stem"))
-    return keras.layers.MaxPooling2D(3, 2, "same", name="stem_pool")(x)
+    return _stem_pool(keras.layers.ReLU(name="stem_relu")(normalize(x, "stem")), pad_pool)
 
 
-def cifar_stem(x: Any, filters: int) -> Any:
+def cifar_stem(x: Any, filters: int, pad_pool: bool = False) -> Any:
     """3x3 convolution of stride 1 and 3x3 max-pool of stride 2: half of the input's size."""
-    x = conv(x, filters, "stem", use_bias=False)
-    return keras.layers.MaxPooling2D(3, 2, "same", name="stem_pool")(x)
+    return _stem_pool(conv(x, filters, "stem", use_bias=False), pad_pool)
+
+
+def _stem_pool(x: Any, pad: bool) -> Any:
+    if not pad:
+        return keras.layers.MaxPooling2D(3, 2, "same", name="stem_pool")(x)
+    # Both sides, as trained weights of others expect it. Behind a ReLU zeros are never the greatest.
+    x = keras.layers.ZeroPadding2D(1, name="stem_pool_pad")(x)
+    return keras.layers.MaxPooling2D(3, 2, name="stem_pool")(x)
 
 
 def dense(x: Any, units: int, name: str) -> Any:

@@ -4,6 +4,7 @@ import json
 from importlib import resources
 from typing import Any, NamedTuple
 
+from tf_routing.zoo.keras_weights import IMAGENET_NAMES
 from tf_routing.zoo.registry import find
 
 
@@ -57,7 +58,7 @@ class ModelCard(NamedTuple):
         recipe: Name of the paper's training recipe for `tf-routing fit`, or `None`.
         reported: The papers' rows of this architecture, those with default arguments first.
         measured: Runs of this library, as `tf-routing fit --record` wrote them.
-        weights: Tags of released weights.
+        weights: What `zoo.get` accepts as `weights` beside a file.
 
     Example:
 
@@ -98,7 +99,8 @@ def card(architecture: str) -> ModelCard:
     rows.sort(key=lambda row: bool(row["arguments"]))
     reported = [ReportedRow(**{field: row[field] for field in ReportedRow._fields if field in row}) for row in rows]
     measured = [run for run in read_data("measured.json") if run["model"] == architecture]
-    return ModelCard(architecture, found.family, found.recipe, reported, measured, [])
+    weights = ["imagenet"] if architecture in IMAGENET_NAMES else []
+    return ModelCard(architecture, found.family, found.recipe, reported, measured, weights)
 
 
 def read_data(file: str) -> list[dict[str, Any]]:

@@ -6,12 +6,10 @@ al., *Deep Residual Learning for Image Recognition*, section 4.2.
 
 from typing import Any
 
-import keras
-
-from tf_routing import layers
 from tf_routing.models import RoutedModel
 from tf_routing.validation import one_of
 from tf_routing.zoo import blocks
+from tf_routing.zoo.residual import basic_block
 
 _WIDTHS = (16, 32, 64)
 
@@ -93,16 +91,6 @@ def _stem(x: Any, filters: int, paths: int, router: str | None, hidden: int, use
 def _stack(x: Any, filters: int, stack: int, count: int, shortcut: str, use_bias: bool, prefix: str) -> Any:
     for block in range(1, count + 1):
         strides = 2 if stack > 1 and block == 1 else 1
-        x = _basic_block(x, filters, strides, shortcut, use_bias, f"{prefix}stack_{stack}_block_{block}")
+        name = f"{prefix}stack_{stack}_block_{block}"
+        x = basic_block(x, filters, filters, strides, name, shortcut=shortcut, use_bias=use_bias)
     return x
-
-
-def _basic_block(x: Any, filters: int, strides: int, shortcut: str, use_bias: bool, name: str) -> Any:
-    residual = blocks.conv(x, filters, f"{name}_conv_1", strides=strides, use_bias=use_bias)
-    residual = blocks.conv(residual, filters, f"{name}_conv_2", use_bias=use_bias, relu=False)
-    if strides > 1 or x.shape[-1] != filters:
-        if shortcut == "A":
-            x = layers.IdentityShortcut(filters, strides, name=f"{name}_shortcut")(x)
-        else:
-            x = blocks.conv(x, filters, f"{name}_shortcut", kernel=1, strides=strides, use_bias=use_bias, relu=False)
-    return keras.layers.ReLU(name=f"{name}_relu")(keras.layers.Add(name=f"{name}_add")([x, residual]))

@@ -1,6 +1,7 @@
-"""BaseCNN and everything made of it: wide, deep, squeeze-and-excite, cross-stitched and routed nets.
+"""BaseCNN and everything made of it, wide, deep, squeeze-and-excite, cross-stitched and routed, and nets like VGG.
 
-Tissera et al., *End-To-End Data-Dependent Routing in Multi-Path Neural Networks*, section 6.1, Table 1.
+Tissera et al., *End-To-End Data-Dependent Routing in Multi-Path Neural Networks*, section 6.1, Table 1, and the
+two-path VGG13 of half width whose gates section 7, Figures 8 to 11, shows.
 """
 
 from collections.abc import Sequence
@@ -10,7 +11,7 @@ import keras
 
 from tf_routing import layers
 from tf_routing.models import RoutedModel
-from tf_routing.validation import one_of
+from tf_routing.validation import one_of, positive_integer
 from tf_routing.zoo import blocks
 
 
@@ -37,7 +38,8 @@ def build(
     """Builds a net of parallel convolutional columns.
 
     Cross-connections and stitches stand after every stage (behind its pool) and after the first hidden dense layer;
-    cross-predictions replace the first convolution of every stage and the second hidden dense layer.
+    cross-predictions replace the first convolution of every stage and the second hidden dense layer. Nets for 224x224
+    the paper has with cross-connections only: cross-predictions in the same places as in BaseCNN are our choice there.
 
     Args:
         stages: Widths of the 3x3 convolutions, stage by stage.
@@ -62,9 +64,12 @@ def build(
         A `RoutedModel`.
 
     Raises:
-        ValueError: If the image is too small for the pools.
+        ValueError: If the image is too small for the pools, `router` or `average` is not known, or `paths` is not a
+            positive integer.
     """
     one_of("router", router, (None, "cc", "cp", "stitch"))
+    one_of("average", average, ("logits", "probs"))
+    positive_integer("paths", paths)
     _check_size(input_shape, pools)
     image, x = blocks.image_input(input_shape, standardize)
     columns = _Columns(x, paths, router, hidden, squeeze_excite, per_channel)

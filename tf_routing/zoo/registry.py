@@ -76,8 +76,10 @@ def get(
         architecture: A name of `zoo.list_models()`.
         classes: Integer, number of classes. The paper's by default: 10 at 32x32, 1000 at 224x224.
         input_shape: Tuple `(height, width, channels)`, the paper's by default.
-        weights: `None` for random weights, or the path of a `.keras` file whose model has the same layers. Where its
-            number of classes differs, the body is loaded and the head stays fresh, and a warning says so.
+        weights: `None` for random weights, the path of a `.keras` file whose model has the same layers, or
+            `"imagenet"` for those of `keras.applications`, with their preprocessing inside the model: for `resnet50`,
+            `resnet101` (both with `keras_strides=True`) and `mobilenetv2`. Where the number of classes differs, the
+            body is loaded and the head stays fresh, and a warning says so.
         include_top: Boolean. `False` ends before the final dense layers, with the paths' feature maps concatenated
             along channels.
         pooling: With `include_top=False`, `None` for maps, `"avg"` or `"max"` for vectors.
@@ -94,6 +96,7 @@ def get(
         ValueError: If the name or a value is not known or not possible.
         TypeError: If an argument is not known.
         FileNotFoundError: If `weights` names no file.
+        OSError: If weights of `keras.applications` are neither in its cache nor to be downloaded.
 
     Example:
 
@@ -105,13 +108,16 @@ def get(
     found = find(architecture)
     _check_values(classes, input_shape, include_top, pooling, family_arguments)
     build = _builder(architecture, found, family_arguments)
+    shape = tuple(found.defaults["input_shape"] if input_shape is None else input_shape)
     if weights is not None:
-        from tf_routing.zoo.weights import check_weights
+        from tf_routing.zoo.weights import open_weights
 
-        check_weights(weights)
+        defaults = {key: each.default for key, each in inspect.signature(build).parameters.items()}
+        asked, load = open_weights(architecture, weights, shape, family_arguments, defaults)
+        family_arguments = {**family_arguments, **asked}
     model = build(
         classes=found.defaults["classes"] if classes is None else classes,
-        input_shape=tuple(found.defaults["input_shape"] if input_shape is None else input_shape),
+        input_shape=shape,
         include_top=include_top,
         pooling=pooling,
         classifier_activation=classifier_activation,
@@ -120,9 +126,7 @@ def get(
         **{**_family_defaults(found, classes), **family_arguments},
     )
     if weights is not None:
-        from tf_routing.zoo.weights import load_body
-
-        load_body(model, weights)
+        load(model)
     return model
 
 

@@ -2,8 +2,45 @@
 
 import os
 import warnings
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any
 
 import keras
+
+from tf_routing.zoo import keras_weights
+
+
+def open_weights(
+    architecture: str,
+    weights: str,
+    input_shape: tuple[int, int, int],
+    given: Mapping[str, Any],
+    defaults: Mapping[str, Any],
+) -> tuple[dict[str, Any], Callable[[keras.Model], None]]:
+    """Finds trained weights before a model is built for them.
+
+    Args:
+        architecture: A name of the zoo.
+        weights: `"imagenet"` or the path of a `.keras` file.
+        input_shape: Tuple `(height, width, channels)` of the model.
+        given: The family's arguments that the user gave.
+        defaults: The family's arguments by default.
+
+    Returns:
+        Arguments that the weights ask of the builder, and what loads them into the model.
+
+    Raises:
+        ValueError: If there are no such weights, or they do not fit what was given.
+        FileNotFoundError: If `weights` names no file.
+        OSError: If weights cannot be downloaded.
+    """
+    if weights != "imagenet":
+        check_weights(weights)
+        return {}, partial(load_body, weights=weights)
+    arguments = keras_weights.builder_arguments(architecture, input_shape, given, defaults)
+    source = keras_weights.fetch(architecture, input_shape)
+    return arguments, partial(_load_application, source=source, architecture=architecture)
 
 
 def check_weights(weights: str) -> None:
@@ -11,8 +48,8 @@ def check_weights(weights: str) -> None:
     path = os.fspath(weights)
     if not path.endswith(".keras"):
         raise ValueError(
-            f"`weights` must be None or the path of a `.keras` file; no weights are released yet. "
-            f"Received: weights={weights!r}"
+            f"`weights` must be None, 'imagenet' (for {', '.join(keras_weights.IMAGENET_NAMES)}) or the path of a "
+            f"`.keras` file; no weights of our own are released yet. Received: weights={weights!r}"
         )
     if not os.path.exists(path):
         raise FileNotFoundError(f"`weights` names no file: {path}")
@@ -28,15 +65,23 @@ def load_body(model: keras.Model, weights: str) -> None:
         weights: Path of a `.keras` file.
 
     Raises:
-        ValueError: If a layer is missing from the file, or other weights than the head's differ in shape.
+        ValueError: If a layer is missing from the file, other weights than the head's differ in shape, or layers
+            differ in strides or padding.
     """
     saved = keras.saving.load_model(weights, compile=False)
-    fresh = _copy(saved, model, weights)
+    _tell(model, _copy(saved, model, weights), weights)
+
+
+def _load_application(model: keras.Model, source: keras.Model, architecture: str) -> None:
+    _tell(model, keras_weights.transfer(model, source, architecture), f"keras.applications' {source.name}")
+
+
+def _tell(model: keras.Model, fresh: list[str], source: str) -> None:
     if fresh:
         warnings.warn(
-            f"Loaded the body of {weights}; freshly initialised, for {model.output_shape[-1]} classes: "
+            f"Loaded the body of {source}; freshly initialised, for {model.output_shape[-1]} classes: "
             f"{', '.join(fresh)}.",
-            stacklevel=3,
+            stacklevel=4,
         )
 
 
@@ -44,6 +89,7 @@ def _copy(saved: keras.Model, model: keras.Model, source: str) -> list[str]:
     available = {layer.name: layer for layer in saved.layers}
     fresh, pairs = [], []
     for layer in model.layers:
+        _check_geometry(layer, available.get(layer.name), source)
         if not layer.weights:
             continue
         if layer.name not in available:
@@ -60,8 +106,26 @@ def _copy(saved: keras.Model, model: keras.Model, source: str) -> list[str]:
                 f"Layer {layer.name!r} has weights of shapes {_shapes(layer)}; {source} holds {_shapes(donor)}."
             )
     for layer, donor in pairs:
-        layer.set_weights(donor.get_weights())
+        _take_over(layer, donor)
     return fresh
+
+
+def _check_geometry(layer: keras.layers.Layer, donor: keras.layers.Layer | None, source: str) -> None:
+    # Weights of one shape convolve otherwise with other strides, and nothing else would show it.
+    for what in ("strides", "padding"):
+        own, theirs = getattr(layer, what, None), getattr(donor, what, None)
+        if None not in (own, theirs) and own != theirs:
+            raise ValueError(
+                f"Layer {layer.name!r} has {what}={own!r}; {source} holds {theirs!r}: build the model with the "
+                "arguments of the saved one, such as `keras_strides`."
+            )
+
+
+def _take_over(layer: keras.layers.Layer, donor: keras.layers.Layer) -> None:
+    layer.set_weights(donor.get_weights())
+    # Statistics of batches mean what they meant only beside the epsilon with which they were learnt.
+    if isinstance(layer, keras.layers.BatchNormalization):
+        layer.epsilon = donor.epsilon
 
 
 def _shapes(layer: keras.layers.Layer) -> list[tuple[int, ...]]:
