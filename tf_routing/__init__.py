@@ -12,13 +12,24 @@ from typing import Any
 import wrapt
 
 __version__ = "0.1.0"
-__all__ = ["RoutedModel", "calibrate", "export", "fold_batch_norm", "layers", "models", "objectives", "zoo"]
+__all__ = [
+    "RoutedModel",
+    "calibrate",
+    "export",
+    "fold_batch_norm",
+    "layers",
+    "models",
+    "objectives",
+    "widen_paths",
+    "zoo",
+]
 
 _LAZY = {
     "RoutedModel": "tf_routing.models",
     "calibrate": "tf_routing.calibration",
     "export": "tf_routing.saved_model",
     "fold_batch_norm": "tf_routing.folding",
+    "widen_paths": "tf_routing.widening",
 }
 _ROOMS = ("analysis", "cost", "data", "execution", "layers", "models", "objectives", "optimizers", "zoo")
 

@@ -26,7 +26,7 @@ def run(arguments: argparse.Namespace) -> None:
     if trade_off:
         console.print(_trade_off(trade_off))
     console.print(_measured(card) if card.measured else "Measured here: nothing yet.")
-    console.print(f"Recipe: {card.recipe or 'none yet'}.  Released weights: {', '.join(card.weights) or 'none'}.")
+    console.print(f"Recipe: {card.recipe or 'none yet'}.  Weights: {', '.join(card.weights) or 'none'}.")
     for note in {row.note for row in card.reported if row.note}:
         console.print(f"Note: {note}")
 
