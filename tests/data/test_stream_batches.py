@@ -10,9 +10,9 @@ import tensorflow as tf
 
 from tests.data.prepared_data import load_or_skip
 from tests.data.written_folder import numbered, write_records
-from tf_routing.data import ImageStream, stream_batches
+from tf_routing.data import ImageStream, image_stream, stream_batches
 from tf_routing.data.batches import evaluation_batches, first_images, steps_per_epoch, training_batches
-from tf_routing.data.views import central_view
+from tf_routing.data.crops import central_view
 
 _COUNT, _BATCH, _STEPS, _SIZE = 40, 7, 5, 14
 
@@ -62,13 +62,13 @@ def test_an_epoch_repeats_no_image_and_is_in_no_order(stream: ImageStream) -> No
 def test_a_batch_that_divides_the_set_sees_all_of_it(
     shuffled: int, stream: ImageStream, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(stream_batches, "_SHUFFLED", shuffled)
+    monkeypatch.setattr(image_stream, "_SHUFFLED", shuffled)
     seen = labels(training(stream, batch_size=10)).reshape(3, _COUNT)
     np.testing.assert_array_equal(np.sort(seen), [np.arange(_COUNT)] * 3)
 
 
 def test_files_come_in_another_order_each_epoch(stream: ImageStream, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stream_batches, "_SHUFFLED", 1)
+    monkeypatch.setattr(image_stream, "_SHUFFLED", 1)
     seen = labels(training(stream, epochs=8, batch_size=10)).reshape(8, _COUNT)
     assert len({int(first) for first in seen[:, 0]}) > 2
     assert {int(first) for first in seen[:, 0]} <= {0, 3, 15, 16, 28}
@@ -76,7 +76,7 @@ def test_files_come_in_another_order_each_epoch(stream: ImageStream, monkeypatch
 
 def test_a_small_buffer_still_shuffles(stream: ImageStream, monkeypatch: pytest.MonkeyPatch) -> None:
     one_file = dataclasses.replace(stream, files=stream.files[1:2], image_count=12)
-    monkeypatch.setattr(stream_batches, "_SHUFFLED", 4)
+    monkeypatch.setattr(image_stream, "_SHUFFLED", 4)
     epochs = labels(training(one_file, batch_size=12)).reshape(3, 12)
     assert len({tuple(epoch) for epoch in epochs}) == 3
     # A buffer of four hands an image out at most three places early.
@@ -126,9 +126,10 @@ def test_the_number_of_cores_changes_nothing(
     workers: int, stream: ImageStream, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # Fewer than a file holds, so that the files mix.
-    monkeypatch.setattr(stream_batches, "_IN_A_ROW", 2)
+    monkeypatch.setattr(image_stream, "_IN_A_ROW", 2)
     before = training(stream)
-    monkeypatch.setattr(stream_batches, "_WORKERS", workers)
+    for module in (image_stream, stream_batches):
+        monkeypatch.setattr(module, "_WORKERS", workers)
     assert_same(training(stream), before)
 
 

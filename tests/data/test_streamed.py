@@ -108,6 +108,12 @@ def test_only_training_images_are_cropped_at_random(tmp_path: Path) -> None:
     assert (loaded.train.image_size, loaded.test.image_size) == (16, 16)
 
 
+def test_pictures_are_resized_for_training_and_tests(tmp_path: Path) -> None:
+    write_folder(tmp_path, "shapes/1.0.0", _SPLITS)
+    loaded = data.load("shapes", str(tmp_path)).sized(16, resize=18)
+    assert (loaded.train.resize, loaded.test.resize) == (18, 18)
+
+
 def test_an_unknown_name_lists_close_ones_and_says_how_to_prepare_it(tmp_path: Path) -> None:
     write_folder(tmp_path, "shapes/small/1.0.0", _SPLITS)
     with pytest.raises(ValueError) as caught:

@@ -5,7 +5,8 @@ import pytest
 import tensorflow as tf
 
 from tests.data.written_folder import noise, png
-from tf_routing.data.views import central_view, random_box, random_view
+from tf_routing.data.crops import central_view
+from tf_routing.data.views import random_box, random_view
 
 _SEEDS = 3000
 

@@ -40,6 +40,20 @@ def test_recipes_of_the_paper(name: str, epochs: int, batch_size: int, drops: tu
     assert (loaded.schedule, loaded.shift, loaded.mirror, loaded.label_smoothing) == ("steps", 4, True, 0)
 
 
+@pytest.mark.parametrize(
+    ("name", "epochs", "drops", "first_classes"),
+    [("multipath_imagenet", 120, (30, 60, 90), None), ("multipath_imagenet100", 90, (30, 60), 100)],
+)
+def test_recipes_of_the_paper_for_imagenet(
+    name: str, epochs: int, drops: tuple[int, ...], first_classes: int | None
+) -> None:
+    loaded = load_recipe(name)
+    assert (loaded.epochs, loaded.batch_size, loaded.drops, loaded.drop_factor) == (epochs, 256, drops, 10)
+    assert (loaded.learning_rate, loaded.momentum, loaded.nesterov, loaded.kernel_decay) == (0.1, 0.9, False, 1e-4)
+    assert (loaded.image_size, loaded.resize, loaded.random_size_crop) == (224, 256, False)
+    assert (loaded.shift, loaded.mirror, loaded.first_classes) == (0, True, first_classes)
+
+
 @pytest.mark.parametrize(("name", "decay"), [("dmnn_imagenet", 1e-4), ("dmnn_mobilenetv2", 4e-5)])
 def test_recipes_of_the_dynamic_multi_path_paper(name: str, decay: float) -> None:
     loaded = load_recipe(name)
@@ -167,6 +181,8 @@ def test_a_file_that_is_not_toml_is_an_error(tmp_path: Path) -> None:
         ("random_size_crop", None),
         ("image_size", 0),
         ("image_size", 2.5),
+        ("first_classes", 0),
+        ("resize", 0),
         ("copies", 0),
         ("copies", 2.0),
         ("frozen_epochs", -1),

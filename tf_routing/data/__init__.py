@@ -3,5 +3,6 @@
 from tf_routing.data.datasets import Dataset, list_datasets, load
 from tf_routing.data.image_set import ImageSet
 from tf_routing.data.image_stream import ImageStream
+from tf_routing.data.picture_files import PictureFiles
 
-__all__ = ["Dataset", "ImageSet", "ImageStream", "list_datasets", "load"]
+__all__ = ["Dataset", "ImageSet", "ImageStream", "PictureFiles", "list_datasets", "load"]

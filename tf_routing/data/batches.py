@@ -6,17 +6,18 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from tf_routing.data.crops import TEN
+from tf_routing.data.encoded_images import EncodedImages
 from tf_routing.data.image_set import ImageSet
-from tf_routing.data.image_stream import ImageStream
 from tf_routing.data.set_batches import set_evaluation_batches, set_training_batches
 from tf_routing.data.stream_batches import stream_evaluation_batches, stream_training_batches
-from tf_routing.validation import positive_integer
+from tf_routing.validation import one_of, positive_integer
 
 _SMALL_BATCH = 32
 
 
 def training_batches(
-    image_set: ImageSet | ImageStream,
+    image_set: ImageSet | EncodedImages,
     batch_size: int,
     seed: int,
     epochs: int,
@@ -35,7 +36,7 @@ def training_batches(
     augmented by itself.
 
     Args:
-        image_set: Images and labels, in memory or in files; the latter with a size, see `ImageStream.sized`.
+        image_set: Images and labels, in memory or in files; the latter with a size, see `EncodedImages.sized`.
         batch_size: Integer, rows of a batch: a multiple of `copies`, with at most as many images as there are.
         seed: Integer.
         epochs: Integer, number of the last epoch.
@@ -59,7 +60,7 @@ def training_batches(
         raise ValueError(f"`batch_size` must be at most {most} for the images there are. Received: {batch_size}")
     epochs_range = range(first_epoch, epochs)
     shown = (batch_size // copies, seed, epochs_range, shift)
-    if isinstance(image_set, ImageStream):
+    if isinstance(image_set, EncodedImages):
         _check_stream(mirror, fill, drawn_steps)
         return _untuned(stream_training_batches(_sized(image_set), *shown, bool(mirror), copies))
     return _untuned(set_training_batches(image_set, *shown, mirror, copies, fill, drawn_steps))
@@ -75,21 +76,50 @@ def _check_stream(mirror: Any, fill: str, drawn_steps: int | None) -> None:
             )
 
 
-def evaluation_batches(image_set: ImageSet | ImageStream, batch_size: int) -> Any:
-    """Returns all images in order, the last batch possibly smaller, as pairs of float images and class indices."""
-    if isinstance(image_set, ImageStream):
-        return _untuned(stream_evaluation_batches(_sized(image_set), batch_size))
+def evaluation_batches(image_set: ImageSet | EncodedImages, batch_size: int, crops: int = 1) -> Any:
+    """Returns all images in order, the last batch possibly smaller.
+
+    Args:
+        image_set: Images and labels, in memory or in files; the latter with a size, see `EncodedImages.sized`.
+        batch_size: Integer, most rows of a batch.
+        crops: 1, or 10 for images that are not in memory: neighbouring rows then show the four corners and the centre
+            of an image, and their mirror images.
+
+    Returns:
+        A `tf.data.Dataset` of pairs: float images in [0, 1] and class indices.
+
+    Raises:
+        ValueError: If the images have no size yet, or ten crops of them would be the same.
+    """
+    positive_integer("batch_size", batch_size)
+    one_of("crops", crops, (1, TEN))
+    if crops == TEN:
+        _check_crops(image_set, batch_size)
+    if isinstance(image_set, EncodedImages):
+        return _untuned(stream_evaluation_batches(_sized(image_set), batch_size, crops))
     return _untuned(set_evaluation_batches(image_set, batch_size))
 
 
-def first_images(image_set: ImageSet | ImageStream, count: int) -> tuple[np.ndarray, np.ndarray]:
+def _check_crops(image_set: ImageSet | EncodedImages, batch_size: int) -> None:
+    if not isinstance(image_set, EncodedImages):
+        raise ValueError(f"`crops` must be 1 for a dataset in memory. Received: crops={TEN}")
+    if image_set.resize is not None and image_set.resize == image_set.image_size:
+        raise ValueError(
+            f"`crops` must be 1 where the network sees the whole picture: resize={image_set.resize} is the size of a "
+            f"crop. Received: crops={TEN}"
+        )
+    if batch_size < TEN:
+        raise ValueError(f"`batch_size` must be at least {TEN}, the crops of an image. Received: {batch_size}")
+
+
+def first_images(image_set: ImageSet | EncodedImages, count: int) -> tuple[np.ndarray, np.ndarray]:
     """Returns the first images, floats in [0, 1], with their class indices: as many, or all where there are fewer."""
     # In small batches first: of whole ones, some more would be prepared ahead.
     images = evaluation_batches(image_set, min(count, _SMALL_BATCH)).unbatch().batch(count)
     return next(_untuned(images).as_numpy_iterator())
 
 
-def steps_per_epoch(image_set: ImageSet | ImageStream, batch_size: int, copies: int = 1) -> int:
+def steps_per_epoch(image_set: ImageSet | EncodedImages, batch_size: int, copies: int = 1) -> int:
     """Returns the number of full batches in an epoch, which shows each image once, in `copies` copies."""
     positive_integer("batch_size", batch_size)
     positive_integer("copies", copies)
@@ -98,9 +128,9 @@ def steps_per_epoch(image_set: ImageSet | ImageStream, batch_size: int, copies: 
     return image_set.image_count // (batch_size // copies)
 
 
-def _sized(stream: ImageStream) -> ImageStream:
+def _sized(stream: EncodedImages) -> EncodedImages:
     # Raises where there is no size.
-    return stream.sized(stream.image_size, stream.random_size_crop)
+    return stream.sized(stream.image_size, stream.random_size_crop, stream.resize)
 
 
 def _untuned(dataset: Any) -> Any:

@@ -3,6 +3,7 @@
 from typing import Any, NamedTuple
 
 from tf_routing.data.image_set import ImageSet
+from tf_routing.validation import positive_integer
 
 __all__ = ["Dataset", "ImageSet", "list_datasets", "load"]
 
@@ -12,7 +13,7 @@ class Dataset(NamedTuple):
 
     Args:
         name: Name for `load`.
-        train: Images to learn from, an `ImageSet` or an `ImageStream`.
+        train: Images to learn from, an `ImageSet` in memory, an `ImageStream` or `PictureFiles`.
         test: Images to be measured on, of the same kind.
         class_names: Names by class index.
         mirrors: Boolean, whether a mirrored image is still of its class, or a tuple that says it of each class.
@@ -34,13 +35,50 @@ class Dataset(NamedTuple):
         """The shape `(height, width, channels)` of an image, `None` twice where the size is open; see `sized`."""
         return self.train.image_shape
 
-    def sized(self, image_size: int | None, random_size_crop: bool = False) -> "Dataset":
+    def first_classes(self, count: int) -> "Dataset":
+        """Returns the dataset with its first classes alone, as the papers cut ImageNet down to 100.
+
+        Args:
+            count: Integer, number of classes to keep.
+
+        Returns:
+            A `Dataset`.
+
+        Raises:
+            ValueError: If there are not so many classes, or no images of them.
+
+        Example:
+
+        >>> from tf_routing import data
+        >>> data.load("digits").first_classes(3).class_names
+        ['0', '1', '2']
+        """
+        if positive_integer("first_classes", count) > self.classes:
+            raise ValueError(
+                f"`first_classes` must be at most {self.classes}, the classes of {self.name!r}. "
+                f"Received: first_classes={count!r}"
+            )
+        if count == self.classes:
+            return self
+        mirrors = self.mirrors if isinstance(self.mirrors, bool) else self.mirrors[:count]
+        train, test = self.train.first_classes(count), self.test.first_classes(count)
+        if not (train.image_count and test.image_count):
+            raise ValueError(
+                f"`first_classes` leaves {train.image_count} training and {test.image_count} test images of "
+                f"{self.name!r}. Received: first_classes={count!r}"
+            )
+        return self._replace(train=train, test=test, class_names=self.class_names[:count], mirrors=mirrors)
+
+    def sized(self, image_size: int | None, random_size_crop: bool = False, resize: int | None = None) -> "Dataset":
         """Returns the dataset with all images of one size.
 
         Args:
             image_size: Integer, height and width; `None` for the dataset's own, which only one in memory has.
             random_size_crop: Boolean, whether training sees parts of random place, size and ratio; only of images that
                 are not in memory.
+            resize: Integer, height and width to which pictures are brought before squares of `image_size` are cut out,
+                at random in training and the centre in tests; only of images that are not in memory. See
+                `EncodedImages`.
 
         Returns:
             A `Dataset`.
@@ -48,8 +86,8 @@ class Dataset(NamedTuple):
         Raises:
             ValueError: If the dataset cannot do that.
         """
-        train = self.train.sized(image_size, random_size_crop)
-        return self._replace(train=train, test=self.test.sized(image_size))
+        train = self.train.sized(image_size, random_size_crop, resize)
+        return self._replace(train=train, test=self.test.sized(image_size, resize=resize))
 
     def channel_statistics(self) -> tuple[list[float], list[float]]:
         """Returns means and deviations per channel of training images scaled to [0, 1].
@@ -80,7 +118,8 @@ def load(name: str, data_dir: str | None = None) -> Dataset:
             image set that is prepared in the folder, as `"name"`, `"name/config"` or `"name/config:version"`, for
             example `"imagenet2012"`: it is read as needed, by `image` and `label`, and needs a size, see
             `Dataset.sized`. Its test images are its split `test`, or `validation` where that one is missing or has no
-            labels.
+            labels. Or the path of a folder of pictures, `train/<class>/*.jpg` and the same in `test`, `validation` or
+            `val`: it is read in the same way. A name goes before a folder; `"./name"` is always the folder.
         data_dir: Folder of TensorFlow Datasets; `TFDS_DATA_DIR` or its default folder where not given.
 
     Returns:
@@ -112,6 +151,6 @@ def load(name: str, data_dir: str | None = None) -> Dataset:
         from tf_routing.data.hybrid import load_grouped
 
         return load_grouped(name, data_dir)
-    from tf_routing.data.streamed import load_streamed
+    from tf_routing.data.streamed import load_files
 
-    return load_streamed(name, data_dir)
+    return load_files(name, data_dir)

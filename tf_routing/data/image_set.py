@@ -21,12 +21,18 @@ class ImageSet(NamedTuple):
         """The shape `(height, width, channels)` of an image."""
         return self.images.shape[1:]
 
-    def sized(self, image_size: int | None, random_size_crop: bool = False) -> "ImageSet":
+    def first_classes(self, count: int) -> "ImageSet":
+        """Returns the images whose class index is below `count`."""
+        kept = self.labels < count
+        return ImageSet(self.images[kept], self.labels[kept])
+
+    def sized(self, image_size: int | None, random_size_crop: bool = False, resize: int | None = None) -> "ImageSet":
         """Returns the set itself: its images have one size, and stay as they are.
 
         Args:
             image_size: `None` or the height and width that the images have.
             random_size_crop: `False`.
+            resize: As `image_size`.
 
         Returns:
             The set.
@@ -35,11 +41,12 @@ class ImageSet(NamedTuple):
             ValueError: If an argument asks for anything else.
         """
         height, width, _ = self.image_shape
-        if image_size is not None and (image_size, image_size) != (height, width):
-            raise ValueError(
-                f"`image_size` must be left out, or be that of the images, for a dataset in memory, which is "
-                f"{height} by {width}. Received: image_size={image_size!r}"
-            )
+        for name, size in {"image_size": image_size, "resize": resize}.items():
+            if size is not None and (size, size) != (height, width):
+                raise ValueError(
+                    f"`{name}` must be left out, or be that of the images, for a dataset in memory, which is "
+                    f"{height} by {width}. Received: {name}={size!r}"
+                )
         if random_size_crop:
             raise ValueError(
                 "`random_size_crop` must be False for a dataset in memory; `shift` moves its images. "

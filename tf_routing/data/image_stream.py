@@ -1,81 +1,97 @@
-"""Images that are read from files as they are needed."""
+"""Images in TFRecord files, as TensorFlow Datasets prepares them."""
 
 import dataclasses
-from collections.abc import Iterator
+import os
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 
-from tf_routing.validation import positive_integer
+from tf_routing.data.class_counts import class_counts
+from tf_routing.data.encoded_images import EncodedImages
 
-# Of the 1.28 million training images of ImageNet, as everyone uses them for photographs.
-_IMAGENET_MEANS = [0.485, 0.456, 0.406]
-_IMAGENET_DEVIATIONS = [0.229, 0.224, 0.225]
+# Files read side by side, records in a row from each, and records that the order is drawn from: about one gigabyte of
+# ImageNet. All three decide the order, so they do not depend on the machine.
+_FILES, _IN_A_ROW, _SHUFFLED = 16, 16, 8192
+_WORKERS = os.cpu_count() or 1
 
 
 @dataclasses.dataclass(frozen=True)
-class ImageStream:
+class ImageStream(EncodedImages):
     """Encoded images of any sizes with their class indices, in TFRecord files.
 
+    Each record is a `tf.train.Example` with `image`, an encoded picture, and `label`.
+
     Args:
-        files: Paths of the files; each record is a `tf.train.Example` with `image`, an encoded picture, and `label`.
-        image_count: Integer, records in all files.
-        image_size: Integer, height and width that images are brought to, or `None` where that is still open.
-        random_size_crop: Boolean, whether training sees parts of random place, size and ratio instead of the centre.
+        files: Paths of the files.
+        image_count: Integer, images in all files, of the kept classes.
+        image_size: As for `EncodedImages`.
+        random_size_crop: As for `EncodedImages`.
+        resize: As for `EncodedImages`.
+        kept_classes: Integer, number of classes, the first ones, whose records count; `None` for all.
     """
 
-    files: tuple[str, ...]
-    image_count: int
-    image_size: int | None = None
-    random_size_crop: bool = False
-
-    @property
-    def image_shape(self) -> tuple[Any, Any, int]:
-        """The shape `(height, width, channels)` of an image in a batch, `None` twice where the size is open.
-
-        Grey images get three channels too.
-        """
-        return self.image_size, self.image_size, 3
+    kept_classes: int | None = None
 
     @cached_property
     def labels(self) -> np.ndarray:
         """All class indices in the order of the files. Reads the files from end to end, once."""
-        return np.concatenate(list(self._label_batches(256)))
+        batches = self.in_order().map(_label).batch(256)
+        return np.concatenate(list(batches.as_numpy_iterator()))
 
     @property
     def first_label(self) -> int:
         """The class index of the first image, negative where TensorFlow Datasets has no labels."""
-        return int(next(self._label_batches(1))[0])
+        return int(next(self.in_order().map(_label).as_numpy_iterator()))
 
-    def _label_batches(self, batch_size: int) -> Iterator[np.ndarray]:
+    def first_classes(self, count: int) -> "ImageStream":
+        """Returns the images whose class index is below `count`.
+
+        The files are read from end to end for how many there are, once: the numbers are kept, see `class_counts`. Each
+        epoch reads all records too, and decodes those of the kept classes.
+        """
+        counts = class_counts(self.files)
+        return dataclasses.replace(self, image_count=int(counts[:count].sum()), kept_classes=count)
+
+    def in_order(self) -> Any:
+        """Returns the records of all images, in the order of the files."""
         import tensorflow as tf
 
-        feature = {"label": tf.io.FixedLenFeature((), tf.int64)}
-        batches = tf.data.TFRecordDataset(list(self.files)).batch(batch_size)
-        return batches.map(lambda records: tf.io.parse_example(records, feature)["label"]).as_numpy_iterator()
+        return self._kept(tf.data.TFRecordDataset(list(self.files)))
 
-    def sized(self, image_size: int | None, random_size_crop: bool = False) -> "ImageStream":
-        """Returns the stream with its images brought to one size.
+    def shuffled(self, seed: Any) -> Any:
+        """Returns the records of all images: files in another order, and records drawn from a buffer."""
+        import tensorflow as tf
 
-        Args:
-            image_size: Integer, height and width.
-            random_size_crop: Boolean; see `ImageStream`.
+        # Called in the graph of one epoch, which is its own. The shuffle mixes the graph's seed, by default the global
+        # one, into what it is given: fixed here, so that the order depends on nothing else.
+        tf.random.set_seed(1)
+        file_seed, record_seed = tf.unstack(tf.random.split(seed, 2))
+        order = tf.argsort(tf.random.stateless_uniform((len(self.files),), file_seed))
+        files = tf.data.Dataset.from_tensor_slices(tf.gather(tf.constant(self.files), order))
+        records = files.interleave(
+            lambda file: self._kept(tf.data.TFRecordDataset(file)),
+            cycle_length=_FILES,
+            block_length=_IN_A_ROW,
+            num_parallel_calls=min(_FILES, _WORKERS),
+            deterministic=True,
+        )
+        return records.shuffle(min(self.image_count, _SHUFFLED), record_seed[0], reshuffle_each_iteration=False)
 
-        Returns:
-            An `ImageStream`.
+    def _kept(self, records: Any) -> Any:
+        # Before anything is shuffled or decoded: the label alone is read.
+        return records if self.kept_classes is None else records.filter(lambda each: _label(each) < self.kept_classes)
 
-        Raises:
-            ValueError: If there is no size.
-        """
-        if image_size is None:
-            raise ValueError(
-                "`image_size` must be set in the recipe for a dataset whose images are read from files, for example "
-                "`image_size = 224`: they may be of any size. Received: image_size=None"
-            )
-        positive_integer("image_size", image_size)
-        return dataclasses.replace(self, image_size=image_size, random_size_crop=random_size_crop)
+    def read(self, record: Any) -> tuple[Any, Any]:
+        """Returns the encoded picture of a record, and its class index."""
+        import tensorflow as tf
 
-    def channel_statistics(self) -> tuple[list[float], list[float]]:
-        """Returns means and deviations per channel of ImageNet's images scaled to [0, 1], whatever the dataset."""
-        return list(_IMAGENET_MEANS), list(_IMAGENET_DEVIATIONS)
+        features = {"image": tf.io.FixedLenFeature((), tf.string), "label": tf.io.FixedLenFeature((), tf.int64)}
+        example = tf.io.parse_single_example(record, features)
+        return example["image"], example["label"]
+
+
+def _label(record: Any) -> Any:
+    import tensorflow as tf
+
+    return tf.io.parse_single_example(record, {"label": tf.io.FixedLenFeature((), tf.int64)})["label"]

@@ -1,10 +1,12 @@
-"""Datasets that are too large for memory, or whose images differ in size, from folders of TensorFlow Datasets."""
+"""Datasets whose images stay in files: what TensorFlow Datasets prepared, and folders of pictures."""
 
+import os
 from typing import Any
 
 from tf_routing.data.datasets import Dataset, list_datasets
 from tf_routing.data.folders import check_features, data_folder, find_prepared, list_prepared
 from tf_routing.data.image_stream import ImageStream
+from tf_routing.data.picture_folder import load_pictures
 from tf_routing.data.prepared import not_prepared
 from tf_routing.validation import unknown
 
@@ -12,13 +14,19 @@ from tf_routing.validation import unknown
 _NO_MIRRORS = {"emnist", "kmnist", "mnist", "mnist_corrupted", "omniglot", "svhn_cropped"}
 
 
-def load_streamed(name: str, data_dir: str | None) -> Dataset:
-    """Returns a prepared dataset with the features `image` and `label` as streams; see `load`."""
+def load_files(name: str, data_dir: str | None) -> Dataset:
+    """Returns a prepared dataset with the features `image` and `label`, or a folder of pictures; see `load`."""
+    folder = find_prepared(name, data_dir)
+    if folder is not None:
+        return _prepared(name, folder)
+    if name and os.path.isdir(os.path.expanduser(name)):
+        return load_pictures(name)
+    raise _missing(name, data_dir)
+
+
+def _prepared(name: str, folder: str) -> Dataset:
     import tensorflow_datasets as tfds
 
-    folder = find_prepared(name, data_dir)
-    if folder is None:
-        raise _missing(name, data_dir)
     check_features(folder)
     builder = tfds.builder_from_directory(folder)
     _check_content(name, builder.info)
@@ -35,7 +43,8 @@ def _missing(name: str, data_dir: str | None) -> Exception:
     known = {*list_datasets(), *list_prepared(data_dir)}
     return ValueError(
         f"{unknown('dataset', name, known)} Any image set of TensorFlow Datasets can be used once it is prepared in "
-        f"{data_folder(data_dir)}; --data_dir or TFDS_DATA_DIR name another folder."
+        f"{data_folder(data_dir)}; --data_dir or TFDS_DATA_DIR name another folder. Folders of pictures go by "
+        "their paths."
     )
 
 

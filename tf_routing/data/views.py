@@ -1,4 +1,4 @@
-"""What a network sees of an encoded picture of any size: its centre, or a part at random."""
+"""A part of a picture of any size, of random place, size and ratio."""
 
 import math
 from typing import Any
@@ -8,8 +8,6 @@ import tensorflow as tf
 _AREAS = (0.08, 1.0)
 _RATIOS = (3 / 4, 4 / 3)
 _ATTEMPTS = 10
-# The shorter side is 256 where the view is 224, as is usual.
-_MARGIN = 256 / 224
 
 
 def random_box(height: Any, width: Any, seed: Any) -> Any:
@@ -70,32 +68,15 @@ def random_view(encoded: Any, image_size: int, seed: Any) -> Any:
 
     def other_part() -> Any:
         """The part of the decoded picture."""
-        picture = _decoded(encoded)
+        picture = decoded(encoded)
         height, width, _ = tf.unstack(tf.shape(picture))
         return _cut(picture, *tf.unstack(random_box(height, width, seed)))
 
-    return _resized(tf.cond(tf.io.is_jpeg(encoded), jpeg_part, other_part), (image_size, image_size))
+    return resized(tf.cond(tf.io.is_jpeg(encoded), jpeg_part, other_part), (image_size, image_size))
 
 
-def central_view(encoded: Any, image_size: int) -> Any:
-    """Returns the centre of a picture whose shorter side is first resized to 256/224 of the view.
-
-    Args:
-        encoded: String tensor, a JPEG, PNG, BMP or GIF file; grey ones get three channels.
-        image_size: Integer, height and width of the view.
-
-    Returns:
-        Tensor `(image_size, image_size, 3)`, float32 with values in [0, 1].
-    """
-    picture = _decoded(encoded)
-    sides = tf.cast(tf.shape(picture)[:2], tf.float32)
-    sides = tf.cast(tf.round(sides * round(image_size * _MARGIN) / tf.reduce_min(sides)), tf.int32)
-    top, left = tf.unstack((sides - image_size) // 2)
-    view = _cut(_resized(picture, sides), top, left, image_size, image_size)
-    return tf.ensure_shape(view, (image_size, image_size, 3))
-
-
-def _decoded(encoded: Any) -> Any:
+def decoded(encoded: Any) -> Any:
+    """Returns a picture, bytes `(height, width, 3)`, of a JPEG, PNG, BMP or GIF file."""
     return tf.io.decode_image(encoded, channels=3, expand_animations=False)
 
 
@@ -103,7 +84,8 @@ def _cut(picture: Any, top: Any, left: Any, height: Any, width: Any) -> Any:
     return picture[top : top + height, left : left + width]
 
 
-def _resized(picture: Any, sides: Any) -> Any:
+def resized(picture: Any, sides: Any) -> Any:
+    """Returns a picture of bytes as floats in [0, 1] with these sides, height and width."""
     # Antialiased, as the image libraries do it that the papers' networks were trained with.
-    resized = tf.image.resize(tf.ensure_shape(picture, (None, None, 3)), sides, antialias=True)
-    return tf.clip_by_value(resized / 255, 0, 1)
+    floats = tf.image.resize(tf.ensure_shape(picture, (None, None, 3)), sides, antialias=True)
+    return tf.clip_by_value(floats / 255, 0, 1)

@@ -97,8 +97,8 @@ def _add_set(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_data(parser: argparse.ArgumentParser) -> None:
-    names = ", ".join(list_datasets())
-    parser.add_argument("--dataset", default="digits", help=f"{names}, or any prepared TensorFlow Datasets folder")
+    about = f"{', '.join(list_datasets())}, any prepared TensorFlow Datasets folder, or a path of a folder of pictures"
+    parser.add_argument("--dataset", default="digits", help=about)
     parser.add_argument("--data_dir", help="folder of TensorFlow Datasets; TFDS_DATA_DIR where not given")
     parser.add_argument("--batch_size", type=int, help="images per step; the recipe's where not given")
 
@@ -122,10 +122,16 @@ def _add_fit(commands: argparse._SubParsersAction) -> None:
     _add_training(parser, model, "quick", "folder of the run, or of the runs", needs_model=False)
     # None of them stands over what a recipe says of its networks.
     parser.set_defaults(dataset=None, width_multiplier=None)
+    _add_first_classes(parser, "the recipe's")
     parser.add_argument("--scale", default="paper", choices=SCALES, help="of the recipe, where it has both")
     parser.add_argument("--runs", type=int, nargs="+", help="numbers of the recipe's runs, counted from 1")
     parser.add_argument("--count_routes", action="store_true", help="log the number of different routes per epoch")
     parser.add_argument("--record", metavar="FILE", help="append the final result to this JSON data file")
+
+
+def _add_first_classes(parser: argparse.ArgumentParser, otherwise: str) -> None:
+    about = f"number of classes, the first ones, whose images count; {otherwise} where not given"
+    parser.add_argument("--first_classes", type=int, help=about)
 
 
 def _assignment(text: str) -> tuple[str, Any]:
@@ -142,6 +148,9 @@ def _add_evaluate(commands: argparse._SubParsersAction) -> None:
     parser = _command(commands, "evaluate", "Measure a trained network on a test set.", "evaluate", onednn="1")
     parser.add_argument("path", help="folder of a run, or a .keras file")
     _add_data(parser)
+    _add_first_classes(parser, "the run's")
+    parser.add_argument("--resize", type=int, help="of pictures before they are cropped; the run's where not given")
+    parser.add_argument("--crops", type=int, default=1, help="1, or 10: corners and centre, mirrored too")
     parser.add_argument("--output", help="JSON file for the results")
     parser.add_argument("--categories", help="table of categories for execution rates: cifar100, or a .json file")
     parser.add_argument("--figure", help="picture of these rates")
@@ -181,6 +190,7 @@ def _add_export(commands: argparse._SubParsersAction) -> None:
     parser = _command(commands, "export", "Write a SavedModel of a trained network.", "export")
     parser.add_argument("path", help="folder of a run, or a .keras file")
     parser.add_argument("--output", required=True, help="folder to create")
+    parser.add_argument("--freeze", action="store_true", help="write the weights into the signatures that classify")
 
 
 def _add_demo(commands: argparse._SubParsersAction) -> None:

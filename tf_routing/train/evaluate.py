@@ -9,8 +9,10 @@ import numpy as np
 from tf_routing import data
 from tf_routing.analysis import draw_execution_rates
 from tf_routing.data.batches import evaluation_batches, first_images
+from tf_routing.data.picture_files import named_pictures
 from tf_routing.models import RoutedModel
 from tf_routing.objectives.categories import category_names, load_categories
+from tf_routing.train.accuracies import accuracies
 from tf_routing.train.gating import BATCHES, is_gated, measured_times, rates_by_category, routing_statistics
 from tf_routing.train.run_record import write_json
 from tf_routing.train.show_results import show
@@ -24,8 +26,8 @@ def run(arguments: argparse.Namespace) -> None:
     """Prints what a trained network reaches on a test set, and writes it where `--output` says."""
     not_negative_integer("rounds", arguments.rounds)
     model, record = load_trained(arguments.path)
-    dataset = data.load(arguments.dataset, arguments.data_dir)
     run_arguments = record.get("arguments", {})
+    dataset = _dataset(arguments, model, run_arguments.get("recipe", {}))
     results = evaluate(
         model,
         dataset,
@@ -34,12 +36,23 @@ def run(arguments: argparse.Namespace) -> None:
         model_arguments=run_arguments.get("model_arguments", {}),
         categories=arguments.categories,
         rounds=arguments.rounds,
+        crops=arguments.crops,
     )
     show(model, results)
     if arguments.output:
         write_json(Path(arguments.output), results)
     if arguments.figure and "rates_by_category" in results:
         draw_execution_rates(results["rates_by_category"], arguments.figure, f"Execution rate, {model.name}")
+
+
+def _dataset(arguments: argparse.Namespace, model: RoutedModel, recipe: dict[str, Any]) -> data.Dataset:
+    """The dataset that is named, with the classes and the size that the options ask for, or else those of the run."""
+    dataset = data.load(arguments.dataset, arguments.data_dir)
+    first_classes = arguments.first_classes or recipe.get("first_classes")
+    if first_classes:
+        dataset = dataset.first_classes(first_classes)
+    resize = arguments.resize or recipe.get("resize")
+    return dataset.sized(model.input_shape[1], resize=resize) if resize else dataset
 
 
 def evaluate(
@@ -51,6 +64,7 @@ def evaluate(
     model_arguments: dict[str, Any] | None = None,
     categories: str | None = None,
     rounds: int = 0,
+    crops: int = 1,
 ) -> dict[str, Any]:
     """Measures a network on a test set.
 
@@ -62,9 +76,12 @@ def evaluate(
         model_arguments: Arguments of the zoo that the network was built with.
         categories: For gated networks: a table of categories, see `objectives.load_categories`.
         rounds: Integer, timed calls of a gated network; none by default.
+        crops: 1 for the centre of each image, or 10 for its corners and centre and their mirror images, whose
+            probabilities are averaged. Decisions and cost are those of the centre.
 
     Returns:
-        Dict of `dataset`, `images`, `accuracy` and `macs`. Multi-path nets have `gates` beside: per decision the mean
+        Dict of `dataset`, `images`, `crops`, `accuracy`, `top5_accuracy` where there are more than five classes, and
+        `macs` of one crop. Multi-path nets have `gates` beside: per decision the mean
         and the deviation over images of each gate. Gated nets have what `gating.routing_statistics` returns, `times`,
         and `rates_by_category`.
 
@@ -75,12 +92,13 @@ def evaluate(
         dataset = dataset.sized(model.input_shape[1])
     _check_fit(model, dataset)
     table = None if categories is None else load_categories(categories, dataset.classes)
-    probabilities = model.predict(evaluation_batches(dataset.test, batch_size), verbose=0)
-    correct = probabilities.argmax(axis=-1) == dataset.test.labels
+    with named_pictures(dataset.test):
+        probabilities = _probabilities(model, dataset.test, batch_size, crops)
     results = {
         "dataset": dataset.name,
-        "images": len(correct),
-        "accuracy": float(np.mean(correct)),
+        "images": len(probabilities),
+        "crops": crops,
+        **accuracies(probabilities, dataset.test.labels),
         "macs": model.static_cost,
     }
     if not is_gated(model):
@@ -95,6 +113,15 @@ def evaluate(
         images = first_images(dataset.test, max(BATCHES))[0]
         results["times"] = measured_times(model, architecture, model_arguments or {}, images, rounds)
     return results
+
+
+def _probabilities(model: RoutedModel, images: Any, batch_size: int, crops: int) -> np.ndarray:
+    batches = evaluation_batches(images, batch_size, crops)
+    if crops == 1:
+        return model.predict(batches, verbose=0)
+    # Batch by batch: of all crops of ImageNet at once, the probabilities alone are two gigabytes.
+    answers = (model.predict_on_batch(each) for each, _ in batches)
+    return np.concatenate([each.reshape(-1, crops, each.shape[-1]).mean(axis=1) for each in answers])
 
 
 def _gates(routes: dict[str, np.ndarray]) -> dict[str, Any]:

@@ -13,10 +13,12 @@ import numpy as np
 from tf_routing import data, zoo
 from tf_routing.analysis import draw_routing_flow
 from tf_routing.data.batches import evaluation_batches, first_images, steps_per_epoch, training_batches
+from tf_routing.data.picture_files import named_pictures
 from tf_routing.data.told_costs import with_drawn, with_value
 from tf_routing.files import whole_file
 from tf_routing.models import RoutedModel
 from tf_routing.models.decisions import decision_tensors
+from tf_routing.train.accuracies import top5_accuracy
 from tf_routing.train.callbacks import EpochCheckpoint, EpochLog, RouteCount, logged_seconds
 from tf_routing.train.checkpoint import epochs_done, restore_checkpoint
 from tf_routing.train.exit_statistics import exit_statistics, leaves_early
@@ -27,6 +29,7 @@ from tf_routing.train.recipe_files import read_recipe
 from tf_routing.train.run_record import open_record, write_json, write_record
 from tf_routing.train.sweep import Run, chosen, load_sweep
 from tf_routing.validation import not_negative_integer
+from tf_routing.zoo.registry import find
 
 _EVALUATION_BATCH = 256
 _PICTURED = 3
@@ -35,7 +38,7 @@ _PICTURED = 3
 def run(arguments: argparse.Namespace) -> None:
     """Trains as the command line says, one network or all that a recipe names, and prints the results."""
     recipe = load_recipe(arguments.recipe, arguments.scale).changed(
-        epochs=arguments.epochs, batch_size=arguments.batch_size
+        epochs=arguments.epochs, batch_size=arguments.batch_size, first_classes=arguments.first_classes
     )
     dataset_name, runs = _asked(arguments)
     dataset = data.load(dataset_name, arguments.data_dir)
@@ -107,7 +110,9 @@ def fit(
     """
     not_negative_integer("seed", seed)
     keras.utils.set_random_seed(seed)
-    dataset = dataset.sized(recipe.image_size, recipe.random_size_crop)
+    # A wrong name is known before the images of a class are counted.
+    find(architecture)
+    dataset = recipe.prepared(dataset)
     steps = _steps(dataset, recipe)
     if steps == 0:
         most = dataset.train.image_count * recipe.copies
@@ -130,7 +135,9 @@ def fit(
             print(f"continuing at step {step}")
             record["continued_at_step"].append(step)
         write_record(output, record)
-        _train(model, dataset, recipe, output, seed, phase._replace(start=max(phase.start, done)), record, count_routes)
+        phase = phase._replace(start=max(phase.start, done))
+        with named_pictures(dataset.train, dataset.test):
+            _train(model, dataset, recipe, output, seed, phase, record, count_routes)
     return _finish(model, dataset, output, record, parameters)
 
 
@@ -232,6 +239,7 @@ def _finish(
         "parameters": parameters,
         "macs": model.static_cost,
     }
+    record["final"] |= top5_accuracy(model.predict(drawn, verbose=0), dataset.test.labels)
     if is_gated(model):
         record["final"] |= routing_statistics(model, model.routes(drawn))
     if leaves_early(model):
@@ -259,6 +267,8 @@ def _append_result(file: Path, record: dict[str, Any]) -> None:
     arguments = record["arguments"]
     row = {key: arguments[key] for key in ("model", "model_arguments", "dataset", "seed")}
     row |= {"recipe": arguments["recipe"]["name"], "epochs": arguments["recipe"]["epochs"]}
+    if arguments["recipe"].get("first_classes"):
+        row["first_classes"] = arguments["recipe"]["first_classes"]
     # Not the tables by exit and class, which figures read where the run is.
     final = {key: value for key, value in record["final"].items() if key not in ("exits", "by_cost")}
     row |= {**final, "seconds": record["seconds"], "versions": record["versions"]}

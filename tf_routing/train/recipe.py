@@ -4,6 +4,7 @@ import dataclasses
 from pathlib import Path
 from typing import Any
 
+from tf_routing.data.encoded_images import check_resize
 from tf_routing.train.recipe_files import list_recipes, read_recipe
 from tf_routing.validation import not_negative, not_negative_integer, one_of, positive_integer, positive_number, unknown
 
@@ -39,6 +40,10 @@ class Recipe:
             memory has.
         random_size_crop: Boolean, whether training sees parts of random place, size and ratio; only for datasets that
             are not in memory.
+        resize: Integer, height and width to which pictures are brought, whatever their ratio, before squares of
+            `image_size` are cut out: at random places in training, the centre in tests. `None` keeps the ratio. Only
+            for datasets that are not in memory.
+        first_classes: Integer, number of classes, the first ones, whose images are shown; `None` for all.
         fill: `"zero"` or `"mean_light"`, what moves in where images are shifted; see `data.augmentation`.
         standardize: Boolean, whether the network sees images with the dataset's mean and deviation removed.
         steps_per_epoch: Integer, steps of an epoch whose images are drawn with replacement; `None` for epochs that show
@@ -65,6 +70,8 @@ class Recipe:
     nesterov: bool = False
     image_size: int | None = None
     random_size_crop: bool = False
+    resize: int | None = None
+    first_classes: int | None = None
     half_life_steps: float = 10_000
     fill: str = "zero"
     standardize: bool = True
@@ -93,15 +100,21 @@ class Recipe:
         one_of("fill", self.fill, FILLS)
         for field in ("mirror", "nesterov", "random_size_crop", "standardize"):
             one_of(field, getattr(self, field), (True, False))
-        for field in ("image_size", "steps_per_epoch"):
+        for field in ("image_size", "steps_per_epoch", "first_classes"):
             if getattr(self, field) is not None:
                 positive_integer(field, getattr(self, field))
+        check_resize(self.resize, self.image_size, self.random_size_crop)
         if not isinstance(self.drops, tuple) or list(self.drops) != sorted(set(self.drops)):
             raise ValueError(f"`drops` must be a list of rising epochs. Received: drops={self.drops!r}")
 
     def changed(self, **values: Any) -> "Recipe":
         """Returns the recipe with other values; those that are `None` stay as they are."""
         return dataclasses.replace(self, **{name: value for name, value in values.items() if value is not None})
+
+    def prepared(self, dataset: Any) -> Any:
+        """Returns a `Dataset` as the recipe shows it: the classes that it asks for, in its size."""
+        kept = dataset if self.first_classes is None else dataset.first_classes(self.first_classes)
+        return kept.sized(self.image_size, self.random_size_crop, self.resize)
 
     def learning_rates(self, steps_per_epoch: int) -> Any:
         """Returns the Keras learning-rate schedule for epochs of this many steps."""

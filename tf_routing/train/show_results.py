@@ -16,6 +16,8 @@ def show(model: RoutedModel, results: dict[str, Any]) -> None:
         f"[bold]{model.name}[/bold] on {results['images']:,} test images of {results['dataset']}: accuracy "
         f"{results['accuracy']:.4f}, {results['macs']:,} MACs per image with everything run"
     )
+    if "top5_accuracy" in results:
+        console.print(f"Top-5 accuracy {results['top5_accuracy']:.4f}; crops of each image: {results['crops']}")
     if results.get("gates"):
         console.print(_gates(results["gates"]))
     if "executed_macs" in results:

@@ -22,7 +22,7 @@ def run(arguments: argparse.Namespace) -> None:
     """Conducts the study that the command line names, and prints its rows."""
     study = find_study(arguments.name)
     recipe = load_recipe(arguments.recipe).changed(epochs=arguments.epochs, batch_size=arguments.batch_size)
-    dataset = data.load(arguments.dataset, arguments.data_dir).sized(recipe.image_size, recipe.random_size_crop)
+    dataset = recipe.prepared(data.load(arguments.dataset, arguments.data_dir))
     model_arguments = {"width_multiplier": arguments.width_multiplier, **dict(arguments.set)}
     setup = Setup(arguments.model, dataset, recipe, Path(arguments.output), arguments.seed, model_arguments)
     content = conduct(arguments.name, study, setup, arguments.keep)

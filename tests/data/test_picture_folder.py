@@ -1,0 +1,163 @@
+"""Folders of pictures load as datasets, and those that cannot say which folder or file is wrong."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tests.data.written_folder import noise, png, write_folder
+from tf_routing import data
+from tf_routing.data import Dataset, PictureFiles
+from tf_routing.data.batches import evaluation_batches, training_batches
+from tf_routing.data.crops import central_view
+from tf_routing.data.picture_files import named_pictures
+
+_CLASSES = ("bee", "cat", "owl")
+_SIZE = 8
+
+
+def picture(number: int) -> np.ndarray:
+    return noise(9 + number % 3, 10, seed=number)
+
+
+def write_pictures(folder: Path, counts: dict[str, int], start: int = 0) -> None:
+    """Writes pictures of one numbering, in the order of the classes."""
+    number = start
+    for class_name, count in counts.items():
+        (folder / class_name).mkdir(parents=True)
+        for i in range(count):
+            (folder / class_name / f"{i}.PNG").write_bytes(png(picture(number)))
+            number += 1
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    write_pictures(tmp_path / "mine" / "train", {"bee": 4, "cat": 2, "owl": 6})
+    write_pictures(tmp_path / "mine" / "val", {"bee": 1, "cat": 2, "owl": 1}, start=12)
+    return tmp_path / "mine"
+
+
+def seen(batches: Any) -> tuple[np.ndarray, np.ndarray]:
+    images, labels = zip(*batches.as_numpy_iterator(), strict=True)
+    return np.concatenate(images), np.concatenate(labels)
+
+
+def views(numbers: range) -> np.ndarray:
+    return np.stack([central_view(png(picture(number)), _SIZE) for number in numbers])
+
+
+def load(folder: Path) -> Dataset:
+    return data.load(str(folder), "nowhere").sized(_SIZE)
+
+
+def test_a_folder_is_a_dataset(folder: Path) -> None:
+    found = load(folder)
+    assert (found.name, found.class_names, found.mirrors) == (str(folder), list(_CLASSES), True)
+    assert (found.train.image_count, found.test.image_count) == (12, 4)
+    np.testing.assert_array_equal(found.train.labels, np.repeat([0, 1, 2], [4, 2, 6]))
+    images, labels = seen(evaluation_batches(found.test, 3))
+    np.testing.assert_array_equal(labels, [0, 1, 1, 2])
+    np.testing.assert_allclose(images, views(range(12, 16)), atol=1e-6)
+
+
+def test_an_epoch_shows_each_picture_once_in_an_order_of_the_seed(folder: Path) -> None:
+    train, expected = load(folder).train, views(range(12))
+    images, labels = seen(training_batches(train, 4, seed=0, epochs=3))
+    numbers = [int(np.argmin(np.abs(expected - image).max(axis=(1, 2, 3)))) for image in images]
+    np.testing.assert_allclose(images, expected[numbers], atol=1e-6)
+    np.testing.assert_array_equal(labels, train.labels[numbers])
+    orders = np.reshape(numbers, (3, 12))
+    np.testing.assert_array_equal(np.sort(orders), [range(12)] * 3)
+    assert len({tuple(order) for order in orders}) == 3
+    again, _ = seen(training_batches(train, 4, seed=0, epochs=3, first_epoch=1))
+    np.testing.assert_array_equal(again, images[12:])
+    other, _ = seen(training_batches(train, 4, seed=1, epochs=3))
+    assert (other != images).any()
+
+
+def test_copies_and_ten_crops_work_on_pictures_too(folder: Path) -> None:
+    found = load(folder)
+    _, labels = seen(training_batches(found.train, 6, seed=0, epochs=1, copies=3))
+    np.testing.assert_array_equal(labels, np.repeat(labels[::3], 3))
+    _, labels = seen(evaluation_batches(found.test, 20, crops=10))
+    np.testing.assert_array_equal(labels, np.repeat([0, 1, 1, 2], 10))
+
+
+def test_the_first_classes(folder: Path) -> None:
+    kept = load(folder).first_classes(2)
+    assert isinstance(kept.train, PictureFiles)
+    assert (kept.class_names, kept.train.image_count, kept.test.image_count) == (["bee", "cat"], 6, 3)
+    _, labels = seen(evaluation_batches(kept.train, 4))
+    np.testing.assert_array_equal(labels, [0, 0, 0, 0, 1, 1])
+
+
+@pytest.mark.parametrize(
+    ("folders", "chosen"), [(["val", "validation"], "validation"), (["test", "val"], "test"), (["val"], "val")]
+)
+def test_which_folder_is_the_test_set(folders: list[str], chosen: str, tmp_path: Path) -> None:
+    for name in ("train", *folders):
+        write_pictures(tmp_path / name, {"bee": 1, "cat": 1})
+    assert f"/{chosen}/" in load(tmp_path).test.files[0]
+
+
+def test_a_test_folder_without_classes_is_passed_over(folder: Path) -> None:
+    (folder / "test").mkdir()
+    (folder / "test" / "0.png").write_bytes(png(picture(0)))
+    assert "/val/" in load(folder).test.files[0]
+
+
+def test_hidden_and_other_files_are_passed_over(folder: Path) -> None:
+    (folder / "train" / ".thumbnails").mkdir()
+    (folder / "train" / "bee" / "notes.txt").write_text("mine")
+    (folder / "train" / "bee" / "._0.png").write_text("mine")
+    assert load(folder).train.image_count == 12
+
+
+def test_a_prepared_name_goes_before_a_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_folder(
+        tmp_path / "data", "shapes/1.0.0", {"train": [[(png(picture(0)), 0)]], "test": [[(png(picture(1)), 1)]]}
+    )
+    for part in ("train", "test"):
+        write_pictures(tmp_path / "shapes" / part, {"bee": 1, "cat": 1})
+    monkeypatch.chdir(tmp_path)
+    assert data.load("shapes", "data").classes == 5
+    assert data.load("./shapes", "data").classes == 2
+
+
+def test_a_folder_of_another_layout_says_what_it_must_hold(folder: Path) -> None:
+    with pytest.raises(ValueError, match="`dataset` must be a folder with `train` and .* which holds bee, cat, owl"):
+        load(folder / "train")
+    (folder / "val").rename(folder / "held_out")
+    with pytest.raises(ValueError, match="one of test, validation, val in it, .* which holds held_out, train"):
+        load(folder)
+
+
+def test_an_empty_class_is_named(folder: Path) -> None:
+    for file in (folder / "val" / "cat").iterdir():
+        file.unlink()
+    with pytest.raises(ValueError, match=f"The class 'cat' must have pictures .* in {folder}/val/cat. Received: none"):
+        load(folder)
+
+
+def test_other_classes_in_test_are_named(folder: Path) -> None:
+    (folder / "val" / "owl").rename(folder / "val" / "owls")
+    with pytest.raises(ValueError, match="must be the same. Only the former has owl; only the latter has owls."):
+        load(folder)
+
+
+@pytest.mark.parametrize("content", [b"", b"<html>", tf.io.encode_jpeg(noise(40, 40)).numpy()[:300]])
+def test_an_unreadable_picture_is_named(content: bytes, folder: Path) -> None:
+    (folder / "train" / "cat" / "1.PNG").write_bytes(content)
+    found = load(folder)
+    with (
+        pytest.raises(ValueError, match=f"These pictures cannot be read: {folder}/train/cat/1.PNG\\."),
+        named_pictures(found.test, found.train),
+    ):
+        seen(training_batches(found.train, 4, seed=0, epochs=1))
+
+
+def test_another_error_stays_what_it_is(folder: Path) -> None:
+    with pytest.raises(tf.errors.ResourceExhaustedError), named_pictures(load(folder).train):
+        raise tf.errors.ResourceExhaustedError(None, None, "memory")

@@ -1,0 +1,104 @@
+"""Images in files of their own."""
+
+import contextlib
+import dataclasses
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from tf_routing.data.encoded_images import EncodedImages
+
+_NAMED = 5
+
+
+@dataclasses.dataclass(frozen=True)
+class PictureFiles(EncodedImages):
+    """Pictures of any sizes, one per file, with their class indices.
+
+    Args:
+        files: Paths of the pictures: JPEG, PNG, BMP or GIF.
+        image_count: Integer, number of files.
+        image_size: As for `EncodedImages`.
+        random_size_crop: As for `EncodedImages`.
+        resize: As for `EncodedImages`.
+        file_labels: Class index of each file.
+    """
+
+    file_labels: tuple[int, ...] = ()
+
+    @property
+    def labels(self) -> np.ndarray:
+        """The class index of each file."""
+        return np.array(self.file_labels, "int64")
+
+    def first_classes(self, count: int) -> "PictureFiles":
+        """Returns the pictures whose class index is below `count`."""
+        pairs = [pair for pair in zip(self.files, self.file_labels, strict=True) if pair[1] < count]
+        files, labels = zip(*pairs, strict=True) if pairs else ((), ())
+        return dataclasses.replace(self, files=files, image_count=len(files), file_labels=labels)
+
+    def in_order(self) -> Any:
+        """Returns path and class index of each picture, a dict, in the order of the files."""
+        import tensorflow as tf
+
+        return tf.data.Dataset.from_tensor_slices(self._tensors())
+
+    def shuffled(self, seed: Any) -> Any:
+        """Returns path and class index of each picture, a dict, in one of all orders."""
+        import tensorflow as tf
+
+        # Outside of an epoch's graph, which would else hold a copy of every path.
+        with tf.init_scope():
+            pictures = self._tensors()
+        order = tf.argsort(tf.random.stateless_uniform((self.image_count,), seed))
+        return tf.data.Dataset.from_tensor_slices({name: tf.gather(each, order) for name, each in pictures.items()})
+
+    def _tensors(self) -> dict[str, Any]:
+        import tensorflow as tf
+
+        return {"path": tf.constant(self.files, tf.string), "label": tf.constant(self.file_labels, tf.int64)}
+
+    def read(self, record: Any) -> tuple[Any, Any]:
+        """Returns the encoded picture of a record, and its class index."""
+        import tensorflow as tf
+
+        return tf.io.read_file(record["path"]), record["label"]
+
+    def unreadable(self) -> list[str]:
+        """Returns the paths of the files that cannot be decoded. Decodes all of them."""
+        import tensorflow as tf
+
+        from tf_routing.data.views import decoded
+
+        broken = []
+        for path in self.files:
+            try:
+                decoded(tf.io.read_file(path))
+            except tf.errors.OpError:
+                broken.append(path)
+        return broken
+
+
+@contextlib.contextmanager
+def named_pictures(*image_sets: Any) -> Iterator[None]:
+    """Turns the error of a pipeline that meets a broken picture into one that names the file.
+
+    TensorFlow does not say which picture it was; all are decoded once more then, and only then.
+
+    Args:
+        *image_sets: What the pipeline reads; those that are not `PictureFiles` are passed over.
+
+    Raises:
+        ValueError: If files cannot be decoded; names the first ones.
+    """
+    import tensorflow as tf
+
+    try:
+        yield
+    except tf.errors.OpError as error:
+        broken = [path for each in image_sets if isinstance(each, PictureFiles) for path in each.unreadable()]
+        if not broken:
+            raise
+        more = f" and {len(broken) - _NAMED} more" if len(broken) > _NAMED else ""
+        raise ValueError(f"These pictures cannot be read: {', '.join(broken[:_NAMED])}{more}.") from error

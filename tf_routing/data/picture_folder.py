@@ -1,0 +1,83 @@
+"""Datasets of one's own: folders of pictures, one for each class."""
+
+import os
+from pathlib import Path
+
+from tf_routing.data.datasets import Dataset
+from tf_routing.data.picture_files import PictureFiles
+
+# What TensorFlow decodes.
+_ENDINGS = (".jpg", ".jpeg", ".png", ".bmp", ".gif")
+_TEST = ("test", "validation", "val")
+_NAMED = 5
+
+
+def load_pictures(name: str) -> Dataset:
+    """Returns a folder of pictures as a dataset.
+
+    Args:
+        name: Path of a folder with `train` and one of `test`, `validation` and `val` in it, each with one folder per
+            class. Classes are numbered in the order of their names.
+
+    Returns:
+        A `Dataset`. Its test images are those of the first of these folders that has classes.
+
+    Raises:
+        ValueError: If a folder is missing, a class has no picture, or training and test have other classes; says which.
+    """
+    root = Path(name).expanduser()
+    class_names = _folders(root / "train")
+    tested = [folder for folder in _TEST if _folders(root / folder)]
+    if not class_names or not tested:
+        raise ValueError(
+            f"`dataset` must be a folder with `train` and one of {', '.join(_TEST)} in it, each with one folder per "
+            f"class. Received: dataset={name!r}, which holds {_shown(_folders(root))}"
+        )
+    _check_same(root, class_names, tested[0])
+    train, test = (_pictures(root / part, class_names) for part in ("train", tested[0]))
+    return Dataset(name, train, test, class_names, mirrors=True)
+
+
+def _folders(folder: Path) -> list[str]:
+    """Names of the folders in a folder, sorted; hidden ones are an editor's or a file manager's."""
+    if not folder.is_dir():
+        return []
+    with os.scandir(folder) as entries:
+        return sorted(each.name for each in entries if each.is_dir() and not each.name.startswith("."))
+
+
+def _check_same(root: Path, class_names: list[str], test: str) -> None:
+    train_only = set(class_names) - set(_folders(root / test))
+    test_only = set(_folders(root / test)) - set(class_names)
+    if train_only or test_only:
+        raise ValueError(
+            f"The classes in {root / 'train'} and {root / test} must be the same. Only the former has "
+            f"{_shown(sorted(train_only))}; only the latter has {_shown(sorted(test_only))}."
+        )
+
+
+def _pictures(folder: Path, class_names: list[str]) -> PictureFiles:
+    files: list[str] = []
+    labels: list[int] = []
+    for label, class_name in enumerate(class_names):
+        own = _picture_files(folder / class_name)
+        if not own:
+            raise ValueError(
+                f"The class {class_name!r} must have pictures ({', '.join(_ENDINGS)}) in {folder / class_name}. "
+                "Received: none"
+            )
+        files += own
+        labels += [label] * len(own)
+    return PictureFiles(tuple(files), len(files), file_labels=tuple(labels))
+
+
+def _picture_files(folder: Path) -> list[str]:
+    with os.scandir(folder) as entries:
+        return sorted(
+            each.path for each in entries if each.name.lower().endswith(_ENDINGS) and not each.name.startswith(".")
+        )
+
+
+def _shown(names: list[str]) -> str:
+    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    return ", ".join(names[:_NAMED]) + more if names else "nothing"
