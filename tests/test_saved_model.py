@@ -130,7 +130,7 @@ def test_a_wrong_number_of_class_names_writes_nothing(count: int, model: RoutedM
 
 
 def test_a_failing_export_leaves_nothing(model: RoutedModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def half(model: RoutedModel, folder: str) -> None:
+    def half(model: RoutedModel, folder: str, freeze: bool) -> None:
         Path(folder, "saved_model.pb").write_bytes(b"half")
         raise OSError("the disk is full")
 

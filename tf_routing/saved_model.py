@@ -12,7 +12,9 @@ from tf_routing.models import RoutedModel
 from tf_routing.models.inputs import image_input
 
 
-def export(model: RoutedModel, path: str | os.PathLike[str], *, class_names: list[str] | None = None) -> None:
+def export(
+    model: RoutedModel, path: str | os.PathLike[str], *, class_names: list[str] | None = None, freeze: bool = False
+) -> None:
     """Writes a SavedModel that loads without Keras and without this library.
 
     Its signatures take a batch of any size: `serving_default` float images in [0, 1], `serve_uint8` images of bytes;
@@ -24,6 +26,8 @@ def export(model: RoutedModel, path: str | os.PathLike[str], *, class_names: lis
         model: The model to export.
         path: Folder to create.
         class_names: Names by class index, written to `assets/labels.txt`.
+        freeze: Boolean, whether the signatures that classify hold the weights as constants. They run faster, small
+            networks that skip most of all, and the file holds the weights twice.
 
     Raises:
         RuntimeError: If Keras does not run on the TensorFlow backend.
@@ -50,16 +54,18 @@ def export(model: RoutedModel, path: str | os.PathLike[str], *, class_names: lis
     if class_names is not None and len(class_names) != model.output_shape[-1]:
         raise ValueError(f"`class_names` must hold {model.output_shape[-1]} names. Received: {len(class_names)} names")
     with whole_folder(path) as folder:
-        _write(model, str(folder))
+        _write(model, str(folder), freeze)
         if class_names is not None:
             assets = Path(folder, "assets")
             assets.mkdir(exist_ok=True)
             Path(assets, "labels.txt").write_text("\n".join(class_names) + "\n", "utf-8")
 
 
-def _write(model: RoutedModel, folder: str) -> None:
+def _write(model: RoutedModel, folder: str, freeze: bool) -> None:
     import keras
     import tensorflow as tf
+
+    from tf_routing.execution.freezing import frozen
 
     # The images first, then what stands beside them.
     specs = [tf.TensorSpec(image_input(model).shape, tf.float32, name="images")]
@@ -70,10 +76,12 @@ def _write(model: RoutedModel, folder: str) -> None:
         """What the model takes."""
         return {"image": images, **dict(zip(beside, values, strict=True))} if beside else images
 
-    def classify(images: Any, *values: Any) -> dict[str, Any]:
+    def classify_floats(images: Any, *values: Any) -> dict[str, Any]:
         """Class probabilities of float images."""
         probabilities = model(inputs(images, values), training=False)
         return {"probabilities": probabilities, "classes": tf.argmax(probabilities, axis=-1, output_type=tf.int32)}
+
+    classify = frozen(classify_floats, specs) if freeze else classify_floats
 
     def classify_bytes(images: Any, *values: Any) -> dict[str, Any]:
         """Class probabilities of images of bytes."""

@@ -1,6 +1,7 @@
 """An exported net answers as the net itself, for batches of any size: probabilities, decisions and executed MACs."""
 
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -31,11 +32,20 @@ def net(name: str) -> tuple[RoutedModel, np.ndarray]:
     return model, x
 
 
+def operations(function: Any) -> set[str]:
+    """The kinds of operations of a function, and of those that it calls."""
+    graph = function.graph.as_graph_def()
+    inner = [node.op for each in graph.library.function for node in each.node_def]
+    return {node.op for node in graph.node} | set(inner)
+
+
 @pytest.mark.parametrize("name", [*NETS, *(pytest.param(name, marks=pytest.mark.heavy) for name in SLOW)])
-def test_an_export_answers_as_the_net(name: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("freeze", [False, True])
+def test_an_export_answers_as_the_net(name: str, freeze: bool, tmp_path: Path) -> None:
     model, x = net(name)
-    export(model, tmp_path / name)
+    export(model, tmp_path / name, freeze=freeze)
     signatures = tf.saved_model.load(str(tmp_path / name)).signatures
+    assert ("ReadVariableOp" in operations(signatures["serving_default"])) != freeze
     model.execution = "masked"
     expected, decisions, costs = np.asarray(model(x)), model.routes(x), model.cost(x)
     assert len(set(costs)) > 1 if gated_blocks(model) else set(costs) == {model.static_cost}

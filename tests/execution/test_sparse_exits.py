@@ -253,11 +253,12 @@ def test_half_precision_answers_in_single() -> None:
 # Exports
 
 
+@pytest.mark.parametrize("freeze", [False, True])
 @pytest.mark.parametrize("name", TREES)
-def test_a_saved_model_leaves_early(name: str, tmp_path: Path) -> None:
+def test_a_saved_model_leaves_early(name: str, freeze: bool, tmp_path: Path) -> None:
     model, x = net(name), images(40)
     model.execution = "auto"
-    export(model, tmp_path / "saved")
+    export(model, tmp_path / "saved", freeze=freeze)
     model.execution = "masked"
     expected, costs = {key: np.asarray(each) for key, each in model.decide(x).items()}, model.cost(x)
     signatures = tf.saved_model.load(str(tmp_path / "saved")).signatures
