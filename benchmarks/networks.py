@@ -105,7 +105,7 @@ def runner(model: Any, images: np.ndarray, way: str, method: str = "auto") -> Ca
     Args:
         model: A folded network, static or gated.
         images: What it runs on.
-        way: One of `execution.BATCH_METHODS`.
+        way: One of `execution.BATCH_METHODS`, or `"frozen"`: the batch whole, weights as constants.
         method: For gated networks, one of `execution.METHODS`.
     """
     from tf_routing import fold_batch_norm
@@ -113,16 +113,19 @@ def runner(model: Any, images: np.ndarray, way: str, method: str = "auto") -> Ca
     from tf_routing.execution.batches import run_batch
     from tf_routing.train.gating import compiled
 
+    freeze = way == "frozen"
+    way = "whole" if freeze else way
+
     def run(x: Any, training: bool) -> Any:
         """A static network, run the ways that a gated one knows."""
         return run_batch(lambda part: model(part, training=training), x, [], way)
 
     if not gated_blocks(model):
-        return partial(compiled, run, images)
+        return partial(compiled, run, images, freeze=freeze)
     # A copy: what is set holds for a model and all its parts.
     own = fold_batch_norm(model)
     own.set_execution("sparse", method, way)
-    return partial(compiled, own, images)
+    return partial(compiled, own, images, freeze=freeze)
 
 
 def torch_runner(images: np.ndarray) -> Callable[[int], Any]:

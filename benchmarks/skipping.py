@@ -4,7 +4,7 @@
 
 DMNN-50 on photographs of 224 pixels against ResNet-50, DRN ResNet-110 on images of 32 pixels against ResNet-110, and
 each against a static network of the MACs that it executes. Every network runs every way (the batch whole, in chunks,
-each image on a thread) under every setting for a few rounds; those near the best go on, and the best of these counts.
+each image on a thread, with weights as constants) under every setting for a few rounds; those near the best go on, and the best of these counts.
 Ratios are medians over rounds, in which all networks run one after the other on the same images. Needs the datasets
 imagenette224/subset and cifar100 in TFDS_DATA_DIR.
 """
@@ -47,6 +47,7 @@ class Contest(NamedTuple):
     batches: tuple[int, ...]
     build: Callable[[np.ndarray], dict[str, Any]]
     image_size: int
+    ways: tuple[str, ...] = ("whole", "chunks", "frozen")
     by_image: bool = True
 
 
@@ -95,7 +96,12 @@ CONTESTS = {
         ("resnet50", "keras.applications.ResNet50", *_beside("dmnn50_n2", 0.5, 0.7)), (1, 8, 32), build_split, 224
     ),
     "drn_resnet110": Contest(
-        ("resnet110", *_beside("drn_resnet110", 0.3, 0.5)), (1, 32, 128), build_skipping, SMALL, by_image=False
+        ("resnet110", *_beside("drn_resnet110", 0.3, 0.5)),
+        (1, 32, 128),
+        build_skipping,
+        SMALL,
+        ("whole", "frozen"),
+        by_image=False,
     ),
 }
 
@@ -138,7 +144,7 @@ def _contest_rows(contest: str, batches: Sequence[int], rounds: int) -> list[dic
     from tf_routing.execution.choice import has_avx512
 
     found = CONTESTS[contest]
-    ways = {Setting(onednn, 0, 0): ("whole", "chunks") for onednn in (0, 1)}
+    ways = {Setting(onednn, 0, 0): found.ways for onednn in (0, 1)}
     if found.by_image:
         ways[Setting(int(has_avx512()), os.cpu_count() or 1, 1)] = ("images",)
     workers = {Worker(setting, partial(load_keras, contest, own)): own for setting, own in ways.items()}
@@ -186,7 +192,7 @@ def _contenders(name: str, sides: list[Side], batch: int) -> list[Side]:
 def _differs(way: str, batch: int) -> bool:
     from tf_routing.execution.choice import CHUNK
 
-    return {"whole": True, "chunks": batch > CHUNK, "images": batch > 1}[way]
+    return {"whole": True, "frozen": True, "chunks": batch > CHUNK, "images": batch > 1}[way]
 
 
 def _row(name: str, batch: int, times: dict[str, list[Timing]], side: Side, reference: str) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """What a gated network does with a test set: how much it executes, which routes it takes, and how long it takes."""
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -97,13 +98,18 @@ def _times_at(models: dict[str, RoutedModel], images: np.ndarray, batch: int, ro
     return row
 
 
-def compiled(model: Any, images: np.ndarray, batch: int) -> Callable[[int], Any]:
-    """Returns a function of a round's number that runs a model, compiled for a batch size, on that round's images."""
+def compiled(model: Any, images: np.ndarray, batch: int, freeze: bool = False) -> Callable[[int], Any]:
+    """Returns a function of a round's number that runs a model, compiled for a batch size, on that round's images.
+
+    With `freeze` its weights are constants, as in an export that is frozen.
+    """
     import tensorflow as tf
 
-    function = tf.function(
-        lambda x: model(x, training=False), input_signature=[tf.TensorSpec((batch, *images.shape[1:]), tf.float32)]
-    )
+    from tf_routing.execution.freezing import frozen
+
+    signature = [tf.TensorSpec((batch, *images.shape[1:]), tf.float32)]
+    wrap = frozen if freeze else partial(tf.function, autograph=False)
+    function = wrap(lambda x: model(x, training=False), signature)
     stock = np.resize(images, (max(len(images), batch), *images.shape[1:])).astype("float32")
     batches = [tf.constant(stock[start : start + batch]) for start in range(0, len(stock) - batch + 1, batch)]
     return lambda number: np.asarray(function(batches[number % len(batches)]))
