@@ -4,9 +4,9 @@
 
 DMNN-50 on photographs of 224 pixels against ResNet-50, DRN ResNet-110 on images of 32 pixels against ResNet-110, and
 each against a static network of the MACs that it executes. Every network runs every way (the batch whole, in chunks,
-each image on a thread, with weights as constants) under every setting for a few rounds; those near the best go on, and the best of these counts.
-Ratios are medians over rounds, in which all networks run one after the other on the same images. Needs the datasets
-imagenette224/subset and cifar100 in TFDS_DATA_DIR.
+each image on a thread, with weights as constants) under every setting for a few rounds; those near the best go on, and
+the best of these counts. Ratios are medians over rounds, in which all networks run one after the other on the same
+images. Needs the datasets imagenette224/subset and cifar100 in TFDS_DATA_DIR.
 """
 
 import argparse

@@ -1,6 +1,7 @@
 """The command `figures`: what it reads from folders of runs is what it draws."""
 
 import csv
+import importlib
 import json
 import subprocess
 import sys
@@ -350,7 +351,7 @@ def test_the_same_name_in_two_places_is_told_apart() -> None:
 def test_every_figure_has_its_function_and_the_command_its_options(capsys: pytest.CaptureFixture[str]) -> None:
     for figure in FIGURES.values():
         module, _, function = figure.draw.partition(".")
-        assert module == "run_figures" and callable(getattr(run_figures, function))
+        assert callable(getattr(importlib.import_module(f"tf_routing.train.{module}"), function))
     with pytest.raises(SystemExit) as stopped:
         main(["figures", "--help"])
     assert stopped.value.code == 0

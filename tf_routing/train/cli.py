@@ -13,7 +13,7 @@ from typing import Any
 
 import tf_routing
 from tf_routing.data.datasets import list_datasets
-from tf_routing.train.figure_table import list_figures
+from tf_routing.train.figure_table import add_figure_options, list_figures
 from tf_routing.train.recipe_files import SCALES, list_recipes
 from tf_routing.train.study_table import list_studies
 
@@ -171,18 +171,7 @@ def _add_figures(commands: argparse._SubParsersAction) -> None:
     parser.add_argument("name", help=f"one of {', '.join(list_figures())}")
     about = "folder of a run, or of the runs of a recipe"
     parser.add_argument("folders", nargs="*", metavar="FOLDER", help=about)
-    parser.add_argument(
-        "--panel",
-        nargs="+",
-        action="append",
-        default=[],
-        metavar="FOLDER",
-        help="error_curves: folders of one more panel; may be repeated",
-    )
-    parser.add_argument("--by", help="exits: what circles show, correctness (where not given) or class")
-    parser.add_argument("--dataset", help="samples: name of a dataset in memory; hybrid where not given")
-    parser.add_argument("--data_dir", help="folder of TensorFlow Datasets; TFDS_DATA_DIR where not given")
-    parser.add_argument("--seed", type=int, help="samples: seed of what is drawn; 0 where not given")
+    add_figure_options(parser)
     parser.add_argument("--output", required=True, help="picture to write; its ending tells the format")
 
 
