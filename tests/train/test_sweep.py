@@ -126,6 +126,21 @@ def _record(folder: Path) -> dict[str, Any]:
     return json.loads((folder / "run.json").read_text("utf-8"))
 
 
+def test_evaluation_tells_each_cost_and_shows_the_exits(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    text = _TEXT.replace("each = { computation_cost = [0.0, 8e-9] }", "") + "dynamic_cost = true\n"
+    run = tmp_path / "runs" / "default"
+    assert main(["fit", "--recipe", written(tmp_path, text), "--output", str(tmp_path / "runs")]) == 0
+    capsys.readouterr()
+    output = tmp_path / "results.json"
+    words = ["evaluate", str(run), "--dataset", "digits", "--rounds", "1", "--output", str(output)]
+    assert main(words) == 0
+    found, final = json.loads(output.read_text("utf-8")), _record(run)["final"]
+    assert found["by_cost"] == final["by_cost"] and len(found["by_cost"]) == 8
+    assert found["accuracy"] == pytest.approx(final["accuracy"], abs=0.1) and len(found["times"]) == 3
+    shown = capsys.readouterr().out
+    assert shown.count("exit_1") == 8 and "Told a cost of 8e-09: error" in shown
+
+
 def test_a_named_network_takes_the_recipes_training_alone(tmp_path: Path) -> None:
     command = ["fit", "--model", "decide_static1", "--recipe", written(tmp_path), "--width_multiplier", "0.25"]
     assert main([*command, "--output", str(tmp_path / "run")]) == 0

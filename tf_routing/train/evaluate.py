@@ -10,9 +10,12 @@ from tf_routing import data
 from tf_routing.analysis import draw_execution_rates
 from tf_routing.data.batches import evaluation_batches, first_images
 from tf_routing.data.picture_files import named_pictures
+from tf_routing.data.told_costs import with_drawn
 from tf_routing.models import RoutedModel
+from tf_routing.models.inputs import image_input
 from tf_routing.objectives.categories import category_names, load_categories
 from tf_routing.train.accuracies import accuracies
+from tf_routing.train.exit_statistics import leaves_early, measured_exits
 from tf_routing.train.gating import BATCHES, is_gated, measured_times, rates_by_category, routing_statistics
 from tf_routing.train.run_record import write_json
 from tf_routing.train.show_results import show
@@ -52,7 +55,7 @@ def _dataset(arguments: argparse.Namespace, model: RoutedModel, recipe: dict[str
     if first_classes:
         dataset = dataset.first_classes(first_classes)
     resize = arguments.resize or recipe.get("resize")
-    return dataset.sized(model.input_shape[1], resize=resize) if resize else dataset
+    return dataset.sized(image_input(model).shape[1], resize=resize) if resize else dataset
 
 
 def evaluate(
@@ -83,13 +86,14 @@ def evaluate(
         Dict of `dataset`, `images`, `crops`, `accuracy`, `top5_accuracy` where there are more than five classes, and
         `macs` of one crop. Multi-path nets have `gates` beside: per decision the mean
         and the deviation over images of each gate. Gated nets have what `gating.routing_statistics` returns, `times`,
-        and `rates_by_category`.
+        and `rates_by_category`; those that leave early what `exit_statistics.measured_exits` returns. A network that is
+        told the cost is told one drawn for each image, but for these.
 
     Raises:
         ValueError: If the dataset's images or classes are not the model's.
     """
     if None in dataset.image_shape:
-        dataset = dataset.sized(model.input_shape[1])
+        dataset = dataset.sized(image_input(model).shape[1])
     _check_fit(model, dataset)
     table = None if categories is None else load_categories(categories, dataset.classes)
     with named_pictures(dataset.test):
@@ -103,8 +107,10 @@ def evaluate(
     }
     if not is_gated(model):
         return results | {"gates": _gates(model.routes(first_images(dataset.test, _GATED_IMAGES)[0]))}
-    routes = model.routes(evaluation_batches(dataset.test, batch_size))
+    routes = model.routes(_batches(model, dataset.test, batch_size))
     results |= routing_statistics(model, routes)
+    if leaves_early(model):
+        results |= measured_exits(model, evaluation_batches(dataset.test, batch_size), dataset.test.labels)
     if table is not None:
         results["rates_by_category"] = rates_by_category(
             routes, dataset.test.labels, table, category_names(categories, table)
@@ -116,12 +122,17 @@ def evaluate(
 
 
 def _probabilities(model: RoutedModel, images: Any, batch_size: int, crops: int) -> np.ndarray:
-    batches = evaluation_batches(images, batch_size, crops)
     if crops == 1:
-        return model.predict(batches, verbose=0)
+        return model.predict(_batches(model, images, batch_size), verbose=0)
+    batches = _batches(model, images, batch_size, crops)
     # Batch by batch: of all crops of ImageNet at once, the probabilities alone are two gigabytes.
     answers = (model.predict_on_batch(each) for each, _ in batches)
     return np.concatenate([each.reshape(-1, crops, each.shape[-1]).mean(axis=1) for each in answers])
+
+
+def _batches(model: RoutedModel, images: Any, batch_size: int, crops: int = 1) -> Any:
+    told = model.default_objective().drawn_inputs
+    return with_drawn(evaluation_batches(images, batch_size, crops), told, seed=0)
 
 
 def _gates(routes: dict[str, np.ndarray]) -> dict[str, Any]:
@@ -132,7 +143,7 @@ def _gates(routes: dict[str, np.ndarray]) -> dict[str, Any]:
 
 
 def _check_fit(model: RoutedModel, dataset: data.Dataset) -> None:
-    expected = tuple(model.input_shape[1:]), model.output_shape[-1]
+    expected = tuple(image_input(model).shape[1:]), model.output_shape[-1]
     if expected != (dataset.image_shape, dataset.classes):
         raise ValueError(
             f"{model.name!r} takes images of shape {expected[0]} and knows {expected[1]} classes; {dataset.name!r} "

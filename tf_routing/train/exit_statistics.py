@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from tf_routing import cost, exit_tree
+from tf_routing.data.told_costs import with_value
 from tf_routing.models import RoutedModel
 
 
@@ -44,6 +45,26 @@ def exit_statistics(
     }
     executed = cost.executed_macs(model, routes, len(labels))
     return {"error": float(1 - right.mean()), "mean_macs": float(executed.mean()), "exits": exits}
+
+
+def measured_exits(model: RoutedModel, batches: Any, labels: np.ndarray) -> dict[str, Any]:
+    """Returns `exit_statistics` of batches; of a network that is told the cost, for each cost under `by_cost`.
+
+    Args:
+        model: A network that leaves early.
+        batches: `tf.data.Dataset` of pairs of images and labels.
+        labels: Class indices `(count,)`.
+    """
+
+    def measured(beside: dict[str, float]) -> dict[str, Any]:
+        """The statistics of one pass."""
+        inputs = with_value(batches, beside)
+        return exit_statistics(model, model.predict(inputs, verbose=0), model.routes(inputs), labels)
+
+    told = model.default_objective().drawn_inputs
+    if not told:
+        return measured({})
+    return {"by_cost": [{"computation_cost": cost, **measured({"cost": cost})} for cost in told["cost"]]}
 
 
 def exits_taken(model: RoutedModel, routes: Mapping[str, np.ndarray]) -> np.ndarray:

@@ -14,14 +14,14 @@ from tf_routing import data, zoo
 from tf_routing.analysis import draw_routing_flow
 from tf_routing.data.batches import evaluation_batches, first_images, steps_per_epoch, training_batches
 from tf_routing.data.picture_files import named_pictures
-from tf_routing.data.told_costs import with_drawn, with_value
+from tf_routing.data.told_costs import with_drawn
 from tf_routing.files import whole_file
 from tf_routing.models import RoutedModel
 from tf_routing.models.decisions import decision_tensors
 from tf_routing.train.accuracies import top5_accuracy
 from tf_routing.train.callbacks import EpochCheckpoint, EpochLog, RouteCount, logged_seconds
 from tf_routing.train.checkpoint import epochs_done, restore_checkpoint
-from tf_routing.train.exit_statistics import exit_statistics, leaves_early
+from tf_routing.train.exit_statistics import leaves_early, measured_exits
 from tf_routing.train.gating import is_gated, routing_statistics
 from tf_routing.train.phases import Phase, compile_for, phases
 from tf_routing.train.recipe import Recipe, load_recipe
@@ -243,23 +243,10 @@ def _finish(
     if is_gated(model):
         record["final"] |= routing_statistics(model, model.routes(drawn))
     if leaves_early(model):
-        record["final"] |= _early_exits(model, tested, told, dataset.test.labels)
+        record["final"] |= measured_exits(model, tested, dataset.test.labels)
     record["class_names"] = dataset.class_names
     write_record(output, record)
     return record
-
-
-def _early_exits(model: RoutedModel, tested: Any, told: dict[str, tuple[float, ...]], labels: Any) -> dict[str, Any]:
-    """Who leaves where; of a network that is told the cost, for each cost."""
-
-    def measured(beside: dict[str, float]) -> dict[str, Any]:
-        """The statistics of one pass."""
-        batches = with_value(tested, beside)
-        return exit_statistics(model, model.predict(batches, verbose=0), model.routes(batches), labels)
-
-    if not told:
-        return measured({})
-    return {"by_cost": [{"computation_cost": cost, **measured({"cost": cost})} for cost in told["cost"]]}
 
 
 def _append_result(file: Path, record: dict[str, Any]) -> None:

@@ -10,6 +10,7 @@ from tf_routing import cost, execution, zoo
 from tf_routing.analysis import hard_routes
 from tf_routing.folding import fold_batch_norm
 from tf_routing.models import RoutedModel
+from tf_routing.models.inputs import image_input
 from tf_routing.train.timing import interleaved, median_ratio, median_seconds
 from tf_routing.zoo.registry import find
 
@@ -80,7 +81,7 @@ def measured_times(
     baseline = find(architecture).baseline if architecture else None
     if baseline:
         width = {key: value for key, value in model_arguments.items() if key == "width_multiplier"}
-        static = zoo.get(baseline, classes=model.output_shape[-1], input_shape=model.input_shape[1:], **width)
+        static = zoo.get(baseline, classes=model.output_shape[-1], input_shape=image_input(model).shape[1:], **width)
         folded["static"] = fold_batch_norm(static)
     return [_times_at(folded, images[:_SAMPLES], batch, rounds) for batch in BATCHES]
 
@@ -101,7 +102,8 @@ def _times_at(models: dict[str, RoutedModel], images: np.ndarray, batch: int, ro
 def compiled(model: Any, images: np.ndarray, batch: int, freeze: bool = False) -> Callable[[int], Any]:
     """Returns a function of a round's number that runs a model, compiled for a batch size, on that round's images.
 
-    With `freeze` its weights are constants, as in an export that is frozen.
+    With `freeze` its weights are constants, as in an export that is frozen. A network that is told the cost is told the
+    first of those that it learnt with.
     """
     import tensorflow as tf
 
@@ -109,7 +111,16 @@ def compiled(model: Any, images: np.ndarray, batch: int, freeze: bool = False) -
 
     signature = [tf.TensorSpec((batch, *images.shape[1:]), tf.float32)]
     wrap = frozen if freeze else partial(tf.function, autograph=False)
-    function = wrap(lambda x: model(x, training=False), signature)
+    beside = {}
+    if isinstance(getattr(model, "input", None), dict):
+        beside = {name: values[0] for name, values in model.default_objective().drawn_inputs.items()}
+
+    def run(x: Any) -> Any:
+        """The forward pass."""
+        told = {name: tf.fill((batch, 1), value) for name, value in beside.items()}
+        return model({"image": x, **told} if told else x, training=False)
+
+    function = wrap(run, signature)
     stock = np.resize(images, (max(len(images), batch), *images.shape[1:])).astype("float32")
     batches = [tf.constant(stock[start : start + batch]) for start in range(0, len(stock) - batch + 1, batch)]
     return lambda number: np.asarray(function(batches[number % len(batches)]))

@@ -41,6 +41,10 @@ def _show_gating(console: Console, results: dict[str, Any]) -> None:
         f"rate {results['execution_rate']:.3f}."
     )
     console.print(_rates(results["execution_rates"]))
+    for each in results.get("by_cost", [results] if "exits" in results else []):
+        told = f"Told a cost of {each['computation_cost']:g}: error" if "computation_cost" in each else "Error"
+        console.print(f"{told} {each['error']:.4f}, {each['mean_macs']:,.0f} MACs per image.")
+        console.print(_exits(each["exits"]))
     if "rates_by_category" in results:
         console.print(_categories(results["rates_by_category"]))
     if "times" in results:
@@ -53,6 +57,16 @@ def _rates(rates: dict[str, list[float]]) -> Table:
         table.add_column(f"sub-block {n + 1}", justify="right")
     for name, each in rates.items():
         table.add_row(name, *(f"{rate:.3f}" for rate in each))
+    return table
+
+
+def _exits(exits: dict[str, Any]) -> Table:
+    table = Table("exit")
+    for heading in ("images", "wrong"):
+        table.add_column(heading, justify="right")
+    for name, counts in exits.items():
+        correct, incorrect = sum(counts["correct"]), sum(counts["incorrect"])
+        table.add_row(name, f"{correct + incorrect:,}", f"{incorrect:,}")
     return table
 
 
