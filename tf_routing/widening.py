@@ -11,6 +11,8 @@ from tf_routing.validation import not_negative, not_negative_integer, one_of, po
 from tf_routing.widened_graph import WidenedGraph
 from tf_routing.widening_places import places
 
+__all__ = ["widen_paths"]
+
 
 def widen_paths(
     model: keras.Model,

@@ -6,6 +6,7 @@ from typing import Any
 
 import keras
 
+from tf_routing.execution import in_place
 from tf_routing.execution.masked import run_masked
 from tf_routing.validation import one_of
 
@@ -131,8 +132,11 @@ def execute_batch(model: Any, run: Callable[[Any], Any], inputs: Any, training: 
     blocks = [] if training or keras.backend.backend() != "tensorflow" else gated_blocks(model)
     if not blocks:
         return run(inputs)
-    method = model.batch_method if _is_sparse(model.execution, training) else "whole"
-    return importlib.import_module("tf_routing.execution.batches").run_batch(run, inputs, blocks, method)
+    run_batch = importlib.import_module("tf_routing.execution.batches").run_batch
+    if not _is_sparse(model.execution, training):
+        return run_batch(run, inputs, blocks, "whole")
+    with in_place.running(model):
+        return run_batch(run, inputs, blocks, model.batch_method)
 
 
 def early_exit(model: Any, training: bool | None) -> Callable[[Any], dict[str, Any]] | None:

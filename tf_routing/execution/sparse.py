@@ -8,6 +8,7 @@ from typing import Any
 
 import tensorflow as tf
 
+from tf_routing.execution import in_place
 from tf_routing.execution.choice import block_method
 from tf_routing.execution.tracing import traced_once
 
@@ -80,15 +81,32 @@ def _by_rows(parts: _Parts, inputs: Any, is_open: Any) -> Any:
 def _by_finished_rows(parts: _Parts, inputs: Any, is_open: Any) -> Any:
     """The rows that chose the only part are finished apart and replace what the others get."""
     rows, shortcut = tf.where(is_open[:, 0]), parts.shortcut(inputs)
-    rest = parts.block.finish(inputs, shortcut)
+    rest, overwrites = parts.block.finish(inputs, shortcut), in_place.overwrites(parts.block, inputs.shape[0])
+    if overwrites:
+        rows = _after_readers(inputs, rows)
 
     def updated() -> Any:
         """All rows, those that chose the part finished with it."""
         own = tf.gather(inputs, rows[:, 0])
         terms = [*(tf.gather(term, rows[:, 0]) for term in shortcut), parts.functions[0](own)]
-        return tf.tensor_scatter_nd_update(rest, rows, parts.block.finish(own, terms))
+        finished = parts.block.finish(own, terms)
+        if overwrites:
+            return tf.raw_ops.InplaceUpdate(x=rest, i=tf.cast(rows[:, 0], tf.int32), v=finished)
+        return tf.tensor_scatter_nd_update(rest, rows, finished)
 
-    return tf.cond(tf.size(rows) > 0, updated, lambda: rest)
+    def untouched() -> Any:
+        """All rows as they are."""
+        return tf.raw_ops.DeepCopy(x=rest) if in_place.is_overwritten(parts.block) and not overwrites else rest
+
+    return tf.cond(tf.size(rows) > 0, updated, untouched)
+
+
+def _after_readers(inputs: Any, rows: Any) -> Any:
+    """Returns the rows, known only once all that was built to read the maps has done so."""
+    if tf.executing_eagerly():
+        return rows
+    with tf.control_dependencies(inputs.consumers()):
+        return tf.identity(rows)
 
 
 def _by_case(parts: _Parts, inputs: Any, is_open: Any) -> Any:
