@@ -110,12 +110,17 @@ def _early_exits_table() -> str:
         ]
         for run in runs
     ]
-    headings = ["network", "strategy", "computation cost", "error, %", "mean operations", "minutes"]
+    learning = ["strategy", "computation cost", "half-life of the temperature"]
+    headings = ["network", *learning, "error, %", "mean operations", "minutes"]
     return _markdown(headings, rows) if rows else "Nothing yet.\n"
 
 
 def _learning(arguments: dict[str, Any]) -> list[str]:
-    return [arguments.get("strategy", "-").replace("_", " "), f"{arguments.get('computation_cost', '-')}"]
+    # Static networks have neither junctions nor a temperature.
+    if "strategy" not in arguments:
+        return ["-"] * 3
+    strategy, half_life = arguments["strategy"].replace("_", " "), arguments["temperature_half_life"]
+    return [strategy, f"{arguments['computation_cost']}", f"{half_life} steps"]
 
 
 def _leaving_table() -> str:

@@ -1,11 +1,14 @@
 """The decay of DecayedSGD is the gradient of an L2 penalty on kernels, and goes through the momentum."""
 
+from pathlib import Path
+
 import keras
 import numpy as np
 import pytest
 
 from tf_routing.layers import CrossStitch
-from tf_routing.optimizers import DecayedSGD
+from tests.conformance.subjects import finish, start_python
+from tf_routing.optimizers import DecayedSGD, Warmup
 
 
 def variable(name: str) -> keras.Variable:
@@ -85,3 +88,18 @@ def test_round_trip_of_a_schedule_steps_the_same() -> None:
 def test_a_negative_decay_is_named() -> None:
     with pytest.raises(ValueError, match="`kernel_decay` must not be negative. Received: kernel_decay=-0.1"):
         DecayedSGD(kernel_decay=-0.1)
+
+
+def test_a_model_saved_with_a_rate_that_rises_loads_elsewhere(tmp_path: Path) -> None:
+    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+    halving = keras.optimizers.schedules.ExponentialDecay(0.1, 4, 0.5)
+    model.compile(DecayedSGD(Warmup(halving, steps=4)), "mse")
+    model.save(tmp_path / "model.keras")
+    code = (
+        "import sys, tf_routing, keras\n"
+        "rates = keras.saving.load_model(sys.argv[1]).optimizer._learning_rate\n"
+        "print([round(float(rates(step)), 6) for step in (0, 2, 4, 8)])\n"
+    )
+    printed = finish(start_python(code, str(tmp_path / "model.keras")))
+    # The rate halves every four steps, and is multiplied by a quarter of the step until then.
+    assert printed.splitlines()[-1] == str([0.0, round(0.05 / 2**0.5, 6), 0.05, 0.025])

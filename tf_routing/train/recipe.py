@@ -127,7 +127,7 @@ class Recipe:
             return keras.optimizers.schedules.CosineDecay(
                 start, decay, warmup_target=self.learning_rate if warmup else None, warmup_steps=warmup
             )
-        from tf_routing.train.warmup import Warmup
+        from tf_routing.optimizers import Warmup
 
         later = self._without_warmup(steps_per_epoch)
         return Warmup(later, warmup) if warmup else later
