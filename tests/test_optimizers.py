@@ -6,8 +6,8 @@ import keras
 import numpy as np
 import pytest
 
-from tf_routing.layers import CrossStitch
 from tests.conformance.subjects import finish, start_python
+from tf_routing.layers import CrossStitch
 from tf_routing.optimizers import DecayedSGD, Warmup
 
 
