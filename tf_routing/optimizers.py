@@ -61,7 +61,7 @@ class Warmup(keras.optimizers.schedules.LearningRateSchedule):
 
     Example:
 
-    >>> float(Warmup(0.1, steps=4)(2))
+    >>> round(float(Warmup(0.1, steps=4)(2)), 3)
     0.05
     """
 

@@ -67,7 +67,8 @@ def _links(model: keras.Model) -> dict[Any, Any]:
 
 
 def _skips(block: Any) -> bool:
-    return len(getattr(block, "sub_blocks", ())) == 1
+    # A controller counts sub-blocks; only what runs them has shortcuts beside.
+    return hasattr(block, "shortcut_terms") and len(block.sub_blocks) == 1
 
 
 def _above(tensor: Any, makers: dict[int, Any]) -> set[Any]:
