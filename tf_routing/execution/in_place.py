@@ -53,7 +53,8 @@ def _links(model: keras.Model) -> dict[Any, Any]:
     read_at_the_end = {id(tensor) for tensor in model.outputs}
     links = {}
     for call in calls:
-        if not _skips(call.operation) or call.operation.shortcut != "identity":
+        # A graph may hold constant switches, which no layer makes.
+        if not _skips(call.operation) or call.operation.shortcut != "identity" or len(call.input_tensors) != 2:
             continue
         maps, switches = call.input_tensors
         before = makers[id(maps)].operation
