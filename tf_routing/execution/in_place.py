@@ -14,7 +14,6 @@ from typing import Any
 import keras
 
 from tf_routing.execution.choice import block_method
-from tf_routing.graph import layer_calls
 
 # While a model runs, its blocks that may overwrite what they read, each with the block before it. Not on the blocks:
 # the same layers may be part of other models, where other layers read between them.
@@ -47,6 +46,9 @@ def is_overwritten(block: Any) -> bool:
 
 
 def _links(model: keras.Model) -> dict[Any, Any]:
+    # Here, not above: who imports `graph` first imports Keras, which registers the layers, which import this.
+    from tf_routing.graph import layer_calls
+
     calls = layer_calls(model)
     times = Counter(call.operation for call in calls)
     makers = {id(tensor): call for call in calls for tensor in call.output_tensors}
