@@ -41,6 +41,9 @@ def run(arguments: argparse.Namespace) -> None:
         epochs=arguments.epochs, batch_size=arguments.batch_size, first_classes=arguments.first_classes
     )
     dataset_name, runs = _asked(arguments)
+    for asked in runs:
+        # A wrong name is known before the images of a class are counted.
+        find(asked.model)
     dataset = data.load(dataset_name, arguments.data_dir)
     given = dict(arguments.set)
     if arguments.width_multiplier is not None:
@@ -110,8 +113,6 @@ def fit(
     """
     not_negative_integer("seed", seed)
     keras.utils.set_random_seed(seed)
-    # A wrong name is known before the images of a class are counted.
-    find(architecture)
     dataset = recipe.prepared(dataset)
     steps = _steps(dataset, recipe)
     if steps == 0:
