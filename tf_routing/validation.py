@@ -1,7 +1,7 @@
 """Argument checks that name the argument, show what it got and say what it accepts."""
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 
@@ -12,6 +12,12 @@ def unknown(kind: str, name: object, known: Iterable[str]) -> str:
     if close:
         return f"Unknown {kind} {name!r}. Did you mean: {', '.join(close)}?"
     return f"Unknown {kind} {name!r}. Known: {', '.join(known) or 'none'}."
+
+
+def first_few(names: Sequence[str], count: int = 5) -> str:
+    """The first of many names for a message, and how many more there are."""
+    more = f" and {len(names) - count} more" if len(names) > count else ""
+    return ", ".join(names[:count]) + more if names else "nothing"
 
 
 def one_of(argument: str, value: Any, accepted: Iterable[Any]) -> Any:

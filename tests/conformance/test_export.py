@@ -1,7 +1,6 @@
 """An exported net answers as the net itself, for batches of any size: probabilities, decisions and executed MACs."""
 
 from pathlib import Path
-from typing import Any
 
 import keras
 import numpy as np
@@ -9,6 +8,7 @@ import pytest
 import tensorflow as tf
 
 from tests.conformance.subjects import disturb, draw_scores, rich_model, small
+from tests.graph_operations import operations
 from tf_routing import calibrate, export
 from tf_routing.execution import gated_blocks
 from tf_routing.models import RoutedModel
@@ -30,13 +30,6 @@ def net(name: str) -> tuple[RoutedModel, np.ndarray]:
     if gated_blocks(model):
         calibrate(model, x, rate=0.5)
     return model, x
-
-
-def operations(function: Any) -> set[str]:
-    """The kinds of operations of a function, and of those that it calls."""
-    graph = function.graph.as_graph_def()
-    inner = [node.op for each in graph.library.function for node in each.node_def]
-    return {node.op for node in graph.node} | set(inner)
 
 
 @pytest.mark.parametrize("name", [*NETS, *(pytest.param(name, marks=pytest.mark.heavy) for name in SLOW)])

@@ -77,6 +77,8 @@ def test_layer_trains(name: str) -> None:
 
 @pytest.mark.parametrize("name", TRAINED)
 def test_net_trains(name: str) -> None:
+    # Units of so narrow nets are dead at some starts.
+    keras.utils.set_random_seed(1)
     _assert_trains(small(name), images(name))
 
 

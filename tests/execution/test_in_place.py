@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from tests.graph_operations import operations
 from tf_routing.calibration import calibrate
 from tf_routing.execution import in_place
 from tf_routing.layers import SkipBlock, SkipRouter
@@ -53,11 +54,10 @@ def answer(model: RoutedModel, x: Any, execution: str) -> np.ndarray:
     return model.predict(x, verbose=0)
 
 
-def operations(model: RoutedModel, count: int | None) -> list[str]:
+def operations_of(model: RoutedModel, count: int | None) -> list[str]:
     """The kinds of all operations of the sparse forward pass."""
     function = tf.function(lambda x: model(x, training=False), autograph=False)
-    graph = function.get_concrete_function(tf.TensorSpec((count, *SHAPE), "float32")).graph.as_graph_def()
-    return [node.op for each in graph.library.function for node in each.node_def]
+    return operations(function.get_concrete_function(tf.TensorSpec((count, *SHAPE), "float32")))
 
 
 @pytest.mark.parametrize(
@@ -72,7 +72,7 @@ def test_blocks_overwrite_what_they_alone_read(kind: str, expected: dict[str, st
     model = chain(kind)
     model.set_execution("sparse", "rows")
     assert links(model) == expected
-    kinds = operations(model, COUNT)
+    kinds = operations_of(model, COUNT)
     assert kinds.count("InplaceUpdate") == len(expected)
     assert kinds.count("TensorScatterUpdate") == BLOCKS - len(expected)
 
@@ -132,5 +132,5 @@ def test_a_block_does_not_overwrite_what_a_case_may_have_handed_on() -> None:
     for number in (1, 3):
         model.get_layer(f"block_{number}").method = "switch"
     # The fourth block reads what the third one may have handed on, the second what the first one may have.
-    assert "InplaceUpdate" not in operations(model, 1)
+    assert "InplaceUpdate" not in operations_of(model, 1)
     np.testing.assert_allclose(model.predict(x, verbose=0), expected, rtol=1e-5, atol=1e-6)

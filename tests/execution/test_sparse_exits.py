@@ -13,6 +13,7 @@ import tensorflow as tf
 
 from tests.execution.split_nets import relative
 from tests.exit_net import BRANCHES, CHAIN, CLASSES, SHAPE, balance, exit_model, images, vary
+from tests.graph_operations import operations
 from tf_routing import calibrate, exit_tree, export
 from tf_routing.execution.sparse_exits import EarlyExit
 from tf_routing.layers import Junction
@@ -271,17 +272,10 @@ def test_a_saved_model_leaves_early(name: str, freeze: bool, tmp_path: Path) -> 
         assert set(routes) == set(model.decision_names)
         for key, each in routes.items():
             np.testing.assert_array_equal(each, expected[key][:count], err_msg=key)
-    conditions = conditional(signatures["serving_default"])
+    conditions = set(operations(signatures["serving_default"]))
     assert {"If", "StatelessIf"} & conditions, conditions
     # Those of the routes leave early too.
-    assert {"If", "StatelessIf"} & conditional(signatures["routes"])
-
-
-def conditional(function: Any) -> set[str]:
-    """The kinds of operations of a function, and of those that it calls."""
-    graph = function.graph.as_graph_def()
-    inner = [node.op for each in graph.library.function for node in each.node_def]
-    return {node.op for node in graph.node} | set(inner)
+    assert {"If", "StatelessIf"} & set(operations(signatures["routes"]))
 
 
 def test_a_saved_model_is_told_of_costs(tmp_path: Path) -> None:

@@ -8,8 +8,7 @@ from typing import Any
 import numpy as np
 
 from tf_routing.data.encoded_images import EncodedImages
-
-_NAMED = 5
+from tf_routing.validation import first_few
 
 
 @dataclasses.dataclass(frozen=True)
@@ -100,5 +99,4 @@ def named_pictures(*image_sets: Any) -> Iterator[None]:
         broken = [path for each in image_sets if isinstance(each, PictureFiles) for path in each.unreadable()]
         if not broken:
             raise
-        more = f" and {len(broken) - _NAMED} more" if len(broken) > _NAMED else ""
-        raise ValueError(f"These pictures cannot be read: {', '.join(broken[:_NAMED])}{more}.") from error
+        raise ValueError(f"These pictures cannot be read: {first_few(broken)}.") from error

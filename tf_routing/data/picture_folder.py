@@ -5,11 +5,11 @@ from pathlib import Path
 
 from tf_routing.data.datasets import Dataset
 from tf_routing.data.picture_files import PictureFiles
+from tf_routing.validation import first_few
 
 # What TensorFlow decodes.
 _ENDINGS = (".jpg", ".jpeg", ".png", ".bmp", ".gif")
 _TEST = ("test", "validation", "val")
-_NAMED = 5
 
 
 def load_pictures(name: str) -> Dataset:
@@ -31,7 +31,7 @@ def load_pictures(name: str) -> Dataset:
     if not class_names or not tested:
         raise ValueError(
             f"`dataset` must be a folder with `train` and one of {', '.join(_TEST)} in it, each with one folder per "
-            f"class. Received: dataset={name!r}, which holds {_shown(_folders(root))}"
+            f"class. Received: dataset={name!r}, which holds {first_few(_folders(root))}"
         )
     _check_same(root, class_names, tested[0])
     train, test = (_pictures(root / part, class_names) for part in ("train", tested[0]))
@@ -52,7 +52,7 @@ def _check_same(root: Path, class_names: list[str], test: str) -> None:
     if train_only or test_only:
         raise ValueError(
             f"The classes in {root / 'train'} and {root / test} must be the same. Only the former has "
-            f"{_shown(sorted(train_only))}; only the latter has {_shown(sorted(test_only))}."
+            f"{first_few(sorted(train_only))}; only the latter has {first_few(sorted(test_only))}."
         )
 
 
@@ -76,8 +76,3 @@ def _picture_files(folder: Path) -> list[str]:
         return sorted(
             each.path for each in entries if each.name.lower().endswith(_ENDINGS) and not each.name.startswith(".")
         )
-
-
-def _shown(names: list[str]) -> str:
-    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
-    return ", ".join(names[:_NAMED]) + more if names else "nothing"

@@ -19,7 +19,7 @@ from tf_routing.train.exit_statistics import leaves_early, measured_exits
 from tf_routing.train.gating import BATCHES, is_gated, measured_times, rates_by_category, routing_statistics
 from tf_routing.train.run_record import write_json
 from tf_routing.train.show_results import show
-from tf_routing.train.trained import load_trained
+from tf_routing.train.trained import as_trained, load_trained
 from tf_routing.validation import not_negative_integer
 
 _GATED_IMAGES = 1000
@@ -52,10 +52,7 @@ def _dataset(arguments: argparse.Namespace, model: RoutedModel, recipe: dict[str
     """The dataset that is named, with the classes and the size that the options ask for, or else those of the run."""
     dataset = data.load(arguments.dataset, arguments.data_dir)
     first_classes = arguments.first_classes or recipe.get("first_classes")
-    if first_classes:
-        dataset = dataset.first_classes(first_classes)
-    resize = arguments.resize or recipe.get("resize")
-    return dataset.sized(image_input(model).shape[1], resize=resize) if resize else dataset
+    return as_trained(dataset, model, first_classes, arguments.resize or recipe.get("resize"))
 
 
 def evaluate(
@@ -110,7 +107,10 @@ def evaluate(
     routes = model.routes(_batches(model, dataset.test, batch_size))
     results |= routing_statistics(model, routes)
     if leaves_early(model):
-        results |= measured_exits(model, evaluation_batches(dataset.test, batch_size), dataset.test.labels)
+        # Exits are those of the centre, whatever the crops.
+        own = probabilities if crops == 1 else _probabilities(model, dataset.test, batch_size, crops=1)
+        tested = evaluation_batches(dataset.test, batch_size)
+        results |= measured_exits(model, tested, own, routes, dataset.test.labels)
     if table is not None:
         results["rates_by_category"] = rates_by_category(
             routes, dataset.test.labels, table, category_names(categories, table)

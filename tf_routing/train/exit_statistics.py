@@ -47,24 +47,32 @@ def exit_statistics(
     return {"error": float(1 - right.mean()), "mean_macs": float(executed.mean()), "exits": exits}
 
 
-def measured_exits(model: RoutedModel, batches: Any, labels: np.ndarray) -> dict[str, Any]:
+def measured_exits(
+    model: RoutedModel,
+    batches: Any,
+    probabilities: np.ndarray,
+    routes: Mapping[str, np.ndarray],
+    labels: np.ndarray,
+) -> dict[str, Any]:
     """Returns `exit_statistics` of batches; of a network that is told the cost, for each cost under `by_cost`.
 
     Args:
         model: A network that leaves early.
-        batches: `tf.data.Dataset` of pairs of images and labels.
+        batches: `tf.data.Dataset` of pairs of images and labels, for networks that are told the cost.
+        probabilities: Answers to these batches `(count, classes)`, for all others.
+        routes: Decisions on these batches, for all others.
         labels: Class indices `(count,)`.
     """
-
-    def measured(beside: dict[str, float]) -> dict[str, Any]:
-        """The statistics of one pass."""
-        inputs = with_value(batches, beside)
-        return exit_statistics(model, model.predict(inputs, verbose=0), model.routes(inputs), labels)
-
     told = model.default_objective().drawn_inputs
     if not told:
-        return measured({})
-    return {"by_cost": [{"computation_cost": cost, **measured({"cost": cost})} for cost in told["cost"]]}
+        return exit_statistics(model, probabilities, routes, labels)
+
+    def measured(cost: float) -> dict[str, Any]:
+        """The statistics of one cost."""
+        inputs = with_value(batches, {"cost": cost})
+        return exit_statistics(model, model.predict(inputs, verbose=0), model.routes(inputs), labels)
+
+    return {"by_cost": [{"computation_cost": cost, **measured(cost)} for cost in told["cost"]]}
 
 
 def exits_taken(model: RoutedModel, routes: Mapping[str, np.ndarray]) -> np.ndarray:

@@ -10,7 +10,7 @@ from tf_routing import analysis, data
 from tf_routing.analysis import GateAddress
 from tf_routing.data.batches import evaluation_batches
 from tf_routing.models import RoutedModel
-from tf_routing.train.trained import load_trained
+from tf_routing.train.trained import as_trained, load_trained
 from tf_routing.validation import unknown
 
 BATCH = 256
@@ -62,10 +62,9 @@ def given_dataset(model: RoutedModel, record: dict[str, Any], name: str | None, 
     if name is None:
         raise ValueError("`dataset` must be given for a network without the record of its run. Received: dataset=None")
     recipe = record["arguments"].get("recipe", {}) if name == run_dataset(record) else {}
-    found = data.load(name, data_dir)
-    if recipe.get("first_classes"):
-        found = found.first_classes(recipe["first_classes"])
-    found = found.sized(model.input_shape[1], **({"resize": recipe["resize"]} if recipe.get("resize") else {}))
+    found = as_trained(data.load(name, data_dir), model, recipe.get("first_classes"), recipe.get("resize"))
+    if not recipe.get("resize"):
+        found = found.sized(model.input_shape[1])
     if found.image_shape != tuple(model.input_shape[1:]):
         raise ValueError(
             f"`dataset` must hold images of shape {tuple(model.input_shape[1:])} for {model.name!r}. "

@@ -240,11 +240,13 @@ def _finish(
         "parameters": parameters,
         "macs": model.static_cost,
     }
-    record["final"] |= top5_accuracy(model.predict(drawn, verbose=0), dataset.test.labels)
-    if is_gated(model):
-        record["final"] |= routing_statistics(model, model.routes(drawn))
+    probabilities = model.predict(drawn, verbose=0)
+    record["final"] |= top5_accuracy(probabilities, dataset.test.labels)
+    routes = model.routes(drawn) if is_gated(model) else {}
+    if routes:
+        record["final"] |= routing_statistics(model, routes)
     if leaves_early(model):
-        record["final"] |= measured_exits(model, tested, dataset.test.labels)
+        record["final"] |= measured_exits(model, tested, probabilities, routes, dataset.test.labels)
     record["class_names"] = dataset.class_names
     write_record(output, record)
     return record

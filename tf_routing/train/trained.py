@@ -6,7 +6,9 @@ from typing import Any
 
 import keras
 
+from tf_routing.data import Dataset
 from tf_routing.models import RoutedModel
+from tf_routing.models.inputs import image_input
 
 
 def load_trained(path: str) -> tuple[RoutedModel, dict[str, Any]]:
@@ -35,3 +37,16 @@ def load_trained(path: str) -> tuple[RoutedModel, dict[str, Any]]:
         raise ValueError(f"{file} holds a {type(model).__name__}, not a RoutedModel.")
     record = file.parent / "run.json"
     return model, json.loads(record.read_text("utf-8")) if record.exists() else {}
+
+
+def as_trained(dataset: Dataset, model: RoutedModel, first_classes: int | None, resize: int | None) -> Dataset:
+    """Returns a dataset with the classes that a network learnt, cut out of pictures as it learnt them.
+
+    Args:
+        dataset: The dataset.
+        model: The network, which knows the size of its images.
+        first_classes: Integer, number of classes to keep; all where not given.
+        resize: See `Dataset.sized`; where not given, the size is left to the caller.
+    """
+    kept = dataset.first_classes(first_classes) if first_classes else dataset
+    return kept.sized(image_input(model).shape[1], resize=resize) if resize else kept
