@@ -4,7 +4,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 _ROOT = Path(__file__).parent.parent
+_PAGES = sorted(path.relative_to(_ROOT / "docs").as_posix() for path in (_ROOT / "docs").rglob("*.md"))
 
 
 def test_tables_are_what_the_data_says() -> None:
@@ -23,11 +26,12 @@ def test_the_example_runs() -> None:
     assert "loss" in finished.stdout
 
 
-def test_every_linked_file_exists() -> None:
-    text = (_ROOT / "README.md").read_text("utf-8")
-    links = re.findall(r"\]\(([^)#]+)\)", text)
+@pytest.mark.parametrize("page", ["README.md", *(f"docs/{name}" for name in _PAGES)])
+def test_every_linked_file_exists(page: str) -> None:
+    links = re.findall(r"\]\(([^)#]+)\)", (_ROOT / page).read_text("utf-8"))
     assert links
-    assert [link for link in links if not (_ROOT / link).exists()] == []
+    there = (_ROOT / page).parent
+    assert [link for link in links if "://" not in link and not (there / link).exists()] == []
 
 
 def _environment() -> dict[str, str]:

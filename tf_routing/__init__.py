@@ -31,7 +31,20 @@ _LAZY = {
     "fold_batch_norm": "tf_routing.folding",
     "widen_paths": "tf_routing.widening",
 }
-_ROOMS = ("analysis", "cost", "data", "execution", "layers", "models", "objectives", "optimizers", "zoo")
+_ROOMS = (
+    "analysis",
+    "client",
+    "cost",
+    "data",
+    "execution",
+    "layers",
+    "models",
+    "objectives",
+    "onnx_export",
+    "optimizers",
+    "serving",
+    "zoo",
+)
 
 
 def _register(_: ModuleType) -> None:

@@ -1,104 +1,101 @@
-"""Two replicas train to the weights that one device trains to."""
+"""Two and four replicas, and two workers, train to the losses and weights that one device trains to."""
 
-import json
-from typing import Any
+import sys
+from pathlib import Path
 
+import numpy as np
 import pytest
 
 from tests.conformance.subjects import finish, start_python
+from tf_routing.train.launch import launch
 
-_TRAIN = """
-import json
-import sys
-
-import keras
-import numpy as np
-import tensorflow as tf
-
-cpu = tf.config.list_physical_devices("CPU")[0]
-tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
-
-from tests import exit_net, gated_net
-from tests.conformance.subjects import CLASSES, images, labels, small
-from tf_routing import calibrate, layers
-from tf_routing.models import RoutedModel
+FAMILIES = ["paths", "gated", "skipping", "actor", "critic"]
+# A graph is traced once per replica: four only where noise is drawn, and all of them for every net in the heavy test.
+_LIGHT = {"gated": "mirrored:4", "skipping": "mirrored:2", "paths": "mirrored:2", "actor": "mirrored:2"}
+_RUN = "import sys; from tests.conformance.replica_training import main; main(*sys.argv[1:])"
+_TERMS = {
+    "paths": {"classification_loss"},
+    "gated": {"classification_loss", "category_loss", "execution_rate_loss", "flops_loss"},
+    "skipping": {"classification_loss", "consistency_loss", "diversity_loss", "cost_loss", "regularization_loss"},
+    "actor": {"classification_loss", "computation_loss", "kernel_loss", "decisiveness_loss"},
+    "critic": {"classification_loss", "regression_loss", "kernel_loss"},
+}
 
 
-def plain():
-    image = keras.Input((16, 16, 3))
-    paths = layers.CrossConnection(2, name="route_1")(image, return_gates=True)[0]
-    paths = [keras.layers.Conv2D(4, 3, activation="relu")(path) for path in paths]
-    paths = layers.CrossConnection(2, name="route_2")(paths, return_gates=True)[0]
-    pooled = keras.layers.GlobalAveragePooling2D()(keras.layers.Average()(paths))
-    return RoutedModel(image, keras.layers.Dense(CLASSES, "softmax")(pooled))
+def trained(folder: Path, net: str, strategy: str) -> dict[str, np.ndarray]:
+    """What a run wrote down."""
+    with np.load(folder / f"{net}_{strategy}.npz") as stored:
+        return dict(stored)
 
 
-def gated():
-    # Without noise, which each replica draws for itself, switches are those of the scores, in the gradients too.
-    layers.Controller._gumbel = lambda self, shape: keras.ops.zeros(shape, self.compute_dtype)
-    model = gated_net.gated_model()
-    # On for five images of eight: more on one replica than on the other.
-    calibrate(model, gated_net.images(8), rate=5 / 8)
-    return model
+def assert_equal(one: dict[str, np.ndarray], others: dict[str, np.ndarray]) -> None:
+    """All that was logged, all weights, optimizer and seed states."""
+    assert one["moved"].max() > 1e-3
+    assert others.keys() == one.keys()
+    for name in one.keys() - {"moved"}:
+        np.testing.assert_allclose(others[name], one[name], rtol=1e-5, atol=1e-6, err_msg=name)
 
 
-def train(build, start, x, y, strategy):
-    with strategy.scope():
-        model = build()
-        model.compile(keras.optimizers.SGD(0.05))
-        model.set_weights(start)
-    data = tf.data.Dataset.from_tensor_slices((x, y)).batch(len(x)).repeat(3)
-    options = tf.data.Options()
-    options.autotune.enabled = False
-    logs = model.fit(data.with_options(options), epochs=1, verbose=0).history
-    return model.get_weights(), {name: values[0] for name, values in logs.items()}
+@pytest.fixture(scope="module")
+def light(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Runs of two steps in each of two epochs."""
+    folder = tmp_path_factory.mktemp("replicas")
+    asked = [f"{net}=one,{strategy}" for net, strategy in _LIGHT.items()]
+    finish(start_python(_RUN, folder, 2, *asked, KERAS_BACKEND="tensorflow"))
+    return folder
 
 
-def compare(build, x, y, halves_alike):
-    start = build().get_weights()
-    both = (np.concatenate([x, x]), np.concatenate([y, y])) if halves_alike else (x, y)
-    two = tf.distribute.MirroredStrategy(
-        ["CPU:0", "CPU:1"], cross_device_ops=tf.distribute.ReductionToOneDevice()
+@pytest.mark.parametrize(("net", "strategy"), _LIGHT.items())
+def test_replicas_equal_one_device(light: Path, net: str, strategy: str) -> None:
+    one = trained(light, net, "one")
+    assert {name.removeprefix("log ") for name in one if name.startswith("log ")} >= {"loss", "accuracy", *_TERMS[net]}
+    assert_equal(one, trained(light, net, strategy))
+
+
+def test_two_workers_equal_one_device(light: Path) -> None:
+    command = [sys.executable, "-m", "tests.conformance.replica_training", str(light), "2", "gated=multiworker"]
+    assert launch(command, workers=2) == 0
+    assert_equal(trained(light, "gated", "one"), trained(light, "gated", "multiworker"))
+
+
+@pytest.mark.parametrize("net", ["gated", "skipping"])
+def test_noise_and_adapted_state_are_among_what_is_compared(light: Path, net: str) -> None:
+    one = trained(light, net, "one")
+    if net == "gated":
+        # Two controllers drew once a step.
+        states = [each for name, each in one.items() if "seed_generator_state" in name]
+        assert [int(state[1]) for state in states] == [4, 4]
+    else:
+        assert any("cost_weight" in name for name in one)
+        assert len(np.unique(one["log cost_weight"])) == 2
+
+
+@pytest.mark.heavy
+@pytest.mark.parametrize("net", [*FAMILIES, "basecnn_ensemble3", "resnet20_2cc", "drn_resnet32"])
+def test_replicas_and_workers_equal_one_device_after_twenty_steps(net: str, tmp_path: Path) -> None:
+    finish(start_python(_RUN, tmp_path, 10, f"{net}=one,mirrored:2,mirrored:4", KERAS_BACKEND="tensorflow"))
+    command = [sys.executable, "-m", "tests.conformance.replica_training", str(tmp_path), "10", f"{net}=multiworker"]
+    assert launch(command, workers=2) == 0
+    one = trained(tmp_path, net, "one")
+    for strategy in ("mirrored:2", "mirrored:4", "multiworker"):
+        assert_equal(one, trained(tmp_path, net, strategy))
+
+
+# Without synchronised batch normalisation the property fails: the comparison would see it.
+@pytest.mark.heavy
+def test_statistics_of_a_replica_alone_give_other_weights(tmp_path: Path) -> None:
+    code = "import tests.conformance.replica_training as t; t.synchronize_batch_norm = lambda model: None; " + _RUN
+    finish(start_python(code, tmp_path, 2, "paths=one,mirrored:2", KERAS_BACKEND="tensorflow"))
+    with pytest.raises(AssertionError):
+        assert_equal(trained(tmp_path, "paths", "one"), trained(tmp_path, "paths", "mirrored:2"))
+
+
+@pytest.mark.heavy
+def test_noise_that_replicas_draw_alone_gives_other_weights(tmp_path: Path) -> None:
+    code = (
+        "import keras; from tf_routing.layers import controller; controller.uniform_rows = lambda shape, low, high, "
+        "seed: keras.random.uniform(shape, low, high, dtype='float32', seed=seed); " + _RUN
     )
-    assert two.num_replicas_in_sync == 2
-    (one_weights, one_logs), (two_weights, two_logs) = (
-        train(build, start, x, y, tf.distribute.get_strategy()),
-        train(build, start, *both, two),
-    )
-    pairs = list(zip(one_weights, two_weights, strict=True))
-    return {
-        "weights": max(float(np.abs(a - b).max()) for a, b in pairs),
-        "moved": max(float(np.abs(a - b).max()) for a, b in zip(one_weights, start, strict=True)),
-        "one_logs": one_logs,
-        "two_logs": two_logs,
-    }
-
-
-keras.utils.set_random_seed(1)
-name = sys.argv[1]
-if name == "plain":
-    print(json.dumps(compare(plain, images("basecnn", 8), labels(8), halves_alike=False)))
-elif name == "gated":
-    print(json.dumps(compare(gated, gated_net.images(8), gated_net.labels(8), halves_alike=False)))
-elif name == "exits":
-    print(json.dumps(compare(exit_net.exit_model, exit_net.images(4), exit_net.labels(4), halves_alike=True)))
-else:
-    print(json.dumps(compare(lambda: small(name), images(name), labels(), halves_alike=True)))
-"""
-
-
-def _compare(name: str) -> dict[str, Any]:
-    return json.loads(finish(start_python(_TRAIN, name, KERAS_BACKEND="tensorflow")).splitlines()[-1])
-
-
-# Batch normalisation takes the statistics of a replica, so nets that have it see the same half batch on both.
-# The plain and the gated net have none, and their two halves differ. Means over halves that differ, of how surely the
-# layers of an early exit are reached, are tested beside its objective.
-@pytest.mark.parametrize("name", ["plain", "gated", "basecnn_2cp", "basecnn_ensemble3", "exits"])
-def test_two_replicas_equal_one_device(name: str) -> None:
-    compared = _compare(name)
-    assert compared["moved"] > 1e-3
-    assert compared["weights"] < 1e-5
-    assert compared["two_logs"].keys() == compared["one_logs"].keys()
-    for term, value in compared["one_logs"].items():
-        assert compared["two_logs"][term] == pytest.approx(value, abs=1e-5), term
+    finish(start_python(code, tmp_path, 2, "gated=one,mirrored:2", KERAS_BACKEND="tensorflow"))
+    with pytest.raises(AssertionError):
+        assert_equal(trained(tmp_path, "gated", "one"), trained(tmp_path, "gated", "mirrored:2"))

@@ -7,6 +7,7 @@ import numpy as np
 from keras import ops
 
 from tf_routing.layers.pooling import channel_means
+from tf_routing.layers.replica_draws import uniform_rows
 from tf_routing.layers.router import Router, open_rate, open_score, shift_for_rate
 from tf_routing.validation import positive_integer
 
@@ -123,7 +124,7 @@ class Controller(Router):
 
     def _gumbel(self, shape: Any) -> Any:
         # In float32 whatever the policy: half precision rounds uniform numbers to 0 and 1, whose logarithms end all.
-        uniform = keras.random.uniform(shape, 1e-7, 1.0, dtype="float32", seed=self.noise_seed)
+        uniform = uniform_rows(shape, 1e-7, 1.0, seed=self.noise_seed)
         return ops.cast(-ops.log(-ops.log(uniform)), self.compute_dtype)
 
     def compute_output_spec(self, inputs: Any, state: Any = None, training: bool | None = None) -> tuple[Any, Any]:

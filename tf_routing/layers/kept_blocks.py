@@ -7,6 +7,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from tf_routing.layers.replica_draws import uniform_rows
 from tf_routing.validation import one_of, positive_integer
 
 RULES = ("first", "random", "distributed")
@@ -65,7 +66,7 @@ class KeptBlocks(keras.layers.Layer):
 
     def _drawn(self, count: Any) -> Any:
         # The blocks with the largest of as many random numbers: every set of them is as likely.
-        drawn = keras.random.uniform((count, self.blocks), dtype="float32", seed=self.draw_seed)
+        drawn = uniform_rows((count, self.blocks), seed=self.draw_seed)
         order = ops.argsort(drawn, axis=-1)
         ranks = ops.argsort(order, axis=-1)
         return ops.cast(ranks < self.keep, self.compute_dtype)

@@ -8,6 +8,7 @@ import numpy as np
 from keras import ops
 
 from tf_routing.layers.pooling import channel_means
+from tf_routing.layers.replica_draws import uniform_rows
 from tf_routing.layers.router import Router, open_rate, open_score
 from tf_routing.validation import one_of, positive_integer, positive_number
 
@@ -135,7 +136,7 @@ class SkipRouter(Router):
 
     def _is_open(self, margins: Any, training: bool | None) -> Any:
         if self.rule == "bernoulli" and not training:
-            drawn = keras.random.uniform(ops.shape(margins), dtype="float32", seed=self.draw_seed)
+            drawn = uniform_rows(ops.shape(margins), seed=self.draw_seed)
             return drawn < ops.cast(ops.sigmoid(margins), "float32")
         return margins >= 0
 

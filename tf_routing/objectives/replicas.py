@@ -2,8 +2,9 @@
 
 from typing import Any
 
-import keras
 from keras import ops
+
+from tf_routing.replicas import replica_context
 
 
 def mean_over_replicas(value: Any) -> Any:
@@ -11,13 +12,11 @@ def mean_over_replicas(value: Any) -> Any:
 
     A loss that squares a batch mean must be given the mean of the whole batch.
     """
-    if keras.backend.backend() != "tensorflow":
+    context = replica_context()
+    if context is None:
         return value
     import tensorflow as tf
 
-    context = tf.distribute.get_replica_context()
-    if context is None or context.num_replicas_in_sync == 1:
-        return value
     return context.all_reduce(tf.distribute.ReduceOp.MEAN, value)
 
 
@@ -26,13 +25,11 @@ def rows_of_all_replicas(rows: Any) -> Any:
 
     A loss over pairs of samples must be given the samples of the whole batch. Gradients reach each replica's own rows.
     """
-    if keras.backend.backend() != "tensorflow":
+    context = replica_context()
+    if context is None:
         return rows
     import tensorflow as tf
 
-    context = tf.distribute.get_replica_context()
-    if context is None or context.num_replicas_in_sync == 1:
-        return rows
     # Everyone's rows in everyone's place, the others zero, summed: a gather whose gradient TensorFlow knows.
     own = tf.one_hot(context.replica_id_in_sync_group, context.num_replicas_in_sync, dtype=rows.dtype)
     placed = tf.tensordot(own, rows, axes=0)

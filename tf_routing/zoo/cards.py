@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 from tf_routing.zoo.keras_weights import IMAGENET_NAMES
 from tf_routing.zoo.registry import find
+from tf_routing.zoo.released import holds_released, released_rows
 
 
 class ReportedRow(NamedTuple):
@@ -100,6 +101,8 @@ def card(architecture: str) -> ModelCard:
     reported = [ReportedRow(**{field: row[field] for field in ReportedRow._fields if field in row}) for row in rows]
     measured = [run for run in read_data("measured.json") if run["model"] == architecture]
     weights = ["imagenet"] if architecture in IMAGENET_NAMES else []
+    if holds_released():
+        weights += [row["tag"] for row in released_rows() if row["architecture"] == architecture]
     return ModelCard(architecture, found.family, found.recipe, reported, measured, weights)
 
 

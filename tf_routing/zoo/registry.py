@@ -76,10 +76,11 @@ def get(
         architecture: A name of `zoo.list_models()`.
         classes: Integer, number of classes. The paper's by default: 10 at 32x32, 1000 at 224x224.
         input_shape: Tuple `(height, width, channels)`, the paper's by default.
-        weights: `None` for random weights, the path of a `.keras` file whose model has the same layers, or
-            `"imagenet"` for those of `keras.applications`, with their preprocessing inside the model: for `resnet50`,
-            `resnet101` (both with `keras_strides=True`) and `mobilenetv2`. Where the number of classes differs, the
-            body is loaded and the head stays fresh, and a warning says so.
+        weights: `None` for random weights, the path of a `.keras` file whose model has the same layers, the tag of
+            weights that were trained here (`zoo.card` names them; classes and input shape are then theirs by default),
+            or `"imagenet"` for those of `keras.applications`, with their preprocessing inside the model: for
+            `resnet50`, `resnet101` (both with `keras_strides=True`) and `mobilenetv2`. Where the number of classes
+            differs, the body is loaded and the head stays fresh, and a warning says so.
         include_top: Boolean. `False` ends before the final dense layers, with the paths' feature maps concatenated
             along channels.
         pooling: With `include_top=False`, `None` for maps, `"avg"` or `"max"` for vectors.
@@ -108,6 +109,7 @@ def get(
     found = find(architecture)
     _check_values(classes, input_shape, include_top, pooling, family_arguments)
     build = _builder(architecture, found, family_arguments)
+    classes, input_shape = _of_weights(architecture, weights, classes, input_shape)
     shape = tuple(found.defaults["input_shape"] if input_shape is None else input_shape)
     if weights is not None:
         from tf_routing.zoo.weights import open_weights
@@ -128,6 +130,21 @@ def get(
     if weights is not None:
         load(model)
     return model
+
+
+def _of_weights(
+    architecture: str, weights: Any, classes: int | None, input_shape: tuple[int, int, int] | None
+) -> tuple[int | None, tuple[int, int, int] | None]:
+    """Returns classes and shape as asked for, else those that released weights were trained for."""
+    if weights is None:
+        return classes, input_shape
+    from tf_routing.zoo.weights import released_shape
+
+    told = released_shape(architecture, weights)
+    return (
+        told.get("classes") if classes is None else classes,
+        told.get("input_shape") if input_shape is None else input_shape,
+    )
 
 
 def _builder(name: str, found: Architecture, arguments: dict[str, Any]) -> Callable[..., Any]:

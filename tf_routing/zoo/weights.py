@@ -8,7 +8,7 @@ from typing import Any
 
 import keras
 
-from tf_routing.zoo import keras_weights
+from tf_routing.zoo import keras_weights, released
 
 
 def open_weights(
@@ -22,7 +22,7 @@ def open_weights(
 
     Args:
         architecture: A name of the zoo.
-        weights: `"imagenet"` or the path of a `.keras` file.
+        weights: `"imagenet"`, the tag of released weights, or the path of a `.keras` file.
         input_shape: Tuple `(height, width, channels)` of the model.
         given: The family's arguments that the user gave.
         defaults: The family's arguments by default.
@@ -36,20 +36,45 @@ def open_weights(
         OSError: If weights cannot be downloaded.
     """
     if weights != "imagenet":
-        check_weights(weights)
-        return {}, partial(load_body, weights=weights)
+        if _is_file_name(weights):
+            check_weights(weights)
+            return {}, partial(load_body, weights=weights)
+        row = released.released_row(architecture, weights)
+        file = os.fspath(released.checked_file(row))
+        return released.row_arguments(row, given), partial(load_body, weights=file)
     arguments = keras_weights.builder_arguments(architecture, input_shape, given, defaults)
     source = keras_weights.fetch(architecture, input_shape)
     return arguments, partial(_load_application, source=source, architecture=architecture)
 
 
-def check_weights(weights: str) -> None:
-    """Raises if `weights` is neither a released tag nor an existing `.keras` file."""
+def released_shape(architecture: str, weights: str) -> dict[str, Any]:
+    """Returns `classes` and `input_shape` of released weights; nothing for weights from elsewhere.
+
+    Args:
+        architecture: A name of the zoo.
+        weights: See `open_weights`.
+
+    Raises:
+        ValueError: If there are no such weights.
+    """
+    if weights == "imagenet" or _is_file_name(weights):
+        return {}
+    row = released.released_row(architecture, weights)
+    return {"classes": row["classes"], "input_shape": tuple(row["input_shape"])}
+
+
+def _is_file_name(weights: str | os.PathLike[str]) -> bool:
+    name = os.fspath(weights)
+    return name.endswith(".keras") or os.path.dirname(name) != ""
+
+
+def check_weights(weights: str | os.PathLike[str]) -> None:
+    """Raises if `weights` is no existing `.keras` file."""
     path = os.fspath(weights)
     if not path.endswith(".keras"):
         raise ValueError(
-            f"`weights` must be None, 'imagenet' (for {', '.join(keras_weights.IMAGENET_NAMES)}) or the path of a "
-            f"`.keras` file; no weights of our own are released yet. Received: weights={weights!r}"
+            f"`weights` must be None, 'imagenet' (for {', '.join(keras_weights.IMAGENET_NAMES)}), the tag of released "
+            f"weights or the path of a `.keras` file. Received: weights={weights!r}"
         )
     if not os.path.exists(path):
         raise FileNotFoundError(f"`weights` names no file: {path}")

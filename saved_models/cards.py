@@ -1,0 +1,137 @@
+"""Writes the cards of the released models from index.json: `python saved_models/cards.py` (`--check` only compares)."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from tf_routing import zoo
+from tf_routing.files import whole_file
+
+FOLDER = Path(__file__).parent
+_RECIPE = ("epochs", "batch_size", "learning_rate", "schedule", "warmup_epochs", "momentum", "kernel_decay", "shift")
+_RECIPE += ("mirror", "copies", "steps_per_epoch", "label_smoothing")
+_USE = """\
+Research on routing, demonstrations, tests and as a start for training of one's own. The networks are small and trained
+for a short time: do not rely on them for decisions about people, and measure them on your own images before any use.
+Images that are none of the classes get one of them all the same, and probabilities are not calibrated."""
+
+
+def main() -> int:
+    """Writes the cards; with `--check`, returns 1 if they are not what the data says."""
+    if "--check" not in sys.argv[1:]:
+        write_cards()
+        return 0
+    return int(any(not path.is_file() or path.read_text("utf-8") != text for path, text in texts().items()))
+
+
+def rows() -> list[dict[str, Any]]:
+    """Returns the rows of index.json, none where there is no such file."""
+    index = FOLDER / "index.json"
+    return json.loads(index.read_text("utf-8")) if index.is_file() else []
+
+
+def write_cards() -> None:
+    """Writes every card whole."""
+    for path, text in texts().items():
+        with whole_file(path) as temporary:
+            temporary.write_text(text, "utf-8")
+
+
+def texts() -> dict[Path, str]:
+    """Returns what each card says, by its file."""
+    datasets = json.loads((FOLDER / "datasets.json").read_text("utf-8"))
+    return {FOLDER / f"{row['name']}.md": _card(row, datasets[row["training"]["dataset"]]) for row in rows()}
+
+
+def _card(row: dict[str, Any], dataset: dict[str, str]) -> str:
+    known, training = zoo.card(row["architecture"]), row["training"]
+    sections = {
+        "": f"`{row['architecture']}` of {known.reported[0].paper}, trained here on `{training['dataset']}`.\n\n"
+        f"    model = zoo.get({row['architecture']!r}, weights={row['tag']!r})\n\n"
+        f"It takes floats in [0, 1] of shape {tuple(row['input_shape'])}; "
+        f"{'it standardises them itself' if 'standardize' in row['arguments'] else 'they are not standardised'}.",
+        "Results": _table(_results(row), "on the test set", "value"),
+        "Time per image": _times(row["times"]),
+        "Training": _table(_training(row), "what", "value"),
+        "Data": f"{dataset['about']} {dataset['caveats']}\n\nCite: {dataset['cite']}.",
+        "What its paper reports": _reported(row, known),
+        "Intended use and limits": "\n\n".join([_USE, *row["notes"]]),
+        "Classes": ", ".join(row["class_names"]) + ".",
+        "File": _table(_file(row), "what", "value"),
+    }
+    parts = [f"## {heading}\n\n{text}" if heading else text for heading, text in sections.items()]
+    first = "<!-- Written by `python saved_models/cards.py` from index.json and datasets.json. -->"
+    return "\n\n".join([first, f"# {row['name']}", *parts]) + "\n"
+
+
+def _results(row: dict[str, Any]) -> dict[str, str]:
+    results = row["results"]
+    shown = {"accuracy": f"{results['accuracy']:.4f}, of {row['training']['test_images']:,} images, one run"}
+    if "top5_accuracy" in results:
+        shown["top-5 accuracy"] = f"{results['top5_accuracy']:.4f}"
+    shown |= {"trainable parameters": f"{results['parameters']:,}", "MACs, everything run": f"{results['macs']:,}"}
+    executed = results.get("executed_macs")
+    if executed:
+        shown["MACs executed"] = f"{executed['mean']:,.0f} ± {executed['deviation']:,.0f} per image"
+        shown["execution rate"] = f"{results['execution_rate']:.3f}"
+        shown["distinct routes"] = f"{results['distinct_routes']:,}"
+    return shown
+
+
+def _times(times: list[dict[str, float]]) -> str:
+    if not times:
+        return "Not measured for this file: `tf-routing evaluate` measures it."
+    lines = ["| batch | masked | sparse | static | sparse / static |", "| --- | --- | --- | --- | --- |"]
+    for each in times:
+        kinds = (f"{each[f'{kind}_milliseconds']:.2f} ms" for kind in ("dense", "sparse", "static"))
+        lines.append(f"| {each['batch']} | {' | '.join(kinds)} | {each['sparse_to_static']:.2f} |")
+    return "\n".join([*lines, "", "On two CPU cores, batch normalisation folded on all sides."])
+
+
+def _training(row: dict[str, Any]) -> dict[str, str]:
+    training, recipe = row["training"], row["training"]["recipe"]
+    steps = recipe.get("steps_per_epoch") or training["train_images"] * recipe["copies"] // recipe["batch_size"]
+    arguments = {key: value for key, value in row["arguments"].items() if key != "standardize"}
+    return {
+        "network": ", ".join(f"{key}={value}" for key, value in arguments.items()),
+        "recipe": f"`{recipe['name']}`: {recipe['title']}",
+        **{key.replace("_", " "): str(recipe[key]) for key in _RECIPE if recipe.get(key) is not None},
+        "steps": f"about {steps * recipe['epochs']:,}",
+        "images": f"{training['train_images']:,}",
+        "seed": str(training["seed"]),
+        "minutes": f"{training['seconds'] / 60:.1f} on two CPU cores shared with other work",
+        "started": training["started"],
+        "versions": ", ".join(f"{key} {value}" for key, value in training["versions"].items() if key != "tf_routing"),
+    }
+
+
+def _reported(row: dict[str, Any], known: Any) -> str:
+    reported = known.reported[0]
+    errors = ", ".join(f"{key} {value}" for key, value in reported.error_percent.items()) or "no error for it"
+    counts = f"{reported.trainable_parameters:,} parameters and {_number(reported.macs)} MACs"
+    return (
+        f"{reported.table}: at full width {counts}; error in per cent: {errors}. The network here differs in what the "
+        f"table above says of width, data and time of training, so the figures do not compare."
+    )
+
+
+def _number(value: int | None) -> str:
+    return "unknown" if value is None else f"{value:,}"
+
+
+def _file(row: dict[str, Any]) -> dict[str, str]:
+    return {
+        "file": f"`{row['file']}`, {row['bytes']:,} bytes",
+        "SHA-256": f"`{row['sha256']}`",
+        "version": str(row["version"]),
+        "licence of the weights": f"{row['licence']}; for the data see above",
+    }
+
+
+def _table(values: dict[str, str], left: str, right: str) -> str:
+    return "\n".join([f"| {left} | {right} |", "| --- | --- |", *(f"| {k} | {v} |" for k, v in values.items())])
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,106 @@
+"""Predictions of a model that a server holds."""
+
+from contextlib import closing
+from functools import partial
+from typing import Any, Protocol
+
+import numpy as np
+
+from tf_routing.client.addresses import parse_address
+from tf_routing.client.batches import as_inputs, batches, joined
+from tf_routing.client.retrying import retried
+from tf_routing.client.servable import Servable
+from tf_routing.validation import not_negative, not_negative_integer, positive_integer, positive_number
+
+
+class _Caller(Protocol):
+    """Sends batches to one signature, until it is closed."""
+
+    def __call__(self, batch: dict[str, np.ndarray], /) -> dict[str, np.ndarray]: ...
+
+    def close(self) -> None: ...
+
+
+def predict(
+    images: Any,
+    *,
+    address: str,
+    model: str,
+    version: int | None = None,
+    signature: str = "serving_default",
+    transport: str | None = None,
+    batch_size: int = 32,
+    timeout: float = 30.0,
+    retries: int = 2,
+    backoff: float = 0.2,
+    retry_timeouts: bool = False,
+) -> dict[str, np.ndarray]:
+    """Returns what a model on a server says of images.
+
+    Images travel in several requests where there are more than `batch_size`, one after another. A request is repeated
+    while nobody listens or the server answers that it is unavailable: predictions change nothing there. REST needs
+    NumPy and `requests` only; gRPC, which sends arrays as they are, imports TensorFlow for its messages.
+
+    Args:
+        images: Array `(images, height, width, channels)` of floats or bytes, as the signature takes them; for
+            `serve_encoded` a list of JPEG or PNG pictures as bytes. A model with more inputs takes a dict of `images`
+            and of what stands beside them.
+        address: `grpc://host:8500`, `http://host:8501`, `https://...`, or `host:port`.
+        model: Name of the model on the server.
+        version: Integer, its version; the newest where not given.
+        signature: Name of a signature, such as `"routes"` for decisions and executed MACs.
+        transport: `"grpc"` or `"rest"`, for a `host:port` whose port is neither 8500 nor 8501.
+        batch_size: Integer, images per request at most.
+        timeout: Float, seconds within which a request must be answered.
+        retries: Integer, repetitions of a request at most.
+        backoff: Float, seconds before the first repetition; each following wait is twice as long.
+        retry_timeouts: Boolean, whether requests that were not answered in time are repeated too.
+
+    Returns:
+        Dict from the signature's output names to arrays, one row per image. Integers have 64 bits by REST.
+
+    Raises:
+        ValueError: If an argument is wrong.
+        ImportError: If the extra `serving` is not installed.
+        client.ServingError: If the server cannot be reached (`ServerUnavailable`), does not answer in time
+            (`ServerTimeout`), has no such model or version (`ModelNotFound`), or refuses (`RequestRefused`).
+
+    Example:
+
+    With a server at `address`, whose model takes images of 6x6 pixels and knows 4 classes:
+
+    >>> from tf_routing import client
+    >>> answer = client.predict(np.zeros((3, 6, 6, 3)), address=address, model="digits")
+    >>> answer["probabilities"].shape
+    (3, 4)
+    """
+    inputs = as_inputs(images)
+    _check(model, version, batch_size, timeout, retries, backoff)
+    with closing(_caller(address, transport, Servable(model, version, signature), timeout)) as call:
+        answers = [
+            retried(partial(call, batch), retries, backoff, retry_timeouts) for batch in batches(inputs, batch_size)
+        ]
+    return joined(answers, len(next(iter(inputs.values()))))
+
+
+def _check(model: str, version: int | None, batch_size: int, timeout: float, retries: int, backoff: float) -> None:
+    if not isinstance(model, str) or not model or "/" in model:
+        raise ValueError(f"`model` must be the name of a model on the server. Received: model={model!r}")
+    if version is not None:
+        not_negative_integer("version", version)
+    positive_integer("batch_size", batch_size)
+    positive_number("timeout", timeout)
+    not_negative_integer("retries", retries)
+    not_negative("backoff", backoff)
+
+
+def _caller(address: str, transport: str | None, servable: Servable, timeout: float) -> _Caller:
+    """Returns what sends one batch. Only the module of the transport that is spoken is imported."""
+    found = parse_address(address, transport)
+    if found.transport == "rest":
+        from tf_routing.client.rest import RestCaller
+
+        return RestCaller(found.location, servable, timeout)
+    from tf_routing.client.remote_call import GrpcCaller
+
+    return GrpcCaller(found.location, servable, timeout)

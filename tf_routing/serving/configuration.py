@@ -1,0 +1,60 @@
+"""The two files that tell TensorFlow Serving which models there are, and how it joins requests into batches."""
+
+from pathlib import Path
+from typing import Any
+
+from tf_routing.extras import import_extra
+from tf_routing.files import whole_file
+
+MODELS_CONFIG = "models.config"
+BATCHING_PARAMETERS = "batching_parameters.txt"
+# Where the server sees the folder of all models: what its container image uses.
+SERVED_FROM = "/models"
+
+# No `allowed_batch_sizes`: the server would fill batches up with copies of an image, and run these too.
+_BATCHING = """\
+# How requests are joined, for --enable_batching. Measure with your own load, and change what is here: it stays.
+max_batch_size { value: 32 }
+batch_timeout_micros { value: 1000 }
+max_enqueued_batches { value: 100 }
+# As many as the server has cores.
+num_batch_threads { value: 4 }
+"""
+
+
+def write_batching_parameters(folder: Path) -> None:
+    """Writes how requests are joined into batches, unless that is there already."""
+    path = folder / BATCHING_PARAMETERS
+    if not path.exists():
+        with whole_file(path) as temporary:
+            temporary.write_text(_BATCHING, "utf-8")
+
+
+def add_model(folder: Path, name: str) -> None:
+    """Adds a model to the list of those to serve. What the list says already, of this model too, stays.
+
+    Raises:
+        ValueError: If the list cannot be read.
+        ImportError: If the extra `serving` is not installed.
+    """
+    from google.protobuf import text_format
+
+    config = read_models(folder)
+    if name not in {each.name for each in config.model_config_list.config}:
+        config.model_config_list.config.add(name=name, base_path=f"{SERVED_FROM}/{name}", model_platform="tensorflow")
+        with whole_file(folder / MODELS_CONFIG) as temporary:
+            temporary.write_text(text_format.MessageToString(config), "utf-8")
+
+
+def read_models(folder: Path) -> Any:
+    """Returns the list of models to serve as a message, an empty one where there is no file."""
+    from google.protobuf import text_format
+
+    messages = import_extra("tensorflow_serving.config.model_server_config_pb2", "serving", "Publishing")
+    config, path = messages.ModelServerConfig(), folder / MODELS_CONFIG
+    if path.exists():
+        try:
+            text_format.Parse(path.read_text("utf-8"), config)
+        except text_format.ParseError as error:
+            raise ValueError(f"{path} is no list of models: {error}") from error
+    return config

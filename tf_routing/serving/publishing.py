@@ -1,0 +1,153 @@
+"""Publishes models for TensorFlow Serving."""
+
+import os
+import shutil
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tf_routing.exporting.checksums import FILE, check_checksums, write_checksums
+from tf_routing.serving.configuration import add_model, read_models, write_batching_parameters
+from tf_routing.serving.layout import check_name, next_version, place, remove_old, staging
+from tf_routing.validation import positive_integer
+
+if TYPE_CHECKING:
+    from tf_routing.models import RoutedModel
+
+_WARM_UP = (1, 8)
+
+
+def publish(
+    model: "RoutedModel",
+    folder: str | os.PathLike[str],
+    *,
+    name: str | None = None,
+    version: int | None = None,
+    keep: int | None = None,
+    warm_up: Sequence[int] = _WARM_UP,
+    **export_arguments: Any,
+) -> Path:
+    """Exports a model as a version that TensorFlow Serving finds.
+
+    The folder then holds `<name>/<version>/`, `models.config` (the server's `--model_config_file`) and
+    `batching_parameters.txt` (its `--batching_parameters_file`). The version appears in one step, whole, with requests
+    in it that the server runs before it answers anybody. Other models, and what was changed in the two files, stay.
+
+    Args:
+        model: The model.
+        folder: The folder of all models, which the server sees as `/models`.
+        name: Name on the server, the model's by default.
+        version: Integer, at least 1; one more than the highest that is there by default.
+        keep: Integer, how many versions stay, the highest ones; all by default.
+        warm_up: Images per request that the server runs before it answers; one request each per signature.
+        **export_arguments: Others of `tf_routing.export`.
+
+    Returns:
+        Folder of the version.
+
+    Raises:
+        ValueError: If an argument is wrong.
+        FileExistsError: If this version is there.
+        ImportError: If the extra `serving` is not installed.
+
+    Example:
+
+    >>> import tempfile
+    >>> from tf_routing import serving, zoo
+    >>> folder = tempfile.mkdtemp()
+    >>> serving.publish(zoo.get("decide_static1", width_multiplier=0.25), folder, name="digits").name
+    '1'
+    >>> serving.list_versions(folder, "digits")
+    [1]
+    """
+
+    def write(target: Path, number: int) -> None:
+        """Exports."""
+        import tf_routing
+
+        tf_routing.export(model, target, version=number, **export_arguments)
+
+    return _publish(write, Path(folder), model.name if name is None else name, version, keep, warm_up)
+
+
+def publish_folder(
+    saved_model: str | os.PathLike[str],
+    folder: str | os.PathLike[str],
+    *,
+    name: str,
+    version: int | None = None,
+    keep: int | None = None,
+    warm_up: Sequence[int] = _WARM_UP,
+) -> Path:
+    """Copies a SavedModel to where TensorFlow Serving finds it; see `publish`.
+
+    Args:
+        saved_model: Folder of the SavedModel, as `tf_routing.export` wrote it.
+        folder: The folder of all models.
+        name: Name on the server.
+        version: Integer, at least 1; one more than the highest that is there by default.
+        keep: Integer, how many versions stay, the highest ones; all by default.
+        warm_up: Images per request that the server runs before it answers; one request each per signature.
+
+    Returns:
+        Folder of the version.
+
+    Raises:
+        ValueError: If an argument is wrong, or files are not what the SavedModel's checksums say.
+        FileNotFoundError: If there is no SavedModel.
+        FileExistsError: If this version is there.
+        ImportError: If the extra `serving` is not installed.
+
+    Example:
+
+    >>> import tempfile
+    >>> import tf_routing
+    >>> from tf_routing import serving, zoo
+    >>> folder = tempfile.mkdtemp()
+    >>> tf_routing.export(zoo.get("decide_static1", width_multiplier=0.25), folder + "/exported")
+    >>> serving.publish_folder(folder + "/exported", folder + "/models", name="digits", version=7).name
+    '7'
+    """
+    source = Path(saved_model)
+    if not (source / "saved_model.pb").is_file():
+        raise FileNotFoundError(f"There is no SavedModel at {source}.")
+
+    def write(target: Path, number: int) -> None:
+        """Copies."""
+        shutil.copytree(source, target)
+        if (target / FILE).is_file():
+            check_checksums(target)
+
+    return _publish(write, Path(folder), name, version, keep, warm_up)
+
+
+def _publish(
+    write: Callable[[Path, int], None],
+    folder: Path,
+    name: str,
+    version: int | None,
+    keep: int | None,
+    warm_up: Sequence[int],
+) -> Path:
+    number = next_version(folder, check_name(name), version)
+    if keep is not None:
+        positive_integer("keep", keep)
+    for size in warm_up:
+        positive_integer("warm_up", size)
+    # Read before anything is written, so that a list that cannot be read stops here.
+    read_models(folder)
+    from tf_routing.serving.warm_up import write_warm_up
+
+    with staging(folder) as temporary:
+        new = temporary / str(number)
+        write(new, number)
+        write_warm_up(new, name, warm_up)
+        if (new / FILE).is_file():
+            write_checksums(new)
+        placed = place(new, folder, name, number)
+    write_batching_parameters(folder)
+    # Last: the server looks for a model only when it is there.
+    add_model(folder, name)
+    if keep is not None:
+        remove_old(folder, name, keep)
+    return placed

@@ -1,0 +1,77 @@
+"""Requests that TensorFlow Serving runs on a version before it answers anybody.
+
+A graph's first run takes longer than the others: kernels are chosen and memory is taken then.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tf_routing.client.remote_call import predict_request
+from tf_routing.client.servable import Servable
+from tf_routing.extras import import_extra
+
+WARM_UP = Path("assets.extra", "tf_serving_warmup_requests")
+_SEED = 0
+# Of pictures whose size a signature leaves open.
+_SIDE = 32
+# The graph's own beginnings, which nobody calls.
+_PRIVATE = "__"
+
+
+def write_warm_up(saved_model: Path, name: str, sizes: Sequence[int]) -> None:
+    """Writes one request per signature and batch size into a SavedModel, one where a signature has a size of its own.
+
+    Args:
+        saved_model: Folder of the SavedModel.
+        name: Name of the model on the server.
+        sizes: Images per request.
+
+    Raises:
+        ImportError: If the extra `serving` is not installed.
+    """
+    import tensorflow as tf
+
+    messages = import_extra("tensorflow_serving.apis.prediction_log_pb2", "serving", "Publishing")
+    (saved_model / WARM_UP).parent.mkdir(exist_ok=True)
+    with tf.io.TFRecordWriter(str(saved_model / WARM_UP)) as writer:
+        for request in _requests(saved_model, name, sizes):
+            log = messages.PredictionLog(predict_log=messages.PredictLog(request=request))
+            writer.write(log.SerializeToString())
+
+
+def _requests(saved_model: Path, name: str, sizes: Sequence[int]) -> Iterator[Any]:
+    random = np.random.default_rng(_SEED)
+    for signature, inputs in _signatures(saved_model).items():
+        fixed = max(each.tensor_shape.dim[0].size for each in inputs.values())
+        for size in sizes if fixed < 0 else (fixed,):
+            batch = {key: _drawn(each, size, random) for key, each in inputs.items()}
+            yield predict_request(Servable(name, None, signature), batch)
+
+
+def _signatures(saved_model: Path) -> dict[str, Mapping[str, Any]]:
+    """The inputs of each signature, read without loading the graph."""
+    from tensorflow.core.protobuf import saved_model_pb2
+
+    content = (saved_model / "saved_model.pb").read_bytes()
+    (graph,) = saved_model_pb2.SavedModel.FromString(content).meta_graphs
+    found = graph.signature_def.items()
+    return {name: each.inputs for name, each in sorted(found) if not name.startswith(_PRIVATE)}
+
+
+def _drawn(spec: Any, size: int, random: np.random.Generator) -> np.ndarray:
+    """What an input takes: noise, so that images differ and gates see more than one colour."""
+    import tensorflow as tf
+
+    dtype = tf.as_dtype(spec.dtype)
+    shape = (size, *(_SIDE if each.size < 0 else each.size for each in spec.tensor_shape.dim[1:]))
+    if dtype == tf.string:
+        pictures = random.integers(0, 256, (size, _SIDE, _SIDE, 3), "uint8")
+        return np.array([tf.io.encode_png(each).numpy() for each in pictures], dtype=object)
+    if dtype.is_integer:
+        return random.integers(0, 256, shape).astype(dtype.as_numpy_dtype)
+    # What stands beside images is a column of costs, of which zero is one.
+    drawn = random.uniform(size=shape) if len(shape) > 2 else np.zeros(shape)
+    return drawn.astype(dtype.as_numpy_dtype)
