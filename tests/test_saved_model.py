@@ -18,13 +18,29 @@ _NAMES = [f"class {number}" for number in range(10)]
 
 _ALONE = """
 import json, sys
-sys.modules["keras"] = sys.modules["tf_routing"] = None
+from importlib.machinery import PathFinder
+
+class AsIfNotInstalled(PathFinder):
+    @classmethod
+    def find_spec(cls, name, path=None, target=None):
+        blocked = name.partition(".")[0] in ("keras", "tf_keras", "tf_routing")
+        return None if blocked else super().find_spec(name, path, target)
+
+sys.meta_path[sys.meta_path.index(PathFinder)] = AsIfNotInstalled
 import numpy as np
 import tensorflow as tf
-signatures = tf.saved_model.load(sys.argv[1]).signatures
+loaded = tf.saved_model.load(sys.argv[1])
 images = tf.constant(np.load(sys.argv[2]))
-answer = {name: value.numpy().tolist() for name, value in signatures["serve_uint8"](images).items()}
-print(json.dumps(answer))
+floats, files = tf.cast(images, tf.float32) / 255, tf.stack([tf.io.encode_png(image) for image in images])
+given = {"serve_uint8": images, "serving_default": floats, "serve_encoded": files, "routes": floats}
+assert set(given) == set(loaded.signatures), list(loaded.signatures)
+answers = {
+    signature: {name: value.numpy().tolist() for name, value in loaded.signatures[signature](each).items()}
+    for signature, each in given.items()
+}
+answers["call"] = {"probabilities": loaded(floats).numpy().tolist()}
+assert not {"keras", "tf_keras", "tf_routing"} & set(sys.modules)
+print(json.dumps(answers))
 """
 
 
@@ -100,18 +116,34 @@ def test_a_fresh_process_needs_neither_keras_nor_this_library(model: RoutedModel
     words = [sys.executable, "-I", "-c", _ALONE, str(folder), str(tmp_path / "images.npy")]
     finished = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert finished.returncode == 0, finished.stderr
-    answer = json.loads(finished.stdout.splitlines()[-1])
+    answers = json.loads(finished.stdout.splitlines()[-1])
     expected = np.asarray(model(floats(3)))
-    np.testing.assert_allclose(answer["probabilities"], expected, rtol=1e-4, atol=1e-5)
-    np.testing.assert_array_equal(answer["classes"], expected.argmax(axis=-1))
+    np.testing.assert_array_equal(answers["routes"].pop("macs"), model.cost(floats(3)))
+    for name, gates in model.routes(floats(3)).items():
+        np.testing.assert_allclose(answers["routes"][name], gates, rtol=1e-4, atol=1e-5)
+    for name in ("serve_uint8", "serving_default", "serve_encoded", "call"):
+        np.testing.assert_allclose(answers[name]["probabilities"], expected, rtol=1e-4, atol=1e-5, err_msg=name)
+    np.testing.assert_array_equal(answers["serve_encoded"]["classes"], expected.argmax(axis=-1))
 
 
 def test_describe_lists_signatures_with_shapes_and_types(folder: Path) -> None:
     table = json.loads(saved_model.describe(folder))
-    assert set(table) == {"serving_default", "serve_uint8", "routes"}
-    assert "uint8" in table["serve_uint8"]["inputs"]["images"]
-    assert "(None, 10)" in table["serving_default"]["outputs"]["probabilities"]
-    assert "(None, 2, 2)" in table["routes"]["outputs"]["route_2"]
+    assert set(table) == {"serving_default", "serve_uint8", "serve_encoded", "routes"}
+    assert table["serving_default"]["inputs"] == {"images": "float32 (None, 32, 32, 3)"}
+    assert table["serve_uint8"]["inputs"] == {"images": "uint8 (None, 32, 32, 3)"}
+    assert table["serve_encoded"]["inputs"] == {"images": "string (None,)"}
+    assert table["serving_default"]["outputs"] == {"probabilities": "float32 (None, 10)", "classes": "int32 (None,)"}
+    assert table["routes"]["outputs"]["route_2"] == "float32 (None, 2, 2)"
+    assert table["routes"]["outputs"]["macs"] == "int64 (None,)"
+
+
+@pytest.mark.parametrize("content", [b"", b"text, no graph", b"\x08\x01"])
+def test_describe_of_no_saved_model(content: bytes, tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match="There is no SavedModel at"):
+        saved_model.describe(tmp_path)
+    (tmp_path / "saved_model.pb").write_bytes(content)
+    with pytest.raises(ValueError, match="is damaged, or no SavedModel"):
+        saved_model.describe(tmp_path)
 
 
 def test_an_existing_export_is_not_touched(model: RoutedModel, folder: Path) -> None:
@@ -129,8 +161,27 @@ def test_a_wrong_number_of_class_names_writes_nothing(count: int, model: RoutedM
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"version": 0}, "`version` must be a positive integer. Received: version=0"),
+        ({"version": "2"}, "`version` must be a positive integer. Received: version='2'"),
+        ({"crop": 0}, "`crop` must be a number above 0 and at most 1. Received: crop=0"),
+        ({"crop": 1.5}, "`crop` must be a number above 0 and at most 1. Received: crop=1.5"),
+        ({"architecture": "basecnn_2c"}, "Unknown architecture 'basecnn_2c'. Did you mean: .*basecnn_2cc"),
+        ({"class_names": ["two\nlines"] * 10}, "`class_names` must hold one line each. Received: 'two"),
+    ],
+)
+def test_what_is_not_possible_writes_nothing(
+    arguments: dict[str, Any], message: str, model: RoutedModel, tmp_path: Path
+) -> None:
+    with pytest.raises(ValueError, match=message):
+        saved_model.export(model, tmp_path / "export", **arguments)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_failing_export_leaves_nothing(model: RoutedModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def half(model: RoutedModel, folder: str, freeze: bool) -> None:
+    def half(model: RoutedModel, folder: str, *_: Any) -> None:
         Path(folder, "saved_model.pb").write_bytes(b"half")
         raise OSError("the disk is full")
 

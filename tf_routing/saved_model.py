@@ -2,36 +2,72 @@
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from tf_routing import cost
+from tf_routing.exporting.checksums import write_checksums
+from tf_routing.exporting.descriptions import describe
+from tf_routing.exporting.licence import licence_text
 from tf_routing.files import whole_folder
 from tf_routing.models import RoutedModel
-from tf_routing.models.inputs import image_input
+from tf_routing.validation import positive_integer, unknown
+
+__all__ = ["describe", "export"]
 
 
 def export(
-    model: RoutedModel, path: str | os.PathLike[str], *, class_names: list[str] | None = None, freeze: bool = False
+    model: RoutedModel,
+    path: str | os.PathLike[str],
+    *,
+    fold_batch_norm: bool = True,
+    version: int = 1,
+    freeze: bool = False,
+    crop: float = 1.0,
+    class_names: Sequence[str] | None = None,
+    architecture: str | None = None,
+    training: Mapping[str, Any] | None = None,
+    license: str | os.PathLike[str] | None = None,
 ) -> None:
-    """Writes a SavedModel that loads without Keras and without this library.
+    """Writes a SavedModel that loads without Keras and without this library, and skips what is switched off.
 
-    Its signatures take a batch of any size: `serving_default` float images in [0, 1], `serve_uint8` images of bytes;
-    both return `probabilities` and `classes` (indices of the most probable). `routes` takes float images and returns
-    the decisions by name and `macs`, executed per sample; an ensemble's are named `member_1_route_1` and so on. A model
-    with more inputs than images takes them by name in every signature.
+    Its signatures take a batch of any size. A signature has one type of images, so there is one for each:
+    `serving_default` takes floats in [0, 1], `serve_uint8` bytes, `serve_encoded` strings, JPEG or PNG files of any
+    size up to `exporting.decoding.MOST_PIXELS`, for networks that see 1 or 3 channels. They return `probabilities` and
+    `classes` (indices of the most probable). `routes` takes floats and returns the decisions by name and `macs`,
+    executed per sample; an ensemble's are named `member_1_route_1` and so on. Networks that skip have `serve_one`
+    besides, floats of exactly one image, which runs faster than a batch of one elsewhere. A model with more inputs than
+    images takes them by name in every signature.
+
+    An empty batch gives empty answers. An image that holds what is not a number gets an answer that means nothing,
+    and changes none of the others.
+
+    The SavedModel is reusable as TensorFlow Hub defines it: it can be called, `loaded(images, training=False)`, returns
+    probabilities and has `variables`, `trainable_variables` and `regularization_losses`. Signatures do not follow when
+    these are trained: with `fold_batch_norm` they run a copy, which the file holds besides.
+
+    `assets/` holds `card.json` and `card.md` (what the model is, the version, what its papers report), `labels.txt`
+    where there are names, `LICENSE`, and `SHA256SUMS` of every other file.
 
     Args:
         model: The model to export.
         path: Folder to create.
-        class_names: Names by class index, written to `assets/labels.txt`.
+        fold_batch_norm: Boolean, whether signatures run a copy with batch normalisation folded into kernels. The same
+            numbers up to rounding, in less time.
+        version: Positive integer, noted in `assets/card.json`.
         freeze: Boolean, whether the signatures that classify hold the weights as constants. They run faster, small
-            networks that skip most of all, and the file holds the weights twice.
+            networks that skip most of all, and the file holds these weights once more per signature of its own.
+        crop: Number in (0, 1], the share of a picture that `serve_encoded` sees: of the largest part in its centre that
+            has the ratio of the images, this share of height and width. Photographs are evaluated at 224 / 256.
+        class_names: Names by class index, written to `assets/labels.txt`.
+        architecture: Name in the zoo, for the card; the model's name where that is one.
+        training: How the model was trained, for the card: a dict that JSON can hold.
+        license: File with the licence of the weights; where not given, this library's stands for them too.
 
     Raises:
         RuntimeError: If Keras does not run on the TensorFlow backend.
-        ValueError: If the number of names is not the number of classes.
+        ValueError: If a value is not possible, for example the number of names not the number of classes.
+        FileNotFoundError: If `license` names no file.
         FileExistsError: If the folder exists and is not empty.
 
     Example:
@@ -44,6 +80,24 @@ def export(
     >>> tf.saved_model.load(folder).signatures["routes"](tf.zeros((3, 32, 32, 3)))["route_2"].shape
     TensorShape([3, 2, 2])
     """
+    _check_backend()
+    positive_integer("version", version)
+    _check_values(model, crop, class_names)
+    architecture = _known_architecture(model, architecture)
+    files = {"LICENSE": licence_text() if license is None else Path(license).read_text("utf-8")}
+    if class_names is not None:
+        files["labels.txt"] = "".join(f"{name}\n" for name in class_names)
+    with whole_folder(path) as folder:
+        signatures = _write(model, str(folder), fold_batch_norm, freeze, float(crop))
+        settings = {"version": version, "fold_batch_norm": fold_batch_norm, "freeze": freeze, "crop": float(crop)}
+        files |= _cards(model, architecture, signatures, training, settings)
+        (folder / "assets").mkdir(exist_ok=True)
+        for name, text in files.items():
+            (folder / "assets" / name).write_text(text, "utf-8")
+        write_checksums(folder)
+
+
+def _check_backend() -> None:
     import keras
 
     if keras.backend.backend() != "tensorflow":
@@ -51,82 +105,64 @@ def export(
             f"Export needs the TensorFlow backend; this process runs {keras.backend.backend()!r}. Save the model, and "
             "load and export it in a process with KERAS_BACKEND=tensorflow."
         )
-    if class_names is not None and len(class_names) != model.output_shape[-1]:
+
+
+def _check_values(model: RoutedModel, crop: Any, class_names: Sequence[str] | None) -> None:
+    if isinstance(crop, bool) or not isinstance(crop, (int, float)) or not 0 < crop <= 1:
+        raise ValueError(f"`crop` must be a number above 0 and at most 1. Received: crop={crop!r}")
+    if class_names is None:
+        return
+    if len(class_names) != model.output_shape[-1]:
         raise ValueError(f"`class_names` must hold {model.output_shape[-1]} names. Received: {len(class_names)} names")
-    with whole_folder(path) as folder:
-        _write(model, str(folder), freeze)
-        if class_names is not None:
-            assets = Path(folder, "assets")
-            assets.mkdir(exist_ok=True)
-            Path(assets, "labels.txt").write_text("\n".join(class_names) + "\n", "utf-8")
+    broken = [name for name in class_names if not isinstance(name, str) or len(name.splitlines()) != 1]
+    if broken:
+        raise ValueError(f"`class_names` must hold one line each. Received: {broken[0]!r}")
 
 
-def _write(model: RoutedModel, folder: str, freeze: bool) -> None:
-    import keras
+def _known_architecture(model: RoutedModel, architecture: str | None) -> str | None:
+    from tf_routing import zoo
+
+    known = zoo.list_models()
+    if architecture is None:
+        return model.name if model.name in known else None
+    if architecture not in known:
+        raise ValueError(unknown("architecture", architecture, known))
+    return architecture
+
+
+def _write(model: RoutedModel, folder: str, fold: bool, freeze: bool, crop: float) -> list[str]:
+    """Writes graph and weights, and returns the names of the signatures."""
     import tensorflow as tf
 
-    from tf_routing.execution.freezing import frozen
+    from tf_routing.exporting.callable_root import callable_root
+    from tf_routing.exporting.model_inputs import ModelInputs
+    from tf_routing.exporting.signatures import signatures
 
-    # The images first, then what stands beside them.
-    specs = [tf.TensorSpec(image_input(model).shape, tf.float32, name="images")]
-    beside = [name for name in model.input if name != "image"] if isinstance(model.input, dict) else []
-    specs += [tf.TensorSpec((None,), tf.float32, name=name) for name in beside]
-
-    def inputs(images: Any, values: Sequence[Any]) -> Any:
-        """What the model takes."""
-        return {"image": images, **dict(zip(beside, values, strict=True))} if beside else images
-
-    def classify_floats(images: Any, *values: Any) -> dict[str, Any]:
-        """Class probabilities of float images."""
-        probabilities = model(inputs(images, values), training=False)
-        return {"probabilities": probabilities, "classes": tf.argmax(probabilities, axis=-1, output_type=tf.int32)}
-
-    classify = frozen(classify_floats, specs) if freeze else classify_floats
-
-    def classify_bytes(images: Any, *values: Any) -> dict[str, Any]:
-        """Class probabilities of images of bytes."""
-        return classify(tf.cast(images, tf.float32) / 255, *values)
-
-    def routes(images: Any, *values: Any) -> dict[str, Any]:
-        """Decisions and executed MACs of float images."""
-        decisions = model.decide(inputs(images, values))
-        del decisions["probabilities"]
-        named = {name.replace("/", "_"): decision for name, decision in decisions.items()}
-        return {**named, "macs": _executed_macs(model, decisions, tf.shape(images)[0])}
-
-    archive = keras.export.ExportArchive()
-    archive.track(model)
-    for name, function, dtype in (
-        ("serving_default", classify, tf.float32),
-        ("serve_uint8", classify_bytes, tf.uint8),
-        ("routes", routes, tf.float32),
-    ):
-        first = tf.TensorSpec(specs[0].shape, dtype, name="images")
-        archive.add_endpoint(name, function, [first, *specs[1:]])
-    archive.write_out(folder, verbose=False)
+    inputs = ModelInputs(model)
+    root, served = callable_root(model, inputs), _folded(model) if fold else model
+    functions = signatures(served, inputs, freeze, crop)
+    # Kept apart from what is trained, and tracked: a SavedModel holds no variable that nobody owns.
+    root.served_variables = [weight.value for weight in served.variables]
+    tf.saved_model.save(root, folder, functions)
+    return list(functions)
 
 
-def _executed_macs(model: RoutedModel, decisions: dict[str, Any], count: Any) -> Any:
-    """Returns the MACs executed for each sample, 64-bit integers: a network has more than 32 bits hold."""
-    import tensorflow as tf
+def _folded(model: RoutedModel) -> RoutedModel:
+    from tf_routing.folding import fold_batch_norm
 
-    fixed, gated = cost.gated_macs(model)
-    total = tf.fill((count,), tf.constant(fixed, tf.int64))
-    for name, macs in gated.items():
-        total += tf.reduce_sum(tf.cast(tf.round(decisions[name]), tf.int64) * tf.constant(macs, tf.int64), axis=-1)
-    return total
+    folded = fold_batch_norm(model)
+    # A copy of a network that has nothing to fold would only be a second set of weights.
+    return folded if len(folded.weights) < len(model.weights) else model
 
 
-def describe(path: str | os.PathLike[str]) -> str:
-    """Returns the signatures of a SavedModel as readable JSON: inputs and outputs with shapes and types."""
-    import tensorflow as tf
+def _cards(
+    model: RoutedModel,
+    architecture: str | None,
+    signatures: list[str],
+    training: Mapping[str, Any] | None,
+    settings: Mapping[str, Any],
+) -> dict[str, str]:
+    from tf_routing.exporting.cards import card_text, export_card
 
-    signatures = tf.saved_model.load(os.fspath(path)).signatures
-    table = {
-        name: {
-            "inputs": {key: str(spec) for key, spec in function.structured_input_signature[1].items()},
-            "outputs": {key: str(spec) for key, spec in function.structured_outputs.items()},
-        }
-        for name, function in signatures.items()
-    }
-    return json.dumps(table, indent=2)
+    card = export_card(model, architecture, signatures, training, **settings)
+    return {"card.json": json.dumps(card, indent=2) + "\n", "card.md": card_text(card)}

@@ -60,22 +60,22 @@ def test_the_newest_two_are_kept(tmp_path: Path) -> None:
     model = trained(steps=1)
     for epoch in (1, 9, 10, 11):
         save_checkpoint(model, tmp_path, epoch, 5 * epoch)
-    assert names(tmp_path) == ["epoch_00010.npz", "epoch_00011.npz"]
+    assert names(tmp_path) == ["step_00000050.npz", "step_00000055.npz"]
     assert restore_checkpoint(trained(), tmp_path) == (11, 55)
 
 
 def test_a_half_written_file_is_not_a_checkpoint(tmp_path: Path) -> None:
     save_checkpoint(trained(steps=1), tmp_path, epoch=1, step=1)
-    (tmp_path / ".epoch_00002-abc.npz").write_bytes(b"half")
+    (tmp_path / ".step_00000002-abc.npz").write_bytes(b"half")
     assert restore_checkpoint(trained(), tmp_path) == (1, 1)
 
 
 @pytest.mark.parametrize("kept", [0, 100, -100])
 def test_a_damaged_file_is_named(kept: int, tmp_path: Path) -> None:
     save_checkpoint(trained(steps=1), tmp_path, epoch=1, step=1)
-    path = tmp_path / "epoch_00001.npz"
+    path = tmp_path / "step_00000001.npz"
     path.write_bytes(path.read_bytes()[:kept])
-    with pytest.raises(ValueError, match=r"epoch_00001\.npz is damaged .*remove it"):
+    with pytest.raises(ValueError, match=r"step_00000001\.npz is damaged .*remove it"):
         restore_checkpoint(trained(), tmp_path)
 
 
@@ -83,7 +83,7 @@ def test_the_checkpoint_of_another_model_changes_nothing(tmp_path: Path) -> None
     save_checkpoint(trained(steps=1), tmp_path, epoch=1, step=1)
     other = trained(units=5)
     before = values(other)
-    with pytest.raises(ValueError, match=r"epoch_00001\.npz belongs to another model"):
+    with pytest.raises(ValueError, match=r"step_00000001\.npz belongs to another model"):
         restore_checkpoint(other, tmp_path)
     for value, variable in zip(before, values(other), strict=False):
         np.testing.assert_array_equal(value, variable)

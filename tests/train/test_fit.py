@@ -17,7 +17,7 @@ from tests.data.prepared_data import load_or_skip
 from tf_routing import zoo
 from tf_routing.data import Dataset, ImageSet, ImageStream
 from tf_routing.train import fit as fit_module
-from tf_routing.train.callbacks import EpochCheckpoint
+from tf_routing.train.callbacks import Checkpoints
 from tf_routing.train.cli import main
 from tf_routing.train.evaluate import evaluate
 from tf_routing.train.fit import fit
@@ -71,7 +71,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Runs:
     whole, stopped = tmp_path_factory.mktemp("whole"), tmp_path_factory.mktemp("stopped")
     record, _ = run(whole)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(EpochCheckpoint, "on_train_batch_end", interruption(_STEPS + 1))
+        patch.setattr(Checkpoints, "on_train_batch_end", interruption(_STEPS + 1))
         with pytest.raises(KeyboardInterrupt):
             run(stopped)
     return Runs(whole, record, stopped, rows(stopped), *run(stopped))
@@ -100,7 +100,7 @@ def test_a_run_leaves_its_files(runs: Runs) -> None:
     assert {path.name for path in runs.whole.iterdir()} == expected
     assert list((runs.whole / "tensorboard").rglob("events.out.tfevents.*"))
     names = sorted(path.name for path in (runs.whole / "checkpoints").iterdir())
-    assert names == ["epoch_00001.npz", "epoch_00002.npz"]
+    assert names == ["step_00000002.npz", "step_00000004.npz"]
 
 
 def test_the_record_says_what_was_asked_and_what_came_out(runs: Runs) -> None:
@@ -148,7 +148,7 @@ def test_a_continued_log_has_every_row_once(runs: Runs) -> None:
 def test_a_run_that_stopped_after_its_last_epoch_is_finished(runs: Runs, tmp_path: Path) -> None:
     recipe = dataclasses.replace(_RECIPE, epochs=1, drops=())
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(fit_module, "_finish", interruption_at_the_end)
+        patch.setattr(fit_module, "finish", interruption_at_the_end)
         with pytest.raises(KeyboardInterrupt):
             run(tmp_path, architecture="basecnn", recipe=recipe)
     record, printed = run(tmp_path, architecture="basecnn", recipe=recipe)

@@ -14,7 +14,7 @@ from tests.gated_net import CATEGORIES, gated_model
 from tf_routing.data import Dataset, ImageSet
 from tf_routing.models import RoutedModel
 from tf_routing.train import fit as fit_module
-from tf_routing.train.callbacks import EpochCheckpoint
+from tf_routing.train.callbacks import Checkpoints
 from tf_routing.train.fit import fit
 from tf_routing.train.recipe import Recipe
 from tf_routing.train.run_record import open_record, write_record
@@ -49,7 +49,7 @@ def interruption(after_step: int) -> Callable[..., None]:
 
 
 def last_checkpoint(output: Path) -> dict[str, np.ndarray]:
-    with np.load(output / "checkpoints" / "epoch_00002.npz") as saved:
+    with np.load(output / "checkpoints" / "step_00000004.npz") as saved:
         return dict(saved)
 
 
@@ -58,7 +58,7 @@ def test_a_continued_run_equals_the_uninterrupted_one_bit_for_bit(
 ) -> None:
     record = fit("gated", _DATASET, _RECIPE, tmp_path / "whole")
     with monkeypatch.context() as patch:
-        patch.setattr(EpochCheckpoint, "on_train_batch_end", interruption(_STEPS + 1))
+        patch.setattr(Checkpoints, "on_train_batch_end", interruption(_STEPS + 1))
         with pytest.raises(KeyboardInterrupt):
             fit("gated", _DATASET, _RECIPE, tmp_path / "stopped")
     continued = fit("gated", _DATASET, _RECIPE, tmp_path / "stopped")

@@ -23,7 +23,7 @@ from tf_routing.models import RoutedModel
 from tf_routing.objectives import Classification, DiverseRoutes
 from tf_routing.train import checkpoint as checkpoint_module
 from tf_routing.train import fit as fit_module
-from tf_routing.train.callbacks import EpochCheckpoint, logged_seconds
+from tf_routing.train.callbacks import Checkpoints, logged_seconds
 from tf_routing.train.fit import fit
 from tf_routing.train.phases import Phase, compile_for, phases
 from tf_routing.train.recipe import Recipe, load_recipe
@@ -165,7 +165,7 @@ def rows(output: Path) -> list[dict[str, str]]:
 
 
 def checkpoint(output: Path, epoch: int) -> dict[str, np.ndarray]:
-    with np.load(output / "checkpoints" / f"epoch_{epoch:05d}.npz") as saved:
+    with np.load(output / "checkpoints" / f"step_{epoch * _STEPS:08d}.npz") as saved:
         return dict(saved)
 
 
@@ -273,7 +273,7 @@ def test_a_run_that_stopped_at_the_start_of_the_second_phase_goes_on_as_if_it_ha
     whole: Whole, tmp_path: Path
 ) -> None:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(EpochCheckpoint, "on_train_batch_end", interruption(frozen=True, step=1))
+        patch.setattr(Checkpoints, "on_train_batch_end", interruption(frozen=True, step=1))
         with pytest.raises(KeyboardInterrupt):
             run(tmp_path)
     assert [row["epoch"] for row in rows(tmp_path)] == ["1", "2"]
@@ -288,7 +288,7 @@ def killed(whole: Whole, output: Path, done: int) -> None:
     shutil.copytree(whole.output, output, dirs_exist_ok=True)
     (output / "model.keras").unlink()
     for epoch in range(done + 1, 5):
-        (output / "checkpoints" / f"epoch_{epoch:05d}.npz").unlink()
+        (output / "checkpoints" / f"step_{epoch * _STEPS:08d}.npz").unlink()
     lines = (output / "log.csv").read_text("utf-8").splitlines(keepends=True)
     (output / "log.csv").write_text("".join(lines[: done + 2]), "utf-8")
     unfinished = {key: value for key, value in whole.record.items() if key not in ("final", "class_names")}

@@ -8,10 +8,13 @@ import tensorflow as tf
 
 from tf_routing.data.crops import TEN
 from tf_routing.data.encoded_images import EncodedImages
+from tf_routing.data.epoch_steps import check_fills_a_batch, steps_per_epoch
 from tf_routing.data.image_set import ImageSet
 from tf_routing.data.set_batches import set_evaluation_batches, set_training_batches
 from tf_routing.data.stream_batches import stream_evaluation_batches, stream_training_batches
 from tf_routing.validation import one_of, positive_integer
+
+__all__ = ["evaluation_batches", "first_images", "steps_per_epoch", "training_batches"]
 
 _SMALL_BATCH = 32
 
@@ -55,9 +58,7 @@ def training_batches(
         ValueError: If a batch is larger than the set, its images have no size yet, or they are not in memory and an
             argument needs that.
     """
-    if steps_per_epoch(image_set, batch_size, copies) == 0:
-        most = image_set.image_count * copies
-        raise ValueError(f"`batch_size` must be at most {most} for the images there are. Received: {batch_size}")
+    check_fills_a_batch(image_set, batch_size, copies)
     epochs_range = range(first_epoch, epochs)
     shown = (batch_size // copies, seed, epochs_range, shift)
     if isinstance(image_set, EncodedImages):
@@ -117,15 +118,6 @@ def first_images(image_set: ImageSet | EncodedImages, count: int) -> tuple[np.nd
     # In small batches first: of whole ones, some more would be prepared ahead.
     images = evaluation_batches(image_set, min(count, _SMALL_BATCH)).unbatch().batch(count)
     return next(_untuned(images).as_numpy_iterator())
-
-
-def steps_per_epoch(image_set: ImageSet | EncodedImages, batch_size: int, copies: int = 1) -> int:
-    """Returns the number of full batches in an epoch, which shows each image once, in `copies` copies."""
-    positive_integer("batch_size", batch_size)
-    positive_integer("copies", copies)
-    if batch_size % copies:
-        raise ValueError(f"`batch_size` must be a multiple of copies={copies}. Received: batch_size={batch_size}")
-    return image_set.image_count // (batch_size // copies)
 
 
 def _sized(stream: EncodedImages) -> EncodedImages:

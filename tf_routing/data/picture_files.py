@@ -91,12 +91,16 @@ def named_pictures(*image_sets: Any) -> Iterator[None]:
     Raises:
         ValueError: If files cannot be decoded; names the first ones.
     """
+    pictures = [each for each in image_sets if isinstance(each, PictureFiles)]
+    if not pictures:
+        yield
+        return
     import tensorflow as tf
 
     try:
         yield
     except tf.errors.OpError as error:
-        broken = [path for each in image_sets if isinstance(each, PictureFiles) for path in each.unreadable()]
+        broken = [path for each in pictures for path in each.unreadable()]
         if not broken:
             raise
         raise ValueError(f"These pictures cannot be read: {first_few(broken)}.") from error

@@ -1,15 +1,18 @@
 """Keras callbacks of a training run."""
 
 import csv
+import math
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import keras
 
 from tf_routing.files import whole_file
-from tf_routing.train.checkpoint import save_checkpoint
+from tf_routing.train.checkpoint import metric_values, newest_checkpoint, save_checkpoint
 from tf_routing.train.gating import distinct_routes
+from tf_routing.train.troubles import not_finite, writing
 
 
 def logged_seconds(path: Path) -> float:
@@ -20,6 +23,31 @@ def logged_seconds(path: Path) -> float:
         return round(sum(float(row["epoch_seconds"]) for row in csv.DictReader(file)), 1)
 
 
+class StopAtNotFinite(keras.callbacks.Callback):
+    """Stops a run after the step whose loss, or a term of it, is NaN or infinite.
+
+    Comes before whatever writes checkpoints.
+
+    Args:
+        newest: Returns the last checkpoint, `None` where there is none.
+        steps_per_epoch: Integer.
+    """
+
+    def __init__(self, newest: Callable[[], Path | None], steps_per_epoch: int) -> None:
+        super().__init__()
+        self.newest, self.steps_per_epoch = newest, steps_per_epoch
+
+    def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        """Learns which epoch it is."""
+        self.epoch = epoch
+
+    def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
+        """Looks at the means of the epoch so far: one that was not finite once stays so."""
+        found = {name: value for name, value in (logs or {}).items() if not math.isfinite(value)}
+        if found:
+            raise not_finite(self.epoch * self.steps_per_epoch + batch + 1, found, self.newest())
+
+
 class EpochLog(keras.callbacks.Callback):
     """Keeps `log.csv`: one row per finished epoch, also across continued runs.
 
@@ -27,11 +55,12 @@ class EpochLog(keras.callbacks.Callback):
         path: The file.
         epochs_done: Integer; rows beyond it, of an epoch that was not checkpointed, are dropped.
         steps_per_epoch: Integer.
+        seconds: Float, what the epoch that goes on took before.
     """
 
-    def __init__(self, path: Path, epochs_done: int, steps_per_epoch: int) -> None:
+    def __init__(self, path: Path, epochs_done: int, steps_per_epoch: int, seconds: float = 0.0) -> None:
         super().__init__()
-        self.path, self.steps_per_epoch = path, steps_per_epoch
+        self.path, self.steps_per_epoch, self.seconds_before = path, steps_per_epoch, seconds
         self.rows: list[dict[str, Any]] = []
         if path.exists():
             with open(path, newline="") as file:
@@ -41,12 +70,17 @@ class EpochLog(keras.callbacks.Callback):
         """Starts the epoch's clock."""
         self.started = time.perf_counter()
 
+    def seconds(self) -> float:
+        """Returns what the epoch took so far, in pieces or not."""
+        return self.seconds_before + time.perf_counter() - self.started
+
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Adds the epoch's row and writes the file whole."""
         steps = (epoch + 1) * self.steps_per_epoch
-        seconds = round(time.perf_counter() - self.started, 3)
+        seconds = round(self.seconds(), 3)
+        self.seconds_before = 0.0
         self.rows.append({"epoch": epoch + 1, "step": steps, **(logs or {}), "epoch_seconds": seconds})
-        with whole_file(self.path) as temporary, open(temporary, "w", newline="") as file:
+        with writing(self.path), whole_file(self.path) as temporary, open(temporary, "w", newline="") as file:
             # Of all rows: phases of a run log different terms.
             writer = csv.DictWriter(file, fieldnames=list(dict.fromkeys(key for row in self.rows for key in row)))
             writer.writeheader()
@@ -58,30 +92,76 @@ class RouteCount(keras.callbacks.Callback):
 
     Args:
         batches: `tf.data.Dataset` of batches of images, with or without labels.
+        plain: Returns the model to look at; the one that trains where not given.
     """
 
-    def __init__(self, batches: Any) -> None:
+    def __init__(self, batches: Any, plain: Callable[[], Any] | None = None) -> None:
         super().__init__()
-        self.batches = batches
+        self.batches, self.plain = batches, plain
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Counts, and adds the number to the logs that later callbacks see."""
         if logs is not None:
-            logs["distinct_routes"] = distinct_routes(self.model.routes(self.batches))
+            model = self.plain() if self.plain else self.model
+            logs["distinct_routes"] = distinct_routes(model.routes(self.batches))
 
 
-class EpochCheckpoint(keras.callbacks.Callback):
-    """Writes a checkpoint after every epoch.
+class EventLog(keras.callbacks.TensorBoard):
+    """TensorBoard's, with each finished epoch on disk before its checkpoint is: a run that is killed lacks none."""
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        """Writes the epoch's events."""
+        super().on_epoch_end(epoch, logs)
+        for writer in self._writers.values():
+            writer.flush()
+
+
+class Checkpoints(keras.callbacks.Callback):
+    """Writes a checkpoint after every epoch, and after every so many steps.
 
     Args:
         folder: Where checkpoints live.
         steps_per_epoch: Integer.
+        every: Integer, steps between checkpoints within epochs; 0 for none.
+        seconds: Returns what the unfinished epoch took so far.
+        strategy: The `tf.distribute.Strategy` of the model, `None` for one device.
+        writes: Boolean; of several hosts one writes, the others only tell it what theirs is.
     """
 
-    def __init__(self, folder: Path, steps_per_epoch: int) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        steps_per_epoch: int,
+        every: int = 0,
+        seconds: Callable[[], float] = lambda: 0.0,
+        strategy: Any = None,
+        writes: bool = True,
+    ) -> None:
         super().__init__()
-        self.folder, self.steps_per_epoch = folder, steps_per_epoch
+        self.folder, self.steps_per_epoch, self.every = folder, steps_per_epoch, every
+        self.seconds, self.strategy, self.writes = seconds, strategy, writes
+
+    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        """Learns which epoch it is."""
+        self.epoch = epoch
+
+    def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+        """Saves the unfinished epoch, where it is time to; the epoch's end comes with a checkpoint anyway."""
+        step = self.epoch * self.steps_per_epoch + batch + 1
+        if self.every and step % self.every == 0 and batch + 1 < self.steps_per_epoch:
+            self.save_within(step)
+
+    def save_within(self, step: int) -> None:
+        """Saves the unfinished epoch after a step, counted over all epochs."""
+        metrics = metric_values(self.model, self.strategy)
+        if self.writes:
+            save_checkpoint(self.model, self.folder, self.epoch, step, self.seconds(), metrics)
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Saves everything that continuing needs."""
-        save_checkpoint(self.model, self.folder, epoch + 1, (epoch + 1) * self.steps_per_epoch)
+        if self.writes:
+            save_checkpoint(self.model, self.folder, epoch + 1, (epoch + 1) * self.steps_per_epoch)
+
+    def newest(self) -> Path | None:
+        """Returns the last checkpoint."""
+        return newest_checkpoint(self.folder)

@@ -1,81 +1,150 @@
-"""Checkpoints of a training run: every variable, as plain arrays.
+"""Checkpoints of a training run: every variable, as plain arrays, and how far the run was.
 
 Keras's own files leave out the counters of seed generators, and loading arrays runs no code.
 """
 
 import itertools
 import re
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from tf_routing.files import whole_file
+from tf_routing.train.replica_values import assign_by_replica, values_by_replica
+from tf_routing.train.troubles import not_finite, writing
 
 _KEPT = 2
+_METRIC = "metric_"
 
 
-def save_checkpoint(model: Any, folder: Path, epoch: int, step: int) -> None:
+class Saved(NamedTuple):
+    """How far a run was: epochs finished, steps done in all, and the seconds of an unfinished epoch so far."""
+
+    epoch: int = 0
+    step: int = 0
+    seconds: float = 0.0
+
+
+def save_checkpoint(
+    model: Any,
+    folder: Path,
+    epoch: int,
+    step: int,
+    seconds: float = 0.0,
+    metrics: Sequence[np.ndarray] = (),
+) -> None:
     """Writes all variables of a model and its optimizer, and removes all but the newest checkpoints.
 
     Args:
         model: A compiled model.
         folder: Where checkpoints live.
-        epoch: Epochs done.
-        step: Steps done.
+        epoch: Integer, epochs finished.
+        step: Integer, steps done, those of all epochs.
+        seconds: Float, what the unfinished epoch took so far.
+        metrics: Running means of the unfinished epoch, see `metric_values`.
+
+    Raises:
+        NotFinite: If a weight is NaN or infinite; nothing is written then.
+        OSError: If the file cannot be written; there is no part of it then.
     """
-    arrays: dict[str, Any] = {
-        f"{number:05d}": np.asarray(variable) for number, variable in enumerate(_variables(model))
-    }
-    with whole_file(folder / f"epoch_{epoch:05d}.npz") as temporary, open(temporary, "wb") as file:
-        np.savez(file, epoch=epoch, step=step, **arrays)
+    wrong = [weight.path for weight in model.trainable_variables if not np.isfinite(np.asarray(weight)).all()]
+    if wrong:
+        raise not_finite(step, dict.fromkeys(wrong[:3], float("nan")), newest_checkpoint(folder))
+    arrays = {f"{number:05d}": np.asarray(variable) for number, variable in enumerate(run_variables(model))}
+    arrays |= {f"{_METRIC}{number:05d}": values for number, values in enumerate(metrics)}
+    path = folder / f"step_{step:08d}.npz"
+    with writing(path), whole_file(path) as temporary, open(temporary, "wb") as file:
+        np.savez(file, epoch=epoch, step=step, seconds=seconds, **arrays)  # type: ignore[arg-type]
     for old in _files(folder)[:-_KEPT]:
         old.unlink()
 
 
-def restore_checkpoint(model: Any, folder: Path) -> tuple[int, int]:
+def metric_values(model: Any, strategy: Any = None) -> list[np.ndarray]:
+    """Returns the running means of an epoch, of each replica: arrays `(replicas, ...)`.
+
+    On several hosts every one must ask, at the same step.
+    """
+    return values_by_replica(model.metrics_variables, strategy)
+
+
+def restore_checkpoint(model: Any, folder: Path, strategy: Any = None) -> tuple[int, int]:
     """Restores the newest checkpoint into a compiled model.
 
     Args:
-        model: The compiled model that wrote it.
+        model: The compiled model that wrote it. To go on within an epoch its metrics must be built.
         folder: Where checkpoints live.
+        strategy: The `tf.distribute.Strategy` of the model, `None` for one device.
 
     Returns:
-        Epochs and steps done; zeros where there is no checkpoint.
+        Epochs finished and steps done; zeros where there is no checkpoint.
 
     Raises:
-        ValueError: If the file is damaged or belongs to another model.
+        ValueError: If the file is damaged or belongs to another model; the model is then as it was.
     """
-    files = _files(folder)
-    if not files:
+    path = newest_checkpoint(folder)
+    if path is None:
         return 0, 0
+    arrays = _read(path)
+    epoch, step = int(arrays.pop("epoch")), int(arrays.pop("step"))
+    metrics = [arrays[name] for name in sorted(arrays) if name.startswith(_METRIC)]
+    values = [arrays[name] for name in sorted(arrays) if name.isdecimal()]
     if not model.optimizer.built:
         model.optimizer.build(model.trainable_variables)
-    variables = _variables(model)
-    try:
-        with np.load(files[-1], allow_pickle=False) as saved:
-            arrays = [saved[f"{number:05d}"] for number in range(len(saved.files) - 2)]
-            done = int(saved["epoch"]), int(saved["step"])
-    except Exception as error:
-        raise ValueError(f"{files[-1]} is damaged ({error}): remove it to continue from the one before.") from error
-    if [array.shape for array in arrays] != [tuple(variable.shape) for variable in variables]:
-        raise ValueError(f"{files[-1]} belongs to another model than {model.name!r}.")
-    for variable, array in zip(variables, arrays, strict=True):
-        variable.assign(array)
-    return done
+    variables = run_variables(model)
+    means = model.metrics_variables if metrics else []
+    if [_kind(each) for each in values] != [_kind(each) for each in variables] or len(metrics) != len(means):
+        raise ValueError(f"{path} belongs to another model than {model.name!r}.")
+    for variable, value in zip(variables, values, strict=True):
+        variable.assign(value)
+    if metrics:
+        assign_by_replica(means, metrics, strategy)
+    return epoch, step
 
 
-def epochs_done(folder: Path) -> int:
-    """Returns the epochs that the newest checkpoint has behind it, 0 where there is none."""
+def saved_so_far(folder: Path) -> Saved:
+    """Returns how far the newest checkpoint is, zeros where there is none.
+
+    Raises:
+        ValueError: If the file is damaged, or of a version that wrote one per epoch.
+    """
+    path = newest_checkpoint(folder)
+    if path is None:
+        return Saved()
+    arrays = _read(path, ("epoch", "step", "seconds"))
+    return Saved(int(arrays["epoch"]), int(arrays["step"]), float(arrays["seconds"]))
+
+
+def newest_checkpoint(folder: Path) -> Path | None:
+    """Returns the checkpoint from which a run goes on, `None` where there is none."""
     files = _files(folder)
-    return int(files[-1].stem.removeprefix("epoch_")) if files else 0
+    if not files and any(folder.glob("epoch_*.npz")):
+        raise ValueError(
+            f"{folder} holds checkpoints of an older version of tf_routing, one per epoch. Finish the run with that "
+            "version, or choose another --output."
+        )
+    return files[-1] if files else None
 
 
-def _variables(model: Any) -> list[Any]:
+def run_variables(model: Any) -> list[Any]:
+    """Returns what determines how training goes on, in an order that the model's layout alone decides."""
     # Plain Keras models have no objective.
     objective = (getattr(model, each, []) for each in ("objective_variables", "objective_state"))
     return [*model.variables, *itertools.chain(*objective), *model.optimizer.variables]
 
 
+def _read(path: Path, names: Sequence[str] | None = None) -> dict[str, np.ndarray]:
+    try:
+        with np.load(path, allow_pickle=False) as saved:
+            return {name: saved[name] for name in (names or saved.files)}
+    except Exception as error:
+        raise ValueError(f"{path} is damaged ({error}): remove it to continue from the one before.") from error
+
+
+def _kind(values: Any) -> tuple[tuple[int, ...], str]:
+    return tuple(values.shape), str(values.dtype)
+
+
 def _files(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.glob("epoch_*.npz") if re.fullmatch(r"epoch_\d{5}\.npz", path.name))
+    return sorted(path for path in folder.glob("step_*.npz") if re.fullmatch(r"step_\d{8}\.npz", path.name))

@@ -13,9 +13,12 @@ from typing import Any
 
 import tf_routing
 from tf_routing.data.datasets import list_datasets
+from tf_routing.train.export import add_export_options
 from tf_routing.train.figure_table import add_figure_options, list_figures
 from tf_routing.train.recipe_files import SCALES, list_recipes
+from tf_routing.train.strategy_options import add_strategy_options
 from tf_routing.train.study_table import list_studies
+from tf_routing.train.tune_options import add_tune_options
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -25,7 +28,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: Words after the program's name; those of the process where not given.
 
     Returns:
-        Exit status: 0, 1 for an error that is explained on standard error, 130 after Ctrl-C.
+        Exit status: 0, 1 for an error that is explained on standard error, 130 after Ctrl-C, 143 after SIGTERM.
     """
     parsed = _parser().parse_args(arguments)
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
@@ -34,14 +37,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", parsed.onednn)
     try:
         importlib.import_module(f"tf_routing.train.{parsed.module}").run(parsed)
-    except (ValueError, TypeError, OSError, RuntimeError) as error:
+    except (ValueError, TypeError, OSError, RuntimeError, ImportError) as error:
         if os.environ.get("TF_ROUTING_DEBUG"):
             raise
         print(f"tf-routing {parsed.command}: {error}", file=sys.stderr)
         return 1
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as stop:
         print(f"\ntf-routing {parsed.command}: stopped.", file=sys.stderr)
-        return 130
+        return getattr(stop, "exit_status", 130)
     return 0
 
 
@@ -53,7 +56,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for add in (_add_list, _add_card, _add_cost, _add_fit, _add_evaluate, _add_study, _add_figures):
         add(commands)
-    for add in (_add_export, _add_demo):
+    for add in (_add_tune, _add_export, _add_demo):
         add(commands)
     return parser
 
@@ -127,6 +130,11 @@ def _add_fit(commands: argparse._SubParsersAction) -> None:
     parser.add_argument("--runs", type=int, nargs="+", help="numbers of the recipe's runs, counted from 1")
     parser.add_argument("--count_routes", action="store_true", help="log the number of different routes per epoch")
     parser.add_argument("--record", metavar="FILE", help="append the final result to this JSON data file")
+    add_strategy_options(parser)
+    about = "steps between checkpoints within an epoch; 0 for none but at its end"
+    parser.add_argument("--checkpoint_every", metavar="STEPS", type=int, default=0, help=about)
+    about = "the same bits every time, on one machine, with slower operations"
+    parser.add_argument("--deterministic", action="store_true", help=about)
 
 
 def _add_first_classes(parser: argparse.ArgumentParser, otherwise: str) -> None:
@@ -176,10 +184,14 @@ def _add_figures(commands: argparse._SubParsersAction) -> None:
 
 
 def _add_export(commands: argparse._SubParsersAction) -> None:
-    parser = _command(commands, "export", "Write a SavedModel of a trained network.", "export")
-    parser.add_argument("path", help="folder of a run, or a .keras file")
-    parser.add_argument("--output", required=True, help="folder to create")
-    parser.add_argument("--freeze", action="store_true", help="write the weights into the signatures that classify")
+    add_export_options(_command(commands, "export", "Write a trained network as others run it.", "export"))
+
+
+def _add_tune(commands: argparse._SubParsersAction) -> None:
+    about = "Search loss weights, margins, temperatures and the learning rate."
+    parser = _command(commands, "tune", about, "tune", onednn="1")
+    _add_training(parser, "name of the architecture", "quick", "folder of the search")
+    add_tune_options(parser)
 
 
 def _add_demo(commands: argparse._SubParsersAction) -> None:

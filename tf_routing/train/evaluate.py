@@ -8,9 +8,8 @@ import numpy as np
 
 from tf_routing import data
 from tf_routing.analysis import draw_execution_rates
-from tf_routing.data.batches import evaluation_batches, first_images
+from tf_routing.data.backend_batches import evaluation_batches, first_images, with_drawn
 from tf_routing.data.picture_files import named_pictures
-from tf_routing.data.told_costs import with_drawn
 from tf_routing.models import RoutedModel
 from tf_routing.models.inputs import image_input
 from tf_routing.objectives.categories import category_names, load_categories

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from tf_routing import cost, exit_tree
-from tf_routing.data.told_costs import with_value
+from tf_routing.data.backend_batches import with_value
 from tf_routing.models import RoutedModel
 
 
@@ -58,7 +58,7 @@ def measured_exits(
 
     Args:
         model: A network that leaves early.
-        batches: `tf.data.Dataset` of pairs of images and labels, for networks that are told the cost.
+        batches: Batches of pairs of images and labels, for networks that are told the cost.
         probabilities: Answers to these batches `(count, classes)`, for all others.
         routes: Decisions on these batches, for all others.
         labels: Class indices `(count,)`.

@@ -8,7 +8,7 @@ from rich.progress import track
 
 from tf_routing import analysis, data
 from tf_routing.analysis import GateAddress
-from tf_routing.data.batches import evaluation_batches
+from tf_routing.data.backend_batches import evaluation_batches
 from tf_routing.models import RoutedModel
 from tf_routing.train.trained import as_trained, load_trained
 from tf_routing.validation import unknown

@@ -3,7 +3,6 @@
 import argparse
 import dataclasses
 import json
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -11,28 +10,21 @@ import keras
 import numpy as np
 
 from tf_routing import data, zoo
-from tf_routing.analysis import draw_routing_flow
-from tf_routing.data.batches import evaluation_batches, first_images, steps_per_epoch, training_batches
-from tf_routing.data.picture_files import named_pictures
-from tf_routing.data.told_costs import with_drawn
-from tf_routing.files import whole_file
+from tf_routing.data.backend_batches import steps_per_epoch
 from tf_routing.models import RoutedModel
-from tf_routing.models.decisions import decision_tensors
-from tf_routing.train.accuracies import top5_accuracy
-from tf_routing.train.callbacks import EpochCheckpoint, EpochLog, RouteCount, logged_seconds
-from tf_routing.train.checkpoint import epochs_done, restore_checkpoint
-from tf_routing.train.exit_statistics import leaves_early, measured_exits
-from tf_routing.train.gating import is_gated, routing_statistics
-from tf_routing.train.phases import Phase, compile_for, phases
+from tf_routing.train.checkpoint import saved_so_far
+from tf_routing.train.devices import Devices, open_devices
+from tf_routing.train.finishing import finish
+from tf_routing.train.phases import phases
+from tf_routing.train.plain_twin import PlainTwin
 from tf_routing.train.recipe import Recipe, load_recipe
 from tf_routing.train.recipe_files import read_recipe
-from tf_routing.train.run_record import open_record, write_json, write_record
+from tf_routing.train.run_record import open_record, remove_unfinished, write_json
+from tf_routing.train.stopping import StopSignals
 from tf_routing.train.sweep import Run, chosen, load_sweep
+from tf_routing.train.training_run import TrainingRun, train_phase
 from tf_routing.validation import not_negative_integer
 from tf_routing.zoo.registry import find
-
-_EVALUATION_BATCH = 256
-_PICTURED = 3
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -44,6 +36,8 @@ def run(arguments: argparse.Namespace) -> None:
     for asked in runs:
         # A wrong name is known before the images of a class are counted.
         find(asked.model)
+    # Before anything else uses TensorFlow, which could not be divided then, nor meet other hosts.
+    devices = open_devices(arguments.strategy, arguments.devices, arguments.tpu)
     dataset = data.load(dataset_name, arguments.data_dir)
     given = dict(arguments.set)
     if arguments.width_multiplier is not None:
@@ -60,13 +54,23 @@ def run(arguments: argparse.Namespace) -> None:
             seed=arguments.seed,
             model_arguments={"width_multiplier": 1.0, **asked.arguments, **given},
             count_routes=arguments.count_routes,
+            devices=devices,
+            checkpoint_every=arguments.checkpoint_every,
+            deterministic=arguments.deterministic,
         )
-        if arguments.record:
-            _append_result(Path(arguments.record), record)
-        print(
-            f"{asked.model} on {dataset.name}: accuracy {record['final']['accuracy']:.4f} (seed {arguments.seed}, "
-            f"{recipe.epochs} epochs, {record['seconds']:.0f} s). Everything is in {output}."
-        )
+        if devices.writes:
+            _report(arguments, asked, dataset, recipe, record, output)
+
+
+def _report(
+    arguments: argparse.Namespace, asked: Run, dataset: data.Dataset, recipe: Recipe, record: Any, output: Path
+) -> None:
+    if arguments.record:
+        _append_result(Path(arguments.record), record)
+    print(
+        f"{asked.model} on {dataset.name}: accuracy {record['final']['accuracy']:.4f} (seed {arguments.seed}, "
+        f"{recipe.epochs} epochs, {record['seconds']:.0f} s). Everything is in {output}."
+    )
 
 
 def _asked(arguments: argparse.Namespace) -> tuple[str, list[Run]]:
@@ -89,11 +93,15 @@ def fit(
     seed: int = 0,
     model_arguments: dict[str, Any] | None = None,
     count_routes: bool = False,
+    devices: Devices | None = None,
+    checkpoint_every: int = 0,
+    deterministic: bool = False,
 ) -> dict[str, Any]:
     """Trains a network of the zoo into a folder, or continues what stopped there.
 
     The folder then holds `model.keras`, `checkpoints/`, `log.csv`, `tensorboard/`, `run.json` and, for networks that
-    route, `routing.png`.
+    route, `routing.png`. A run that was stopped or killed goes on from its last checkpoint and ends with the weights
+    and the log that it would have had.
 
     Args:
         architecture: Name of the zoo.
@@ -104,42 +112,60 @@ def fit(
         model_arguments: Arguments of `zoo.get` for the network's family, such as `width_multiplier`.
         count_routes: Boolean, for networks that skip: whether the log shows after each epoch how many different routes
             the test images take.
+        devices: What to train on, see `open_devices`; what `"auto"` finds where not given.
+        checkpoint_every: Integer, steps between checkpoints within an epoch; 0 for none but at its end.
+        deterministic: Boolean, whether TensorFlow uses slower operations that give the same bits every time. Holds for
+            the rest of the process.
 
     Returns:
-        The content of `run.json`.
+        The content of `run.json`; without `final` on hosts that do not write.
 
     Raises:
         ValueError: If an argument is wrong, or the folder holds something else than this run.
+        RuntimeError: If the loss is no longer finite, or a worker is gone.
+        OSError: If a file cannot be written.
     """
     not_negative_integer("seed", seed)
+    not_negative_integer("checkpoint_every", checkpoint_every)
+    devices = devices or open_devices()
+    devices.check(checkpoint_every)
     keras.utils.set_random_seed(seed)
+    if deterministic:
+        devices.make_deterministic()
     dataset = recipe.prepared(dataset)
-    steps = _steps(dataset, recipe)
-    if steps == 0:
-        most = dataset.train.image_count * recipe.copies
-        raise ValueError(f"`batch_size` must be at most {most}. Received: {recipe.batch_size}")
-    model_arguments = {"width_multiplier": 1.0, **(model_arguments or {})}
-    model = _built(architecture, dataset, recipe, model_arguments)
-    # Before a phase freezes some of them.
-    parameters = int(sum(np.prod(weight.shape) for weight in model.trainable_weights))
-    record = open_record(output, _arguments(architecture, dataset, recipe, seed, model_arguments))
-    if "final" in record:
-        print(f"{output} is finished; nothing to do.")
-        return record
-    done = epochs_done(output / "checkpoints")
-    for phase in phases(recipe):
-        if done > phase.end:
-            continue
-        compile_for(phase, model, recipe, steps)
-        if phase.start < done:
-            _, step = restore_checkpoint(model, output / "checkpoints")
-            print(f"continuing at step {step}")
-            record["continued_at_step"].append(step)
-        write_record(output, record)
-        phase = phase._replace(start=max(phase.start, done))
-        with named_pictures(dataset.train, dataset.test):
-            _train(model, dataset, recipe, output, seed, phase, record, count_routes)
-    return _finish(model, dataset, output, record, parameters)
+    steps = _steps(dataset, recipe, devices)
+    arguments = {"width_multiplier": 1.0, **(model_arguments or {})}
+    with StopSignals() as signals:
+        with devices.scope():
+            model = _built(architecture, dataset, recipe, arguments)
+        devices.synchronize(model)
+        # Before a phase freezes some of them.
+        parameters = int(sum(np.prod(weight.shape) for weight in model.trainable_weights))
+        described = _arguments(architecture, dataset, recipe, seed, arguments)
+        record = open_record(output, described, devices.writes)
+        if "final" in record:
+            print(f"{output} is finished; nothing to do.")
+            return record
+        if devices.writes:
+            remove_unfinished(output)
+        record |= {**devices.described(), "deterministic": deterministic}
+        plain = PlainTwin(model, devices.strategy, lambda: _built(architecture, dataset, recipe, arguments))
+        started = TrainingRun(
+            model, plain, dataset, recipe, output, seed, steps, record, devices, checkpoint_every, count_routes, signals
+        )
+        _train(started)
+        if devices.writes:
+            finish(plain.current(), dataset, output, record, parameters)
+    return record
+
+
+def _train(started: TrainingRun) -> None:
+    saved = saved_so_far(started.checkpoints)
+    reached = saved.epoch + (saved.step > saved.epoch * started.steps)
+    for phase in phases(started.recipe):
+        # One that ended with the last checkpoint is restored, for the next to start with its weights.
+        if reached <= phase.end:
+            train_phase(started, phase, saved)
 
 
 def _arguments(
@@ -158,8 +184,13 @@ def _arguments(
     }
 
 
-def _steps(dataset: data.Dataset, recipe: Recipe) -> int:
-    return recipe.steps_per_epoch or steps_per_epoch(dataset.train, recipe.batch_size, recipe.copies)
+def _steps(dataset: data.Dataset, recipe: Recipe, devices: Devices) -> int:
+    devices.check_batch(recipe.batch_size, recipe.copies)
+    steps = recipe.steps_per_epoch or steps_per_epoch(dataset.train, recipe.batch_size, recipe.copies)
+    if steps == 0:
+        most = dataset.train.image_count * recipe.copies
+        raise ValueError(f"`batch_size` must be at most {most}. Received: {recipe.batch_size}")
+    return steps
 
 
 def _built(architecture: str, dataset: data.Dataset, recipe: Recipe, model_arguments: dict[str, Any]) -> RoutedModel:
@@ -167,89 +198,6 @@ def _built(architecture: str, dataset: data.Dataset, recipe: Recipe, model_argum
     return zoo.get(
         architecture, classes=dataset.classes, input_shape=dataset.image_shape, **statistics, **model_arguments
     )
-
-
-def _train(
-    model: RoutedModel,
-    dataset: data.Dataset,
-    recipe: Recipe,
-    output: Path,
-    seed: int,
-    phase: Phase,
-    record: dict[str, Any],
-    count_routes: bool,
-) -> None:
-    steps = _steps(dataset, recipe)
-    batches = training_batches(
-        dataset.train,
-        recipe.batch_size,
-        seed,
-        phase.end,
-        phase.start,
-        recipe.shift,
-        recipe.mirror and dataset.mirrors,
-        recipe.copies,
-        recipe.fill,
-        recipe.steps_per_epoch,
-    )
-    told = model.default_objective().drawn_inputs
-    batches = with_drawn(batches, told, seed, phase.start * steps)
-    # The same draw every time, so that epochs compare.
-    tested = with_drawn(evaluation_batches(dataset.test, _EVALUATION_BATCH), told, seed)
-    callbacks = [
-        *([RouteCount(tested)] if count_routes and is_gated(model) else []),
-        EpochLog(output / "log.csv", phase.start, steps),
-        keras.callbacks.TensorBoard(output / "tensorboard", write_graph=False),
-        EpochCheckpoint(output / "checkpoints", steps),
-    ]
-    try:
-        model.fit(
-            batches,
-            epochs=phase.end,
-            initial_epoch=phase.start,
-            steps_per_epoch=steps,
-            shuffle=False,
-            validation_data=tested,
-            callbacks=callbacks,
-            # A bar that redraws is for terminals; a log file gets one line per epoch.
-            verbose=1 if sys.stdout.isatty() else 2,
-        )
-    except KeyboardInterrupt:
-        print(f"\nStopped; the finished epochs are in {output}. The same command continues.", file=sys.stderr)
-        raise
-    finally:
-        record["seconds"] = logged_seconds(output / "log.csv")
-        write_record(output, record)
-
-
-def _finish(
-    model: RoutedModel, dataset: data.Dataset, output: Path, record: dict[str, Any], parameters: int
-) -> dict[str, Any]:
-    tested = evaluation_batches(dataset.test, _EVALUATION_BATCH)
-    told = model.default_objective().drawn_inputs
-    drawn = with_drawn(tested, told, record["arguments"]["seed"])
-    results = model.evaluate(drawn, verbose=0, return_dict=True)
-    with whole_file(output / "model.keras") as temporary:
-        model.save(temporary)
-    if any(len(decision.shape) == 3 for decision in decision_tensors(model).values()):
-        images, labels = first_images(dataset.test, _PICTURED)
-        titles = [dataset.class_names[label] for label in labels]
-        draw_routing_flow(model, images, output / "routing.png", titles)
-    record["final"] = {
-        **{name: float(value) for name, value in results.items()},
-        "parameters": parameters,
-        "macs": model.static_cost,
-    }
-    probabilities = model.predict(drawn, verbose=0)
-    record["final"] |= top5_accuracy(probabilities, dataset.test.labels)
-    routes = model.routes(drawn) if is_gated(model) else {}
-    if routes:
-        record["final"] |= routing_statistics(model, routes)
-    if leaves_early(model):
-        record["final"] |= measured_exits(model, tested, probabilities, routes, dataset.test.labels)
-    record["class_names"] = dataset.class_names
-    write_record(output, record)
-    return record
 
 
 def _append_result(file: Path, record: dict[str, Any]) -> None:

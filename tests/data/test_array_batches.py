@@ -1,0 +1,134 @@
+"""Batches of arrays mean what the `tf.data` pipelines mean: every image once an epoch, the same ones when continued."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tf_routing.data import ImageSet
+from tf_routing.data.array_augmentation import shift_and_mirror
+from tf_routing.data.array_batches import ArraysBeside, EvaluationArrays, TrainingArrays
+
+_COUNT, _BATCH, _STEPS = 40, 7, 5
+
+Batches = list[tuple[np.ndarray, np.ndarray]]
+
+
+def numbered() -> ImageSet:
+    """Noise, each image labelled by its index."""
+    images = np.random.default_rng(7).integers(0, 256, (_COUNT, 6, 5, 3)).astype("uint8")
+    return ImageSet(images, np.arange(_COUNT))
+
+
+def training(seed: int = 0, epochs: range = range(3), batch: int = _BATCH, **options: Any) -> Batches:
+    batches = TrainingArrays(numbered(), batch, seed, epochs, **options)
+    return [batches[i] for i in range(len(batches))]
+
+
+def labels(batches: Batches) -> np.ndarray:
+    return np.concatenate([y for _, y in batches])
+
+
+def assert_same(first: Batches, second: Batches) -> None:
+    assert len(first) == len(second)
+    for (x, y), (other_x, other_y) in zip(first, second, strict=True):
+        np.testing.assert_array_equal(x, other_x)
+        np.testing.assert_array_equal(y, other_y)
+
+
+def test_an_epoch_repeats_no_image_and_epochs_differ() -> None:
+    batches = training()
+    assert [len(y) for _, y in batches] == [_BATCH] * 3 * _STEPS
+    epochs = labels(batches).reshape(3, -1)
+    assert all(len(set(epoch)) == _STEPS * _BATCH for epoch in epochs)
+    assert all((np.diff(epoch) < 0).any() for epoch in epochs)
+    assert (epochs[0] != epochs[1]).any() and set(epochs[0]) != set(epochs[1])
+
+
+def test_images_go_with_their_labels_and_lie_between_zero_and_one() -> None:
+    images = numbered().images.astype("float32") / 255
+    for x, y in training():
+        assert x.dtype == np.float32
+        np.testing.assert_array_equal(x, images[y])
+
+
+@pytest.mark.parametrize("options", [{"shift": 2, "mirror": True}, {"copies": 2, "shift": 1}, {"drawn_steps": 4}])
+def test_continuing_gives_the_batches_of_an_uninterrupted_run(options: dict[str, Any]) -> None:
+    whole = training(**options)
+    steps = options.get("drawn_steps", _STEPS)
+    assert_same(training(epochs=range(1, 3), **options), whole[steps:])
+    assert_same(training(**options), whole)
+    assert (labels(training(seed=1, **options)) != labels(whole)).any()
+
+
+def test_any_batch_can_be_made_by_itself() -> None:
+    batches = TrainingArrays(numbered(), _BATCH, 0, range(3), 2, True)
+    whole = training(shift=2, mirror=True)
+    assert_same([batches[i] for i in (9, 2, 14)], [whole[i] for i in (9, 2, 14)])
+
+
+def test_copies_are_neighbours_and_augmented_by_themselves() -> None:
+    batches = training(batch=3, epochs=range(1), copies=2, shift=2, mirror=True)
+    for _, y in batches:
+        np.testing.assert_array_equal(y[::2], y[1::2])
+        assert len(set(y)) == 3
+    assert sum((x[::2] != x[1::2]).any(axis=(1, 2, 3)).sum() for x, _ in batches) > 30
+
+
+def test_an_epoch_may_draw_with_replacement() -> None:
+    seen = labels(training(epochs=range(1), drawn_steps=30))
+    assert len(seen) == 30 * _BATCH
+    assert np.bincount(seen, minlength=_COUNT).max() > 1
+
+
+def test_an_image_is_the_one_that_was_moved_and_perhaps_mirrored() -> None:
+    images, moves = numbered().images, set()
+    moved = shift_and_mirror(images, 2, True, np.random.default_rng(1))
+    for image, result in zip(images, moved, strict=True):
+        padded = np.pad(image, ((2, 2), (2, 2), (0, 0)))
+        views = {(dy, dx): padded[dy : dy + 6, dx : dx + 5] for dy in range(5) for dx in range(5)}
+        found = [
+            (place, flipped)
+            for place, view in views.items()
+            for flipped, side in ((False, view), (True, view[:, ::-1]))
+            if (side == result).all()
+        ]
+        assert len(found) == 1
+        moves.add(found[0])
+    assert len({place for place, _ in moves}) > 10 and {flipped for _, flipped in moves} == {False, True}
+
+
+def test_mirrors_are_for_the_classes_that_allow_them() -> None:
+    may_flip = tuple(i % 2 == 0 for i in range(_COUNT))
+    plain = numbered().images.astype("float32") / 255
+    flipped = {int(k) for x, y in training(mirror=may_flip) for i, k in enumerate(y) if (x[i] != plain[k]).any()}
+    assert len(flipped) > 10 and all(may_flip[k] for k in flipped)
+
+
+def test_what_moves_in_has_the_mean_light_of_the_image() -> None:
+    images = np.zeros((8, 4, 4, 1), "uint8")
+    images[:, :, :2] = 255
+    moved = shift_and_mirror(images, 2, False, np.random.default_rng(0), "mean_light")
+    # Half of the image is white: the mean light is one half, whose byte is 255 * 0.5 ** (1 / 2.2).
+    assert set(np.unique(moved)) == {0, 186, 255}
+
+
+def test_evaluation_covers_all_images_in_order() -> None:
+    batches = EvaluationArrays(numbered(), _BATCH)
+    every = [batches[i] for i in range(len(batches))]
+    assert [len(y) for _, y in every] == [7, 7, 7, 7, 7, 5]
+    np.testing.assert_array_equal(labels(every), np.arange(_COUNT))
+    np.testing.assert_allclose(np.concatenate([x for x, _ in every]), numbered().images / 255, rtol=1e-6)
+
+
+def test_inputs_beside_the_images_are_drawn_by_step() -> None:
+    base = TrainingArrays(numbered(), _BATCH, 0, range(2))
+    values = {"cost": [1e-9, 4e-9]}
+    drawn = ArraysBeside(base, values, seed=3)
+    whole = [drawn[i][0]["cost"] for i in range(len(drawn))]
+    assert {each.shape for each in whole} == {(_BATCH, 1)}
+    assert set(np.concatenate(whole).ravel()) == set(np.array([1e-9, 4e-9], "float32"))
+    continued = ArraysBeside(TrainingArrays(numbered(), _BATCH, 0, range(1, 2)), values, 3, first_step=_STEPS)
+    for i in range(_STEPS):
+        np.testing.assert_array_equal(continued[i][0]["cost"], whole[_STEPS + i])
+        np.testing.assert_array_equal(continued[i][0]["image"], base[_STEPS + i][0])

@@ -1,0 +1,117 @@
+"""A run that is killed at any moment and continued ends as one that nobody killed."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tests.skip_net import skip_model
+from tests.train.kill_harness import WORDS, differences, killed_run, whole_run
+from tf_routing.data import Dataset, ImageSet
+from tf_routing.data.backend_batches import training_batches, with_drawn
+from tf_routing.train import fit as fit_module
+from tf_routing.train.callbacks import Checkpoints
+from tf_routing.train.fit import fit
+from tf_routing.train.recipe import Recipe
+from tf_routing.train.run_record import remove_unfinished
+
+_STEPS = 4
+_RECIPE = Recipe(
+    "tiny", "Two phases", epochs=1, batch_size=32, copies=2, learning_rate=0.005, shift=2, frozen_epochs=1,
+    frozen_learning_rate=0.002,
+)  # fmt: skip
+
+
+def noise(count: int) -> ImageSet:
+    rng = np.random.default_rng(count)
+    return ImageSet(rng.integers(0, 256, (count, 8, 8, 3)).astype("uint8"), rng.integers(0, 4, count))
+
+
+_DATASET = Dataset("noise", noise(16 * _STEPS), noise(16), ["a", "b", "c", "d"], mirrors=True)
+
+
+class Killed(Exception):
+    """Stands for a kill: nothing that would tidy up knows it."""
+
+
+def run(output: Path) -> dict[str, Any]:
+    """Trains a network whose routers are frozen in the second epoch."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(fit_module.zoo, "get", lambda *_, **__: skip_model(shape=(8, 8, 3), classes=4, target=0.2))
+        return fit("skip", _DATASET, _RECIPE, output, checkpoint_every=1)
+
+
+def killed_after(step: int, output: Path) -> None:
+    """Kills a run after a step; where that is an epoch's last, with the checkpoint that Ctrl-C leaves there."""
+
+    def kill(callback: Any, batch: int, logs: Any = None) -> None:
+        done = callback.epoch * _STEPS + batch + 1
+        callback.save_within(done)
+        if done == step:
+            raise Killed
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Checkpoints, "on_train_batch_end", kill)
+        with pytest.raises(Killed):
+            run(output)
+
+
+def test_a_run_goes_on_within_an_epoch_of_each_phase(tmp_path: Path) -> None:
+    whole, kills = run(tmp_path / "whole"), [3, _STEPS, 6]
+    for step in kills:
+        killed_after(step, tmp_path / "killed")
+    record = run(tmp_path / "killed")
+    assert record["continued_at_step"] == kills and record["final"] == whole["final"]
+    assert differences(tmp_path / "whole", tmp_path / "killed") == []
+
+
+def test_batches_within_an_epoch_are_those_of_an_uninterrupted_run() -> None:
+    def batches(first_epoch: int) -> Any:
+        shown = training_batches(_DATASET.train, 16, 3, 2, first_epoch, shift=2, mirror=True, copies=2)
+        return with_drawn(shown, {"cost": [0.0, 1.0, 2.0]}, 3, first_epoch * 2 * _STEPS)
+
+    whole, rest = list(batches(0)), list(batches(1).skip(3))
+    assert (len(whole), len(rest)) == (4 * _STEPS, 2 * _STEPS - 3)
+    for (inputs, labels), (others, other_labels) in zip(whole[-len(rest) :], rest, strict=True):
+        np.testing.assert_array_equal(labels, other_labels)
+        for name in ("image", "cost"):
+            np.testing.assert_array_equal(inputs[name], others[name])
+
+
+def test_what_was_being_written_is_removed(tmp_path: Path) -> None:
+    (tmp_path / "checkpoints").mkdir()
+    for name in (".run-a.json", ".log-a.csv", ".model-a.keras", "checkpoints/.step_00000009-a.npz", ".mine"):
+        (tmp_path / name).write_bytes(b"half")
+    remove_unfinished(tmp_path)
+    assert [path.name for path in tmp_path.rglob(".*")] == [".mine"]
+
+
+@pytest.mark.parametrize(
+    ("kills", "seed"), [(3, 0), pytest.param(20, 1, marks=pytest.mark.heavy)], ids=["three", "twenty"]
+)
+def test_a_process_killed_at_random_moments(
+    kills: int, seed: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TF_CPP_MIN_LOG_LEVEL", "3")
+    words = [*WORDS, "--epochs", "3" if kills == 3 else "20"]
+    whole_run(tmp_path / "whole", words)
+    printed = killed_run(tmp_path / "killed", words, kills, seed)
+    assert len(printed) == kills + 1
+    steps = json.loads((tmp_path / "killed" / "run.json").read_text("utf-8"))["continued_at_step"]
+    assert f"continuing at step {steps[-1]}\n" in printed[-1]
+    assert steps == sorted(steps) and steps[-1] > 0
+    assert differences(tmp_path / "whole", tmp_path / "killed") == []
+
+
+def test_the_harness_sees_differences(tmp_path: Path) -> None:
+    for name, value in (("one", 0.0), ("other", -0.0)):
+        folder = tmp_path / name / "checkpoints"
+        folder.mkdir(parents=True)
+        np.savez(folder / "step_00000001.npz", weight=np.float32(value))
+        (tmp_path / name / "run.json").write_text(json.dumps({"seconds": value}), "utf-8")
+        (tmp_path / name / "log.csv").write_text(f"loss,epoch_seconds\n1,{value}\n", "utf-8")
+    assert differences(tmp_path / "one", tmp_path / "other") == ["weight"]
+    (tmp_path / "other" / "log.csv").write_text("loss,epoch_seconds\n2,0\n", "utf-8")
+    assert differences(tmp_path / "one", tmp_path / "other") == ["log.csv", "weight"]

@@ -1,0 +1,54 @@
+"""The callable object that a reusable SavedModel is: it can be trained on. TensorFlow only."""
+
+from typing import Any
+
+import tensorflow as tf
+
+from tf_routing.exporting.model_inputs import ModelInputs
+
+
+def callable_root(model: Any, inputs: ModelInputs) -> Any:
+    """Returns a model as the object that TensorFlow Hub expects of a SavedModel.
+
+    `root(images, training=False)` returns class probabilities; it is traced for training, for inference, and with
+    `training` left out. `variables`, `trainable_variables` and `regularization_losses` are the model's.
+
+    Args:
+        model: The `RoutedModel`.
+        inputs: What it takes.
+
+    Returns:
+        A trackable object, ready for `tf.saved_model.save`.
+    """
+    root = tf.__internal__.tracking.AutoTrackable()
+
+    @tf.function(autograph=False)
+    def call(images: Any, training: bool = False) -> Any:
+        """Class probabilities of float images."""
+        return inputs.never_empty(lambda x: model(x, training=training), images)
+
+    spec = inputs.call_spec()
+    traces = [call.get_concrete_function(spec)]
+    traces += [call.get_concrete_function(spec, training=training) for training in (True, False)]
+    root.__call__ = call
+    root.variables = _raw(model.weights)
+    root.trainable_variables = _raw(model.trainable_weights)
+    root.regularization_losses = [_penalty(weight) for weight in model.trainable_weights if weight.regularizer]
+    root.state = _others(traces, root.variables)
+    return root
+
+
+def _raw(weights: list[Any]) -> list[Any]:
+    # What Keras keeps a weight in: its own variables come back as something that only Keras can train.
+    return [weight.value for weight in weights]
+
+
+def _penalty(weight: Any) -> Any:
+    return tf.function(lambda: weight.regularizer(weight), input_signature=[], autograph=False)
+
+
+def _others(traces: list[Any], known: list[Any]) -> list[Any]:
+    """Variables that the functions read and that are no weights: the states of what draws noise in training."""
+    read = {id(each): each for trace in traces for each in trace.graph.variables}
+    names = {id(each) for each in known}
+    return [each for key, each in read.items() if key not in names]

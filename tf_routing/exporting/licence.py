@@ -1,0 +1,27 @@
+"""The licence that travels with an export."""
+
+from importlib import metadata
+from pathlib import Path
+
+import tf_routing
+
+_PLACES = ("licenses/LICENSE", "LICENSE")
+
+
+def licence_text() -> str:
+    """Returns the text of this library's licence, from the installed package or the checkout.
+
+    Raises:
+        FileNotFoundError: If it lies in neither.
+    """
+    checkout = Path(tf_routing.__file__).parent.parent / "LICENSE"
+    if checkout.is_file():
+        return checkout.read_text("utf-8")
+    try:
+        texts = [metadata.distribution("tf_routing").read_text(place) for place in _PLACES]
+    except metadata.PackageNotFoundError:
+        texts = []
+    for text in texts:
+        if text:
+            return text
+    raise FileNotFoundError("The LICENSE of tf_routing is neither installed nor in a checkout: give `license=`.")

@@ -1,0 +1,50 @@
+"""What a model takes, as shapes and names of an export's functions. TensorFlow only."""
+
+from collections.abc import Callable
+from typing import Any
+
+import tensorflow as tf
+
+from tf_routing.execution import gated_blocks
+from tf_routing.execution.batches import run_batch
+from tf_routing.models.inputs import image_input
+
+
+class ModelInputs:
+    """Images, and what stands beside them.
+
+    Args:
+        model: A `RoutedModel`.
+    """
+
+    def __init__(self, model: Any) -> None:
+        self.image_shape: tuple[int, int, int] = tuple(image_input(model).shape[1:])
+        self.beside = [name for name in model.input if name != "image"] if isinstance(model.input, dict) else []
+        self._is_gated = bool(gated_blocks(model))
+
+    def specs(self, dtype: Any = tf.float32, shape: Any = None, count: int | None = None) -> list[tf.TensorSpec]:
+        """Returns what a signature takes: the images first, then by name what stands beside them.
+
+        Args:
+            dtype: Type of the images.
+            shape: Shape of one, the model's where not given.
+            count: Integer, images in a batch; any number where not given.
+        """
+        images = tf.TensorSpec((count, *(self.image_shape if shape is None else shape)), dtype, name="images")
+        return [images, *(tf.TensorSpec((count,), tf.float32, name=name) for name in self.beside)]
+
+    def call_spec(self) -> Any:
+        """Returns what the model itself takes: images, or a dict of them and what stands beside."""
+        images, *values = self.specs()
+        return self.joined(images, *values)
+
+    def joined(self, images: Any, *values: Any) -> Any:
+        """Returns what a signature was given as the model takes it."""
+        return {"image": images, **dict(zip(self.beside, values, strict=True))} if self.beside else images
+
+    def never_empty(self, run: Callable[[Any], Any], x: Any) -> Any:
+        """Runs the model on a batch that may hold no image: no convolution may see that.
+
+        Networks that skip see to it themselves.
+        """
+        return run(x) if self._is_gated else run_batch(run, x, [], "whole")

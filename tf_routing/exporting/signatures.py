@@ -1,0 +1,94 @@
+"""The named signatures of an export. TensorFlow only."""
+
+from collections.abc import Callable
+from typing import Any
+
+import tensorflow as tf
+
+from tf_routing import cost
+from tf_routing.execution import gated_blocks
+from tf_routing.execution.freezing import frozen
+from tf_routing.exporting.decoding import DECODED_CHANNELS, decoded_images
+from tf_routing.exporting.model_inputs import ModelInputs
+
+
+def signatures(model: Any, inputs: ModelInputs, freeze: bool, crop: float) -> dict[str, Any]:
+    """Returns the functions that an export shows by name; see `tf_routing.export`.
+
+    Args:
+        model: The `RoutedModel`.
+        inputs: What it takes.
+        freeze: Boolean, whether those that classify hold the weights as constants.
+        crop: Share of pictures that is seen; see `decoding.decoded_images`.
+
+    Returns:
+        Dict from name to a `tf.function` with an input signature.
+    """
+    own = _Functions(model, inputs, freeze, crop)
+    functions = {
+        "serving_default": own.classify,
+        "serve_uint8": _graph(own.classify_bytes, inputs.specs(tf.uint8)),
+        "routes": _graph(own.routes, inputs.specs()),
+    }
+    if inputs.image_shape[-1] in DECODED_CHANNELS:
+        functions["serve_encoded"] = _graph(own.classify_encoded, inputs.specs(tf.string, ()))
+    if _runs_one_otherwise(model):
+        functions["serve_one"] = own.classifying(inputs.specs(count=1))
+    return functions
+
+
+def _graph(function: Callable[..., Any], specs: list[Any]) -> Any:
+    def checked(*tensors: Any) -> dict[str, Any]:
+        """The function, of tensors that have the shapes of the specs."""
+        # A loaded signature runs what it is given: TensorFlow compares types only.
+        return function(*(tf.ensure_shape(each, spec.shape) for each, spec in zip(tensors, specs, strict=True)))
+
+    return tf.function(checked, input_signature=specs, autograph=False)
+
+
+def _runs_one_otherwise(model: Any) -> bool:
+    # One image has nothing to be regrouped; a function must know that it is one to leave that out.
+    return model.execution != "masked" and bool(gated_blocks(model))
+
+
+class _Functions:
+    """What signatures compute."""
+
+    def __init__(self, model: Any, inputs: ModelInputs, freeze: bool, crop: float) -> None:
+        self.model, self.inputs, self.freeze, self.crop = model, inputs, freeze, crop
+        # Traced once: other signatures call it.
+        self.classify = self.classifying(inputs.specs())
+
+    def classifying(self, specs: list[Any]) -> Any:
+        """Returns the function that classifies float images, in batches as the specs say."""
+        return _graph(frozen(self._classify, specs) if self.freeze else self._classify, specs)
+
+    def _classify(self, images: Any, *values: Any) -> dict[str, Any]:
+        probabilities = self.inputs.never_empty(
+            lambda x: self.model(x, training=False), self.inputs.joined(images, *values)
+        )
+        return {"probabilities": probabilities, "classes": tf.argmax(probabilities, axis=-1, output_type=tf.int32)}
+
+    def classify_bytes(self, images: Any, *values: Any) -> dict[str, Any]:
+        """Class probabilities of images of bytes."""
+        return self.classify(tf.cast(images, tf.float32) / 255, *values)
+
+    def classify_encoded(self, images: Any, *values: Any) -> dict[str, Any]:
+        """Class probabilities of JPEG and PNG files."""
+        return self.classify(decoded_images(images, self.inputs.image_shape, self.crop), *values)
+
+    def routes(self, images: Any, *values: Any) -> dict[str, Any]:
+        """Decisions and executed MACs of float images."""
+        decisions = self.inputs.never_empty(self.model.decide, self.inputs.joined(images, *values))
+        del decisions["probabilities"]
+        named = {name.replace("/", "_"): decision for name, decision in decisions.items()}
+        return {**named, "macs": _executed_macs(self.model, decisions, tf.shape(images)[0])}
+
+
+def _executed_macs(model: Any, decisions: dict[str, Any], count: Any) -> Any:
+    """Returns the MACs executed for each sample, 64-bit integers: a network has more than 32 bits hold."""
+    fixed, gated = cost.gated_macs(model)
+    total = tf.fill((count,), tf.constant(fixed, tf.int64))
+    for name, macs in gated.items():
+        total += tf.reduce_sum(tf.cast(tf.round(decisions[name]), tf.int64) * tf.constant(macs, tf.int64), axis=-1)
+    return total

@@ -1,0 +1,66 @@
+"""The end of a run: what the trained network is worth, and what is left of it in the folder."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tf_routing import data
+from tf_routing.analysis import draw_routing_flow
+from tf_routing.data.backend_batches import evaluation_batches, first_images, with_drawn
+from tf_routing.files import whole_file
+from tf_routing.models import RoutedModel
+from tf_routing.models.decisions import decision_tensors
+from tf_routing.train.accuracies import top5_accuracy
+from tf_routing.train.exit_statistics import leaves_early, measured_exits
+from tf_routing.train.gating import is_gated, routing_statistics
+from tf_routing.train.run_record import write_record
+from tf_routing.train.troubles import writing
+
+EVALUATION_BATCH = 256
+_PICTURED = 3
+
+
+def finish(model: RoutedModel, dataset: data.Dataset, output: Path, record: dict[str, Any], parameters: int) -> None:
+    """Saves and draws a trained network, and writes what it is worth into the record of its run.
+
+    Args:
+        model: The network, on one device.
+        dataset: What it was trained on.
+        output: Folder of the run.
+        record: What `run.json` holds; it gets `final` and `class_names`.
+        parameters: Integer, how many there are.
+    """
+    tested = evaluation_batches(dataset.test, EVALUATION_BATCH)
+    drawn = with_drawn(tested, model.default_objective().drawn_inputs, record["arguments"]["seed"])
+    results = model.evaluate(drawn, verbose=0, return_dict=True)
+    with writing(output / "model.keras"), whole_file(output / "model.keras") as temporary:
+        model.save(temporary)
+    _draw(model, dataset, output / "routing.png")
+    record["final"] = {
+        **{name: float(value) for name, value in results.items()},
+        "parameters": parameters,
+        "macs": model.static_cost,
+        **_decided(model, drawn, tested, dataset.test.labels),
+    }
+    record["class_names"] = dataset.class_names
+    write_record(output, record)
+
+
+def _draw(model: RoutedModel, dataset: data.Dataset, path: Path) -> None:
+    if any(len(decision.shape) == 3 for decision in decision_tensors(model).values()):
+        images, labels = first_images(dataset.test, _PICTURED)
+        with writing(path):
+            draw_routing_flow(model, images, path, [dataset.class_names[label] for label in labels])
+
+
+def _decided(model: RoutedModel, drawn: Any, tested: Any, labels: np.ndarray) -> dict[str, Any]:
+    """What classes and routes of the test images come to."""
+    probabilities = model.predict(drawn, verbose=0)
+    found = top5_accuracy(probabilities, labels)
+    routes = model.routes(drawn) if is_gated(model) else {}
+    if routes:
+        found |= routing_statistics(model, routes)
+    if leaves_early(model):
+        found |= measured_exits(model, tested, probabilities, routes, labels)
+    return found

@@ -1,0 +1,62 @@
+"""What may go wrong with a run, said so that the reader knows what to do."""
+
+import contextlib
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+
+class NotFinite(RuntimeError):
+    """Raised where a loss, one of its terms or a weight is NaN or infinite."""
+
+
+def not_finite(step: int, values: Mapping[str, float], newest: Path | None) -> NotFinite:
+    """Returns the error for values that are not finite.
+
+    Args:
+        step: Integer, the step after which they were found, counted from 1.
+        values: The values by name.
+        newest: The last checkpoint, if there is one.
+
+    Example:
+
+    >>> print(not_finite(7, {"loss": float("nan")}, None))
+    Step 7: loss is nan. There is no checkpoint before. The same command would come here again: try a lower ...
+    """
+    what = ", ".join(f"{name} is {value}" for name, value in values.items())
+    before = f"The last good checkpoint is {newest}." if newest else "There is no checkpoint before."
+    advice = "The same command would come here again: try a lower learning rate, in another --output."
+    return NotFinite(f"Step {step}: {what}. {before} {advice}")
+
+
+@contextlib.contextmanager
+def writing(path: str | os.PathLike[str]) -> Iterator[None]:
+    """Names the file that could not be written, where the system's error does not say enough.
+
+    Raises:
+        OSError: If the block raises one.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise OSError(
+            f"{path} could not be written: {error.strerror or error}. What was there before is whole; with room and "
+            "permission to write, the same command continues."
+        ) from error
+
+
+@contextlib.contextmanager
+def operations_explained() -> Iterator[None]:
+    """Turns what an operation of TensorFlow raises into one line.
+
+    Raises:
+        RuntimeError: If the block raises an error of TensorFlow's own.
+    """
+    try:
+        yield
+    except Exception as error:
+        # By its module, since there may be no TensorFlow.
+        if type(error).__module__ != "tensorflow.python.framework.errors_impl":
+            raise
+        reason = (str(getattr(error, "message", "")) or str(error)).strip().splitlines()[0]
+        raise RuntimeError(f"TensorFlow stopped with {type(error).__name__}: {reason}") from error
