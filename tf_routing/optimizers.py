@@ -40,8 +40,8 @@ class DecayedSGD(keras.optimizers.SGD):
 
     def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
         """Applies one update to one variable, its gradient decayed if it is a kernel."""
-        # Keras hands over its own variables on JAX and TensorFlow's, named "dense/kernel:0", on TensorFlow.
-        if variable.name.split("/")[-1].split(":")[0] == "kernel":
+        # What TensorFlow hands over is not Keras's variable, and bears another name on each replica.
+        if self._trainable_variables[self._get_variable_index(variable)].name == "kernel":
             gradient = gradient + keras.ops.cast(self.kernel_decay, gradient.dtype) * keras.ops.cast(
                 variable, gradient.dtype
             )

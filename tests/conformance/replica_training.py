@@ -17,6 +17,7 @@ from tests.conformance.subjects import MODELS, images, labels, small
 from tf_routing import layers
 from tf_routing.data.told_costs import with_drawn
 from tf_routing.models import RoutedModel
+from tf_routing.optimizers import DecayedSGD
 from tf_routing.train.loop import train
 from tf_routing.train.replica_batches import distributed
 from tf_routing.train.strategies import is_chief, open_strategy, synchronize_batch_norm
@@ -87,7 +88,7 @@ def trained(net: str, strategy: Any, steps: int, callbacks: Sequence[Any] = ()) 
     with strategy.scope():
         model = build()
         synchronize_batch_norm(model)
-        model.compile(keras.optimizers.SGD(0.02, momentum=0.9), metrics=["accuracy"])
+        model.compile(DecayedSGD(0.02, kernel_decay=0.01), metrics=["accuracy"])
     before = [np.asarray(weight) for weight in model.trainable_variables]
     batches = tf.data.Dataset.from_tensor_slices((x, y)).batch(BATCH, drop_remainder=True).repeat()
     batches = with_drawn(batches, model.default_objective().drawn_inputs, seed=4)

@@ -57,3 +57,9 @@ def test_an_archive_alone(finished: Path, tmp_path: Path) -> None:
 def test_nowhere_to_write_to(finished: Path) -> None:
     with pytest.raises(ValueError, match="there is nothing to write to"):
         run(parsed(finished))
+
+
+def test_an_archive_of_another_kind_is_refused_before_the_work(finished: Path, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="`archive` must end in .tar.gz"):
+        run(parsed(finished, "--output", tmp_path / "net", "--archive", tmp_path / "net.zip"))
+    assert list(tmp_path.iterdir()) == []

@@ -38,13 +38,24 @@ def pack(folder: str | os.PathLike[str], archive: str | os.PathLike[str]) -> Non
     b'graph'
     """
     folder = Path(folder)
-    if not str(archive).endswith(".tar.gz"):
-        raise ValueError(f"`archive` must end in .tar.gz. Received: archive={str(archive)!r}")
+    check_name(archive)
     if not (folder / "saved_model.pb").is_file():
         raise ValueError(f"`folder` must be that of a SavedModel. Received: folder={str(folder)!r}")
     with whole_file(archive) as temporary, tarfile.open(temporary, "w:gz") as tar:
         for path in sorted(folder.rglob("*")):
             tar.add(path, path.relative_to(folder).as_posix(), recursive=False, filter=_anonymous)
+
+
+def check_name(archive: str | os.PathLike[str]) -> None:
+    """Raises a `ValueError` if a file's name does not end as those of archives do.
+
+    Example:
+
+    >>> from tf_routing.exporting.archives import check_name
+    >>> check_name("model.tar.gz")
+    """
+    if not str(archive).endswith(".tar.gz"):
+        raise ValueError(f"`archive` must end in .tar.gz. Received: archive={str(archive)!r}")
 
 
 def unpack(archive: str | os.PathLike[str], folder: str | os.PathLike[str], most_bytes: int = MOST_BYTES) -> None:

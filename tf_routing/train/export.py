@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from tf_routing.exporting.archives import check_name
 from tf_routing.onnx_export import add_onnx_option, export_parsed
 from tf_routing.serving.options import add_serving_options, check_serving_options, publish_parsed
 
@@ -46,6 +47,8 @@ def _check(arguments: argparse.Namespace) -> None:
     check_serving_options(arguments)
     if not (arguments.output or arguments.archive or arguments.serving or arguments.onnx):
         raise ValueError("Give --output, --archive, --serving or --onnx: there is nothing to write to.")
+    if arguments.archive:
+        check_name(arguments.archive)
 
 
 def _write(arguments: argparse.Namespace, model: Any, options: dict[str, Any]) -> None:
