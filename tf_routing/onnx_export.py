@@ -16,6 +16,8 @@ from tf_routing.validation import positive_number
 if TYPE_CHECKING:
     from tf_routing.models import RoutedModel
 
+__all__ = ["export_onnx"]
+
 _BATCHES = (1, 3, 7)
 _SEED = 0
 # The newest that the converter is tested with.

@@ -25,6 +25,7 @@ def _public(module: Any) -> dict[str, Any]:
 _NAMES = (
     *("analysis", "calibration", "cost", "execution", "folding", "graph", "layers", "models", "objectives"),
     *("optimizers", "widening", "zoo"),
+    *("saved_model", "serving", "exporting.archives", "exporting.checksums", "exporting.decoding", "onnx_export"),
 )
 _MODULES = [importlib.import_module(f"tf_routing.{name}") for name in _NAMES]
 PUBLIC = {name: each for module in _MODULES for name, each in _public(module).items()}
