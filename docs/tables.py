@@ -1,4 +1,4 @@
-"""Writes the tables of README.md from the zoo's data files: `python docs/tables.py` (`--check` only compares)."""
+"""Writes the tables of README.md and of docs/ from data files: `python docs/tables.py` (`--check` only compares)."""
 
 import json
 import re
@@ -10,29 +10,31 @@ from tf_routing import zoo
 from tf_routing.files import whole_file
 from tf_routing.zoo.cards import ReportedRow, read_data, shown_arguments
 
-README = Path(__file__).parent.parent / "README.md"
-SKIPPING = Path(__file__).parent.parent / "benchmarks" / "skipping.json"
-LEAVING = Path(__file__).parent.parent / "benchmarks" / "early_exit.json"
+ROOT = Path(__file__).parent.parent
+PAGES = (ROOT / "README.md", ROOT / "docs" / "training.md", ROOT / "docs" / "saved_models.md")
+SKIPPING = ROOT / "benchmarks" / "skipping.json"
+LEAVING = ROOT / "benchmarks" / "early_exit.json"
+TRAINING = ROOT / "benchmarks" / "training.json"
+EXPORTS = ROOT / "benchmarks" / "exports.json"
 CONSISTENCY = Path(__file__).parent / "studies" / "path_consistency.json"
 EVALUATED = Path(__file__).parent / "evaluated"
 
 
 def main() -> int:
     """Rewrites the tables; with `--check`, returns 1 if they are not what the data says."""
-    old = README.read_text("utf-8")
-    new = old
-    for mark, table in _TABLES.items():
-        new = _replaced(new, mark, table())
+    pages = {page: page.read_text("utf-8") for page in PAGES}
+    wanted = {page: _with_tables(text) for page, text in pages.items()}
     if "--check" in sys.argv[1:]:
-        return int(old != new)
-    with whole_file(README) as temporary:
-        temporary.write_text(new, "utf-8")
+        return int(pages != wanted)
+    for page, text in wanted.items():
+        with whole_file(page) as temporary:
+            temporary.write_text(text, "utf-8")
     return 0
 
 
-def _replaced(text: str, mark: str, table: str) -> str:
-    pattern = rf"(<!-- {mark}: [^\n]*-->\n).*?(<!-- /{mark} -->)"
-    return re.sub(pattern, lambda match: f"{match[1]}{table}{match[2]}", text, flags=re.DOTALL)
+def _with_tables(text: str) -> str:
+    pattern = r"(<!-- (\w+): [^\n]*-->\n).*?(<!-- /\2 -->)"
+    return re.sub(pattern, lambda match: f"{match[1]}{_TABLES[match[2]]()}{match[3]}", text, flags=re.DOTALL)
 
 
 def _zoo_table() -> str:
@@ -189,6 +191,42 @@ def _consistency_table() -> str:
     return _markdown([heading.replace("_", " ") for heading in headings], rows)
 
 
+def _training_table() -> str:
+    """What `python benchmarks/training.py` wrote: how fast each loop is, and beside the one in the heading."""
+    if not TRAINING.exists():
+        return "Nothing yet.\n"
+    rows = json.loads(TRAINING.read_text("utf-8"))["rows"]
+    loops = list(dict.fromkeys(row["loop"] for row in rows))
+    shown = [
+        [
+            f"`{row['network']}`",
+            row["loop"],
+            f"{row['steps_per_second']:.2f}",
+            *(f"{row['speed_ratios'][loop]:.2f}" if loop in row["speed_ratios"] else "-" for loop in loops),
+        ]
+        for row in rows
+    ]
+    return _markdown(["network", "loop", "steps a second", *(f"speed beside {loop}" for loop in loops)], shown)
+
+
+def _exports_table() -> str:
+    """What `python benchmarks/exports.py` wrote."""
+    if not EXPORTS.exists():
+        return "Nothing yet.\n"
+    rows = [
+        [
+            f"`{row['network'] if row['side'] != 'static' else row['static']}`",
+            f"{row['rate']}" if row["side"] != "static" else "-",
+            str(row["batch"]),
+            {"dense": "masked"}.get(row["side"], row["side"]),
+            f"{row['milliseconds_per_image']:.2f} ms",
+            *(f"{row[f'to_{side}']:.2f}" for side in ("dense", "static")),
+        ]
+        for row in json.loads(EXPORTS.read_text("utf-8"))["rows"]
+    ]
+    return _markdown(["export", "rate", "batch", "execution", "per image", "of masked", "of static"], rows)
+
+
 def _markdown(headings: list[str], rows: list[list[str]]) -> str:
     lines = [headings, ["---"] * len(headings), *rows]
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
@@ -202,6 +240,8 @@ _TABLES = {
     "consistency": _consistency_table,
     "early_exits": _early_exits_table,
     "leaving": _leaving_table,
+    "training": _training_table,
+    "exports": _exports_table,
 }
 
 if __name__ == "__main__":

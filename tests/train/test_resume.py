@@ -1,6 +1,11 @@
 """A run that is killed at any moment and continued ends as one that nobody killed."""
 
 import json
+import os
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -102,6 +107,40 @@ def test_a_process_killed_at_random_moments(
     steps = json.loads((tmp_path / "killed" / "run.json").read_text("utf-8"))["continued_at_step"]
     assert f"continuing at step {steps[-1]}\n" in printed[-1]
     assert steps == sorted(steps) and steps[-1] > 0
+    assert differences(tmp_path / "whole", tmp_path / "killed") == []
+
+
+@pytest.mark.heavy
+def test_a_process_on_two_devices_killed_at_random_moments(tmp_path: Path) -> None:
+    words = [*WORDS, "--strategy", "mirrored", "--devices", "2"]
+    whole_run(tmp_path / "whole", words)
+    killed_run(tmp_path / "killed", words, kills=2)
+    assert differences(tmp_path / "whole", tmp_path / "killed") == []
+
+
+def start_workers(output: Path) -> subprocess.Popen[str]:
+    """Starts a run of two workers."""
+    words = ["--workers", "2", "--", "fit", *WORDS, "--strategy", "multiworker", "--output", str(output)]
+    command = [sys.executable, "-m", "tf_routing.train.launch", *words]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+
+
+@pytest.mark.heavy
+@pytest.mark.parametrize("victim", [0, 1])
+def test_two_workers_of_which_one_is_killed(victim: int, tmp_path: Path) -> None:
+    launched = start_workers(tmp_path / "killed")
+    while not list((tmp_path / "killed").glob("checkpoints/step_*.npz")):
+        assert launched.poll() is None
+        time.sleep(0.05)
+    # In the order in which they were started.
+    workers = Path(f"/proc/{launched.pid}/task/{launched.pid}/children").read_text("utf-8").split()
+    os.kill(int(workers[victim]), signal.SIGKILL)
+    printed = launched.communicate(timeout=90)[0]
+    assert launched.returncode == 128 + signal.SIGKILL
+    assert f"[worker {1 - victim}] tf-routing fit: A worker is gone" in printed
+    again, whole = start_workers(tmp_path / "killed"), start_workers(tmp_path / "whole")
+    assert "continuing at step " in again.communicate()[0]
+    whole.communicate()
     assert differences(tmp_path / "whole", tmp_path / "killed") == []
 
 
