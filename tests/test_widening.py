@@ -201,6 +201,7 @@ wide.fit(x, np.arange(4), verbose=0)
 """
 
 
+@pytest.mark.heavy
 @pytest.mark.skipif(importlib.util.find_spec("jax") is None, reason="JAX is not installed")
 def test_jax_widens_too() -> None:
     finish(start_python(_ON_JAX, KERAS_BACKEND="jax"))

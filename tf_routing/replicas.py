@@ -2,14 +2,15 @@
 
 from typing import Any
 
-import keras
-
 
 def replica_context() -> Any:
     """Returns TensorFlow's context of this replica where several share a step, else `None`.
 
     It is `None` on other backends than TensorFlow, alone, and outside of `strategy.run`.
     """
+    # Here, not above: who imports this first imports Keras, which registers the layers, which import this.
+    import keras
+
     if keras.backend.backend() != "tensorflow":
         return None
     import tensorflow as tf

@@ -167,6 +167,7 @@ print(json.dumps({"drawn": drawn, **{name: array.tolist() for name, array in arr
 """
 
 
+@pytest.mark.heavy
 def test_jax_makes_the_same_image_and_draws_every_figure(tmp_path: object) -> None:
     pytest.importorskip("jax")
     keras.utils.set_random_seed(1)

@@ -17,6 +17,7 @@ def test_the_hybrid_set_has_the_papers_counts() -> None:
     assert (hybrid.train.labels < 5).sum() == 30_596
 
 
+@pytest.mark.heavy
 def test_photographs_of_the_hybrid_set_are_those_of_cifar() -> None:
     hybrid, cifar = load_or_skip("hybrid"), load_or_skip("cifar10")
     deer = hybrid.test.images[hybrid.test.labels == hybrid.class_names.index("deer")]

@@ -177,6 +177,7 @@ def test_wrong_tables_of_runs(old: str, new: str, message: str, tmp_path: Path) 
         load_sweep(written(tmp_path, _TEXT.replace(old, new)))
 
 
+@pytest.mark.heavy
 def test_the_hybrid_set_trains_with_its_recipe(tmp_path: Path) -> None:
     load_or_skip("hybrid")
     text = _TEXT.replace('"digits"', '"hybrid"').replace("[0.0, 8e-9]", "[8e-9]")
