@@ -15,9 +15,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from skipping import hardware
 from workers import Setting, Worker
 
+from tf_routing.train.hardware import hardware
 from tf_routing.train.run_record import write_json
 from tf_routing.train.timing import Timing, median_ratio, median_seconds
 

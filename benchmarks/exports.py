@@ -13,13 +13,14 @@ import argparse
 import json
 import os
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 from networks import SIZE, SMALL, calibrated, calibrated_to_skip, photographs
 
+from tf_routing.train.hardware import hardware
 from tf_routing.train.run_record import write_json
 from tf_routing.train.timing import Timing, interleaved, median_ratio, median_seconds
 
@@ -57,26 +58,28 @@ def main() -> None:
     rows = json.loads(output.read_text("utf-8"))["rows"] if output.exists() else []
     for network in arguments.networks:
         for rate in arguments.rates:
-            measured = _measured(network, rate, arguments)
-            again = {_key(row) for row in measured}
-            rows = sorted([*(row for row in rows if _key(row) not in again), *measured], key=_key)
-            write_json(output, {"hardware": _hardware(), "rows": rows})
+            # Written after each size of a batch: large networks take many minutes.
+            for measured in _measured(network, rate, arguments):
+                again = {_key(row) for row in measured}
+                rows = sorted([*(row for row in rows if _key(row) not in again), *measured], key=_key)
+                write_json(output, {"hardware": hardware(), "rows": rows})
 
 
 def _key(row: dict[str, Any]) -> tuple[Any, ...]:
     return tuple(row[key] for key in ("network", "rate", "onednn", "batch", "side"))
 
 
-def _measured(network: str, rate: float, arguments: argparse.Namespace) -> list[dict[str, Any]]:
+def _measured(network: str, rate: float, arguments: argparse.Namespace) -> Iterator[list[dict[str, Any]]]:
     contest = CONTESTS[network]
     images = photographs(contest.image_size)
     gated = contest.build(rate, images)
     executed = float(np.mean(gated.cost(images)))
+    told = {"network": network, "rate": rate, "onednn": arguments.onednn, "static": contest.static}
     with tempfile.TemporaryDirectory() as folder:
         loaded = _exports(gated, contest.static, Path(folder))
-        rows = [row for batch in arguments.batches for row in _rows(loaded, images, batch, arguments.rounds)]
-    told = {"network": network, "rate": rate, "onednn": arguments.onednn, "static": contest.static}
-    return [{**told, "executed_macs": round(executed), **row, "rounds": arguments.rounds} for row in rows]
+        for batch in arguments.batches:
+            rows = _rows(loaded, images, batch, arguments.rounds)
+            yield [{**told, "executed_macs": round(executed), **row, "rounds": arguments.rounds} for row in rows]
 
 
 def _exports(gated: Any, static: str, folder: Path) -> dict[tuple[str, str], Any]:
@@ -126,12 +129,6 @@ def _runner(loaded: Any, images: np.ndarray, batch: int) -> Callable[[int], Any]
     signature = loaded.signatures[name]
     stock = [tf.constant(images[start : start + batch]) for start in range(0, len(images) - batch + 1, batch)]
     return lambda number: (loaded, signature(images=stock[number % len(stock)])["probabilities"].numpy())[1]
-
-
-def _hardware() -> dict[str, Any]:
-    from skipping import hardware
-
-    return hardware()
 
 
 if __name__ == "__main__":

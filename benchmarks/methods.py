@@ -15,11 +15,11 @@ from pathlib import Path
 from typing import Any
 
 from networks import SIZE, SMALL, calibrated, calibrated_to_skip, photographs, runner
-from skipping import hardware
 from workers import Setting, Worker
 
 import tf_routing
 from tf_routing.execution.choice import CHUNK, has_avx512
+from tf_routing.train.hardware import hardware
 from tf_routing.train.run_record import write_json
 from tf_routing.train.timing import Timing, median_ratio
 

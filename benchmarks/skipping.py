@@ -12,7 +12,6 @@ images. Needs the datasets imagenette224/subset and cifar100 in TFDS_DATA_DIR.
 import argparse
 import json
 import os
-import platform
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -33,7 +32,8 @@ from networks import (
 )
 from workers import Setting, Worker
 
-from tf_routing.train.run_record import versions, write_json
+from tf_routing.train.hardware import hardware
+from tf_routing.train.run_record import write_json
 from tf_routing.train.timing import Timing, median_ratio, median_seconds
 
 TORCH = "torchvision.models.resnet50"
@@ -208,16 +208,6 @@ def _row(name: str, batch: int, times: dict[str, list[Timing]], side: Side, refe
         "processor_ratio": round(median_ratio(own, other, "processor"), 3),
         "wall_quartiles": [round(float(each), 3) for each in np.quantile(ratios, (0.25, 0.75))],
     }
-
-
-def hardware() -> dict[str, Any]:
-    """Returns what the numbers were measured on and with."""
-    from tf_routing.execution.choice import has_avx512
-
-    lines = Path("/proc/cpuinfo").read_text("utf-8").splitlines() if Path("/proc/cpuinfo").exists() else []
-    models = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    processor = models[0] if models else platform.processor()
-    return {"processor": processor, "cores": os.cpu_count(), "avx512": has_avx512(), **versions()}
 
 
 if __name__ == "__main__":

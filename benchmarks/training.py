@@ -41,8 +41,7 @@ def main() -> None:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     if find_spec("torch"):
         import torch._dynamo  # noqa: F401
-    from skipping import hardware
-
+    from tf_routing.train.hardware import hardware
     from tf_routing.train.run_record import write_json
 
     rows = [row for name in arguments.networks for row in _measured(name, arguments.rounds, arguments.steps)]

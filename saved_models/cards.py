@@ -11,6 +11,13 @@ from tf_routing.files import whole_file
 FOLDER = Path(__file__).parent
 _RECIPE = ("epochs", "batch_size", "learning_rate", "schedule", "warmup_epochs", "momentum", "kernel_decay", "shift")
 _RECIPE += ("mirror", "copies", "steps_per_epoch", "label_smoothing")
+_SIDES = {
+    "dense_milliseconds": "everything run",
+    "sparse_milliseconds": "skipping",
+    "static_milliseconds": "static network",
+}
+_RATIOS = {"dense_to_static": "everything run / static", "sparse_to_static": "skipping / static"}
+_RATIOS |= {"sparse_to_dense": "skipping / everything run"}
 _USE = """\
 Research on routing, demonstrations, tests and as a start for training of one's own. The networks are small and trained
 for a short time: do not rely on them for decisions about people, and measure them on your own images before any use.
@@ -52,7 +59,7 @@ def _card(row: dict[str, Any], dataset: dict[str, str]) -> str:
         f"It takes floats in [0, 1] of shape {tuple(row['input_shape'])}; "
         f"{'it standardises them itself' if 'standardize' in row['arguments'] else 'they are not standardised'}.",
         "Results": _table(_results(row), "on the test set", "value"),
-        "Time per image": _times(row["times"]),
+        "Time per image": _times(row["times"], row.get("hardware", {})),
         "Training": _table(_training(row), "what", "value"),
         "Data": f"{dataset['about']} {dataset['caveats']}\n\nCite: {dataset['cite']}.",
         "What its paper reports": _reported(row, known),
@@ -79,14 +86,18 @@ def _results(row: dict[str, Any]) -> dict[str, str]:
     return shown
 
 
-def _times(times: list[dict[str, float]]) -> str:
+def _times(times: list[dict[str, float]], hardware: dict[str, Any]) -> str:
     if not times:
         return "Not measured for this file: `tf-routing evaluate` measures it."
-    lines = ["| batch | masked | sparse | static | sparse / static |", "| --- | --- | --- | --- | --- |"]
+    columns = {**_SIDES, **_RATIOS}
+    shown = [key for key in columns if key in times[0]]
+    lines = [f"| batch | {' | '.join(columns[key] for key in shown)} |", "| --- |" + " --- |" * len(shown)]
     for each in times:
-        kinds = (f"{each[f'{kind}_milliseconds']:.2f} ms" for kind in ("dense", "sparse", "static"))
-        lines.append(f"| {each['batch']} | {' | '.join(kinds)} | {each['sparse_to_static']:.2f} |")
-    return "\n".join([*lines, "", "On two CPU cores, batch normalisation folded on all sides."])
+        values = (f"{each[key]:.2f}{' ms' if key in _SIDES else ''}" for key in shown)
+        lines.append(f"| {each['batch']} | {' | '.join(values)} |")
+    versions = ", ".join(f"{key} {hardware[key]}" for key in ("tensorflow", "keras"))
+    machine = f"{hardware['processor']}, {hardware['cores']} cores, {'' if hardware['avx512'] else 'no '}AVX-512"
+    return "\n".join([*lines, "", f"On {machine}; {versions}. Batch normalisation is folded on all sides."])
 
 
 def _training(row: dict[str, Any]) -> dict[str, str]:

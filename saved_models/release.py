@@ -32,7 +32,13 @@ def main() -> None:
     model, record = load_trained(arguments.run)
     evaluated = json.loads(Path(arguments.evaluated).read_text("utf-8")) if arguments.evaluated else {}
     row = _row(arguments, model, record, evaluated)
-    _write_weights(arguments.run, row)
+    released = next((each for each in cards.rows() if each["name"] == row["name"]), None)
+    if released and released["training"]["started"] == record["started"]:
+        # The same weights, measured or described anew: what users hold stays what the index names.
+        row |= {key: released[key] for key in ("version", "file", "bytes", "sha256")}
+    else:
+        row["version"] = 1 + (released["version"] if released else 0)
+        _write_weights(arguments.run, row)
     others = [each for each in cards.rows() if each["name"] != row["name"]]
     write_json(cards.FOLDER / "index.json", sorted([*others, row], key=lambda each: each["name"]))
     cards.write_cards()
@@ -48,7 +54,6 @@ def _row(
         "name": name,
         "architecture": run["model"],
         "tag": arguments.tag,
-        "version": 1 + _released_before(name),
         "file": f"{name}.keras",
         "licence": _LICENCE,
         "classes": model.output_shape[-1],
@@ -57,6 +62,7 @@ def _row(
         "arguments": {**run["model_arguments"], **({"standardize": standardize} if standardize else {})},
         "results": {key: results[key] for key in _RESULTS if key in results},
         "times": evaluated.get("times", []),
+        "hardware": evaluated.get("hardware", {}),
         "training": {
             **{key: run[key] for key in ("dataset", "train_images", "test_images", "seed", "recipe")},
             "seconds": record["seconds"],
@@ -65,10 +71,6 @@ def _row(
         },
         "notes": arguments.note,
     }
-
-
-def _released_before(name: str) -> int:
-    return next((row["version"] for row in cards.rows() if row["name"] == name), 0)
 
 
 def _standardization(model: Any) -> list[list[float]] | None:

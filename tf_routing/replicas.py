@@ -1,4 +1,4 @@
-"""Which part of a step falls to this replica."""
+"""How many replicas share a step, and which part of it falls to this one."""
 
 from typing import Any
 
@@ -17,3 +17,14 @@ def replica_context() -> Any:
 
     context = tf.distribute.get_replica_context()
     return None if context is None or context.num_replicas_in_sync == 1 else context
+
+
+def replicas_in_sync() -> int:
+    """Returns how many replicas share a step: 1 outside of a `tf.distribute` strategy, and on other backends."""
+    import keras
+
+    if keras.backend.backend() != "tensorflow":
+        return 1
+    import tensorflow as tf
+
+    return tf.distribute.get_strategy().num_replicas_in_sync

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from tf_routing.train.accuracies import accuracies
 from tf_routing.train.cli import main
 from tf_routing.train.evaluate import evaluate
 from tf_routing.train.fit import fit
+from tf_routing.train.gating import BATCHES
 from tf_routing.train.recipe import Recipe
 
 _CLASSES = [f"class_{i}" for i in range(7)]
@@ -44,7 +46,7 @@ def run(pictures: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def measured(words: list[str], folder: Path) -> dict[str, Any]:
     file = folder / "results.json"
-    assert main(["evaluate", *words, "--output", str(file)]) == 0
+    assert main(["evaluate", "--rounds", "0", *words, "--output", str(file)]) == 0
     return json.loads(file.read_text("utf-8"))
 
 
@@ -58,6 +60,14 @@ def test_accuracies_by_hand() -> None:
 @pytest.mark.parametrize(("classes", "keys"), [(5, {"accuracy"}), (6, {"accuracy", "top5_accuracy"})])
 def test_the_top_five_of_five_classes_say_nothing(classes: int, keys: set[str]) -> None:
     assert set(accuracies(np.eye(classes), np.arange(classes))) == keys
+
+
+def test_a_network_that_skips_nothing_and_has_no_baseline_is_timed_alone() -> None:
+    model = zoo.get("basecnn", width_multiplier=0.125)
+    results = evaluate(model, data.load("digits"), 256, architecture="basecnn", rounds=1)
+    assert [row["batch"] for row in results["times"]] == list(BATCHES)
+    assert all(set(row) == {"batch", "dense_milliseconds"} for row in results["times"])
+    assert results["hardware"]["cores"] == os.cpu_count()
 
 
 def test_probabilities_are_averaged_over_ten_crops(pictures: Path, monkeypatch: pytest.MonkeyPatch) -> None:

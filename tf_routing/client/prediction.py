@@ -18,7 +18,9 @@ class _Caller(Protocol):
 
     def __call__(self, batch: dict[str, np.ndarray], /) -> dict[str, np.ndarray]: ...
 
-    def close(self) -> None: ...
+    def close(self) -> None:
+        """Ends the connection."""
+        ...
 
 
 def predict(

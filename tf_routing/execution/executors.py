@@ -6,7 +6,7 @@ from typing import Any
 
 import keras
 
-from tf_routing.execution import in_place
+from tf_routing.execution import carried_means, in_place
 from tf_routing.execution.masked import run_masked
 from tf_routing.validation import one_of
 
@@ -135,7 +135,7 @@ def execute_batch(model: Any, run: Callable[[Any], Any], inputs: Any, training: 
     run_batch = importlib.import_module("tf_routing.execution.batches").run_batch
     if not _is_sparse(model.execution, training):
         return run_batch(run, inputs, blocks, "whole")
-    with in_place.running(model):
+    with in_place.running(model), carried_means.carrying():
         return run_batch(run, inputs, blocks, model.batch_method)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from tf_routing.execution import in_place
+from tf_routing.execution import carried_means, in_place
 from tf_routing.execution.choice import block_method
 from tf_routing.execution.tracing import traced_once
 
@@ -17,20 +17,31 @@ def run_sparse(block: Any, inputs: Any, switches: Any) -> Any:
     """Returns a block's output with each part run only on the samples that chose it; see `executors.execute`."""
     is_open = tf.cast(switches, tf.float32) > 0.5
     run = {"patterns": _by_pattern, "rows": _by_rows, "switch": _by_case}[block_method(block, inputs.shape[0])]
-    return tf.ensure_shape(run(_Parts(block), inputs, is_open), (inputs.shape[0], *block.output_map))
+    maps, *means = run(_Parts(block, inputs), inputs, is_open)
+    maps = tf.ensure_shape(maps, (inputs.shape[0], *block.output_map))
+    if means:
+        carried_means.keep(maps, *means)
+    return maps
 
 
 class _Parts:
     """The parts of a block as functions of rows."""
 
-    def __init__(self, block: Any) -> None:
+    def __init__(self, block: Any, inputs: Any) -> None:
         self.block, self.count = block, len(block.sub_blocks)
+        # Before the parts are traced: these may look at means of their own.
+        known = carried_means.means_of(inputs) if block.keeps_what_it_bypasses else None
+        self.means = [] if known is None else [known]
         self.functions = [traced_once(partial(part, training=False)) for part in block.sub_blocks]
         self.shortcut = traced_once(partial(block.shortcut_terms, training=False))
 
     def finished(self, rows: Any, chosen: list[int]) -> Any:
         """The block's output for rows that all chose the same parts."""
         return self.block.finish(rows, [*self.shortcut(rows), *(self.functions[n](rows) for n in chosen)])
+
+    def means_with(self, rows: Any, finished: Any) -> list[Any]:
+        """The channel means of the block's output, if those of its input are known: new for the rows that ran."""
+        return [tf.tensor_scatter_nd_update(means, rows, tf.reduce_mean(finished, (1, 2))) for means in self.means]
 
     def empty(self) -> Any:
         """The block's output for no rows."""
@@ -46,7 +57,7 @@ def _chosen(pattern: int, count: int) -> list[int]:
     return [n for n in range(count) if pattern >> n & 1]
 
 
-def _by_pattern(parts: _Parts, inputs: Any, is_open: Any) -> Any:
+def _by_pattern(parts: _Parts, inputs: Any, is_open: Any) -> list[Any]:
     """Samples that chose the same parts run together, and the block is stitched once."""
     rows = tf.dynamic_partition(tf.range(tf.shape(inputs)[0]), _pattern(is_open), 1 << parts.count)
     outputs = [
@@ -57,10 +68,10 @@ def _by_pattern(parts: _Parts, inputs: Any, is_open: Any) -> Any:
         )
         for p, own in enumerate(rows)
     ]
-    return tf.dynamic_stitch(rows, outputs)
+    return [tf.dynamic_stitch(rows, outputs), *parts.means_with(rows[-1][:, None], outputs[-1])]
 
 
-def _by_rows(parts: _Parts, inputs: Any, is_open: Any) -> Any:
+def _by_rows(parts: _Parts, inputs: Any, is_open: Any) -> list[Any]:
     """Each part runs on its own rows and adds to them."""
     if parts.count == 1:
         return _by_finished_rows(parts, inputs, is_open)
@@ -75,28 +86,31 @@ def _by_rows(parts: _Parts, inputs: Any, is_open: Any) -> Any:
             ),
             lambda total=total: total,
         )
-    return parts.block.finish(inputs, [total])
+    return [parts.block.finish(inputs, [total])]
 
 
-def _by_finished_rows(parts: _Parts, inputs: Any, is_open: Any) -> Any:
+def _by_finished_rows(parts: _Parts, inputs: Any, is_open: Any) -> list[Any]:
     """The rows that chose the only part are finished apart and replace what the others get."""
     rows, shortcut = tf.where(is_open[:, 0]), parts.shortcut(inputs)
     rest, overwrites = parts.block.finish(inputs, shortcut), in_place.overwrites(parts.block, inputs.shape[0])
     if overwrites:
         rows = _after_readers(inputs, rows)
 
-    def updated() -> Any:
+    def updated() -> list[Any]:
         """All rows, those that chose the part finished with it."""
         own = tf.gather(inputs, rows[:, 0])
         terms = [*(tf.gather(term, rows[:, 0]) for term in shortcut), parts.functions[0](own)]
         finished = parts.block.finish(own, terms)
         if overwrites:
-            return tf.raw_ops.InplaceUpdate(x=rest, i=tf.cast(rows[:, 0], tf.int32), v=finished)
-        return tf.tensor_scatter_nd_update(rest, rows, finished)
+            maps = tf.raw_ops.InplaceUpdate(x=rest, i=tf.cast(rows[:, 0], tf.int32), v=finished)
+        else:
+            maps = tf.tensor_scatter_nd_update(rest, rows, finished)
+        return [maps, *parts.means_with(rows, finished)]
 
-    def untouched() -> Any:
+    def untouched() -> list[Any]:
         """All rows as they are."""
-        return tf.raw_ops.DeepCopy(x=rest) if in_place.is_overwritten(parts.block) and not overwrites else rest
+        copied = in_place.is_overwritten(parts.block) and not overwrites
+        return [tf.raw_ops.DeepCopy(x=rest) if copied else rest, *parts.means]
 
     return tf.cond(tf.size(rows) > 0, updated, untouched)
 
@@ -109,9 +123,15 @@ def _after_readers(inputs: Any, rows: Any) -> Any:
         return tf.identity(rows)
 
 
-def _by_case(parts: _Parts, inputs: Any, is_open: Any) -> Any:
+def _by_case(parts: _Parts, inputs: Any, is_open: Any) -> list[Any]:
     """A batch of one has one pattern: nothing is gathered, nothing stitched."""
+
+    def run() -> list[Any]:
+        """The only part, and what it makes of the means."""
+        finished = parts.finished(inputs, [0])
+        return [finished, *(tf.reduce_mean(finished, (1, 2)) for _ in parts.means)]
+
     if parts.count == 1:
-        return tf.cond(tf.reshape(is_open, ()), lambda: parts.finished(inputs, [0]), lambda: parts.finished(inputs, []))
+        return tf.cond(tf.reshape(is_open, ()), run, lambda: [parts.finished(inputs, []), *parts.means])
     cases = [lambda p=p: parts.finished(inputs, _chosen(p, parts.count)) for p in range(1 << parts.count)]
-    return tf.switch_case(_pattern(is_open)[0], cases)
+    return [tf.switch_case(_pattern(is_open)[0], cases)]

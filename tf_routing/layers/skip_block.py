@@ -66,6 +66,10 @@ class SkipBlock(SwitchedBlock):
         """Builds the block from lists of parts, as `SwitchedBlock` keeps them."""
         return cls(sub_blocks[0], shortcut, activation, **kwargs)
 
+    @property
+    def keeps_what_it_bypasses(self) -> bool:
+        return isinstance(self.shortcut, str) and self.shortcut == "identity"
+
     def finish(self, inputs: Any, terms: Sequence[Any]) -> Any:
         """Returns the activated sum of shortcut and branch, or the shortcut's output where it is alone."""
         return terms[0] if len(terms) == 1 else self.activation(terms[0] + terms[1])

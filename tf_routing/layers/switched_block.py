@@ -76,6 +76,11 @@ class SwitchedBlock(keras.layers.Layer):
         raise NotImplementedError
 
     @property
+    def keeps_what_it_bypasses(self) -> bool:
+        """Whether samples that chose no sub-block leave exactly as they came."""
+        return False
+
+    @property
     def output_map(self) -> tuple[int, ...]:
         """The shape of one sample's output."""
         return self.sub_blocks[0].output_shape[1:]

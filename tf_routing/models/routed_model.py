@@ -13,9 +13,10 @@ from tf_routing.models.end_of_epoch import with_end_of_epoch
 from tf_routing.models.inputs import image_input, per_sample, sample_count
 from tf_routing.models.squared_kernels import squared_kernels
 from tf_routing.models.term_means import TermMeans, in_one_sum
-from tf_routing.models.training_step import Step, replica_count
+from tf_routing.models.training_step import Step
 from tf_routing.objectives.classification import Classification
 from tf_routing.objectives.objective import Objective
+from tf_routing.replicas import replicas_in_sync
 
 
 @keras.saving.register_keras_serializable(package="tf_routing")
@@ -303,7 +304,7 @@ class RoutedModel(Step, keras.Model):
         outputs = {**y_pred, **squared_kernels(self, self._terms.objective.decayed_layers)}
         loss = self._terms.total(y, outputs, sample_weight, training)
         # Regularisation that users put on layers counts once per step, whatever the number of replicas.
-        return in_one_sum([loss, *self.losses]) / replica_count()
+        return in_one_sum([loss, *self.losses]) / replicas_in_sync()
 
     def compute_metrics(self, x: Any, y: Any, y_pred: Any, sample_weight: Any = None) -> dict[str, Any]:
         """Returns the logs of a step; metrics see the probabilities."""

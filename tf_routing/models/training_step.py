@@ -10,6 +10,8 @@ from typing import Any
 
 import keras
 
+from tf_routing.replicas import replicas_in_sync
+
 
 class TensorFlowStep:
     """`train_step` and `test_step` on TensorFlow."""
@@ -37,7 +39,7 @@ class TensorFlowStep:
     def _logged(self: Any, x: Any, y: Any, outputs: Any, sample_weight: Any, loss: Any) -> dict[str, Any]:
         # `compute_loss` returns a replica's share of the loss; the log shows the whole.
         size = keras.ops.shape(keras.tree.flatten(x)[0])[0]
-        self._loss_tracker.update_state(loss * replica_count(), sample_weight=size)
+        self._loss_tracker.update_state(loss * replicas_in_sync(), sample_weight=size)
         return self.compute_metrics(x, y, outputs, sample_weight=sample_weight)
 
 
@@ -140,15 +142,6 @@ class JaxStep:
             kwargs["return_outputs"] = True
         # The next class in line is `keras.Model`, which a mixin cannot name.
         return super().stateless_call(*args, return_losses=return_losses, **kwargs)  # type: ignore[misc]
-
-
-def replica_count() -> int:
-    """Returns how many replicas share a step: 1 outside a `tf.distribute` strategy."""
-    if keras.backend.backend() != "tensorflow":
-        return 1
-    import tensorflow as tf
-
-    return tf.distribute.get_strategy().num_replicas_in_sync
 
 
 Step: type = TensorFlowStep if keras.backend.backend() == "tensorflow" else JaxStep

@@ -162,7 +162,7 @@ def _add_evaluate(commands: argparse._SubParsersAction) -> None:
     parser.add_argument("--output", help="JSON file for the results")
     parser.add_argument("--categories", help="table of categories for execution rates: cifar100, or a .json file")
     parser.add_argument("--figure", help="picture of these rates")
-    parser.add_argument("--rounds", type=int, default=15, help="timed calls of gated networks; 0 for no timing")
+    parser.add_argument("--rounds", type=int, help="timed calls; 15 on TensorFlow where not given, 0 for no timing")
 
 
 def _add_study(commands: argparse._SubParsersAction) -> None:

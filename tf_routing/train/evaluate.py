@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+import keras
 import numpy as np
 
 from tf_routing import data
@@ -16,17 +17,18 @@ from tf_routing.objectives.categories import category_names, load_categories
 from tf_routing.train.accuracies import accuracies
 from tf_routing.train.exit_statistics import leaves_early, measured_exits
 from tf_routing.train.gating import BATCHES, is_gated, measured_times, rates_by_category, routing_statistics
+from tf_routing.train.hardware import hardware
 from tf_routing.train.run_record import write_json
 from tf_routing.train.show_results import show
 from tf_routing.train.trained import as_trained, load_trained
 from tf_routing.validation import not_negative_integer
 
-_GATED_IMAGES = 1000
+_GATED_IMAGES, _ROUNDS = 1000, 15
 
 
 def run(arguments: argparse.Namespace) -> None:
     """Prints what a trained network reaches on a test set, and writes it where `--output` says."""
-    not_negative_integer("rounds", arguments.rounds)
+    rounds = _rounds(arguments.rounds)
     model, record = load_trained(arguments.path)
     run_arguments = record.get("arguments", {})
     dataset = _dataset(arguments, model, run_arguments.get("recipe", {}))
@@ -37,7 +39,7 @@ def run(arguments: argparse.Namespace) -> None:
         architecture=run_arguments.get("model"),
         model_arguments=run_arguments.get("model_arguments", {}),
         categories=arguments.categories,
-        rounds=arguments.rounds,
+        rounds=rounds,
         crops=arguments.crops,
     )
     show(model, results)
@@ -45,6 +47,16 @@ def run(arguments: argparse.Namespace) -> None:
         write_json(Path(arguments.output), results)
     if arguments.figure and "rates_by_category" in results:
         draw_execution_rates(results["rates_by_category"], arguments.figure, f"Execution rate, {model.name}")
+
+
+def _rounds(asked: int | None) -> int:
+    """The timed calls that are asked for, or a default where times can be taken."""
+    backend = keras.backend.backend()
+    if asked is None:
+        return _ROUNDS if backend == "tensorflow" else 0
+    if asked and backend != "tensorflow":
+        raise ValueError(f"`rounds` must be 0 on {backend!r}: skipping needs TensorFlow. Received: rounds={asked}")
+    return not_negative_integer("rounds", asked)
 
 
 def _dataset(arguments: argparse.Namespace, model: RoutedModel, recipe: dict[str, Any]) -> data.Dataset:
@@ -71,19 +83,20 @@ def evaluate(
         model: A trained network.
         dataset: Its dataset.
         batch_size: Integer, images per forward pass.
-        architecture: The network's name in the zoo; its static baseline is timed beside a gated network.
+        architecture: The network's name in the zoo; its static baseline is timed beside it.
         model_arguments: Arguments of the zoo that the network was built with.
         categories: For gated networks: a table of categories, see `objectives.load_categories`.
-        rounds: Integer, timed calls of a gated network; none by default.
+        rounds: Integer, timed calls; none by default.
         crops: 1 for the centre of each image, or 10 for its corners and centre and their mirror images, whose
             probabilities are averaged. Decisions and cost are those of the centre.
 
     Returns:
         Dict of `dataset`, `images`, `crops`, `accuracy`, `top5_accuracy` where there are more than five classes, and
-        `macs` of one crop. Multi-path nets have `gates` beside: per decision the mean
-        and the deviation over images of each gate. Gated nets have what `gating.routing_statistics` returns, `times`,
-        and `rates_by_category`; those that leave early what `exit_statistics.measured_exits` returns. A network that is
-        told the cost is told one drawn for each image, but for these.
+        `macs` of one crop; with rounds `times`, see `gating.measured_times`, and the `hardware` they hold for.
+        Multi-path nets have `gates` beside: per decision the mean and the deviation over images of each gate. Gated
+        nets have what `gating.routing_statistics` returns, and `rates_by_category`; those that leave early what
+        `exit_statistics.measured_exits` returns. A network that is told the cost is told one drawn for each image, but
+        for these.
 
     Raises:
         ValueError: If the dataset's images or classes are not the model's.
@@ -101,6 +114,10 @@ def evaluate(
         **accuracies(probabilities, dataset.test.labels),
         "macs": model.static_cost,
     }
+    if rounds:
+        images = first_images(dataset.test, max(BATCHES))[0]
+        results["times"] = measured_times(model, architecture, model_arguments or {}, images, rounds)
+        results["hardware"] = hardware()
     if not is_gated(model):
         return results | {"gates": _gates(model.routes(first_images(dataset.test, _GATED_IMAGES)[0]))}
     routes = model.routes(_batches(model, dataset.test, batch_size))
@@ -114,9 +131,6 @@ def evaluate(
         results["rates_by_category"] = rates_by_category(
             routes, dataset.test.labels, table, category_names(categories, table)
         )
-    if rounds:
-        images = first_images(dataset.test, max(BATCHES))[0]
-        results["times"] = measured_times(model, architecture, model_arguments or {}, images, rounds)
     return results
 
 

@@ -10,7 +10,6 @@ import keras
 import numpy as np
 
 from tf_routing import data, zoo
-from tf_routing.data.backend_batches import steps_per_epoch
 from tf_routing.models import RoutedModel
 from tf_routing.train.checkpoint import saved_so_far
 from tf_routing.train.devices import Devices, open_devices
@@ -133,7 +132,8 @@ def fit(
     if deterministic:
         devices.make_deterministic()
     dataset = recipe.prepared(dataset)
-    steps = _steps(dataset, recipe, devices)
+    devices.check_batch(recipe.batch_size, recipe.copies)
+    steps = recipe.steps_in(dataset.train)
     arguments = {"width_multiplier": 1.0, **(model_arguments or {})}
     with StopSignals() as signals:
         with devices.scope():
@@ -182,15 +182,6 @@ def _arguments(
         "model_arguments": model_values,
         "recipe": recipe_values,
     }
-
-
-def _steps(dataset: data.Dataset, recipe: Recipe, devices: Devices) -> int:
-    devices.check_batch(recipe.batch_size, recipe.copies)
-    steps = recipe.steps_per_epoch or steps_per_epoch(dataset.train, recipe.batch_size, recipe.copies)
-    if steps == 0:
-        most = dataset.train.image_count * recipe.copies
-        raise ValueError(f"`batch_size` must be at most {most}. Received: {recipe.batch_size}")
-    return steps
 
 
 def _built(architecture: str, dataset: data.Dataset, recipe: Recipe, model_arguments: dict[str, Any]) -> RoutedModel:

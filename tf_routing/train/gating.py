@@ -63,10 +63,10 @@ def rates_by_category(
 def measured_times(
     model: RoutedModel, architecture: str | None, model_arguments: dict[str, Any], images: np.ndarray, rounds: int
 ) -> list[dict[str, Any]]:
-    """Times a network dense and sparse beside its static baseline, batch normalisation folded on all sides.
+    """Times a network beside its static baseline, batch normalisation folded on all sides.
 
     Args:
-        model: A gated network.
+        model: A network; one that is gated runs dense and sparse, any other dense.
         architecture: Its name in the zoo, which names the baseline; without one there is none.
         model_arguments: Arguments of the zoo that it was built with.
         images: Images of the test set, `(count, height, width, channels)`.
@@ -76,8 +76,10 @@ def measured_times(
         One dict per batch size: `batch`, milliseconds per image of each side, and ratios to the baseline (to dense
         where there is none).
     """
-    folded = {"dense": fold_batch_norm(model), "sparse": fold_batch_norm(model)}
-    folded["dense"].execution, folded["sparse"].execution = "masked", "sparse"
+    folded = {"dense": fold_batch_norm(model)}
+    if is_gated(model):
+        folded["sparse"] = fold_batch_norm(model)
+        folded["dense"].execution, folded["sparse"].execution = "masked", "sparse"
     baseline = find(architecture).baseline if architecture else None
     if baseline:
         width = {key: value for key, value in model_arguments.items() if key == "width_multiplier"}

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from tf_routing.data.encoded_images import check_resize
+from tf_routing.data.epoch_steps import check_fills_a_batch, steps_per_epoch
 from tf_routing.train.recipe_files import list_recipes, read_recipe
 from tf_routing.validation import not_negative, not_negative_integer, one_of, positive_integer, positive_number, unknown
 
@@ -115,6 +116,13 @@ class Recipe:
         """Returns a `Dataset` as the recipe shows it: the classes that it asks for, in its size."""
         kept = dataset if self.first_classes is None else dataset.first_classes(self.first_classes)
         return kept.sized(self.image_size, self.random_size_crop, self.resize)
+
+    def steps_in(self, image_set: Any) -> int:
+        """Returns the steps of an epoch on these images; raises a `ValueError` if they do not fill one batch."""
+        if self.steps_per_epoch:
+            return self.steps_per_epoch
+        check_fills_a_batch(image_set, self.batch_size, self.copies)
+        return steps_per_epoch(image_set, self.batch_size, self.copies)
 
     def learning_rates(self, steps_per_epoch: int) -> Any:
         """Returns the Keras learning-rate schedule for epochs of this many steps."""

@@ -22,6 +22,8 @@ def show(model: RoutedModel, results: dict[str, Any]) -> None:
         console.print(_gates(results["gates"]))
     if "executed_macs" in results:
         _show_gating(console, results)
+    if "times" in results:
+        console.print(_times(results["times"]))
 
 
 def _gates(gates_by_name: dict[str, Any]) -> Table:
@@ -47,8 +49,6 @@ def _show_gating(console: Console, results: dict[str, Any]) -> None:
         console.print(_exits(each["exits"]))
     if "rates_by_category" in results:
         console.print(_categories(results["rates_by_category"]))
-    if "times" in results:
-        console.print(_times(results["times"]))
 
 
 def _rates(rates: dict[str, list[float]]) -> Table:

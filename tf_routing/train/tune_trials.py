@@ -9,7 +9,7 @@ from sklearn.model_selection import train_test_split
 
 from tf_routing import zoo
 from tf_routing.data import Dataset, ImageSet
-from tf_routing.data.backend_batches import evaluation_batches, steps_per_epoch, training_batches, with_drawn
+from tf_routing.data.backend_batches import evaluation_batches, training_batches, with_drawn
 from tf_routing.extras import import_extra
 from tf_routing.models import RoutedModel
 from tf_routing.train.gating import is_gated, routing_statistics
@@ -71,10 +71,7 @@ class Trials:
         self.architecture, self.dataset, self.recipe, self.epochs = architecture, dataset, recipe, epochs
         self.seed, self.model_arguments = seed, model_arguments
         self.space: Sequence[Parameter] = ()
-        self.steps = recipe.steps_per_epoch or steps_per_epoch(dataset.train, recipe.batch_size, recipe.copies)
-        if self.steps == 0:
-            most = dataset.train.image_count * recipe.copies
-            raise ValueError(f"`batch_size` must be at most {most}. Received: {recipe.batch_size}")
+        self.steps = recipe.steps_in(dataset.train)
 
     def network(self, **searched: Any) -> RoutedModel:
         """Returns a new network, not compiled, with these arguments beside those that stay."""
@@ -170,6 +167,7 @@ def open_tuner(
         """Keras Tuner's own, which tells of each trial."""
 
         def on_trial_end(self, trial: Any) -> None:
+            """Keeps what the trial found, then tells of it."""
             super().on_trial_end(trial)
             after_trial(self)
 
@@ -194,9 +192,11 @@ def _hypermodel(keras_tuner: Any, trials: Trials) -> Any:
         """Hands over to `Trials`."""
 
         def build(self, hp: Any) -> Any:
+            """Returns the compiled network of a trial."""
             return trials.build(hp)
 
         def fit(self, hp: Any, model: Any, *_: Any, **options: Any) -> Any:
+            """Trains the network of a trial."""
             return trials.fit(hp, model, **options)
 
     return Network()
