@@ -79,7 +79,9 @@ def _contest_table(measured: list[dict[str, Any]]) -> str:
         shown = f"{row['milliseconds_per_image']:.1f} ms ({row['wall_ratio']:.2f}; {row['processor_ratio']:.2f})"
         ratios.setdefault(row["network"], {})[row["batch"]] = shown
     headings = ["network", *(f"batch {batch}" for batch in batches)]
-    return _markdown(headings, [[network, *(own[batch] for batch in batches)] for network, own in ratios.items()])
+    return _markdown(
+        headings, [[network, *(own.get(batch, "-") for batch in batches)] for network, own in ratios.items()]
+    )
 
 
 def _measured_table() -> str:

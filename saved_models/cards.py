@@ -7,6 +7,7 @@ from typing import Any
 
 from tf_routing import zoo
 from tf_routing.files import whole_file
+from tf_routing.zoo.registry import find
 
 FOLDER = Path(__file__).parent
 _RECIPE = ("epochs", "batch_size", "learning_rate", "schedule", "warmup_epochs", "momentum", "kernel_decay", "shift")
@@ -59,7 +60,7 @@ def _card(row: dict[str, Any], dataset: dict[str, str]) -> str:
         f"It takes floats in [0, 1] of shape {tuple(row['input_shape'])}; "
         f"{'it standardises them itself' if 'standardize' in row['arguments'] else 'they are not standardised'}.",
         "Results": _table(_results(row), "on the test set", "value"),
-        "Time per image": _times(row["times"], row.get("hardware", {})),
+        "Time per image": _times(row),
         "Training": _table(_training(row), "what", "value"),
         "Data": f"{dataset['about']} {dataset['caveats']}\n\nCite: {dataset['cite']}.",
         "What its paper reports": _reported(row, known),
@@ -86,7 +87,8 @@ def _results(row: dict[str, Any]) -> dict[str, str]:
     return shown
 
 
-def _times(times: list[dict[str, float]], hardware: dict[str, Any]) -> str:
+def _times(row: dict[str, Any]) -> str:
+    times, hardware = row["times"], row.get("hardware", {})
     if not times:
         return "Not measured for this file: `tf-routing evaluate` measures it."
     columns = {**_SIDES, **_RATIOS}
@@ -97,7 +99,10 @@ def _times(times: list[dict[str, float]], hardware: dict[str, Any]) -> str:
         lines.append(f"| {each['batch']} | {' | '.join(values)} |")
     versions = ", ".join(f"{key} {hardware[key]}" for key in ("tensorflow", "keras"))
     machine = f"{hardware['processor']}, {hardware['cores']} cores, {'' if hardware['avx512'] else 'no '}AVX-512"
-    return "\n".join([*lines, "", f"On {machine}; {versions}. Batch normalisation is folded on all sides."])
+    baseline = find(row["architecture"]).baseline
+    beside = f" The static network is `{baseline}` of the same width." if "static_milliseconds" in times[0] else ""
+    told = f"On {machine}; {versions}. Batch normalisation is folded on all sides.{beside}"
+    return "\n".join([*lines, "", told])
 
 
 def _training(row: dict[str, Any]) -> dict[str, str]:

@@ -37,7 +37,7 @@ def main() -> None:
         # The same weights, measured or described anew: what users hold stays what the index names.
         row |= {key: released[key] for key in ("version", "file", "bytes", "sha256")}
     else:
-        row["version"] = 1 + (released["version"] if released else 0)
+        row["version"] += released["version"] if released else 0
         _write_weights(arguments.run, row)
     others = [each for each in cards.rows() if each["name"] != row["name"]]
     write_json(cards.FOLDER / "index.json", sorted([*others, row], key=lambda each: each["name"]))
@@ -54,6 +54,7 @@ def _row(
         "name": name,
         "architecture": run["model"],
         "tag": arguments.tag,
+        "version": 1,
         "file": f"{name}.keras",
         "licence": _LICENCE,
         "classes": model.output_shape[-1],
