@@ -67,7 +67,8 @@ def net(name: str) -> RoutedModel:
     return model
 
 
-@pytest.mark.parametrize("application", ["ResNet50", "MobileNetV2"])
+# MobileNetV2 has the ordinary convolutions of ResNet-50 and depthwise ones.
+@pytest.mark.parametrize("application", [pytest.param("ResNet50", marks=pytest.mark.heavy), "MobileNetV2"])
 def test_applications_lose_every_normalisation(application: str) -> None:
     build = getattr(keras.applications, application)
     model = build(weights=None, input_shape=(64, 64, 3), classes=5, classifier_activation=None)
@@ -330,7 +331,10 @@ def test_a_compiled_model_is_compiled_the_same() -> None:
     assert folded.evaluate(x, y, verbose=0, return_dict=True) == pytest.approx(expected, rel=1e-4)
 
 
-@pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16", "float64"])
+# One policy that mixes types stands for the other.
+@pytest.mark.parametrize(
+    "policy", ["mixed_float16", pytest.param("mixed_bfloat16", marks=pytest.mark.heavy), "float64"]
+)
 def test_dtype_policies_are_kept(policy: str) -> None:
     before = keras.config.dtype_policy()
     keras.config.set_dtype_policy(policy)

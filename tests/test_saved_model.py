@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from tests.few_layers import few_layers
 from tf_routing import saved_model, zoo
 from tf_routing.models import Ensemble, RoutedModel
 
@@ -42,6 +44,13 @@ answers["call"] = {"probabilities": loaded(floats).numpy().tolist()}
 assert not {"keras", "tf_keras", "tf_routing"} & set(sys.modules)
 print(json.dumps(answers))
 """
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _few_layers() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        few_layers(patch)
+        yield
 
 
 def built() -> RoutedModel:

@@ -19,8 +19,10 @@ CASES = [
     ("basecnn", 2, "cc", {"standardize": STANDARDIZE}),
     ("basecnn", 3, "cp", {}),
     ("sebasecnn", 2, "cc", {"average": "probs"}),
-    ("vgg16_cifar", 2, "cp", {}),
-    ("resnet20", 3, "cc", {}),
+    # BaseCNN with more stages.
+    pytest.param("vgg16_cifar", 2, "cp", {}, marks=pytest.mark.heavy),
+    # Three paths, and residual nets, are in other cases.
+    pytest.param("resnet20", 3, "cc", {}, marks=pytest.mark.heavy),
     ("resnet20", 2, "cc", {"shortcut": "projection", "use_bias": True}),
     ("resnet18", 2, "cc", {"standardize": STANDARDIZE}),
     pytest.param("resnext50_4x24d", 2, "cc", {}, marks=pytest.mark.heavy),
@@ -57,10 +59,12 @@ def test_predictions_are_those_of_the_single_path_net(
 @pytest.mark.parametrize(
     ("name", "architecture", "router", "arguments"),
     [
-        ("basecnn", "basecnn_2cc", "cc", {}),
+        # The residual nets are widened by cross-connections too.
+        pytest.param("basecnn", "basecnn_2cc", "cc", {}, marks=pytest.mark.heavy),
         ("basecnn", "basecnn_2cp", "cp", {}),
         ("resnet20", "resnet20_2cc", "cc", {"use_bias": False}),
-        ("resnet18", "resnet18_2cc", "cc", {}),
+        # ResNet-20 with another stem and another stage.
+        pytest.param("resnet18", "resnet18_2cc", "cc", {}, marks=pytest.mark.heavy),
     ],
 )
 def test_layers_are_those_of_the_zoos_net(

@@ -1,5 +1,6 @@
 """The routing flow shows what the gates did."""
 
+from functools import cache
 from pathlib import Path
 
 import keras
@@ -12,10 +13,15 @@ from tf_routing.analysis import draw_routing_flow, routing_flow
 from tf_routing.models import RoutedModel
 
 
-@pytest.fixture(scope="module", params=["basecnn_2cc", "basecnn_3cp"])
-def model(request: pytest.FixtureRequest) -> RoutedModel:
+@cache
+def net(name: str = "basecnn_2cc") -> RoutedModel:
     keras.utils.set_random_seed(0)
-    return zoo.get(request.param, width_multiplier=0.125)
+    return zoo.get(name, width_multiplier=0.125)
+
+
+@pytest.fixture(params=["basecnn_2cc", "basecnn_3cp"])
+def model(request: pytest.FixtureRequest) -> RoutedModel:
+    return net(request.param)
 
 
 def images(count: int) -> np.ndarray:
@@ -49,23 +55,21 @@ def test_a_single_input_is_fully_active(model: RoutedModel) -> None:
 
 
 def test_the_first_cross_connection_has_one_input() -> None:
-    first, *_ = routing_flow(zoo.get("basecnn_2cc", width_multiplier=0.125), images(1)[0])
+    first, *_ = routing_flow(net(), images(1)[0])
     assert first.inputs.tolist() == [1]
     assert first.gates.shape == (1, 2)
 
 
 def test_activations_are_shares_of_means() -> None:
-    model = zoo.get("basecnn_2cc", width_multiplier=0.125)
-    image = images(1)
+    model, image = net(), images(1)
     layer = model.get_layer("route_2")
-    means = [float(np.mean(x)) for x in keras.Model(model.inputs, layer.input).predict(image, verbose=0)]
+    means = [float(np.mean(x)) for x in keras.Model(model.input, layer.input)(image, training=False)]
     route = next(route for route in routing_flow(model, image[0]) if route.name == "route_2")
     np.testing.assert_allclose(route.inputs, np.array(means) / sum(means), rtol=1e-4)
 
 
 def test_the_drawing_is_a_picture_with_a_row_per_image(tmp_path: Path) -> None:
-    model = zoo.get("basecnn_2cc", width_multiplier=0.125)
-    sizes = [drawn(model, count, tmp_path) for count in (1, 2)]
+    sizes = [drawn(net(), count, tmp_path) for count in (1, 2)]
     assert all(300 < width < 3000 and 100 < height < 3000 for width, height in sizes)
     assert sizes[1][0] == sizes[0][0]
     assert sizes[1][1] > 1.4 * sizes[0][1]
@@ -81,16 +85,14 @@ def drawn(model: RoutedModel, count: int, folder: Path) -> tuple[int, int]:
 
 
 def test_a_wrong_number_of_titles_draws_nothing(tmp_path: Path) -> None:
-    model = zoo.get("basecnn_2cc", width_multiplier=0.125)
     with pytest.raises(ValueError):
-        draw_routing_flow(model, images(2), tmp_path / "flow.png", ["one"])
+        draw_routing_flow(net(), images(2), tmp_path / "flow.png", ["one"])
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_model_without_routes_has_no_flow(tmp_path: Path) -> None:
-    plain = zoo.get("basecnn", width_multiplier=0.125)
     with pytest.raises(ValueError, match="'basecnn' has no routing layer"):
-        routing_flow(plain, images(1)[0])
+        routing_flow(net("basecnn"), images(1)[0])
     with pytest.raises(ValueError, match="'basecnn' has no routing layer"):
-        draw_routing_flow(plain, images(1), tmp_path / "flow.png")
+        draw_routing_flow(net("basecnn"), images(1), tmp_path / "flow.png")
     assert list(tmp_path.iterdir()) == []

@@ -1,6 +1,6 @@
 """Trains one small network of each family the way `strategy` says, and writes down all that came of it.
 
-python -m tests.conformance.replica_training FOLDER STEPS NET=STRATEGY[:DEVICES],... ...
+python -m tests.conformance.replica_training FOLDER STEPS FLOATX NET=STRATEGY[:DEVICES],... ...
 """
 
 import sys
@@ -108,8 +108,9 @@ def trained(net: str, strategy: Any, steps: int, callbacks: Sequence[Any] = ()) 
     return {**logged, **numbered, "moved": np.array(moved)}
 
 
-def main(folder: str, steps: str, *asked: str) -> None:
+def main(folder: str, steps: str, floatx: str, *asked: str) -> None:
     """Writes `{net}_{strategy}.npz` for each net and each of its strategies."""
+    keras.config.set_floatx(floatx)
     runs = [(net, kind) for net, _, kinds in (each.partition("=") for each in asked) for kind in kinds.split(",")]
     # The most devices first: parts of the CPU are there before TensorFlow starts, or not at all.
     opened = {kind: open_strategy(*_arguments(kind)) for kind in sorted({kind for _, kind in runs}, reverse=True)}

@@ -6,7 +6,7 @@ A layer or a name that is missing here fails `test_builds.py`.
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -16,6 +16,8 @@ import numpy as np
 import pytest
 
 from tf_routing import layers, models, zoo
+from tf_routing.zoo import mobilenetv2
+from tf_routing.zoo.architectures import ARCHITECTURES
 
 ROOT = Path(__file__).resolve().parents[2]
 BATCH = 4
@@ -230,31 +232,88 @@ LEFT_OUT: dict[str, str] = {
     "decide_tree": "decide_chain8 with eight branches and 47 columns, from the same builder, and slow to build",
     "dmnn50_cifar_n4": "dmnn50_cifar_n2 with twice the sub-blocks per block, from the same builder",
 }
-"""Names that only `test_builds.py` runs, with the reason."""
+"""Names that only `test_builds.py` runs, with the reason, and that only in `make heavy`: `tests/zoo/test_counts.py`
+builds each of them at full size anyway."""
 
 _HEAVY = {
     *("widecnn", "deepcnn", "deepcnn_10conv", "basecnn_3", "all_ensemble", "sedeepcnn"),
     *("basecnn_3cp", "basecnn_4cp", "basecnn_3cc", "basecnn_4cc"),
     *("resnet20_3cp", "resnet20_4cp", "resnet20_3cc", "resnet20_4cc", "resnet32_2cc", "resnet32_3cc", "resnet32_4cc"),
     *("resnet18", "resnet34", "wrn18_1_5", "wideresnet50_2", "resnext50_2x64d"),
+    # Beside resnet50_2cc: basic blocks of the same stages, one path, and one path of grouped convolutions.
+    *("resnet18_2cc", "resnet50", "resnext50_4x24d"),
+    # Beside basecnn_2cc, with more stages, and beside resnet20_2cc, with the router of basecnn_2cp.
+    *("vgg13_half_2cc", "resnet20_2cp"),
+    # Beside dmnn50_cifar_n2, with the stem of resnet50_2cc, and beside dmnn_mobilenetv2_n2, with one part per block.
+    *("dmnn50_n2", "mobilenetv2"),
+    # Beside drn_resnet32, with the blocks of resnet50_cifar.
+    "drn_resnet50_tinyimagenet",
 }
-"""Neighbours of other names, with more paths or convolutions, or with one path of the same blocks: `make heavy` runs
-them, `make test` the neighbour."""
+"""Neighbours of other names, with more paths or convolutions, with one path of the same blocks, or with blocks, stem or
+router of a third name: `make heavy` runs them, `make test` the neighbour."""
 
 _NAMES = [name for name in MODELS if name not in LEFT_OUT]
-TRAINED = [pytest.param(name, marks=pytest.mark.heavy) if name in _HEAVY else name for name in _NAMES]
+
+
+class Short(NamedTuple):
+    """A net of the zoo with fewer blocks: the `bound` arguments of its line changed, or those of `zoo.get`."""
+
+    name: str
+    bound: dict[str, Any]
+    arguments: dict[str, Any]
+
+
+_STAGES = {"stage_blocks": (2, 1, 1, 1)}
+_TREE = {
+    "channels": [32, 32],
+    "sinks": ["classify", {"channels": [64], "sinks": ["classify", {"channels": [64], "sinks": ["classify"]}]}],
+}
+SHORT: dict[str, Short] = {
+    "short_cifar_resnet": Short("resnet20_2cc", {"stack_blocks": 1}, {}),
+    "short_imagenet_resnet": Short("resnet50_2cc", _STAGES, {}),
+    "short_bottlenecks": Short("resnet50_cifar", _STAGES, {}),
+    "short_split_resnet": Short("dmnn50_cifar_n2", _STAGES, {}),
+    "short_split_mobilenetv2": Short("dmnn_mobilenetv2_n2", {}, {}),
+    "short_skip_resnet": Short("drn_resnet32", {"stage_blocks": (2, 1, 1)}, {}),
+    "short_chain": Short("decide_chain8", {}, {"tree": _TREE}),
+}
+"""What `make test` runs in place of deep nets: more blocks of the same stage repeat what the first two do."""
+
+# The blocks of MobileNetV2 are no argument: of each row of its table one, and of the first strided one two.
+_FEW_BLOCKS = tuple((expansion, filters, min(count, 1 + (filters == 24)), strides)
+                    for expansion, filters, count, strides in mobilenetv2._TABLE)  # fmt: skip
+
+
+def marked(names: Collection[str]) -> list[Any]:
+    """Returns names to parametrize a test by: heavy are those with a neighbour, left out, or with a short version."""
+    longer = _HEAVY | LEFT_OUT.keys() | {short.name for short in SHORT.values()}
+    short = [name for name, each in SHORT.items() if each.name in names]
+    return [pytest.param(name, marks=pytest.mark.heavy) if name in longer else name for name in names] + short
+
+
+TRAINED = marked(_NAMES)
 GATED = [name for name in _NAMES if name.startswith(("dmnn", "drn", "decide_chain"))]
 """Names whose images choose what runs."""
 
 
-def small(name: str) -> models.RoutedModel:
-    """Returns a new small net of the zoo, or the `rich_model`."""
-    return rich_model() if name == "rich" else zoo.get(name, **MODELS[name])
+def small(name: str, /, **arguments: Any) -> models.RoutedModel:
+    """Returns a new small net of the zoo, perhaps with other arguments, or a `SHORT` one, or the `rich_model`."""
+    if name == "rich":
+        return rich_model()
+    if name not in SHORT:
+        return zoo.get(name, **{**MODELS[name], **arguments})
+    short = SHORT[name]
+    line = ARCHITECTURES[short.name]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(ARCHITECTURES, short.name, line._replace(arguments={**line.arguments, **short.bound}))
+        patch.setattr(mobilenetv2, "_TABLE", _FEW_BLOCKS)
+        return zoo.get(short.name, **{**MODELS[short.name], **short.arguments, "name": name, **arguments})
 
 
 def images(name: str, count: int = BATCH) -> np.ndarray:
     """Returns images in [0, 1] for a small net, the same on every call."""
-    shape = (count, *(_RICH_SHAPE if name == "rich" else MODELS[name]["input_shape"]))
+    zoos = SHORT[name].name if name in SHORT else name
+    shape = (count, *(_RICH_SHAPE if name == "rich" else MODELS[zoos]["input_shape"]))
     return np.random.default_rng(11).uniform(size=shape).astype("float32")
 
 

@@ -56,7 +56,26 @@ def test_every_public_name_has_an_example(name: str) -> None:
     assert doctest.DocTestParser().get_examples(text), f"the example of {name} has no code"
 
 
-@pytest.mark.parametrize("name", [name for name, text in DOCSTRINGS.items() if ">>>" in text])
+# Examples that build, export or draw deep networks; what they show has its tests in `tests/test_calibration.py`,
+# `tests/conformance/test_export.py`, `tests/analysis/` and `tests/test_cost_gated.py`.
+_HEAVY = {
+    *("tf_routing.calibration.calibrate", "tf_routing.saved_model.export", "tf_routing.cost.gated_macs"),
+    *("tf_routing.analysis.draw_flow_panels", "tf_routing.analysis.draw_routing_flow"),
+}
+
+
+def test_examples_that_are_heavy_are_there() -> None:
+    assert all(">>>" in DOCSTRINGS[name] for name in _HEAVY)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=pytest.mark.heavy) if name in _HEAVY else name
+        for name, text in DOCSTRINGS.items()
+        if ">>>" in text
+    ],
+)
 def test_example_runs(name: str) -> None:
     test = doctest.DocTestParser().get_doctest(DOCSTRINGS[name], _names(), name, None, 0)
     printed: list[str] = []

@@ -6,21 +6,21 @@ import keras
 import numpy as np
 import pytest
 
-from tests.conformance.subjects import GATED, LEFT_OUT, MODELS, disturb, draw_scores, images
-from tf_routing import calibrate, zoo
+from tests.conformance.subjects import GATED, LEFT_OUT, disturb, draw_scores, images, marked, small
+from tf_routing import calibrate
 from tf_routing.models import RoutedModel
 from tf_routing.zoo.architectures import ARCHITECTURES
 
 COUNT = 20
 # The share of the images that come to a junction and go on: with half of them none would come to the last.
-RATES = {"decide_chain8": 0.8, "decide_tree": 0.8}
+RATES = dict.fromkeys(("decide_chain8", "decide_tree", "short_chain"), 0.8)
 
 
 @cache
 def logit_net(name: str) -> RoutedModel:
     """A net that ends in logits, since a softmax hides differences, and whose gates open on half the images."""
     keras.utils.set_random_seed(1)
-    model = zoo.get(name, **{**MODELS[name], "classifier_activation": None})
+    model = small(name, classifier_activation=None)
     disturb(model)
     draw_scores(model)
     calibrate(model, images(name, COUNT), rate=RATES.get(name, 0.5))
@@ -59,11 +59,13 @@ def test_every_net_with_switches_is_among_them() -> None:
 
 @pytest.mark.parametrize("count", [1, COUNT])
 @pytest.mark.parametrize("method", ["patterns", "rows"])
-@pytest.mark.parametrize("name", GATED)
+@pytest.mark.parametrize("name", marked(GATED))
 def test_sparse_equals_masked(name: str, method: str, count: int) -> None:
     assert_sparse_is_masked(name, method, count)
 
 
+# By default `tests/execution/test_sparse_exits.py` runs a small tree of branches.
+@pytest.mark.heavy
 def test_sparse_equals_masked_in_a_tree_of_branches() -> None:
     model, x = logit_net("decide_tree"), images("decide_tree", COUNT)
     scores = np.asarray(model(x, return_outputs=True)["junction_1_scores"])
@@ -74,13 +76,13 @@ def test_sparse_equals_masked_in_a_tree_of_branches() -> None:
     assert outputs(model, x, "sparse")["junction_1"].sum(axis=0).min() >= 2
 
 
-@pytest.mark.parametrize("name", GATED)
+@pytest.mark.parametrize("name", marked(GATED))
 def test_one_image_by_its_case_equals_masked(name: str) -> None:
     model, x = logit_net(name), images(name, 1)
     assert_same_logits(outputs(model, x, "sparse", "switch"), outputs(model, x, "masked"))
 
 
-@pytest.mark.parametrize("name", GATED)
+@pytest.mark.parametrize("name", marked(GATED))
 def test_no_images_give_no_rows(name: str) -> None:
     model = logit_net(name)
     for execution in ("masked", "sparse"):
@@ -88,7 +90,7 @@ def test_no_images_give_no_rows(name: str) -> None:
         assert model(images(name, 0), training=False).shape == (0, model.output_shape[-1])
 
 
-@pytest.mark.parametrize("name", GATED)
+@pytest.mark.parametrize("name", marked(GATED))
 def test_the_share_of_every_choice_is_taken_and_images_differ(name: str) -> None:
     model, x = logit_net(name), images(name, COUNT)
     decisions = outputs(model, x, "masked")

@@ -15,9 +15,14 @@ from tf_routing.models import RoutedModel
 
 COUNT = 12
 NETS = ["basecnn_2cp", "rich"]
+# Each net and each kind of export once; `make heavy` adds the other two pairs.
+DEFAULT = [("rich", False), ("basecnn_2cp", True)]
 # The other builders, one name each: exports of deep networks take up to a minute.
 SLOW = ["resnet20_2cc", "resnet50_2cc", "mobilenetv2", "basecnn_ensemble3", "dmnn50_cifar_n2", "dmnn_mobilenetv2_n2"]
 SLOW += ["drn_resnet32", "decide_chain8"]
+
+
+PAIRS = [(name, freeze) for name in (*NETS, *SLOW) for freeze in (False, True)]
 
 
 def net(name: str) -> tuple[RoutedModel, np.ndarray]:
@@ -32,8 +37,9 @@ def net(name: str) -> tuple[RoutedModel, np.ndarray]:
     return model, x
 
 
-@pytest.mark.parametrize("name", [*NETS, *(pytest.param(name, marks=pytest.mark.heavy) for name in SLOW)])
-@pytest.mark.parametrize("freeze", [False, True])
+@pytest.mark.parametrize(
+    ("name", "freeze"), [pair if pair in DEFAULT else pytest.param(*pair, marks=pytest.mark.heavy) for pair in PAIRS]
+)
 def test_an_export_answers_as_the_net(name: str, freeze: bool, tmp_path: Path) -> None:
     model, x = net(name)
     export(model, tmp_path / name, freeze=freeze)

@@ -10,7 +10,8 @@ import pytest
 
 from tests.conformance.subjects import LAYERS, disturb, finish, images, layer_batch, layer_model, small, start_python
 
-NETS = ["basecnn_2cc", "resnet20_2cp", "rich"]
+# The smallest; JAX compiles each operation of the others too, which takes it a minute or more.
+NET = "basecnn_2cc"
 
 _COMPUTE = """
 import sys
@@ -30,6 +31,8 @@ import keras
 import numpy as np
 from tests.conformance.subjects import LAYERS, images, labels, layer_batch, layer_model, small
 
+# Stored weights replace what is drawn, and JAX compiles a draw for each shape.
+keras.initializers.VarianceScaling.__call__ = lambda _, shape, dtype=None: np.zeros(shape, dtype)
 names = sys.argv[2:]
 assert keras.backend.backend() == "jax"
 stored = np.load(sys.argv[1])
@@ -39,7 +42,8 @@ report = {"differences": {}, "logs": {}}
 def compare(name, model, x):
     weights = [stored[f"{name}/{i}"] for i in range(len(model.weights))]
     model.set_weights(weights)
-    report["differences"][name] = float(np.abs(np.asarray(model(x, training=False)) - stored[f"{name}/y"]).max())
+    # Compiled whole, since operations by themselves are compiled one after the other, which takes far longer.
+    report["differences"][name] = float(np.abs(np.asarray(model.predict_on_batch(x)) - stored[f"{name}/y"]).max())
 
 
 for name in LAYERS.keys() & names:
@@ -88,7 +92,7 @@ def _report(path: Path, names: list[str]) -> dict:
 
 @pytest.fixture(scope="module")
 def report(tmp_path_factory: pytest.TempPathFactory) -> dict:
-    return _report(tmp_path_factory.mktemp("jax") / "tensorflow.npz", [*LAYERS, *NETS])
+    return _report(tmp_path_factory.mktemp("jax") / "tensorflow.npz", [*LAYERS, NET])
 
 
 def _assert_equal(report: dict, name: str) -> None:
@@ -105,26 +109,27 @@ def _assert_trained(logs: dict) -> None:
     assert logs["moved"] > 1e-4
 
 
-@pytest.mark.parametrize("name", [*LAYERS, *NETS])
+@pytest.mark.parametrize("name", [*LAYERS, NET])
 def test_jax_equals_tensorflow(report: dict, name: str) -> None:
     _assert_equal(report, name)
 
 
-@pytest.mark.parametrize("name", NETS)
-def test_jax_trains_with_the_default_objective(report: dict, name: str) -> None:
-    assert report["logs"][name]["terms"] == ["classification_loss"]
-    _assert_trained(report["logs"][name])
+def test_jax_trains_with_the_default_objective(report: dict) -> None:
+    assert report["logs"][NET]["terms"] == ["classification_loss"]
+    _assert_trained(report["logs"][NET])
 
 
 @pytest.mark.heavy
 @pytest.mark.parametrize(
     ("name", "decisions", "terms"),
     [
+        ("resnet20_2cp", 3, ["classification_loss"]),
+        ("rich", 4, ["classification_loss"]),
         ("dmnn50_cifar_n2", 16, ["classification_loss", "category_loss", "execution_rate_loss", "flops_loss"]),
         ("decide_chain8", 7, ["classification_loss", "computation_loss", "kernel_loss", "decisiveness_loss"]),
     ],
 )
-def test_jax_equals_tensorflow_and_trains_a_deep_gated_net(
+def test_jax_equals_tensorflow_and_trains_larger_nets(
     name: str, decisions: int, terms: list[str], tmp_path: Path
 ) -> None:
     report = _report(tmp_path / "tensorflow.npz", [name])

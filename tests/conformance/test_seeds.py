@@ -7,7 +7,8 @@ import pytest
 
 from tests.conformance.subjects import LAYERS, finish, start_python
 
-NETS = ["basecnn_2cc", "basecnn_2cp", "rich"]
+# It has every layer but the ends of trees, and so stands for the nets of the zoo, each of which compiles twice.
+NET = "rich"
 
 # A process of its own: determinism, once enabled, stays for all tests that follow.
 _DIGESTS = """
@@ -19,6 +20,7 @@ import keras
 import tensorflow as tf
 from tests.conformance.subjects import LAYERS, images, labels, small
 
+SEED, OTHER = 1, 2
 tf.config.experimental.enable_op_determinism()
 
 
@@ -37,13 +39,16 @@ def net(name, seed):
     keras.utils.set_random_seed(seed)
     model = small(name)
     digests = [digest(model.get_weights())]
+    # Of another seed, other weights at the start are enough.
+    if seed == OTHER:
+        return digests
     model.compile(keras.optimizers.SGD(0.01))
     model.fit(images(name, 8), labels(8), batch_size=4, epochs=1, verbose=0)
     return [*digests, digest(model.get_weights())]
 
 
 print(json.dumps({
-    name: [(layer if name in LAYERS else net)(name, seed) for seed in (1, 1, 2)] for name in sys.argv[1:]
+    name: [(layer if name in LAYERS else net)(name, seed) for seed in (SEED, SEED, OTHER)] for name in sys.argv[1:]
 }))
 """
 
@@ -54,7 +59,7 @@ def _digests(names: list[str]) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def digests() -> dict[str, Any]:
-    return _digests([*LAYERS, *NETS])
+    return _digests([*LAYERS, NET])
 
 
 def test_the_same_seed_gives_the_same_bits(digests: dict[str, Any]) -> None:
@@ -72,14 +77,14 @@ def test_another_seed_gives_other_bits(digests: dict[str, Any]) -> None:
     assert same == fixed
 
 
-@pytest.mark.parametrize("name", NETS)
-def test_training_moves_the_weights(digests: dict[str, Any], name: str) -> None:
-    initial, trained = digests[name][0]
+def test_training_moves_the_weights(digests: dict[str, Any]) -> None:
+    initial, trained = digests[NET][0]
     assert initial != trained
 
 
 @pytest.mark.heavy
-def test_the_noise_of_a_deep_gated_net_comes_from_the_seed() -> None:
-    first, second, other = _digests(["dmnn50_cifar_n2"])["dmnn50_cifar_n2"]
+@pytest.mark.parametrize("name", ["basecnn_2cc", "basecnn_2cp", "dmnn50_cifar_n2"])
+def test_weights_and_noise_of_a_net_come_from_the_seed(name: str) -> None:
+    first, second, other = _digests([name])[name]
     assert first == second
     assert first[0] != other[0] and first[0] != first[1]

@@ -47,7 +47,8 @@ def source(request: pytest.FixtureRequest, sources: dict[str, Any]) -> Any:
     return sources[request.param]
 
 
-@pytest.fixture(params=["memory", "files", "crops"])
+# Crops are read from the same files.
+@pytest.fixture(params=["memory", pytest.param("files", marks=pytest.mark.heavy), "crops"])
 def any_source(request: pytest.FixtureRequest, sources: dict[str, Any]) -> Any:
     return sources[request.param]
 

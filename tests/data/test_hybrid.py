@@ -24,7 +24,13 @@ def test_photographs_of_the_hybrid_set_are_those_of_cifar() -> None:
     np.testing.assert_array_equal(deer, cifar.test.images[cifar.test.labels == cifar.class_names.index("deer")])
 
 
-@pytest.mark.parametrize(("name", "shares"), [("cifar2", [1000, 9000]), ("cifar5", [1000, 1000, 1000, 1000, 6000])])
+@pytest.mark.parametrize(
+    ("name", "shares"),
+    [
+        pytest.param("cifar2", [1000, 9000], marks=pytest.mark.heavy),
+        ("cifar5", [1000, 1000, 1000, 1000, 6000]),
+    ],
+)
 def test_grouped_classes(name: str, shares: list[int]) -> None:
     grouped, cifar = load_or_skip(name), load_or_skip("cifar10")
     assert np.bincount(grouped.test.labels).tolist() == shares

@@ -61,7 +61,8 @@ def report() -> dict[str, Any]:
     }
 
 
-@pytest.fixture(scope="module", params=["tensorflow", "jax"])
+# By default `tests/train/test_jax_fit.py` trains a net of each family on JAX.
+@pytest.fixture(scope="module", params=["tensorflow", pytest.param("jax", marks=pytest.mark.heavy)])
 def facts(request: pytest.FixtureRequest) -> dict[str, Any]:
     if importlib.util.find_spec(request.param) is None:
         pytest.skip(f"{request.param} is not installed")

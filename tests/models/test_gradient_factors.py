@@ -131,11 +131,15 @@ def stepped(objective: Objective | None) -> dict[str, np.ndarray]:
     }
 
 
-def test_kernels_and_biases_of_named_layers_are_multiplied_and_no_others() -> None:
+def assert_named_layers_are_multiplied() -> None:
     plain, scaled = stepped(None), stepped(Scaled())
     np.testing.assert_allclose(scaled["scaled"], 3 * plain["scaled"], rtol=1e-3, atol=1e-7)
     np.testing.assert_allclose(scaled["free"], plain["free"], rtol=1e-3, atol=1e-7)
     assert np.abs(plain["frozen"]).max() > 1e-4 and (scaled["frozen"] == 0).all()
+
+
+def test_kernels_and_biases_of_named_layers_are_multiplied_and_no_others() -> None:
+    assert_named_layers_are_multiplied()
 
 
 # JAX
@@ -168,6 +172,22 @@ print(json.dumps({
 """
 
 
+_MULTIPLY = """
+import keras
+from tests.models.test_gradient_factors import assert_named_layers_are_multiplied
+
+assert keras.backend.backend() == "jax"
+assert_named_layers_are_multiplied()
+"""
+
+
+@pytest.mark.skipif(importlib.util.find_spec("jax") is None, reason="JAX is not installed")
+def test_jax_multiplies_gradients_of_named_layers_too() -> None:
+    finish(start_python(_MULTIPLY, KERAS_BACKEND="jax"))
+
+
+# By default JAX multiplies the gradients of the small model above: a whole tree takes it half a minute.
+@pytest.mark.heavy
 def test_jax_trains_to_the_same_weights(adjusted: RoutedModel, tmp_path: Path) -> None:
     if importlib.util.find_spec("jax") is None:
         pytest.skip("JAX is not installed")
@@ -185,9 +205,10 @@ def test_jax_trains_to_the_same_weights(adjusted: RoutedModel, tmp_path: Path) -
 # What training brings about
 
 
-@pytest.mark.parametrize(
-    "arguments", [{}, {"strategy": "pragmatic_critic", "regression_weight": 0.1, "temperature": 1}]
-)
+_CRITIC = {"strategy": "pragmatic_critic", "regression_weight": 0.1, "temperature": 1}
+
+
+@pytest.mark.parametrize("arguments", [{}, pytest.param(_CRITIC, marks=pytest.mark.heavy)])
 def test_dear_computation_is_avoided(arguments: dict[str, Any]) -> None:
     digits = data.load("digits")
     # The digits are 8x8 enlarged.

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,12 +11,20 @@ import numpy as np
 import pytest
 
 import tf_routing
+from tests.few_layers import few_layers
 from tf_routing import cost, data, zoo
 from tf_routing.train import fit as fit_module
 from tf_routing.train.cli import main
 
 _ROOT = Path(tf_routing.__file__).parents[1]
 _COMMANDS = ("list", "card", "cost", "fit", "evaluate", "export", "demo")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _few_layers() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        few_layers(patch)
+        yield
 
 
 @pytest.fixture(scope="module")

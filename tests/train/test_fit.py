@@ -5,7 +5,7 @@ import csv
 import dataclasses
 import io
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 from tests.data.prepared_data import load_or_skip
+from tests.few_layers import few_layers
 from tf_routing import zoo
 from tf_routing.data import Dataset, ImageSet, ImageStream
 from tf_routing.train import fit as fit_module
@@ -35,6 +36,13 @@ def noise(count: int) -> ImageSet:
 
 _DATASET = Dataset("noise", noise(64), noise(16), ["a", "b", "c"], mirrors=True)
 _STREAM = ImageStream(("noise.tfrecord",), 64)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _few_layers() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        few_layers(patch)
+        yield
 
 
 def run(output: Path, **changes: Any) -> tuple[dict[str, Any], str]:
@@ -226,9 +234,10 @@ def test_the_optimizer_is_the_recipes(nesterov: bool) -> None:
     assert (optimizer.nesterov, optimizer.momentum, optimizer.kernel_decay) == (nesterov, 0.8, 0.01)
 
 
+# By default `test_evaluate.py` trains on a few pictures that are read from files.
+@pytest.mark.heavy
 @pytest.mark.parametrize(
-    ("architecture", "width_multiplier", "image_size"),
-    [("basecnn_2cc", 0.125, 32), pytest.param("resnet50_2cc", 0.0625, 64, marks=pytest.mark.heavy)],
+    ("architecture", "width_multiplier", "image_size"), [("basecnn_2cc", 0.125, 32), ("resnet50_2cc", 0.0625, 64)]
 )
 def test_photographs_that_are_read_from_files(
     architecture: str, width_multiplier: float, image_size: int, tmp_path: Path

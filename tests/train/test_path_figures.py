@@ -64,9 +64,8 @@ def test_gate_images_are_the_extremes_of_the_test_set(
         drawn = shown(figures[0])[21 * number : 21 * (number + 1)]
         order = np.argsort(values, kind="stable")
         # By value: images of digits may tie in the last bit.
-        for image, value in zip(drawn[:20], [*values[order[::-1][:10]], *values[order[:10]]], strict=True):
-            own = model.routes(np.asarray(image)[None])[f"route_{gate[2]}"][0, int(gate[5]) - 1, int(gate[7]) - 1]
-            assert own == pytest.approx(value, abs=1e-6)
+        own = model.routes(np.stack(drawn[:20]))[f"route_{gate[2]}"][:, int(gate[5]) - 1, int(gate[7]) - 1]
+        np.testing.assert_allclose(own, [*values[order[::-1][:10]], *values[order[:10]]], rtol=0, atol=1e-6)
         np.testing.assert_allclose(drawn[20], synthesize_image(model, gate, steps=3, seed=2).image, atol=1e-5)
     assert figures[0].texts[-1].get_text() == "What opens gates, basecnn_2cc on digits"
 

@@ -295,7 +295,8 @@ def killed(whole: Whole, output: Path, done: int) -> None:
     (output / "run.json").write_text(json.dumps(unfinished), "utf-8")
 
 
-@pytest.mark.parametrize("done", [1, 3, 4])
+# In the first phase a run goes on as one that has no other, which `test_resume.py` kills at any time.
+@pytest.mark.parametrize("done", [pytest.param(1, marks=pytest.mark.heavy), 3, 4])
 def test_a_run_that_was_killed_goes_on_as_if_it_had_not(whole: Whole, done: int, tmp_path: Path) -> None:
     killed(whole, tmp_path, done)
     record, printed = run(tmp_path)

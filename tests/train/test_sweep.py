@@ -115,10 +115,17 @@ def test_a_sweep_trains_each_value_and_goes_on_where_it_stopped(
         assert record["final"]["mean_macs"] == pytest.approx(record["final"]["executed_macs"]["mean"])
 
 
-def test_a_network_that_is_told_the_cost_is_measured_at_each(tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def told(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The run of a network that is told the cost."""
+    folder = tmp_path_factory.mktemp("told")
     text = _TEXT.replace("each = { computation_cost = [0.0, 8e-9] }", "") + "dynamic_cost = true\n"
-    assert main(["fit", "--recipe", written(tmp_path, text), "--output", str(tmp_path / "runs")]) == 0
-    rows = _record(tmp_path / "runs" / "default")["final"]["by_cost"]
+    assert main(["fit", "--recipe", written(folder, text), "--output", str(folder / "runs")]) == 0
+    return folder / "runs" / "default"
+
+
+def test_a_network_that_is_told_the_cost_is_measured_at_each(told: Path) -> None:
+    rows = _record(told)["final"]["by_cost"]
     assert [row["computation_cost"] for row in rows] == [0.0, 1e-9, 2e-9, 4e-9, 8e-9, 1.6e-8, 3.2e-8, 6.4e-8]
 
 
@@ -126,15 +133,14 @@ def _record(folder: Path) -> dict[str, Any]:
     return json.loads((folder / "run.json").read_text("utf-8"))
 
 
-def test_evaluation_tells_each_cost_and_shows_the_exits(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    text = _TEXT.replace("each = { computation_cost = [0.0, 8e-9] }", "") + "dynamic_cost = true\n"
-    run = tmp_path / "runs" / "default"
-    assert main(["fit", "--recipe", written(tmp_path, text), "--output", str(tmp_path / "runs")]) == 0
+def test_evaluation_tells_each_cost_and_shows_the_exits(
+    told: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     capsys.readouterr()
     output = tmp_path / "results.json"
-    words = ["evaluate", str(run), "--dataset", "digits", "--rounds", "1", "--output", str(output)]
+    words = ["evaluate", str(told), "--dataset", "digits", "--rounds", "1", "--output", str(output)]
     assert main(words) == 0
-    found, final = json.loads(output.read_text("utf-8")), _record(run)["final"]
+    found, final = json.loads(output.read_text("utf-8")), _record(told)["final"]
     assert found["by_cost"] == final["by_cost"] and len(found["by_cost"]) == 8
     assert found["accuracy"] == pytest.approx(final["accuracy"], abs=0.1) and len(found["times"]) == 3
     shown = capsys.readouterr().out

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tests.few_layers import few_layers
 from tests.train.kill_harness import WORDS, fit_command
 from tf_routing import data
 from tf_routing.train import fit as fit_module
@@ -33,6 +34,7 @@ def _few_digits(monkeypatch: pytest.MonkeyPatch) -> None:
         for name, part, count in (("train", whole.train, 64 * 4), ("test", whole.test, 32))
     }
     monkeypatch.setattr(fit_module.data, "load", lambda name, data_dir: whole._replace(**parts))
+    few_layers(monkeypatch)
 
 
 def fitted(output: Path, capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str]:
@@ -141,7 +143,10 @@ def stopped_at(step: int, monkeypatch: pytest.MonkeyPatch, number: int) -> None:
     monkeypatch.setattr(Checkpoints, "on_train_batch_begin", send)
 
 
-@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+# What the other signal does at once is in the next test.
+@pytest.mark.parametrize(
+    ("number", "status"), [pytest.param(signal.SIGINT, 130, marks=pytest.mark.heavy), (signal.SIGTERM, 143)]
+)
 def test_a_signal_saves_the_step_and_says_how_to_go_on(
     number: int, status: int, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

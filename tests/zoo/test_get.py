@@ -132,7 +132,8 @@ def test_an_input_shape_may_be_a_list() -> None:
     assert small("basecnn", input_shape=[16, 24, 1]).input_shape == (None, 16, 24, 1)
 
 
-@pytest.mark.parametrize("name", ["basecnn", "basecnn_2cc", "resnet20_2cp"])
+# A residual net's probabilities come from the same function.
+@pytest.mark.parametrize("name", ["basecnn", "basecnn_2cc", pytest.param("resnet20_2cp", marks=pytest.mark.heavy)])
 def test_no_activation_returns_logits(name: str) -> None:
     x, probabilities, logits = images(), small(name), small(name, classifier_activation=None)
     logits.set_weights(probabilities.get_weights())
@@ -195,10 +196,11 @@ def test_hidden_sets_the_gates() -> None:
     [
         ("basecnn", 4, 16),
         ("basecnn_2cc", 4, 32),
-        ("basecnn_3cp", 4, 48),
+        # Two paths in the place of three, and the other router, are in the cases beside them.
+        pytest.param("basecnn_3cp", 4, 48, marks=pytest.mark.heavy),
         ("crossstitch2", 4, 32),
         ("resnet20_2cp", 4, 16),
-        ("resnet20_3cc", 4, 24),
+        pytest.param("resnet20_3cc", 4, 24, marks=pytest.mark.heavy),
     ],
 )
 def test_features_stand_side_by_side(name: str, side: int, channels: int) -> None:
@@ -242,7 +244,12 @@ def _heads_and_body(model: keras.Model) -> tuple[dict[str, np.ndarray], dict[str
     return heads, body
 
 
-NETS = ["basecnn", "basecnn_2cc", "basecnn_2cp", "resnet20_2cp", "basecnn_ensemble3"]
+# A net with one head, one with a head per path, and one with a head per member; routers and blocks between are loaded
+# alike, and `tests/conformance/test_save_and_load.py` loads them all.
+NETS = [
+    *("basecnn", "basecnn_2cc", "basecnn_ensemble3"),
+    *(pytest.param(name, marks=pytest.mark.heavy) for name in ("basecnn_2cp", "resnet20_2cp")),
+]
 
 
 @pytest.mark.parametrize("name", NETS)
@@ -305,12 +312,13 @@ _CC_3 = {"route_1": (1, 3), "route_2": (3, 3), "route_3": (3, 3), "route_4": (3,
 _RESNET_CP = {"route_1": (1, 2), "route_2": (2, 2), "route_3": (2, 2)}
 
 
+# Where the gates of resnet20_3cc stand is in the next test too.
 @pytest.mark.parametrize(
     ("name", "gates"),
     [
         ("basecnn_2cc", _CC),
         ("basecnn_2cp", _CP),
-        ("resnet20_3cc", _CC_3),
+        pytest.param("resnet20_3cc", _CC_3, marks=pytest.mark.heavy),
         ("resnet20_2cp", _RESNET_CP),
         ("basecnn", {}),
     ],

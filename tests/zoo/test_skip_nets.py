@@ -58,7 +58,13 @@ def routes(model: RoutedModel, x: np.ndarray) -> np.ndarray:
 # Both kinds of residual net
 
 
-@pytest.mark.parametrize("name", BLOCKS)
+# Depths between the first and the last of the paper's.
+_BETWEEN = {"drn_resnet44", "drn_resnet56", "drn_resnet74"}
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=pytest.mark.heavy) if name in _BETWEEN else name for name in BLOCKS]
+)
 def test_every_block_has_a_router_that_reads_its_input(name: str) -> None:
     routers, blocks = of_type(net(name), SkipRouter), of_type(net(name), SkipBlock)
     assert [each.name for each in routers] == [f"router_{n}" for n in range(1, COUNTS[name] + 1)]

@@ -38,7 +38,10 @@ def side(model: keras.Model, layer: str) -> int:
 # Residual nets
 
 
-@pytest.mark.parametrize("name", BLOCKS)
+# ResNet-101 has more of the same blocks in one stage.
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=pytest.mark.heavy) if name == "resnet101" else name for name in BLOCKS]
+)
 def test_every_stage_has_its_blocks_and_one_projection(name: str) -> None:
     model = narrow(name)
     expected = [f"stage_{s}_block_{b}" for s, count in enumerate(BLOCKS[name], 1) for b in range(1, count + 1)]
@@ -71,7 +74,10 @@ def test_the_cifar_net_runs_its_stages_at_16_8_4_and_2() -> None:
     assert zoo.get("resnet50_cifar", width_multiplier=0.125).output_shape == (None, 100)
 
 
-@pytest.mark.parametrize("name", ["resnet50", *GROUPED])
+# One number of groups stands for the other.
+@pytest.mark.parametrize(
+    "name", ["resnet50", pytest.param("resnext50_2x40d", marks=pytest.mark.heavy), "resnext50_4x24d"]
+)
 def test_inner_and_outer_widths(name: str) -> None:
     groups, widths = GROUPED.get(name, (1, WIDTHS))
     model = wide(name)
