@@ -1,6 +1,6 @@
 """Trains one small network of each family the way `strategy` says, and writes down all that came of it.
 
-python -m tests.conformance.replica_training FOLDER STEPS FLOATX NET=STRATEGY[:DEVICES],... ...
+python -m tests.conformance.replica_training FOLDER STEPS LEARNING_RATE NET=STRATEGY[:DEVICES],... ...
 """
 
 import sys
@@ -79,7 +79,9 @@ class Recorder(keras.callbacks.Callback):
         self.rows.append({name: float(value) for name, value in (logs or {}).items()})
 
 
-def trained(net: str, strategy: Any, steps: int, callbacks: Sequence[Any] = ()) -> dict[str, np.ndarray]:
+def trained(
+    net: str, strategy: Any, steps: int, callbacks: Sequence[Any] = (), learning_rate: float = 0.02
+) -> dict[str, np.ndarray]:
     """Trains a net for some steps in each of two epochs; returns what was logged, all weights and all states."""
     # Names count up, and the same net must have the same.
     keras.backend.clear_session()
@@ -88,7 +90,7 @@ def trained(net: str, strategy: Any, steps: int, callbacks: Sequence[Any] = ()) 
     with strategy.scope():
         model = build()
         synchronize_batch_norm(model)
-        model.compile(DecayedSGD(0.02, kernel_decay=0.01), metrics=["accuracy"])
+        model.compile(DecayedSGD(learning_rate, kernel_decay=0.01), metrics=["accuracy"])
     before = [np.asarray(weight) for weight in model.trainable_variables]
     batches = tf.data.Dataset.from_tensor_slices((x, y)).batch(BATCH, drop_remainder=True).repeat()
     batches = with_drawn(batches, model.default_objective().drawn_inputs, seed=4)
@@ -108,14 +110,13 @@ def trained(net: str, strategy: Any, steps: int, callbacks: Sequence[Any] = ()) 
     return {**logged, **numbered, "moved": np.array(moved)}
 
 
-def main(folder: str, steps: str, floatx: str, *asked: str) -> None:
+def main(folder: str, steps: str, learning_rate: str, *asked: str) -> None:
     """Writes `{net}_{strategy}.npz` for each net and each of its strategies."""
-    keras.config.set_floatx(floatx)
     runs = [(net, kind) for net, _, kinds in (each.partition("=") for each in asked) for kind in kinds.split(",")]
     # The most devices first: parts of the CPU are there before TensorFlow starts, or not at all.
     opened = {kind: open_strategy(*_arguments(kind)) for kind in sorted({kind for _, kind in runs}, reverse=True)}
     for net, kind in runs:
-        results = trained(net, opened[kind], int(steps))
+        results = trained(net, opened[kind], int(steps), learning_rate=float(learning_rate))
         if is_chief(opened[kind]):
             np.savez(Path(folder, f"{net}_{kind}.npz"), **results)
 

@@ -97,8 +97,15 @@ def test_what_another_model_reads_of_the_same_layers_is_not_overwritten() -> Non
         np.testing.assert_allclose(sparse, masked, rtol=1e-5, atol=1e-6)
 
 
-@pytest.mark.parametrize("rate", [0.0, 0.3, 1.0])
-@pytest.mark.parametrize("kind", ["chain", "read_later", "read_beside"])
+@pytest.mark.parametrize(
+    ("kind", "rate"),
+    [("chain", 0.0), ("chain", 0.3), ("chain", 1.0), ("read_later", 0.3), ("read_beside", 0.3)]
+    + [
+        pytest.param(kind, rate, marks=pytest.mark.heavy)
+        for kind in ("read_later", "read_beside")
+        for rate in (0.0, 1.0)
+    ],
+)
 def test_answers_are_those_of_masked_execution_every_time(kind: str, rate: float) -> None:
     model, x = chain(kind), images()
     calibrate(model, x, rate=rate)

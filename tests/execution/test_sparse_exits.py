@@ -254,8 +254,11 @@ def test_half_precision_answers_in_single() -> None:
 # Exports
 
 
-@pytest.mark.parametrize("freeze", [False, True])
-@pytest.mark.parametrize("name", TREES)
+@pytest.mark.parametrize(
+    ("name", "freeze"),
+    [("chain", True), ("branches", False)]
+    + [pytest.param(name, freeze, marks=pytest.mark.heavy) for name, freeze in (("chain", False), ("branches", True))],
+)
 def test_a_saved_model_leaves_early(name: str, freeze: bool, tmp_path: Path) -> None:
     model, x = net(name), images(40)
     model.execution = "auto"

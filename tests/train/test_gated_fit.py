@@ -53,6 +53,8 @@ def last_checkpoint(output: Path) -> dict[str, np.ndarray]:
         return dict(saved)
 
 
+# `test_resume.py` and `test_phases.py` check the same of networks that skip.
+@pytest.mark.heavy
 def test_a_continued_run_equals_the_uninterrupted_one_bit_for_bit(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
