@@ -13,7 +13,6 @@ import numpy as np
 import tensorflow as tf
 
 from tests import exit_net, gated_net, skip_net
-from tests.conformance.subjects import MODELS, images, labels, small
 from tf_routing import layers
 from tf_routing.data.told_costs import with_drawn
 from tf_routing.models import RoutedModel
@@ -60,11 +59,6 @@ NETS: dict[str, tuple[Callable[[], RoutedModel], np.ndarray, np.ndarray]] = {
         _SMALL_IMAGES,
         _LABELS,
     ),
-    **{
-        name: (lambda name=name: small(name), images(name, 5 * BATCH), labels(5 * BATCH))  # type: ignore[misc]
-        for name in ("basecnn_ensemble3", "resnet20_2cc", "drn_resnet32")
-        if name in MODELS
-    },
 }
 
 
