@@ -32,15 +32,16 @@ def main() -> None:
     model, record = load_trained(arguments.run)
     evaluated = json.loads(Path(arguments.evaluated).read_text("utf-8")) if arguments.evaluated else {}
     row = _row(arguments, model, record, evaluated)
-    released = next((each for each in cards.rows() if each["name"] == row["name"]), None)
+    rows = {each["name"]: each for each in cards.rows()}
+    released = rows.get(row["name"])
     if released and released["training"]["started"] == record["started"]:
         # The same weights, measured or described anew: what users hold stays what the index names.
         row |= {key: released[key] for key in ("version", "file", "bytes", "sha256")}
     else:
         row["version"] += released["version"] if released else 0
         _write_weights(arguments.run, row)
-    others = [each for each in cards.rows() if each["name"] != row["name"]]
-    write_json(cards.FOLDER / "index.json", sorted([*others, row], key=lambda each: each["name"]))
+    rows[row["name"]] = row
+    write_json(cards.FOLDER / "index.json", [rows[name] for name in sorted(rows)])
     cards.write_cards()
 
 

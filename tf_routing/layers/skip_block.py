@@ -68,7 +68,8 @@ class SkipBlock(SwitchedBlock):
 
     @property
     def keeps_what_it_bypasses(self) -> bool:
-        return isinstance(self.shortcut, str) and self.shortcut == "identity"
+        """Whether samples that chose no branch leave exactly as they came: where the shortcut changes nothing."""
+        return self.shortcut == "identity"
 
     def finish(self, inputs: Any, terms: Sequence[Any]) -> Any:
         """Returns the activated sum of shortcut and branch, or the shortcut's output where it is alone."""
