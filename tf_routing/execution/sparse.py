@@ -6,6 +6,7 @@ No convolution ever sees a batch of zero: with oneDNN on, TensorFlow 2.21 gives 
 from functools import partial
 from typing import Any
 
+import keras
 import tensorflow as tf
 
 from tf_routing.execution import carried_means, in_place
@@ -33,7 +34,9 @@ class _Parts:
         known = carried_means.means_of(inputs) if block.keeps_what_it_bypasses else None
         self.means = [] if known is None else [known]
         self.functions = [traced_once(partial(part, training=False)) for part in block.sub_blocks]
-        self.shortcut = traced_once(partial(block.shortcut_terms, training=False))
+        shortcut = partial(block.shortcut_terms, training=False)
+        # Not through a function where it hands on what it is given: that would come back as another tensor.
+        self.shortcut = traced_once(shortcut) if isinstance(block.shortcut, keras.Model) else shortcut
 
     def finished(self, rows: Any, chosen: list[int]) -> Any:
         """The block's output for rows that all chose the same parts."""
@@ -91,18 +94,21 @@ def _by_rows(parts: _Parts, inputs: Any, is_open: Any) -> list[Any]:
 
 def _by_finished_rows(parts: _Parts, inputs: Any, is_open: Any) -> list[Any]:
     """The rows that chose the only part are finished apart and replace what the others get."""
-    rows, shortcut = tf.where(is_open[:, 0]), parts.shortcut(inputs)
+    rows, shortcut = tf.where(tf.reshape(is_open, (-1,))), parts.shortcut(inputs)
     rest, overwrites = parts.block.finish(inputs, shortcut), in_place.overwrites(parts.block, inputs.shape[0])
     if overwrites:
         rows = _after_readers(inputs, rows)
 
     def updated() -> list[Any]:
         """All rows, those that chose the part finished with it."""
-        own = tf.gather(inputs, rows[:, 0])
-        terms = [*(tf.gather(term, rows[:, 0]) for term in shortcut), parts.functions[0](own)]
+        # A reshaping costs nothing, a slice does.
+        numbers = tf.cast(tf.reshape(rows, (-1,)), tf.int32)
+        own = tf.gather(inputs, numbers)
+        # Not gathered twice where the shortcut hands on what it is given.
+        terms = [*(own if term is inputs else tf.gather(term, numbers) for term in shortcut), parts.functions[0](own)]
         finished = parts.block.finish(own, terms)
         if overwrites:
-            maps = tf.raw_ops.InplaceUpdate(x=rest, i=tf.cast(rows[:, 0], tf.int32), v=finished)
+            maps = tf.raw_ops.InplaceUpdate(x=rest, i=numbers, v=finished)
         else:
             maps = tf.tensor_scatter_nd_update(rest, rows, finished)
         return [maps, *parts.means_with(rows, finished)]
