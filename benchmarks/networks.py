@@ -54,7 +54,7 @@ def calibrated_to_skip(rate: float, images: np.ndarray) -> Any:
     from tf_routing import zoo
 
     keras.utils.set_random_seed(SEED)
-    model = zoo.get("drn_resnet110")
+    model = with_offsets(zoo.get("drn_resnet110"))
     tf_routing.calibrate(model, images, rate=rate)
     return tf_routing.fold_batch_norm(model)
 
@@ -73,7 +73,18 @@ def shortened(model: Any, images: np.ndarray) -> Any:
     shape = {**_SHAPE, "classes": 10, "input_shape": (SMALL, SMALL, 3)}
     del shape["stage_blocks"]
     depths = [build(**shape, stack_blocks=n, name=f"resnet{6 * n + 2}") for n in range(3, 18)]
-    return fold_batch_norm(min(depths, key=lambda net: abs(net.static_cost - executed)))
+    return fold_batch_norm(with_offsets(min(depths, key=lambda net: abs(net.static_cost - executed))))
+
+
+def with_offsets(model: Any) -> Any:
+    """Returns a network whose batch normalisations add something, as trained ones do: nothing added is left out."""
+    import keras
+
+    rng = np.random.default_rng(SEED)
+    for layer in model._flatten_layers():
+        if isinstance(layer, keras.layers.BatchNormalization):
+            layer.beta.assign(rng.normal(0.0, 0.1, layer.beta.shape))
+    return model
 
 
 def _resnet50() -> Any:
