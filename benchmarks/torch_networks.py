@@ -121,11 +121,12 @@ def resnet20(paths: int) -> Network:
     return Network(*parts, head)
 
 
-NETWORKS: dict[str, Callable[[], Network]] = {
+NETWORKS: dict[str, Callable[[], nn.Module]] = {
     "basecnn": lambda: basecnn(1),
     "basecnn_2cc": lambda: basecnn(2),
     "resnet20": lambda: resnet20(1),
     "resnet20_2cc": lambda: resnet20(2),
+    "linear": lambda: nn.Sequential(nn.Flatten(), nn.Linear(32 * 32 * 3, _CLASSES)),
 }
 
 

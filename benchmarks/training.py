@@ -6,9 +6,13 @@ The same networks (their parameters are counted), batches of 128 images of 32 pi
 momentum and decay, loss and accuracy kept. All loops are in one process and take turns, some steps each; ratios are
 medians over rounds. PyTorch runs in channels_last, and is left out where it is not installed. oneDNN is on, as
 `tf-routing fit` sets it.
+
+Steps of `model.fit` and of our loop compute the same, so that beside the noise of a machine what is left to differ is
+the loops' own cost. The network `linear`, one dense layer, takes steps so short that this is most of them.
 """
 
 import argparse
+import json
 import os
 from collections.abc import Callable
 from importlib.util import find_spec
@@ -20,10 +24,11 @@ from taking_turns import Loop, callback
 
 from tf_routing.train.timing import Timing, interleaved, median_ratio, median_seconds
 
-NETWORKS = ("basecnn", "basecnn_2cc", "resnet20", "resnet20_2cc")
+LINEAR = "linear"
+NETWORKS = ("basecnn", "basecnn_2cc", "resnet20", "resnet20_2cc", LINEAR)
 BATCH, SIZE, CLASSES, SEED = 128, 32, 10, 0
 OURS, FIT, TORCH = "tf_routing loop", "model.fit", "PyTorch"
-_WARM_UP = 1
+_WARM_UP, _LINEAR_STEPS = 1, 40
 _OPTIMIZER = {"learning_rate": 0.01, "momentum": 0.9, "kernel_decay": 5e-4}
 
 
@@ -31,8 +36,10 @@ def main() -> None:
     """Measures, prints and writes."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=9, help="rounds that count")
-    parser.add_argument("--steps", type=int, default=5, help="steps of each loop in a round")
-    parser.add_argument("--networks", nargs="+", choices=NETWORKS, default=NETWORKS, help="what to measure")
+    parser.add_argument(
+        "--steps", type=int, default=5, help=f"steps of each loop in a round; {LINEAR}, {_LINEAR_STEPS} times as many"
+    )
+    parser.add_argument("--networks", nargs="+", choices=NETWORKS, default=NETWORKS, help="what to measure anew")
     parser.add_argument("--output", default="benchmarks/training.json")
     arguments = parser.parse_args()
     # Both before TensorFlow: it reads the setting once, and PyTorch behind it ends the process. So does PyTorch's
@@ -44,10 +51,14 @@ def main() -> None:
     from tf_routing.train.hardware import hardware
     from tf_routing.train.run_record import write_json
 
-    rows = [row for name in arguments.networks for row in _measured(name, arguments.rounds, arguments.steps)]
-    settings = {"batch": BATCH, "rounds": arguments.rounds, "steps_per_round": arguments.steps, "onednn": 1}
-    machine = {**hardware(), "torch": _torch_version()}
-    write_json(Path(arguments.output), {"hardware": machine, "settings": settings, "rows": rows})
+    output = Path(arguments.output)
+    rows = json.loads(output.read_text("utf-8"))["rows"] if output.exists() else []
+    machine, settings = {**hardware(), "torch": _torch_version()}, {"batch": BATCH, "onednn": 1}
+    for name in arguments.networks:
+        steps = arguments.steps * (_LINEAR_STEPS if name == LINEAR else 1)
+        rows = [row for row in rows if row["network"] != name] + _measured(name, arguments.rounds, steps)
+        rows.sort(key=lambda row: NETWORKS.index(row["network"]))
+        write_json(output, {"hardware": machine, "settings": settings, "rows": rows})
 
 
 def _torch_version() -> str | None:
@@ -82,12 +93,20 @@ def _row(network: str, loop: str, times: dict[str, list[Timing]], steps: int, pa
         "network": network,
         "loop": loop,
         "parameters": parameters,
+        "rounds": len(times[loop]),
+        "steps_per_round": steps,
         "steps_per_second": round(steps / median_seconds(times[loop]), 3),
         # How fast it is beside another: the other's time over its own, round by round.
         "speed_ratios": {name: round(median_ratio(times[name], times[loop]), 3) for name in others},
+        "speed_quartiles": {name: _quartiles(times[name], times[loop]) for name in others},
         "processor_ratios": {name: round(median_ratio(times[name], times[loop], "processor"), 3) for name in others},
         "seconds_per_round": [round(each.wall, 4) for each in times[loop]],
     }
+
+
+def _quartiles(times: list[Timing], reference: list[Timing]) -> list[float]:
+    ratios = [one.wall / other.wall for one, other in zip(times, reference, strict=True)]
+    return [round(float(each), 3) for each in np.quantile(ratios, (0.25, 0.75))]
 
 
 def _keras_loops(network: str, batch: Any, epochs: int, steps: int) -> tuple[int, dict[str, Loop]]:
@@ -118,9 +137,19 @@ def _compiled(network: str) -> Any:
     from tf_routing.optimizers import DecayedSGD
 
     keras.utils.set_random_seed(SEED)
-    model = zoo.get(network)
+    model = _linear() if network == LINEAR else zoo.get(network)
     model.compile(DecayedSGD(**_OPTIMIZER), metrics=["accuracy"])
     return model
+
+
+def _linear() -> Any:
+    import keras
+
+    from tf_routing.models import RoutedModel
+
+    image = keras.Input((SIZE, SIZE, 3))
+    logits = keras.layers.Dense(CLASSES, name="logits")(keras.layers.Flatten()(image))
+    return RoutedModel(image, keras.layers.Softmax(name="probabilities")(logits))
 
 
 def _torch_loop(network: str, batch: Any, epochs: int, steps: int, parameters: int) -> Loop:

@@ -194,7 +194,10 @@ def _consistency_table() -> str:
 
 
 def _training_table() -> str:
-    """What `python benchmarks/training.py` wrote: how fast each loop is, and beside the one in the heading."""
+    """What `python benchmarks/training.py` wrote: how fast each loop is, and beside the one in the heading.
+
+    Behind a ratio its quartiles over the rounds.
+    """
     if not TRAINING.exists():
         return "Nothing yet.\n"
     rows = json.loads(TRAINING.read_text("utf-8"))["rows"]
@@ -204,11 +207,18 @@ def _training_table() -> str:
             f"`{row['network']}`",
             row["loop"],
             f"{row['steps_per_second']:.2f}",
-            *(f"{row['speed_ratios'][loop]:.2f}" if loop in row["speed_ratios"] else "-" for loop in loops),
+            *(_speed(row, loop) for loop in loops),
         ]
         for row in rows
     ]
     return _markdown(["network", "loop", "steps a second", *(f"speed beside {loop}" for loop in loops)], shown)
+
+
+def _speed(row: dict[str, Any], loop: str) -> str:
+    if loop not in row["speed_ratios"]:
+        return "-"
+    low, high = row["speed_quartiles"][loop]
+    return f"{row['speed_ratios'][loop]:.2f} ({low:.2f}-{high:.2f})"
 
 
 def _exports_table() -> str:
