@@ -16,13 +16,20 @@ from tf_routing.execution.tracing import traced_once
 
 def run_sparse(block: Any, inputs: Any, switches: Any) -> Any:
     """Returns a block's output with each part run only on the samples that chose it; see `executors.execute`."""
-    is_open = tf.cast(switches, tf.float32) > 0.5
+    is_open = _as_booleans(switches)
     run = {"patterns": _by_pattern, "rows": _by_rows, "switch": _by_case}[block_method(block, inputs.shape[0])]
     maps, *means = run(_Parts(block, inputs), inputs, is_open)
     maps = tf.ensure_shape(maps, (inputs.shape[0], *block.output_map))
     if means:
         carried_means.keep(maps, *means)
     return maps
+
+
+def _as_booleans(switches: Any) -> Any:
+    # Routers compare, and hand on numbers: what they compared is at hand, and two operations per block are not run.
+    if not tf.executing_eagerly() and switches.op.type == "Cast" and switches.op.inputs[0].dtype == tf.bool:
+        return switches.op.inputs[0]
+    return tf.cast(switches, tf.float32) > 0.5
 
 
 class _Parts:

@@ -141,17 +141,24 @@ class SkipRouter(Router):
         return margins >= 0
 
     def _margins(self, inputs: Any, training: bool | None) -> Any:
-        scores = self._scores(inputs, training)
-        margins = scores[:, :1] - scores[:, 1:]
-        return margins if self.threshold is None else margins + ops.cast(self.threshold, margins.dtype)
-
-    def _scores(self, inputs: Any, training: bool | None) -> Any:
         if self.kind == "recurrent":
-            return inputs
+            return _difference(inputs) + ops.cast(self.threshold, inputs.dtype)
+        features = self._features(inputs, training)
+        return _difference(self.scores_layer(features)) if training else self._margins_at_once(features)
+
+    def _features(self, inputs: Any, training: bool | None) -> Any:
+        """What scores are computed from."""
         if self.kind == "linear":
-            return self.scores_layer(self.hidden_layer(channel_means(inputs)))
+            return self.hidden_layer(channel_means(inputs))
         maps = ops.relu(self.normalization(self.conv(inputs), training=training))
-        return self.scores_layer(channel_means(maps))
+        return channel_means(maps)
+
+    def _margins_at_once(self, features: Any) -> Any:
+        # A single product of a vector that depends on weights alone: with as many routers as a small network has
+        # blocks, operations count.
+        kernel, bias = self.scores_layer.kernel, self.scores_layer.bias
+        vector, constant = kernel[:, :1] - kernel[:, 1:], bias[:1] - bias[1:]
+        return ops.add(ops.matmul(features, ops.cast(vector, features.dtype)), ops.cast(constant, features.dtype))
 
     def compute_output_spec(self, inputs: Any, switches: Any = None, training: bool | None = None) -> Any:
         return keras.KerasTensor((inputs.shape[0], 1), dtype=self.compute_dtype)
@@ -202,6 +209,10 @@ class SkipRouter(Router):
             "seed": self.seed,
         }
         return {**super().get_config(), **config}
+
+
+def _difference(scores: Any) -> Any:
+    return scores[:, :1] - scores[:, 1:]
 
 
 def _probability_margin(margins: Any) -> Any:
