@@ -196,29 +196,30 @@ def _consistency_table() -> str:
 def _training_table() -> str:
     """What `python benchmarks/training.py` wrote: how fast each loop is, and beside the one in the heading.
 
-    Behind a ratio its quartiles over the rounds.
+    Ratios are of medians; behind them the quartiles of the rounds' own ratios.
     """
     if not TRAINING.exists():
         return "Nothing yet.\n"
     rows = json.loads(TRAINING.read_text("utf-8"))["rows"]
     loops = list(dict.fromkeys(row["loop"] for row in rows))
+    rates = {(row["network"], row["loop"]): row["steps_per_second"] for row in rows}
     shown = [
         [
             f"`{row['network']}`",
             row["loop"],
             f"{row['steps_per_second']:.2f}",
-            *(_speed(row, loop) for loop in loops),
+            *(_speed(row, loop, rates) for loop in loops),
         ]
         for row in rows
     ]
     return _markdown(["network", "loop", "steps a second", *(f"speed beside {loop}" for loop in loops)], shown)
 
 
-def _speed(row: dict[str, Any], loop: str) -> str:
-    if loop not in row["speed_ratios"]:
+def _speed(row: dict[str, Any], loop: str, rates: dict[tuple[str, str], float]) -> str:
+    if loop == row["loop"] or (row["network"], loop) not in rates:
         return "-"
     low, high = row["speed_quartiles"][loop]
-    return f"{row['speed_ratios'][loop]:.2f} ({low:.2f}-{high:.2f})"
+    return f"{row['steps_per_second'] / rates[row['network'], loop]:.2f} ({low:.2f}-{high:.2f})"
 
 
 def _exports_table() -> str:
