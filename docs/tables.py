@@ -196,7 +196,7 @@ def _consistency_table() -> str:
 def _training_table() -> str:
     """What `python benchmarks/training.py` wrote: how fast each loop is, and beside the one in the heading.
 
-    Ratios are of medians; behind them the quartiles of the rounds' own ratios.
+    Ratios are of medians over rounds.
     """
     if not TRAINING.exists():
         return "Nothing yet.\n"
@@ -218,8 +218,7 @@ def _training_table() -> str:
 def _speed(row: dict[str, Any], loop: str, rates: dict[tuple[str, str], float]) -> str:
     if loop == row["loop"] or (row["network"], loop) not in rates:
         return "-"
-    low, high = row["speed_quartiles"][loop]
-    return f"{row['steps_per_second'] / rates[row['network'], loop]:.2f} ({low:.2f}-{high:.2f})"
+    return f"{row['steps_per_second'] / rates[row['network'], loop]:.2f}"
 
 
 def _exports_table() -> str:
