@@ -19,14 +19,13 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import numpy as np
 from contests import CONTESTS, SHARES, TORCH, Contest, load_keras, load_torch
 from networks import has_torch
 from workers import Setting, Worker
 
 from tf_routing.train.hardware import hardware
 from tf_routing.train.run_record import write_json
-from tf_routing.train.timing import Timing, median_ratio, median_seconds
+from tf_routing.train.timing import Timing, median_ratio, median_seconds, ratio_quartiles
 
 _SCREENING, _NEAR = 2, 1.15
 
@@ -127,13 +126,12 @@ def _row(name: str, batch: int, times: dict[str, dict[Side, list[Timing]]], refe
     for field, prefix in (("wall", ""), ("processor", "processor_")):
         side, other_side = (_fastest(times[each], field) for each in (name, reference))
         own, other = times[name][side], times[reference][other_side]
-        ratios = [getattr(one, field) / getattr(each, field) for one, each in zip(own, other, strict=True)]
         row |= {
             f"{prefix}way": side.way,
             f"{prefix}setting": str(side.worker.setting),
             f"{prefix}milliseconds_per_image": round(1e3 * median_seconds(own, field) / batch, 2),
             f"{field}_ratio": round(median_ratio(own, other, field), 3),
-            f"{field}_quartiles": [round(float(each), 3) for each in np.quantile(ratios, (0.25, 0.75))],
+            f"{field}_quartiles": [round(each, 3) for each in ratio_quartiles(own, other, field)],
         }
     return row
 

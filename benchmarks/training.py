@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 from taking_turns import Loop, callback
 
-from tf_routing.train.timing import Timing, interleaved, median_ratio, median_seconds
+from tf_routing.train.timing import Timing, interleaved, median_ratio, median_seconds, ratio_quartiles
 
 LINEAR = "linear"
 NETWORKS = ("basecnn", "basecnn_2cc", "resnet20", "resnet20_2cc", LINEAR)
@@ -98,15 +98,12 @@ def _row(network: str, loop: str, times: dict[str, list[Timing]], steps: int, pa
         "steps_per_second": round(steps / median_seconds(times[loop]), 3),
         # How fast it is beside another: the other's time over its own, round by round.
         "speed_ratios": {name: round(median_ratio(times[name], times[loop]), 3) for name in others},
-        "speed_quartiles": {name: _quartiles(times[name], times[loop]) for name in others},
+        "speed_quartiles": {
+            name: [round(each, 3) for each in ratio_quartiles(times[name], times[loop])] for name in others
+        },
         "processor_ratios": {name: round(median_ratio(times[name], times[loop], "processor"), 3) for name in others},
         "seconds_per_round": [round(each.wall, 4) for each in times[loop]],
     }
-
-
-def _quartiles(times: list[Timing], reference: list[Timing]) -> list[float]:
-    ratios = [one.wall / other.wall for one, other in zip(times, reference, strict=True)]
-    return [round(float(each), 3) for each in np.quantile(ratios, (0.25, 0.75))]
 
 
 def _keras_loops(network: str, batch: Any, epochs: int, steps: int) -> tuple[int, dict[str, Loop]]:

@@ -157,7 +157,7 @@ class SkipRouter(Router):
         # A single product of a vector that depends on weights alone: with as many routers as a small network has
         # blocks, operations count.
         kernel, bias = self.scores_layer.kernel, self.scores_layer.bias
-        vector, constant = kernel[:, :1] - kernel[:, 1:], bias[:1] - bias[1:]
+        vector, constant = _difference(kernel), bias[:1] - bias[1:]
         return ops.add(ops.matmul(features, ops.cast(vector, features.dtype)), ops.cast(constant, features.dtype))
 
     def compute_output_spec(self, inputs: Any, switches: Any = None, training: bool | None = None) -> Any:

@@ -52,8 +52,16 @@ def timed(function: Callable[[], Any]) -> Timing:
 
 def median_ratio(times: list[Timing], reference: list[Timing], field: str = "wall") -> float:
     """Returns the median over rounds of one function's time divided by another's in the same round."""
-    pairs = zip(times, reference, strict=True)
-    return float(np.median([getattr(one, field) / getattr(other, field) for one, other in pairs]))
+    return float(np.median(_ratios(times, reference, field)))
+
+
+def ratio_quartiles(times: list[Timing], reference: list[Timing], field: str = "wall") -> list[float]:
+    """Returns the lower and the upper quartile of the ratios whose median `median_ratio` returns."""
+    return [float(each) for each in np.quantile(_ratios(times, reference, field), (0.25, 0.75))]
+
+
+def _ratios(times: list[Timing], reference: list[Timing], field: str) -> list[float]:
+    return [getattr(one, field) / getattr(other, field) for one, other in zip(times, reference, strict=True)]
 
 
 def median_seconds(times: list[Timing], field: str = "wall") -> float:
