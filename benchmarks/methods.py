@@ -24,7 +24,7 @@ from tf_routing.train.run_record import write_json
 from tf_routing.train.timing import Timing, median_ratio
 
 FILE = Path(tf_routing.__file__).parent / "execution" / "measured.json"
-BATCHES = {SIZE: (1, 8, 32), SMALL: (1, 32, 256)}
+BATCHES = {SIZE: (1, 8, 32), SMALL: (1, 32, 128, 256)}
 RATE, REFERENCE = 0.5, "static"
 WAYS = (("patterns", "whole"), ("rows", "whole"), ("switch", "whole"), ("patterns", "chunks"), ("switch", "images"))
 
@@ -50,15 +50,17 @@ def main() -> None:
     parser.add_argument("--image_sizes", type=int, nargs="+", default=list(BATCHES), help="image sizes to measure")
     arguments = parser.parse_args()
     kinds = list(product(arguments.sub_blocks, arguments.image_sizes))
-    old = json.loads(FILE.read_text("utf-8"))["rows"] if FILE.exists() else []
-    rows = [row for row in old if row["avx512"] != has_avx512() or (row["sub_blocks"], row["image_size"]) not in kinds]
+    old = json.loads(FILE.read_text("utf-8")) if FILE.exists() else {"hardware": [], "rows": []}
+    machines = [each for each in old["hardware"] if each["avx512"] != has_avx512()]
+    asked = [(has_avx512(), *kind) for kind in kinds]
+    rows = [row for row in old["rows"] if (row["avx512"], row["sub_blocks"], row["image_size"]) not in asked]
     for sub_blocks, size in kinds:
         worker = Worker(Setting(int(has_avx512()), 0, 0), partial(load, sub_blocks, size))
         for batch in BATCHES[size]:
             kind = {"avx512": has_avx512(), "sub_blocks": sub_blocks, "image_size": size, "batch": batch}
             rows += _measured(worker, kind, arguments.rounds)
         worker.close()
-    write_json(FILE, {"hardware": hardware(), "rows": rows})
+    write_json(FILE, {"hardware": [*machines, hardware()], "rows": rows})
 
 
 def possible(method: str, batch_method: str, batch: int) -> bool:

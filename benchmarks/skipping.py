@@ -8,7 +8,8 @@ take if deciding and regrouping took nothing: convolutions are slower per image 
 every way (the batch whole, in chunks, each image on a thread, with weights as constants) under every setting for a few
 rounds; those near the best go on, and the best of these counts: one for time, and one for the time of all processors,
 which more threads lengthen. Ratios are medians over rounds, in which all networks run one after the other on the same
-images. Needs the datasets imagenette224/subset and cifar100 in TFDS_DATA_DIR.
+images, each once before it is timed: a server runs one network time and again. What other kinds of processor measured
+stays in the file. Needs the datasets imagenette224/subset and cifar100 in TFDS_DATA_DIR.
 """
 
 import argparse
@@ -53,10 +54,22 @@ def main() -> None:
     results = json.loads(output.read_text("utf-8")) if output.exists() else {}
     for contest in arguments.contests:
         batches = arguments.batches or CONTESTS[contest].batches
-        kept = [row for row in results.get(contest, {}).get("rows", []) if row["batch"] not in batches]
-        rows = sorted([*kept, *_contest_rows(contest, batches, arguments.rounds)], key=lambda row: row["batch"])
-        results[contest] = {"hardware": hardware(), "rows": rows}
+        rows, machine = _contest_rows(contest, batches, arguments.rounds), hardware()
+        results[contest] = _joined(results.get(contest, []), {"hardware": machine, "rows": rows})
         write_json(output, results)
+
+
+def _joined(old: list[dict[str, Any]], new: dict[str, Any]) -> list[dict[str, Any]]:
+    """What each kind of processor measured: other kinds stay, and of this one other batch sizes."""
+    kind, batches = _kind(new), {row["batch"] for row in new["rows"]}
+    others = [each for each in old if _kind(each) != kind]
+    kept = [row for each in old if each not in others for row in each["rows"] if row["batch"] not in batches]
+    rows = sorted([*kept, *new["rows"]], key=lambda row: row["batch"])
+    return sorted([*others, {**new, "rows": rows}], key=_kind)
+
+
+def _kind(measured: dict[str, Any]) -> tuple[str, bool]:
+    return measured["hardware"]["processor"], measured["hardware"]["avx512"]
 
 
 def _contest_rows(contest: str, batches: Sequence[int], rounds: int) -> list[dict[str, Any]]:

@@ -70,6 +70,8 @@ def _serve(pipe: Any, setting: Setting, load: Callable[[], dict[str, Any]]) -> N
             if (name, batch) not in compiled:
                 compiled[name, batch] = networks[name](batch)
             run = compiled[name, batch]
+            # Another network ran last, and may have run in another process: a server finds its own in the caches.
+            run(number - 1)
             pipe.send(tuple(timed(lambda run=run, number=number: run(number))))
         except Exception as error:
             pipe.send(f"{type(error).__name__}: {error}")

@@ -68,7 +68,14 @@ def _reported_error(row: ReportedRow) -> str:
 
 def _skipping_table() -> str:
     contests = json.loads(SKIPPING.read_text("utf-8")) if SKIPPING.exists() else {}
-    return "\n".join(_contest_table(contest["rows"]) for contest in contests.values()) or "Nothing yet.\n"
+    measured = [each for contest in contests.values() for each in contest]
+    tables = [f"{_processor(each['hardware'])}:\n\n{_contest_table(each['rows'])}" for each in measured]
+    return "\n".join(tables) or "Nothing yet.\n"
+
+
+def _processor(machine: dict[str, Any]) -> str:
+    vectors = "with" if machine["avx512"] else "without"
+    return f"{machine['cores']} cores of {machine['processor']}, {vectors} AVX-512"
 
 
 def _contest_table(measured: list[dict[str, Any]]) -> str:
