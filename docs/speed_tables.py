@@ -1,0 +1,105 @@
+"""Tables of what the benchmarks measured."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from markdown_table import markdown_table
+
+_BENCHMARKS = Path(__file__).parent.parent / "benchmarks"
+SKIPPING = _BENCHMARKS / "skipping.json"
+LEAVING = _BENCHMARKS / "early_exit.json"
+TRAINING = _BENCHMARKS / "training.json"
+EXPORTS = _BENCHMARKS / "exports.json"
+
+
+def skipping_table() -> str:
+    contests = json.loads(SKIPPING.read_text("utf-8")) if SKIPPING.exists() else {}
+    measured = [each for contest in contests.values() for each in contest]
+    tables = [f"{_processor(each['hardware'])}:\n\n{_contest_table(each['rows'])}" for each in measured]
+    return "\n".join(tables) or "Nothing yet.\n"
+
+
+def _processor(machine: dict[str, Any]) -> str:
+    vectors = "with" if machine["avx512"] else "without"
+    return f"{machine['cores']} cores of {machine['processor']}, {vectors} AVX-512"
+
+
+def _contest_table(measured: list[dict[str, Any]]) -> str:
+    """Time per image, as a share of the first network's, and the share of its processor time."""
+    batches = sorted({row["batch"] for row in measured})
+    ratios: dict[str, dict[int, str]] = {}
+    for row in measured:
+        shown = f"{row['milliseconds_per_image']:.1f} ms ({row['wall_ratio']:.2f}; {row['processor_ratio']:.2f})"
+        ratios.setdefault(row["network"], {})[row["batch"]] = shown
+    headings = ["network", *(f"batch {batch}" for batch in batches)]
+    return markdown_table(
+        headings, [[network, *(own.get(batch, "-") for batch in batches)] for network, own in ratios.items()]
+    )
+
+
+def leaving_table() -> str:
+    """What `python benchmarks/early_exit.py` wrote."""
+    if not LEAVING.exists():
+        return "Nothing yet.\n"
+    rows = [
+        [
+            row["chain"].replace("_", " "),
+            str(row["batch"]),
+            f"{row['milliseconds_per_image']:.3f} ms",
+            *(_share(row[side]) for side in ("same_error", "same_operations")),
+            f"{row['masked']['wall_ratio']:.2f}",
+        ]
+        for row in json.loads(LEAVING.read_text("utf-8"))["rows"]
+    ]
+    return markdown_table(["chain", "batch", "time", "of the same error", "of the same operations", "of all run"], rows)
+
+
+def _share(side: dict[str, Any]) -> str:
+    return f"{side['wall_ratio']:.2f} of `{side['network']}`"
+
+
+def training_table() -> str:
+    """What `python benchmarks/training.py` wrote: how fast each loop is, and beside the one in the heading.
+
+    Ratios are of medians over rounds.
+    """
+    if not TRAINING.exists():
+        return "Nothing yet.\n"
+    rows = json.loads(TRAINING.read_text("utf-8"))["rows"]
+    loops = list(dict.fromkeys(row["loop"] for row in rows))
+    rates = {(row["network"], row["loop"]): row["steps_per_second"] for row in rows}
+    shown = [
+        [
+            f"`{row['network']}`",
+            row["loop"],
+            f"{row['steps_per_second']:.2f}",
+            *(_speed(row, loop, rates) for loop in loops),
+        ]
+        for row in rows
+    ]
+    return markdown_table(["network", "loop", "steps a second", *(f"speed beside {loop}" for loop in loops)], shown)
+
+
+def _speed(row: dict[str, Any], loop: str, rates: dict[tuple[str, str], float]) -> str:
+    if loop == row["loop"] or (row["network"], loop) not in rates:
+        return "-"
+    return f"{row['steps_per_second'] / rates[row['network'], loop]:.2f}"
+
+
+def exports_table() -> str:
+    """What `python benchmarks/exports.py` wrote."""
+    if not EXPORTS.exists():
+        return "Nothing yet.\n"
+    rows = [
+        [
+            f"`{row['network'] if row['side'] != 'static' else row['static']}`",
+            f"{row['rate']}" if row["side"] != "static" else "-",
+            str(row["batch"]),
+            {"dense": "masked"}.get(row["side"], row["side"]),
+            f"{row['milliseconds_per_image']:.2f} ms",
+            *(f"{row[f'to_{side}']:.2f}" for side in ("dense", "static")),
+        ]
+        for row in json.loads(EXPORTS.read_text("utf-8"))["rows"]
+    ]
+    return markdown_table(["export", "rate", "batch", "execution", "per image", "of masked", "of static"], rows)
