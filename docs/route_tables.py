@@ -43,7 +43,7 @@ def skipping_runs_table() -> str:
     runs = [run for run in read_data("measured.json") if run["recipe"] == RECIPE]
     rows = [
         [f"`{run['model']}`", shown_arguments(run), f"{run['accuracy']:.4f}", *_routes(run), *_consistency(run)]
-        for run in runs
+        for run in sorted(runs, key=lambda run: "execution_rates" in run)
     ]
     return markdown_table([*headings, "images that keep their route", "accuracy on changed images"], rows)
 
