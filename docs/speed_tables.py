@@ -14,6 +14,7 @@ EXPORTS = _BENCHMARKS / "exports.json"
 
 
 def skipping_table() -> str:
+    """What `python benchmarks/skipping.py` wrote, one table per contest and kind of processor."""
     contests = json.loads(SKIPPING.read_text("utf-8")) if SKIPPING.exists() else {}
     measured = [each for contest in contests.values() for each in contest]
     tables = [f"{_processor(each['hardware'])}:\n\n{_contest_table(each['rows'])}" for each in measured]
