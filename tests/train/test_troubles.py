@@ -3,7 +3,6 @@
 import contextlib
 import io
 import os
-import re
 import resource
 import signal
 import subprocess
@@ -59,21 +58,16 @@ def recipe(folder: Path, rate: str) -> str:
     return str(file)
 
 
-def test_a_loss_that_is_not_finite_names_step_and_term(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    status, error = fitted(tmp_path / "run", capsys, "--recipe", recipe(tmp_path, "1e18"))
-    assert status == 1
-    assert re.search(r"Step [234]: classification_loss is (nan|inf), loss is (nan|inf)\. There is no checkpoint", error)
-    assert steps(tmp_path / "run") == [] and not (tmp_path / "run" / "log.csv").exists()
-
-
-def test_what_is_not_finite_names_the_last_good_checkpoint(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    words = ["--recipe", recipe(tmp_path, "1e18"), "--checkpoint_every", "1"]
+def test_a_loss_that_is_not_finite_names_step_term_and_checkpoint(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    # So steep that products of two weights overflow: at less it depends on the processor whether the loss comes first.
+    words = ["--recipe", recipe(tmp_path, "1e30"), "--checkpoint_every", "1"]
     status, error = fitted(tmp_path / "run", capsys, *words)
     assert status == 1
     last = steps(tmp_path / "run")[-1]
     number = int(last[len("step_") : -len(".npz")])
-    # The weights or the loss: which of them overflows first depends on the processor.
-    assert re.search(rf"Step {number + 1}: [\w/]+ is (nan|inf)", error)
+    assert f"Step {number + 1}: classification_loss is " in error and "loss is " in error
     assert f"The last good checkpoint is {tmp_path / 'run' / 'checkpoints' / last}" in error
     for name in steps(tmp_path / "run"):
         with np.load(tmp_path / "run" / "checkpoints" / name) as saved:
