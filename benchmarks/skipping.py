@@ -63,7 +63,7 @@ def _joined(old: list[dict[str, Any]], new: dict[str, Any]) -> list[dict[str, An
     """What each kind of processor measured: other kinds stay, and of this one other batch sizes."""
     kind, batches = _kind(new), {row["batch"] for row in new["rows"]}
     others = [each for each in old if _kind(each) != kind]
-    kept = [row for each in old if each not in others for row in each["rows"] if row["batch"] not in batches]
+    kept = [row for each in old if _kind(each) == kind for row in each["rows"] if row["batch"] not in batches]
     rows = sorted([*kept, *new["rows"]], key=lambda row: row["batch"])
     return sorted([*others, {**new, "rows": rows}], key=_kind)
 

@@ -41,8 +41,15 @@ def skipping_runs_table() -> str:
     """What one recipe came to with and without routing, and how many images keep their route when they are changed."""
     headings = ["network", "arguments", "accuracy", "executed blocks", "distinct routes"]
     runs = [run for run in read_data("measured.json") if run["recipe"] == RECIPE]
+    studies = [_read(file) for file in CONSISTENCY]
     rows = [
-        [f"`{run['model']}`", shown_arguments(run), f"{run['accuracy']:.4f}", *_routes(run), *_consistency(run)]
+        [
+            f"`{run['model']}`",
+            shown_arguments(run),
+            f"{run['accuracy']:.4f}",
+            *_routes(run),
+            *_consistency(run, studies),
+        ]
         for run in sorted(runs, key=lambda run: "execution_rates" in run)
     ]
     return markdown_table([*headings, "images that keep their route", "accuracy on changed images"], rows)
@@ -55,9 +62,9 @@ def _routes(run: dict[str, Any]) -> list[str]:
     return [f"{executed:.1f} of {len(run['execution_rates'])}", f"{run['distinct_routes']:,}"]
 
 
-def _consistency(run: dict[str, Any]) -> list[str]:
+def _consistency(run: dict[str, Any], studies: list[dict[str, Any]]) -> list[str]:
     """What `tf-routing study path_consistency` found for this run."""
-    for study in map(_read, CONSISTENCY):
+    for study in studies:
         for row in study["rows"]:
             arguments = {**study["model_arguments"], **row.get("changes", {})}
             if (study["model"], study["epochs"], arguments) == (run["model"], run["epochs"], run["model_arguments"]):
