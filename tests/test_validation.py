@@ -2,9 +2,19 @@
 
 from typing import Any
 
+import numpy as np
 import pytest
 
-from tf_routing.validation import one_of, positive_integer, positive_number, unknown
+from tf_routing.validation import (
+    not_negative,
+    not_negative_integer,
+    one_of,
+    plain,
+    positive_integer,
+    positive_number,
+    seed_or_none,
+    unknown,
+)
 
 
 def test_close_matches_come_first() -> None:
@@ -37,3 +47,36 @@ def test_positive_number(value: Any) -> None:
     assert positive_number("width", 2) == 2
     with pytest.raises(ValueError, match=f"`width` must be a positive number. Received: width={value!r}"):
         positive_number("width", value)
+
+
+@pytest.mark.parametrize("integer", [np.int64(3), np.uint8(3), np.array(3)])
+def test_numpys_integers_are_integers(integer: Any) -> None:
+    for check in (positive_integer, not_negative_integer):
+        assert type(check("count", integer)) is int and check("count", integer) == 3
+    for check in (positive_number, not_negative):
+        assert type(check("width", integer)) is int and check("width", integer) == 3
+    assert seed_or_none(integer) == 3
+
+
+@pytest.mark.parametrize("number", [np.float32(0.5), np.float64(0.5), np.float16(0.5)])
+def test_numpys_floats_are_numbers_and_no_integers(number: Any) -> None:
+    for check in (positive_number, not_negative):
+        assert type(check("width", number)) is float and check("width", number) == 0.5
+    for check in (positive_integer, not_negative_integer):
+        with pytest.raises(ValueError, match="`count`"):
+            check("count", number)
+
+
+@pytest.mark.parametrize("value", [True, np.True_, "3", None, [3], np.array([3])])
+def test_booleans_texts_and_lists_are_no_numbers(value: Any) -> None:
+    for check in (positive_integer, not_negative_integer, positive_number, not_negative):
+        with pytest.raises(ValueError, match="`count`"):
+            check("count", value)
+
+
+def test_plain_leaves_what_is_no_number() -> None:
+    kept = object()
+    given = {"a": (np.int64(1), [np.float32(0.5)]), "b": kept, "c": np.array([[1.0, 2.0]]), "d": "text", "e": True}
+    found = plain(given)
+    assert found == {"a": (1, [0.5]), "b": kept, "c": [[1.0, 2.0]], "d": "text", "e": True}
+    assert type(found["a"][0]) is int and type(found["c"]) is list

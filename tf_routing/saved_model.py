@@ -11,7 +11,7 @@ from tf_routing.exporting.descriptions import describe
 from tf_routing.exporting.licence import licence_text
 from tf_routing.files import whole_folder
 from tf_routing.models import RoutedModel
-from tf_routing.validation import positive_integer, unknown
+from tf_routing.validation import is_number, positive_integer, unknown
 
 __all__ = ["describe", "export"]
 
@@ -108,7 +108,7 @@ def _check_backend() -> None:
 
 
 def _check_values(model: RoutedModel, crop: Any, class_names: Sequence[str] | None) -> None:
-    if isinstance(crop, bool) or not isinstance(crop, (int, float)) or not 0 < crop <= 1:
+    if not is_number(crop) or not 0 < crop <= 1:
         raise ValueError(f"`crop` must be a number above 0 and at most 1. Received: crop={crop!r}")
     if class_names is None:
         return

@@ -1,6 +1,8 @@
 """Argument checks that name the argument, show what it got and say what it accepts."""
 
 import difflib
+import numbers
+import operator
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -30,29 +32,71 @@ def one_of(argument: str, value: Any, accepted: Iterable[Any]) -> Any:
     return value
 
 
+def is_integer(value: Any) -> bool:
+    """Whether `value` counts as an integer: Python's, NumPy's and those of zero-dimensional arrays, but no boolean."""
+    if isinstance(value, bool):
+        return False
+    try:
+        operator.index(value)
+    except TypeError:
+        return False
+    return True
+
+
+def is_number(value: Any) -> bool:
+    """Whether `value` counts as a number: Python's and NumPy's integers and floats, but no boolean."""
+    return is_integer(value) or (isinstance(value, numbers.Real) and not isinstance(value, bool))
+
+
+def plain(value: Any) -> Any:
+    """Returns `value` with NumPy's numbers, also inside lists, tuples and dicts, as the Python numbers they stand for.
+
+    What is saved as JSON, or compared with what was, holds Python's.
+
+    Example:
+
+    >>> import numpy as np
+    >>> plain({"widths": (np.int64(8), 16), "rate": np.float32(0.5)})
+    {'widths': (8, 16), 'rate': 0.5}
+    """
+    if isinstance(value, (list, tuple)) and type(value) in (list, tuple):
+        return type(value)(map(plain, value))
+    if type(value) is dict:
+        return {key: plain(each) for key, each in value.items()}
+    # NumPy's numbers and arrays know what they are in Python; nothing else has both.
+    return value.tolist() if hasattr(value, "tolist") and hasattr(value, "dtype") else value
+
+
 def positive_integer(argument: str, value: Any) -> int:
     """Returns `value` if it is an integer of at least one, else raises a `ValueError` that names the argument."""
-    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+    if not is_integer(value) or value < 1:
         raise ValueError(f"`{argument}` must be a positive integer. Received: {argument}={value!r}")
-    return value
+    return operator.index(value)
 
 
 def positive_number(argument: str, value: Any) -> float:
     """Returns `value` if it is a number above zero, else raises a `ValueError` that names the argument."""
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not value > 0:
+    if not is_number(value) or not value > 0:
         raise ValueError(f"`{argument}` must be a positive number. Received: {argument}={value!r}")
-    return value
+    return plain(value)
 
 
 def not_negative(argument: str, value: Any) -> float:
     """Returns `value` if it is a number of at least zero, else raises a `ValueError` that names the argument."""
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not value >= 0:
+    if not is_number(value) or not value >= 0:
         raise ValueError(f"`{argument}` must be a number of at least zero. Received: {argument}={value!r}")
-    return value
+    return plain(value)
+
+
+def seed_or_none(seed: Any) -> int | None:
+    """Returns `seed` if it is `None` or an integer, else raises a `ValueError`."""
+    if seed is not None and not is_integer(seed):
+        raise ValueError(f"`seed` must be None or an integer. Received: seed={seed!r}")
+    return None if seed is None else operator.index(seed)
 
 
 def not_negative_integer(argument: str, value: Any) -> int:
     """Returns `value` if it is an integer of at least zero, else raises a `ValueError` that names the argument."""
-    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+    if not is_integer(value) or value < 0:
         raise ValueError(f"`{argument}` must be an integer of at least zero. Received: {argument}={value!r}")
-    return value
+    return operator.index(value)

@@ -9,7 +9,7 @@ from keras import ops
 from tf_routing.layers.pooling import channel_means
 from tf_routing.layers.replica_draws import uniform_rows
 from tf_routing.layers.router import Router, open_rate, open_score, shift_for_rate
-from tf_routing.validation import positive_integer
+from tf_routing.validation import positive_integer, seed_or_none
 
 _SWEEPS = 50
 
@@ -66,11 +66,11 @@ class Controller(Router):
         self.sub_blocks = positive_integer("sub_blocks", sub_blocks)
         self.hidden = positive_integer("hidden", hidden)
         self.use_previous, self.init_open_rate, self.force_one = use_previous, open_rate(init_open_rate), force_one
-        self.seed = seed
-        self.noise_seed = keras.random.SeedGenerator(seed)
-        self.summary_layer = self._dense(hidden, "relu", "summary")
-        self.previous_layer = self._dense(hidden, "relu", "previous")
-        self.score_layer = self._dense(2 * sub_blocks, None, "score", bias_initializer=self._initial_bias)
+        self.seed = seed_or_none(seed)
+        self.noise_seed = keras.random.SeedGenerator(self.seed)
+        self.summary_layer = self._dense(self.hidden, "relu", "summary")
+        self.previous_layer = self._dense(self.hidden, "relu", "previous")
+        self.score_layer = self._dense(2 * self.sub_blocks, None, "score", bias_initializer=self._initial_bias)
 
     def _dense(self, units: int, activation: str | None, name: str, **arguments: Any) -> keras.layers.Dense:
         return keras.layers.Dense(

@@ -8,7 +8,7 @@ from tf_routing.layers.initializers import distinct_copy
 from tf_routing.layers.mixing import weighted_sum
 from tf_routing.layers.parallel import parallel_shapes
 from tf_routing.layers.routing_layer import RoutingLayer
-from tf_routing.validation import positive_integer
+from tf_routing.validation import plain, positive_integer
 
 
 @keras.saving.register_keras_serializable(package="tf_routing")
@@ -78,8 +78,8 @@ class CrossPrediction(RoutingLayer):
         self.kernel_size = positive_integer("kernel_size", kernel_size)
         self.kernel_initializer = keras.initializers.get(kernel_initializer)
         self.use_bias = use_bias
-        self.momentum = momentum
-        self.epsilon = epsilon
+        self.momentum = plain(momentum)
+        self.epsilon = plain(epsilon)
         self.predictions: list[list[Any]] = []
         self.normalizations: list[Any] = []
 

@@ -55,10 +55,10 @@ class Gate(keras.layers.Layer):
         self.kernel_initializer = keras.initializers.get(kernel_initializer)
         self.choice_initializer = keras.initializers.get(choice_initializer)
         self.hidden_layer = keras.layers.Dense(
-            hidden, "relu", kernel_initializer=kernel_initializer, dtype=self.dtype_policy, name="hidden"
+            self.hidden, "relu", kernel_initializer=kernel_initializer, dtype=self.dtype_policy, name="hidden"
         )
         self.choice_layer = keras.layers.Dense(
-            choices, kernel_initializer=choice_initializer, dtype=self.dtype_policy, name="choice"
+            self.choices, kernel_initializer=choice_initializer, dtype=self.dtype_policy, name="choice"
         )
 
     def build(self, input_shape: Any) -> None:

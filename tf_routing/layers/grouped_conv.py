@@ -5,6 +5,8 @@ from typing import Any
 import keras
 from keras import ops
 
+from tf_routing.validation import plain
+
 
 @keras.saving.register_keras_serializable(package="tf_routing")
 class GroupedConv2D(keras.layers.Conv2D):
@@ -35,6 +37,10 @@ class GroupedConv2D(keras.layers.Conv2D):
 
     Reference: Xie et al., *Aggregated Residual Transformations for Deep Neural Networks*, Figure 3c.
     """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        # Keras keeps NumPy's integers, and cannot save them.
+        super().__init__(*plain(args), **plain(kwargs))
 
     def convolution_op(self, inputs: Any, kernel: Any) -> Any:
         """Returns the convolution of `inputs` with `kernel` `(height, width, channels // groups, filters)`."""

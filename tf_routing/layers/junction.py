@@ -10,7 +10,7 @@ from keras import ops
 
 from tf_routing.layers.initializers import distinct_seed
 from tf_routing.layers.router import Router, shift_for_rate
-from tf_routing.validation import positive_integer
+from tf_routing.validation import plain, positive_integer, seed_or_none
 
 
 @keras.saving.register_keras_serializable(package="tf_routing")
@@ -65,18 +65,20 @@ class Junction(Router):
     ) -> None:
         super().__init__(**kwargs)
         self.sinks, self.hidden = positive_integer("sinks", sinks), positive_integer("hidden", hidden)
-        self.momentum, self.epsilon, self.seed = momentum, epsilon, seed
+        self.momentum, self.epsilon, self.seed = plain(momentum), plain(epsilon), seed_or_none(seed)
         own = {"dtype": self.dtype_policy, "trainable": self.trainable}
         self.hidden_layers = [
-            keras.layers.Dense(hidden, kernel_initializer=self._initializer(k), name=f"hidden_{k}", **own)
+            keras.layers.Dense(self.hidden, kernel_initializer=self._initializer(k), name=f"hidden_{k}", **own)
             for k in (1, 2)
         ]
         self.normalizations = [
-            keras.layers.BatchNormalization(momentum=momentum, epsilon=epsilon, name=f"normalization_{k}", **own)
+            keras.layers.BatchNormalization(
+                momentum=self.momentum, epsilon=self.epsilon, name=f"normalization_{k}", **own
+            )
             for k in (1, 2)
             if normalized
         ]
-        self.scores_layer = keras.layers.Dense(sinks, kernel_initializer="zeros", name="scores", **own)
+        self.scores_layer = keras.layers.Dense(self.sinks, kernel_initializer="zeros", name="scores", **own)
 
     def _initializer(self, index: int) -> keras.initializers.Initializer:
         seed = distinct_seed(self.seed, index)

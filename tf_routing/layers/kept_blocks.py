@@ -8,7 +8,7 @@ import numpy as np
 from keras import ops
 
 from tf_routing.layers.replica_draws import uniform_rows
-from tf_routing.validation import one_of, positive_integer
+from tf_routing.validation import one_of, positive_integer, seed_or_none
 
 RULES = ("first", "random", "distributed")
 
@@ -51,10 +51,10 @@ class KeptBlocks(keras.layers.Layer):
         self.rule = one_of("rule", rule, RULES)
         self.stage_blocks = [positive_integer("stage_blocks", count) for count in stage_blocks]
         self.blocks = sum(self.stage_blocks)
-        self.keep, self.seed = positive_integer("keep", keep), seed
+        self.keep, self.seed = positive_integer("keep", keep), seed_or_none(seed)
         if keep > self.blocks:
             raise ValueError(f"`keep` must be at most {self.blocks}, the blocks there are. Received: keep={keep}")
-        self.draw_seed = keras.random.SeedGenerator(seed) if rule == "random" else None
+        self.draw_seed = keras.random.SeedGenerator(self.seed) if rule == "random" else None
 
     def call(self, inputs: Any) -> list[Any]:
         count = ops.shape(inputs)[0]

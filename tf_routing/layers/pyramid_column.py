@@ -8,7 +8,7 @@ import keras
 from keras import ops
 
 from tf_routing.layers.initializers import distinct_seed
-from tf_routing.validation import positive_integer
+from tf_routing.validation import plain, positive_integer, seed_or_none
 
 
 @keras.saving.register_keras_serializable(package="tf_routing")
@@ -62,14 +62,14 @@ class PyramidColumn(keras.layers.Layer):
         self.outputs = positive_integer("outputs", scales if outputs is None else outputs)
         if self.outputs > scales:
             raise ValueError(f"`outputs` must be at most {scales}, the scales there are. Received: outputs={outputs!r}")
-        self.momentum, self.epsilon, self.seed = momentum, epsilon, seed
+        self.momentum, self.epsilon, self.seed = plain(momentum), plain(epsilon), seed_or_none(seed)
         self.across = [self._conv(each, f"across_{k}", k) for k, each in enumerate(self.filters, 1)]
         self.down = [
             self._conv(each, f"down_{k}", scales + k, use_bias=False) for k, each in enumerate(self.filters[1:], 2)
         ]
         self.normalizations = [
             keras.layers.BatchNormalization(
-                momentum=momentum, epsilon=epsilon, dtype=self.dtype_policy, name=f"normalization_{k}"
+                momentum=self.momentum, epsilon=self.epsilon, dtype=self.dtype_policy, name=f"normalization_{k}"
             )
             for k in range(scales - self.outputs + 1, scales + 1)
         ]

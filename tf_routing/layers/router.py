@@ -6,6 +6,8 @@ from typing import Any
 import keras
 import numpy as np
 
+from tf_routing.validation import is_number, plain
+
 
 class Router(keras.layers.Layer):
     """Decides by thresholds which parts run for each sample (base class).
@@ -63,9 +65,9 @@ def _beyond(ordered: np.ndarray) -> float:
 
 def open_rate(rate: float | None) -> float | None:
     """Returns `rate` if it is `None` or in (0, 1), else raises a `ValueError` that names `init_open_rate`."""
-    if rate is not None and not 0 < rate < 1:
+    if rate is not None and not (is_number(rate) and 0 < rate < 1):
         raise ValueError(f"`init_open_rate` must be in (0, 1). Received: init_open_rate={rate!r}")
-    return rate
+    return plain(rate)
 
 
 def open_score(rate: float | None) -> float:

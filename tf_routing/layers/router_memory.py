@@ -47,7 +47,7 @@ class RouterMemory(keras.layers.Layer):
         super().__init__(**kwargs)
         self.units, self.init_open_rate = positive_integer("units", units), open_rate(init_open_rate)
         own = {"dtype": self.dtype_policy, "trainable": self.trainable}
-        self.cell = keras.layers.LSTMCell(units, name="cell", **own)
+        self.cell = keras.layers.LSTMCell(self.units, name="cell", **own)
         self.scores = keras.layers.Dense(2, bias_initializer=self._initial_bias, name="scores", **own)
 
     def _initial_bias(self, shape: Any, dtype: Any = None) -> Any:

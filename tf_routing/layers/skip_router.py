@@ -10,7 +10,7 @@ from keras import ops
 from tf_routing.layers.pooling import channel_means
 from tf_routing.layers.replica_draws import uniform_rows
 from tf_routing.layers.router import Router, open_rate, open_score
-from tf_routing.validation import one_of, positive_integer, positive_number
+from tf_routing.validation import one_of, plain, positive_integer, positive_number, seed_or_none
 
 KINDS = ("linear", "conv", "recurrent")
 DECISIONS = ("threshold", "bernoulli", "given")
@@ -78,9 +78,9 @@ class SkipRouter(Router):
         self.beta = positive_number("beta", beta)
         self.rule = one_of("decision", decision, DECISIONS)
         self.init_open_rate = open_rate(init_open_rate)
-        self.momentum, self.epsilon, self.seed = momentum, epsilon, seed
-        self.draw_seed = keras.random.SeedGenerator(seed) if decision == "bernoulli" else None
-        self.hidden_layer = self._dense(hidden, "hidden", "relu", kernel_initializer="he_normal")
+        self.momentum, self.epsilon, self.seed = plain(momentum), plain(epsilon), seed_or_none(seed)
+        self.draw_seed = keras.random.SeedGenerator(self.seed) if decision == "bernoulli" else None
+        self.hidden_layer = self._dense(self.hidden, "hidden", "relu", kernel_initializer="he_normal")
         self.scores_layer = self._dense(2, "scores", bias_initializer=self._initial_bias)
         self.conv: Any = None
         self.normalization: Any = None

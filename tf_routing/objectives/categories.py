@@ -7,7 +7,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from tf_routing.validation import unknown
+from tf_routing.validation import is_integer, unknown
 
 _BUILT_IN = ("cifar100",)
 
@@ -33,13 +33,13 @@ def load_categories(categories: str | os.PathLike[str] | Sequence[int], classes:
     [4, 1, 14, 8, 0]
     """
     table = _read(os.fspath(categories)) if isinstance(categories, (str, os.PathLike)) else list(categories)
-    if not all(isinstance(each, int) and not isinstance(each, bool) and each >= 0 for each in table):
+    if not all(is_integer(each) and each >= 0 for each in table):
         raise ValueError(f"`categories` must hold integers counted from 0. Received: {table!r}")
     if len(table) != classes:
         raise ValueError(
             f"`categories` must hold one category for each of {classes} classes. Received: {len(table)} categories"
         )
-    return table
+    return list(map(int, table))
 
 
 def category_names(categories: Any, table: Sequence[int]) -> list[str]:

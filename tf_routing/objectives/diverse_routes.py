@@ -12,7 +12,7 @@ from tf_routing import cost
 from tf_routing.objectives.classification import Classification
 from tf_routing.objectives.objective import Objective
 from tf_routing.objectives.replicas import rows_of_all_replicas
-from tf_routing.validation import not_negative, one_of, positive_integer
+from tf_routing.validation import is_number, not_negative, one_of, plain, positive_integer
 
 REGULARIZATIONS = ("within", "center")
 _RAISE, _LOWER = 1.05, 0.95
@@ -78,7 +78,7 @@ class DiverseRoutes(Objective):
         target: float | None = None,
         label_smoothing: float = 0.0,
     ) -> None:
-        if target is not None and not (_is_number(target) and 0 < target <= 1):
+        if target is not None and not (is_number(target) and 0 < target <= 1):
             raise ValueError(f"`target` must be None or in (0, 1]. Received: target={target!r}")
         self.macs = {name: list(map(int, each)) for name, each in macs.items()}
         self.copies = positive_integer("copies", copies)
@@ -89,7 +89,7 @@ class DiverseRoutes(Objective):
         self.consistency_margin = not_negative("consistency_margin", consistency_margin)
         self.diversity_margin = not_negative("diversity_margin", diversity_margin)
         self.regularization = one_of("regularization", regularization, REGULARIZATIONS)
-        self.target, self.classification = target, Classification(label_smoothing)
+        self.target, self.classification = plain(target), Classification(label_smoothing)
         self.adapted_weight: Any = None
 
     @property
@@ -192,10 +192,6 @@ class DiverseRoutes(Objective):
             "target": self.target,
             "label_smoothing": self.classification.label_smoothing,
         }
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
 def _norm(vectors: Any) -> Any:

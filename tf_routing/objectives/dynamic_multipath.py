@@ -11,6 +11,7 @@ from tf_routing import cost
 from tf_routing.objectives.classification import Classification, class_distributions
 from tf_routing.objectives.objective import Objective
 from tf_routing.objectives.replicas import mean_over_replicas
+from tf_routing.validation import is_number, plain
 
 
 @keras.saving.register_keras_serializable(package="tf_routing")
@@ -57,11 +58,11 @@ class DynamicMultipath(Objective):
         classification_scale: float = 1.0,
         label_smoothing: float = 0.0,
     ) -> None:
-        if isinstance(target_rate, bool) or not isinstance(target_rate, (int, float)) or not 0 < target_rate <= 1:
+        if not is_number(target_rate) or not 0 < target_rate <= 1:
             raise ValueError(f"`target_rate` must be in (0, 1]. Received: target_rate={target_rate!r}")
         if categories is not None and not category_weights:
             raise ValueError("`category_weights` must name a weight per decision where `categories` are given.")
-        self.target_rate, self.total_macs = target_rate, total_macs
+        self.target_rate, self.total_macs = plain(target_rate), plain(total_macs)
         self.macs = {name: list(map(int, each)) for name, each in macs.items()}
         self.categories = None if categories is None else list(map(int, categories))
         self.category_weights = dict(category_weights or {})

@@ -58,9 +58,9 @@ class EarlyExit(Objective):
         self.computation_cost = _costs(computation_cost)
         self.kernel_decay, self.talr = not_negative("kernel_decay", kernel_decay), bool(talr)
         self.temperature = positive_number("temperature", temperature)
-        self.temperature_half_life = temperature_half_life
-        if temperature_half_life is not None:
-            positive_number("temperature_half_life", temperature_half_life)
+        self.temperature_half_life = (
+            None if temperature_half_life is None else positive_number("temperature_half_life", temperature_half_life)
+        )
         self.exits = [leaf.layer for leaf in exit_tree.exits(self.tree)]
         self.hard = False
         self.steps: Any = None

@@ -7,6 +7,8 @@ A column is a dict of `channels`, one number per scale, finest first, and `sinks
 from collections.abc import Sequence
 from typing import Any
 
+from tf_routing.validation import is_integer
+
 CLASSIFY = "classify"
 _CHANNELS = ((16,) * 4, (16,) * 4, (32,) * 3, (32,) * 3, (64,) * 2, (64,) * 2, (128,), (128,))
 _BRANCHING_LEVELS = 3
@@ -63,7 +65,7 @@ def check(tree: Any, scales: int | None = None) -> None:
     if not isinstance(tree, dict) or set(tree) != {"channels", "sinks"}:
         raise ValueError(f"`tree` must hold dicts of channels and sinks. Received: {tree!r:.200}")
     channels, sinks = tree["channels"], tree["sinks"]
-    if not _is_list(channels) or not all(isinstance(each, int) and each > 0 for each in channels):
+    if not _is_list(channels) or not all(is_integer(each) and each > 0 for each in channels):
         raise ValueError(f"`tree` must hold positive integers as channels. Received: channels={channels!r}")
     if scales is not None and len(channels) > scales:
         raise ValueError(f"`tree` must not add scales behind {scales} of them. Received: channels={channels!r}")

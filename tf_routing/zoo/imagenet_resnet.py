@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from tf_routing.models import RoutedModel
-from tf_routing.validation import one_of, positive_integer
+from tf_routing.validation import is_integer, one_of, positive_integer
 from tf_routing.zoo import blocks, residual
 
 _WIDTHS = (64, 128, 256, 512)
@@ -135,7 +135,7 @@ def _check_widths(widths: Any, inner_widths: Any, groups: Any, bottleneck: bool)
 def _four(widths: Any, divisor: int) -> bool:
     widths = widths if isinstance(widths, (list, tuple)) else ()
     return len(widths) == len(_WIDTHS) and all(
-        type(width) is int and width > 0 and width % divisor == 0 for width in widths
+        is_integer(width) and width > 0 and width % divisor == 0 for width in widths
     )
 
 

@@ -6,7 +6,7 @@ import inspect
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from tf_routing.validation import positive_integer, positive_number, unknown
+from tf_routing.validation import is_integer, plain, positive_integer, positive_number, unknown
 from tf_routing.zoo.architectures import ARCHITECTURES, Architecture
 
 if TYPE_CHECKING:
@@ -107,6 +107,7 @@ def get(
     (None, 7)
     """
     found = find(architecture)
+    classes, input_shape, family_arguments = plain(classes), plain(input_shape), plain(family_arguments)
     _check_values(classes, input_shape, include_top, pooling, family_arguments)
     build = _builder(architecture, found, family_arguments)
     classes, input_shape = _of_weights(architecture, weights, classes, input_shape)
@@ -173,7 +174,7 @@ def _check_values(
         positive_integer("classes", classes)
     if input_shape is not None:
         shape = tuple(input_shape) if isinstance(input_shape, (list, tuple)) else ()
-        if len(shape) != 3 or not all(isinstance(side, int) and side > 0 for side in shape):
+        if len(shape) != 3 or not all(is_integer(side) and side > 0 for side in shape):
             raise ValueError(f"`input_shape` must be (height, width, channels). Received: input_shape={input_shape!r}")
     if not isinstance(include_top, bool):
         raise ValueError(f"`include_top` must be True or False. Received: include_top={include_top!r}")
