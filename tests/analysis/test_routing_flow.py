@@ -10,6 +10,7 @@ from PIL import Image
 
 from tf_routing import zoo
 from tf_routing.analysis import draw_routing_flow, routing_flow
+from tf_routing.analysis.routing_flow import _shares
 from tf_routing.models import RoutedModel
 
 
@@ -66,6 +67,32 @@ def test_activations_are_shares_of_means() -> None:
     means = [float(np.mean(x)) for x in keras.Model(model.input, layer.input)(image, training=False)]
     route = next(route for route in routing_flow(model, image[0]) if route.name == "route_2")
     np.testing.assert_allclose(route.inputs, np.array(means) / sum(means), rtol=1e-4)
+
+
+@pytest.mark.parametrize("name", ["basecnn_2cc", "basecnn_3cc"])
+def test_copies_of_an_image_are_as_active_as_the_gates_say(name: str) -> None:
+    # Standardised, the first has a mean below zero, the second above, the third of nearly none.
+    keras.utils.set_random_seed(0)
+    model = zoo.get(name, width_multiplier=0.125, standardize=([0.5] * 3, [0.25] * 3))
+    for light in (0.3, 0.7, 0.5):
+        first, *_ = routing_flow(model, np.clip(images(1)[0] - 0.5 + light, 0, 1))
+        np.testing.assert_allclose(first.outputs, first.gates[0], rtol=1e-5)
+        assert np.ptp(first.outputs) > 1e-3
+
+
+@pytest.mark.parametrize(
+    ("tensors", "shares"),
+    [
+        ([[1.0, 3.0], [6.0, 0.0]], [0.4, 0.6]),
+        ([[-1.0, -3.0], [-6.0, 0.0]], [0.4, 0.6]),
+        ([[-1.0, 3.0], [6.0, 0.0]], [0.4, 0.6]),
+        ([[0.0, 0.0], [0.0, 0.0]], [0.5, 0.5]),
+        ([[0.0, 0.0], [-1.0, 0.0], [0.0, 3.0]], [0.0, 0.25, 0.75]),
+        ([[-5.0, 1.0]], [1.0]),
+    ],
+)
+def test_shares_by_hand(tensors: list[list[float]], shares: list[float]) -> None:
+    np.testing.assert_allclose(_shares([np.array(each, "float32") for each in tensors]), shares, rtol=1e-12)
 
 
 def test_the_drawing_is_a_picture_with_a_row_per_image(tmp_path: Path) -> None:

@@ -33,8 +33,10 @@ class RouteFlow(NamedTuple):
 def routing_flow(model: RoutedModel, image: Any) -> list[RouteFlow]:
     """Measures how one image flows through the routing layers of a multi-path model.
 
-    The relative activation of a tensor is its mean divided by the sum of the means over the tensors beside it. The
-    single input of a one-to-many layer counts as fully active: its ratio is always one.
+    The relative activation of a tensor is its mean magnitude divided by the sum of those of the tensors beside it. The
+    paper takes means, which are the same after a rectifier. A standardised image has values of both signs; copies of it
+    that a gate weighs are as active as the gate says, whatever the sign of the image's mean. The single input of a
+    one-to-many layer counts as fully active: its ratio is always one.
 
     Args:
         model: A multi-path `RoutedModel`.
@@ -83,8 +85,10 @@ def _flow(layer: Any, values: list[np.ndarray]) -> RouteFlow:
 def _shares(tensors: Sequence[np.ndarray]) -> np.ndarray:
     if len(tensors) == 1:
         return np.ones(1)
-    means = np.array([max(float(tensor.mean()), 0.0) for tensor in tensors])
-    return means / means.sum() if means.sum() > 0 else np.full(len(tensors), 1 / len(tensors))
+    # In double precision: means of half precision may overflow.
+    strengths = np.array([np.abs(np.asarray(tensor, "float64")).mean() for tensor in tensors])
+    # Where nothing is active, no path is more so than another.
+    return strengths / strengths.sum() if strengths.any() else np.full(len(tensors), 1 / len(tensors))
 
 
 def draw_routing_flow(
