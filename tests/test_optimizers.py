@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from tests.conformance.subjects import finish, start_python
+from tf_routing import zoo
 from tf_routing.layers import CrossStitch
 from tf_routing.optimizers import DecayedSGD, Warmup
 
@@ -52,20 +53,39 @@ def test_it_steps_as_sgd_on_a_loss_with_an_l2_penalty() -> None:
 
 
 def test_only_kernels_of_layers_are_decayed() -> None:
-    image = keras.Input((4, 4, 3))
+    image = keras.Input((6, 6, 3))
     x = keras.layers.BatchNormalization()(keras.layers.Conv2D(5, 3)(image))
-    x = keras.layers.DepthwiseConv2D(2)(x)
-    x = CrossStitch(1)(keras.layers.Flatten()(x))[0]
+    x = keras.layers.SeparableConv2D(4, 2)(keras.layers.DepthwiseConv2D(2)(x))
+    x = keras.layers.GRU(3)(keras.layers.LSTM(3, return_sequences=True)(keras.layers.Reshape((4, 4))(x)))
+    x = CrossStitch(1)(x)[0]
     model = keras.Model(image, keras.layers.Dense(2)(x))
     weights = model.trainable_weights
     for weight in weights:
         weight.assign(np.full(weight.shape, 2.0))
     optimizer = DecayedSGD(learning_rate=0.5, momentum=0.0, kernel_decay=0.1)
     optimizer.apply([np.zeros(weight.shape, "float32") for weight in weights], weights)
-    assert sorted(weight.name for weight in weights) == ["alpha", "beta", *["bias"] * 3, "gamma", *["kernel"] * 3]
+    kernels = [*["kernel"] * 5, *["recurrent_kernel"] * 2, "depthwise_kernel", "pointwise_kernel"]
+    assert sorted(each.name for each in weights) == sorted(["alpha", "beta", *["bias"] * 6, "gamma", *kernels])
     for weight in weights:
         # 2 - 0.5 * 0.1 * 2 = 1.9.
-        np.testing.assert_allclose(np.asarray(weight), 1.9 if weight.name == "kernel" else 2.0, rtol=1e-6)
+        np.testing.assert_allclose(np.asarray(weight), 1.9 if weight.name in kernels else 2.0, rtol=1e-6)
+
+
+@pytest.mark.parametrize("kind", ["linear", "recurrent"])
+def test_routers_of_a_network_are_decayed_as_the_rest(kind: str) -> None:
+    model = zoo.get("drn_resnet32", router=kind, width_multiplier=0.25)
+    weights = model.trainable_weights
+    before = [np.asarray(weight) for weight in weights]
+    optimizer = DecayedSGD(learning_rate=0.5, momentum=0.0, kernel_decay=0.1)
+    optimizer.apply([np.zeros(weight.shape, "float32") for weight in weights], weights)
+    shrunk = {
+        weight.path for weight, was in zip(weights, before, strict=True) if np.allclose(np.asarray(weight), 0.95 * was)
+    }
+    # All that have rows and columns, and no others; what starts at zero stays there, decayed or not.
+    wide = {weight.path for weight in weights if len(weight.shape) > 1}
+    zero = {weight.path for weight, was in zip(weights, before, strict=True) if not was.any()}
+    assert shrunk - zero == wide - zero
+    assert any("recurrent_kernel" in path for path in shrunk) == (kind == "recurrent")
 
 
 def test_get_config_round_trip() -> None:

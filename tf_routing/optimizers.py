@@ -4,13 +4,15 @@ from typing import Any
 
 import keras
 
+from tf_routing.kernels import is_kernel
+
 
 @keras.saving.register_keras_serializable(package="tf_routing")
 class DecayedSGD(keras.optimizers.SGD):
     """SGD whose weight decay goes through the momentum, on kernels only.
 
     `keras.optimizers.SGD(weight_decay=...)` shrinks the weights beside the update. The papers add `decay * kernel` to
-    the gradient, which momentum 0.9 makes ten times as strong. Biases, batch normalisation and stitch scalars are not
+    the gradient, which momentum 0.9 makes ten times as strong. Recurrent kernels are kernels; biases, batch normalisation and stitch scalars are not
     decayed.
 
     Args:
@@ -41,7 +43,7 @@ class DecayedSGD(keras.optimizers.SGD):
     def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
         """Applies one update to one variable, its gradient decayed if it is a kernel."""
         # What TensorFlow hands over is not Keras's variable, and bears another name on each replica.
-        if self._trainable_variables[self._get_variable_index(variable)].name == "kernel":
+        if is_kernel(self._trainable_variables[self._get_variable_index(variable)].name):
             gradient = gradient + keras.ops.cast(self.kernel_decay, gradient.dtype) * keras.ops.cast(
                 variable, gradient.dtype
             )

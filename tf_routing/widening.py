@@ -5,6 +5,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from tf_routing.kernels import is_kernel
 from tf_routing.layers.initializers import distinct_seed
 from tf_routing.models import RoutedModel
 from tf_routing.validation import not_negative, not_negative_integer, one_of, positive_integer
@@ -110,7 +111,7 @@ def _disturb(graph: WidenedGraph, noise: float, random: np.random.Generator) -> 
     predictions = [each for route, replaced in graph.routes if replaced is not None for each in _predictions(route)]
     for layer in (*on_paths, *predictions):
         for weight in layer.weights:
-            if weight.path.split("/")[-1] == "kernel":
+            if is_kernel(weight.name):
                 kernel = np.asarray(weight)
                 weight.assign(kernel + noise * kernel.std() * random.normal(size=kernel.shape))
 

@@ -6,9 +6,11 @@ from typing import Any
 import keras
 from keras import ops
 
+from tf_routing.kernels import is_kernel
+
 
 def squared_kernels(model: keras.Model, layers: Iterable[str]) -> dict[str, Any]:
-    """Returns the sum of all squared numbers in each layer's kernels, as `{layer}_squares`.
+    """Returns the sum of all squared numbers in each layer's kernels, recurrent ones too, as `{layer}_squares`.
 
     Example:
 
@@ -21,7 +23,7 @@ def squared_kernels(model: keras.Model, layers: Iterable[str]) -> dict[str, Any]
 
 
 def _kernels(layer: Any) -> list[Any]:
-    return [weight for weight in layer.trainable_weights if weight.path.split("/")[-1] == "kernel"]
+    return [weight for weight in layer.trainable_weights if is_kernel(weight.name)]
 
 
 def _square(kernel: Any) -> Any:
