@@ -6,10 +6,13 @@ takes several. Only one of them works at any time, and all are asked in turn: wh
 
 import multiprocessing
 import os
+import resource
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from tf_routing.train.timing import Timing, timed
+
+_PEAK = "peak"
 
 
 class Setting(NamedTuple):
@@ -56,6 +59,11 @@ class Worker:
             raise RuntimeError(f"{name} at batch {batch} under {self.setting} failed: {answer}")
         return Timing(*answer)
 
+    def peak_bytes(self) -> int:
+        """Returns the most memory that the process has held."""
+        self._pipe.send(_PEAK)
+        return int(self._pipe.recv())
+
     def close(self) -> None:
         """Ends the process."""
         self._pipe.send(None)
@@ -65,6 +73,10 @@ class Worker:
 def _serve(pipe: Any, setting: Setting, load: Callable[[], dict[str, Any]]) -> None:
     networks, compiled = load(), {}
     while (request := pipe.recv()) is not None:
+        if request == _PEAK:
+            # Linux counts it in KiB.
+            pipe.send(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)
+            continue
         name, batch, number = request
         try:
             if (name, batch) not in compiled:

@@ -11,6 +11,7 @@ SKIPPING = _BENCHMARKS / "skipping.json"
 LEAVING = _BENCHMARKS / "early_exit.json"
 TRAINING = _BENCHMARKS / "training.json"
 EXPORTS = _BENCHMARKS / "exports.json"
+DETERMINISM = _BENCHMARKS / "determinism.json"
 
 
 def skipping_table() -> str:
@@ -104,3 +105,23 @@ def exports_table() -> str:
         for row in json.loads(EXPORTS.read_text("utf-8"))["rows"]
     ]
     return markdown_table(["export", "rate", "batch", "execution", "per image", "of masked", "of static"], rows)
+
+
+def determinism_table() -> str:
+    """What `python benchmarks/determinism.py` wrote: each way beside op determinism alone, as shares of its cost."""
+    if not DETERMINISM.exists():
+        return "Nothing yet.\n"
+    measured = json.loads(DETERMINISM.read_text("utf-8"))
+    rows = [
+        [
+            f"`{row['network']}`",
+            str(row["batch"]),
+            row["way"].replace("set_jit", "`set_jit`").replace("disable_meta_optimizer", "`disable_meta_optimizer`"),
+            f"{row['processor_ratio']:.2f}",
+            f"{row['peak_ratio']:.2f}",
+        ]
+        for row in measured["rows"]
+    ]
+    headings = ["network", "batch", "way", "processor time", "peak memory"]
+    machine = f"{_processor(measured['hardware'])}, TensorFlow {measured['hardware']['tensorflow']}"
+    return f"{machine}, {measured['settings']['date']}:\n\n{markdown_table(headings, rows)}"

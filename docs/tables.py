@@ -7,7 +7,7 @@ from typing import Any
 
 from markdown_table import markdown_table
 from route_tables import evaluated_table, skipping_runs_table
-from speed_tables import exports_table, leaving_table, skipping_table, training_table
+from speed_tables import determinism_table, exports_table, leaving_table, skipping_table, training_table
 
 from tf_routing import zoo
 from tf_routing.files import whole_file
@@ -116,6 +116,7 @@ _TABLES = {
     "leaving": leaving_table,
     "training": training_table,
     "exports": exports_table,
+    "determinism": determinism_table,
 }
 
 if __name__ == "__main__":

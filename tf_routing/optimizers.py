@@ -12,8 +12,8 @@ class DecayedSGD(keras.optimizers.SGD):
     """SGD whose weight decay goes through the momentum, on kernels only.
 
     `keras.optimizers.SGD(weight_decay=...)` shrinks the weights beside the update. The papers add `decay * kernel` to
-    the gradient, which momentum 0.9 makes ten times as strong. Recurrent kernels are kernels; biases, batch normalisation and stitch scalars are not
-    decayed.
+    the gradient, which momentum 0.9 makes ten times as strong. Recurrent kernels are kernels; biases, batch
+    normalisation and stitch scalars are not decayed.
 
     Args:
         learning_rate: Float or schedule.

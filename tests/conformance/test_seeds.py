@@ -17,11 +17,11 @@ import json
 import sys
 
 import keras
-import tensorflow as tf
 from tests.conformance.subjects import LAYERS, images, labels, small
+from tf_routing.train.determinism import make_deterministic
 
 SEED, OTHER = 1, 2
-tf.config.experimental.enable_op_determinism()
+make_deterministic()
 
 
 def digest(weights):

@@ -21,21 +21,24 @@ WORDS = [
 ]  # fmt: skip
 
 
-def fit_command(output: Path, words: list[str]) -> list[str]:
-    """Returns the command line of a run."""
-    return [sys.executable, "-m", "tf_routing", "fit", *words, "--output", str(output)]
+PROGRAM = ["-m", "tf_routing"]
 
 
-def whole_run(output: Path, words: list[str]) -> None:
+def fit_command(output: Path, words: list[str], program: list[str] = PROGRAM) -> list[str]:
+    """Returns the command line of a run, of what Python is to start."""
+    return [sys.executable, *program, "fit", *words, "--output", str(output)]
+
+
+def whole_run(output: Path, words: list[str], program: list[str] = PROGRAM) -> None:
     """Trains without a kill."""
-    subprocess.run(fit_command(output, words), stdout=subprocess.DEVNULL, check=True)
+    subprocess.run(fit_command(output, words, program), stdout=subprocess.DEVNULL, check=True)
 
 
-def killed_run(output: Path, words: list[str], kills: int, seed: int = 0) -> list[str]:
+def killed_run(output: Path, words: list[str], kills: int, seed: int = 0, program: list[str] = PROGRAM) -> list[str]:
     """Trains, killed so many times at random moments, until it is done; returns what each piece printed."""
     draw, printed = random.Random(seed), []
     for number in range(kills + 1):
-        process = subprocess.Popen(fit_command(output, words), stdout=subprocess.PIPE, text=True)
+        process = subprocess.Popen(fit_command(output, words, program), stdout=subprocess.PIPE, text=True)
         if number < kills:
             # Of up to three checkpoints, some right after the last of them was begun.
             _wait_for_work(process, output, checkpoints=draw.randint(0, 3))

@@ -50,14 +50,6 @@ class Devices:
 
             synchronize_batch_norm(model)
 
-    def make_deterministic(self) -> None:
-        """Lets every operation give the same bits each time, for the rest of the process."""
-        # JAX on a CPU does so anyway.
-        if self.strategy is not None:
-            import tensorflow as tf
-
-            tf.config.experimental.enable_op_determinism()
-
     def described(self) -> dict[str, Any]:
         """Returns what a record says of it."""
         return {"strategy": self.kind, "replicas": replica_count(self.strategy)}

@@ -12,6 +12,7 @@ import numpy as np
 from tf_routing import data, zoo
 from tf_routing.models import RoutedModel
 from tf_routing.train.checkpoint import saved_so_far
+from tf_routing.train.determinism import make_deterministic
 from tf_routing.train.devices import Devices, open_devices
 from tf_routing.train.finishing import finish
 from tf_routing.train.phases import phases
@@ -113,8 +114,8 @@ def fit(
             the test images take.
         devices: What to train on, see `open_devices`; what `"auto"` finds where not given.
         checkpoint_every: Integer, steps between checkpoints within an epoch; 0 for none but at its end.
-        deterministic: Boolean, whether TensorFlow uses slower operations that give the same bits every time. Holds for
-            the rest of the process.
+        deterministic: Boolean, whether the same seed gives the same bits every time, with slower operations where there
+            are any. Holds for the rest of the process.
 
     Returns:
         The content of `run.json`; without `final` on hosts that do not write.
@@ -130,7 +131,7 @@ def fit(
     devices.check(checkpoint_every)
     keras.utils.set_random_seed(seed)
     if deterministic:
-        devices.make_deterministic()
+        make_deterministic()
     dataset = recipe.prepared(dataset)
     devices.check_batch(recipe.batch_size, recipe.copies)
     steps = recipe.steps_in(dataset.train)
