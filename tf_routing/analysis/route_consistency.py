@@ -31,7 +31,7 @@ def consistent_images(routes: np.ndarray, versions: Iterable[np.ndarray]) -> np.
     [True, False]
 
     Reference: Wang et al., *Dynamic Routing with Path Diversity and Consistency for Compact Network Learning*, section
-    4.
+    4.2.
     """
     consistent = np.ones(len(routes), dtype=bool)
     for version in versions:

@@ -66,7 +66,8 @@ def recoloured(digits: np.ndarray, seed: int) -> np.ndarray:
     >>> recoloured(np.zeros((3, 28, 28, 1), "uint8"), seed=0).shape
     (3, 32, 32, 3)
 
-    Reference: McGill and Perona, *Deciding How to Decide: Dynamic Routing in Artificial Neural Networks*, section 5.
+    Reference: McGill and Perona, *Deciding How to Decide: Dynamic Routing in Artificial Neural Networks*, section
+    5.1, Fig. 4.
     """
     import tensorflow as tf
 

@@ -13,7 +13,9 @@ from tf_routing import execution, exit_tree
 class ExitMixture(keras.layers.Layer):
     """Returns the answer of the exit that each sample takes.
 
-    In training, where a sample takes each exit with some probability, that is the mean of their answers.
+    In training, where a sample takes each exit with some probability, that is the mean of their answers. Junctions give
+    these at temperature 1, whatever the temperature of the objective, which weighs exits by its own: accuracy that is
+    logged in training is of this mean. The paper speaks of no prediction in training.
 
     Args:
         tree: The network's shape, an `exit_tree.Stage` or what `exit_tree.to_config` makes of it; executors and the

@@ -32,7 +32,8 @@ class Gamma(keras.layers.Layer):
     >>> Gamma(2.0)(keras.ops.array([0.5])).numpy().tolist()
     [0.25]
 
-    Reference: McGill and Perona, *Deciding How to Decide: Dynamic Routing in Artificial Neural Networks*, section 5.
+    Reference: McGill and Perona, *Deciding How to Decide: Dynamic Routing in Artificial Neural Networks*, section
+    4.8, which decodes images; the exponent is that of the authors' public code.
     """
 
     def __init__(self, exponent: float = 2.2, **kwargs: Any) -> None:

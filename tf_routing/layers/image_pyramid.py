@@ -34,7 +34,8 @@ class ImagePyramid(keras.layers.Layer):
     >>> [maps.shape[1] for maps in ImagePyramid(3)(keras.ops.zeros((1, 32, 32, 3)))]
     [32, 16, 8]
 
-    Reference: McGill and Perona, *Deciding How to Decide: Dynamic Routing in Artificial Neural Networks*, section 4.
+    Reference: McGill and Perona, *Deciding How to Decide: Dynamic Routing in Artificial Neural Networks*, section
+    3.1, Fig. 3.
     """
 
     def __init__(self, scales: int = 4, method: str = "strided", **kwargs: Any) -> None:

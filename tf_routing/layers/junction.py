@@ -19,7 +19,8 @@ class Junction(Router):
 
     Three dense layers score the sinks; the last one starts with zeros, so that an untrained junction is undecided. At
     inference a sample goes to the sink of the largest score, where scores are equal to the first. In training it goes
-    to each with the probability that a softmax of the scores gives.
+    to each with the probability that a softmax of the scores gives, at temperature 1: the one that cools is the
+    objective's.
 
     Args:
         sinks: Integer, how many sinks there are.
@@ -50,7 +51,9 @@ class Junction(Router):
     >>> decision.numpy().tolist(), scores.numpy().tolist()
     ([[1.0, 0.0]], [[0.0, 0.0]])
 
-    Reference: McGill and Perona, *Deciding How to Decide: Dynamic Routing in Artificial Neural Networks*, section 3.
+    Reference: McGill and Perona, *Deciding How to Decide: Dynamic Routing in Artificial Neural Networks*, sections 3
+    and 4.7, Fig. 2. Its initialisation is called Xavier's; here all but the last kernels are drawn with a variance of
+    one over their inputs, as in the authors' public code.
     """
 
     def __init__(

@@ -44,7 +44,9 @@ class PyramidColumn(keras.layers.Layer):
     >>> [each.shape for each in PyramidColumn([16, 32], outputs=1)(maps)]
     [TensorShape([1, 4, 4, 32])]
 
-    Reference: McGill and Perona, *Deciding How to Decide: Dynamic Routing in Artificial Neural Networks*, section 4.
+    Reference: McGill and Perona, *Deciding How to Decide: Dynamic Routing in Artificial Neural Networks*, sections
+    3.1 and 4.7, Fig. 3. Its initialisation is called Xavier's; here kernels are drawn with a variance of one over their
+    inputs, as in the authors' public code.
     """
 
     def __init__(

@@ -34,7 +34,9 @@ class DiverseRoutes(Objective):
     two terms that compare copies are zero.
 
     Args:
-        macs: Dict from decision name to the multiply-accumulates `(choices,)` that it switches.
+        macs: Dict from decision name to the multiply-accumulates `(choices,)` that it switches. The cost of a block in
+            Eq. 8, whose unit the paper leaves open, is its share of their sum: the cost term is the share of switched
+            operations that run.
         copies: Integer M, copies of each image in a training batch.
         consistency_weight: Float, weight of the consistency term (lambda of Eq. 9).
         diversity_weight: Float, weight of the diversity term (alpha).

@@ -24,7 +24,8 @@ class EarlyExit(Objective):
     At evaluation decisions are hard.
 
     Gradients of a layer that few samples reach are multiplied by one over the root mean square of its reach (TALR): the
-    variance of its steps is then that of a layer which all samples reach.
+    variance of its steps is then that of a layer which all samples reach, whose factor is one. (Eq. 16 is one over the
+    norm: Eq. 15 has the batch size on its left side too, where the norm contains it already.)
 
     Args:
         tree: The network's shape, an `exit_tree.Stage` or what `exit_tree.to_config` makes of it.
@@ -40,7 +41,7 @@ class EarlyExit(Objective):
         ValueError: If an argument is not possible.
 
     Reference: McGill and Perona, *Deciding How to Decide: Dynamic Routing in Artificial Neural Networks*, sections 3
-    and 4.
+    and 4, Eq. 11 to 16.
     """
 
     def __init__(

@@ -34,7 +34,8 @@ def soft_reach(tree: Stage | Exit, scores: Mapping[str, Any], temperature: Any, 
     >>> float(reach["column_1"][0]), float(reach["exit_1"][0])
     (1.0, 0.5)
 
-    Reference: McGill and Perona, *Deciding How to Decide: Dynamic Routing in Artificial Neural Networks*, Eq. 4.
+    Reference: McGill and Perona, *Deciding How to Decide: Dynamic Routing in Artificial Neural Networks*, Eq. 4,
+    which has no such floor; it is that of the authors' public code.
     """
     share = floor / len(exit_tree.exits(tree))
 

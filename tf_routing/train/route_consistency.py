@@ -23,7 +23,7 @@ def path_consistency(setup: Setup, runs: Sequence[TrainedVariant]) -> dict[str, 
         `accuracies`, of the originals and by version.
 
     Reference: Wang et al., *Dynamic Routing with Path Diversity and Consistency for Compact Network Learning*, section
-    4: 5,342 of 10,000 images of CIFAR-10 with its routing terms, 2,265 without.
+    4.2: 5,342 of 10,000 images of CIFAR-10 with its routing terms, 2,265 without.
     """
     versions = versions_of(setup.dataset)
     rows = [_row(setup, run, versions) for run in runs]

@@ -1,7 +1,8 @@
 """The 6n+2 residual nets for 32x32 images, with one path or several.
 
-Tissera et al., *End-To-End Data-Dependent Routing in Multi-Path Neural Networks*, section 6.1, Table 3, after He et
-al., *Deep Residual Learning for Image Recognition*, section 4.2.
+Tissera et al., *End-To-End Data-Dependent Routing in Multi-Path Neural Networks*, section 6.2, Table 3, after He et
+al., *Deep Residual Learning for Image Recognition*, section 4.2. Tissera et al. write that each stack starts with a
+strided block; here, as in He et al., the first one keeps the stem's size, which changes no parameter.
 """
 
 from typing import Any

@@ -1,9 +1,10 @@
 """Residual nets of ImageNet's widths, with one path or several, of basic blocks or bottlenecks, whole or in groups.
 
-Tissera et al., *End-To-End Data-Dependent Routing in Multi-Path Neural Networks*, section 6.2, Table 4, and the static
+Tissera et al., *End-To-End Data-Dependent Routing in Multi-Path Neural Networks*, section 6.3, Table 4, and the static
 baselines of Su et al., *Dynamic Multi-path Neural Network*, after He et al., *Deep Residual Learning for Image
 Recognition*, section 4.1, Zagoruyko and Komodakis, *Wide Residual Networks*, and Xie et al., *Aggregated Residual
-Transformations for Deep Neural Networks*, section 3.
+Transformations for Deep Neural Networks*, section 3. Tissera et al. write that each stack starts with a strided block;
+here, as in He et al., the first one keeps the size that the stem's pool leaves.
 """
 
 from collections.abc import Sequence

@@ -1,6 +1,6 @@
 """MobileNetV2 whose inverted residuals are divided into sub-blocks that switch on and off per image.
 
-Su et al., *Dynamic Multi-path Neural Network*, section 4.3, Table 2.
+Su et al., *Dynamic Multi-path Neural Network*, sections 3.1 and 4.2, Table 2.
 """
 
 from typing import Any
