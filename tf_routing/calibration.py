@@ -36,11 +36,12 @@ def calibrate(model: "RoutedModel", images: Any, *, rate: float) -> None:
     import keras
     import numpy as np
 
+    from tf_routing.model_arguments import graph_model
     from tf_routing.models.inputs import per_sample
 
     if isinstance(rate, bool) or not isinstance(rate, (int, float)) or not 0 <= rate <= 1:
         raise ValueError(f"`rate` must be in [0, 1]. Received: rate={rate!r}")
-    if not _has_routers(model):
+    if not _has_routers(graph_model(model)):
         raise ValueError(f"`model` must have routers with thresholds; {model.name!r} has none.")
     given = per_sample(images)
     # Not flattened where they are nested lists of numbers.

@@ -15,6 +15,7 @@ import keras
 import numpy as np
 
 from tf_routing import exit_tree, graph
+from tf_routing.model_arguments import graph_model
 
 
 class Gated(NamedTuple):
@@ -180,6 +181,7 @@ def _shapes(tensors: Any) -> Any:
 
 
 def _check_fixed(model: keras.Model) -> None:
+    graph_model(model)
     for tensor in model.inputs:
         if None in tensor.shape[1:]:
             raise ValueError(

@@ -8,6 +8,7 @@ import numpy as np
 
 from tf_routing.graph import layer_calls
 from tf_routing.layers import GroupedConv2D
+from tf_routing.model_arguments import graph_model
 from tf_routing.models import RoutedModel
 
 _LINEAR = (keras.layers.Conv2D, GroupedConv2D, keras.layers.DepthwiseConv2D, keras.layers.Dense)
@@ -42,11 +43,7 @@ def fold_batch_norm(model: keras.Model) -> keras.Model:
     >>> len(folded.layers), folded.get_layer("conv").use_bias
     (2, True)
     """
-    if not _is_graph(model):
-        raise ValueError(
-            "`model` must be a functional model or a built Sequential: other models do not show which layer reads "
-            f"which. Received: model={getattr(model, 'name', model)!r} of type {type(model).__name__}"
-        )
+    graph_model(model)
     folded = _Folding(model).run()
     _carry_over(model, folded)
     return _frozen_like(model, folded)

@@ -4,6 +4,8 @@ from typing import Any
 
 import keras
 
+from tf_routing.model_arguments import graph_model
+
 
 def layer_calls(model: keras.Model) -> list[Any]:
     """Returns the nodes of a functional or `Sequential` model in order of depth, one per call of a layer.
@@ -15,6 +17,7 @@ def layer_calls(model: keras.Model) -> list[Any]:
     >>> [call.operation.name for call in layer_calls(keras.Model(image, shared(shared(image))))]
     ['image', 'shared', 'shared']
     """
+    graph_model(model)
     # A Sequential hides its graph; a functional model over the same tensors shows it.
     graph = keras.Model(model.inputs, model.outputs) if isinstance(model, keras.Sequential) else model
     # Not the operations, which Keras lists publicly: a layer that is called twice runs twice.

@@ -6,6 +6,7 @@ from typing import NamedTuple
 import keras
 
 from tf_routing.graph import layer_calls
+from tf_routing.model_arguments import graph_model
 
 _HEAD = "head|logits|probabilities"
 _COLUMN = re.compile(rf"image|standardize|conv_\d+(_bn|_relu|_se)?|pool_\d+|flatten|dense_\d+(_bn|_relu)?|{_HEAD}")
@@ -61,9 +62,7 @@ def places(model: keras.Model, router: str) -> Places:
 
 
 def _names(model: keras.Model) -> list[str]:
-    if not isinstance(model, keras.Model) or not isinstance(model, keras.Function):
-        raise ValueError(f"`model` must be a functional Keras model. Received: model={model!r}")
-    return [call.operation.name for call in layer_calls(model)]
+    return [call.operation.name for call in layer_calls(graph_model(model))]
 
 
 def _column_connections(names: list[str]) -> Places:

@@ -8,6 +8,7 @@ import keras
 import numpy as np
 
 from tf_routing.files import whole_file
+from tf_routing.model_arguments import routed_model
 from tf_routing.models import RoutedModel
 
 _ACTIVITY, _GATE = "#c0392b", "#1f6fb4"
@@ -61,7 +62,7 @@ def routing_flow(model: RoutedModel, image: Any) -> list[RouteFlow]:
 
 
 def _flows(model: RoutedModel, images: np.ndarray) -> list[list[RouteFlow]]:
-    names = model.decision_names
+    names = routed_model(model).decision_names
     if not names:
         raise ValueError(f"{model.name!r} has no routing layer, so there is no flow to draw.")
     layers = [model.get_layer(name) for name in names]

@@ -7,7 +7,25 @@ import tensorflow as tf
 
 from tf_routing.execution import gated_blocks
 from tf_routing.execution.batches import run_batch
+from tf_routing.model_arguments import routed_model
+from tf_routing.models import RoutedModel
 from tf_routing.models.inputs import image_input
+
+
+def exported_model(model: Any) -> RoutedModel:
+    """Returns a model that can be exported, else raises a `ValueError` that says what to do.
+
+    Args:
+        model: What a function was given.
+    """
+    checked = routed_model(model)
+    shape = image_input(checked).shape[1:]
+    if None in shape:
+        raise ValueError(
+            f"`model` must take images of one size: build it with a fixed `input_shape`. Received: {checked.name!r}, "
+            f"which takes {shape}"
+        )
+    return checked
 
 
 class ModelInputs:

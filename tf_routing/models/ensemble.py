@@ -5,6 +5,7 @@ from typing import Any
 
 import keras
 
+from tf_routing.model_arguments import routed_model
 from tf_routing.models.routed_model import RoutedModel
 from tf_routing.objectives.members import MemberObjectives
 from tf_routing.objectives.objective import Objective
@@ -46,6 +47,10 @@ class Ensemble(RoutedModel):
         Raises:
             ValueError: If there is no member, or two differ in input or output shape.
         """
+        for index, member in enumerate(members):
+            routed_model(member, f"members[{index}]")
+        if not members:
+            raise ValueError("`members` must hold at least one model. Received: none")
         shapes = {(member.input_shape, member.output_shape) for member in members}
         if len(shapes) != 1:
             raise ValueError(
