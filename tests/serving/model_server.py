@@ -1,6 +1,7 @@
 """A small model server for loopback connections: SavedModels behind the gRPC and REST interfaces of TensorFlow Serving.
 
-It runs the graphs for real, and can be told to misbehave for the next requests.
+It runs the graphs for real, joins requests as TensorFlow Serving does where it is told to, and can be told to
+misbehave for the next requests.
 """
 
 import base64
@@ -12,14 +13,18 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
+from threading import Barrier, Lock, Thread
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
 _PATH = re.compile(r"/v1/models/([^/:]+)(?:/versions/(\d+))?(?::(predict)|/(metadata))")
-_STATUS = {"NOT_FOUND": 404, "INVALID_ARGUMENT": 400, "UNAVAILABLE": 503, "INTERNAL": 500}
+_STATUS = {"NOT_FOUND": 404, "INVALID_ARGUMENT": 400, "FAILED_PRECONDITION": 412, "UNAVAILABLE": 503, "INTERNAL": 500}
+
+
+# Seconds that a request waits for others.
+_PATIENCE = 60
 
 
 class Refusal(Exception):
@@ -31,7 +36,10 @@ class Refusal(Exception):
 
 
 class ModelServer:
-    """Loaded SavedModels. `troubles` holds what the next requests run before they are answered."""
+    """Loaded SavedModels. `troubles` holds what the next requests run before they are answered.
+
+    `join` says how many requests for one signature wait for one another and are run as one batch.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.versions = {
@@ -40,7 +48,8 @@ class ModelServer:
             if base.is_dir()
         }
         self.troubles: list[Callable[[], None]] = []
-        self.requests = 0
+        self.requests, self.join = 0, 1
+        self._lock, self._waiting = Lock(), {}
 
     def signature(self, model: str, version: int | None, name: str) -> Any:
         """Returns what a request is for."""
@@ -57,6 +66,42 @@ class ModelServer:
         self.requests += 1
         if self.troubles:
             self.troubles.pop(0)()
+        return self._joined(function, inputs) if self.join > 1 else self._run(function, inputs)
+
+    def _joined(self, function: Any, inputs: dict[str, Any]) -> dict[str, np.ndarray]:
+        """Runs a signature on the inputs of all requests that are waiting, and returns the rows of this one."""
+        with self._lock:
+            barrier, requests, outcome = self._waiting.setdefault(id(function), (Barrier(self.join), [], {}))
+            number = len(requests)
+            requests.append(inputs)
+        barrier.wait(_PATIENCE)
+        with self._lock:
+            if not outcome:
+                self._waiting.pop(id(function))
+                outcome.update(self._together(function, requests))
+        if "refusal" in outcome:
+            raise outcome["refusal"]
+        ends = np.cumsum([len(next(iter(each.values()))) for each in requests])
+        start = ends[number] - len(next(iter(inputs.values())))
+        return {name: value[start : ends[number]] for name, value in outcome["outputs"].items()}
+
+    def _together(self, function: Any, requests: list[dict[str, Any]]) -> dict[str, Any]:
+        """The outputs of all requests, or the refusal that all of them get."""
+        shapes = {tuple((name, *value.shape[1:]) for name, value in sorted(each.items())) for each in requests}
+        try:
+            if len(shapes) > 1:
+                raise Refusal("FAILED_PRECONDITION", "Tensors from different tasks have different shapes")
+            merged = {name: tf.concat([each[name] for each in requests], axis=0) for name in requests[0]}
+            outputs = self._run(function, merged)
+            rows = len(next(iter(merged.values())))
+            if any(value.shape[:1] != (rows,) for value in outputs.values()):
+                raise Refusal("FAILED_PRECONDITION", "Batched output tensor's 0th dimension is not that of the inputs")
+        except Refusal as refusal:
+            return {"refusal": refusal}
+        return {"outputs": outputs}
+
+    @staticmethod
+    def _run(function: Any, inputs: dict[str, Any]) -> dict[str, np.ndarray]:
         try:
             return {name: value.numpy() for name, value in function(**inputs).items()}
         except (TypeError, ValueError, tf.errors.InvalidArgumentError) as error:

@@ -4,6 +4,7 @@ import doctest
 import inspect
 import socket
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from typing import Any
 
@@ -36,6 +37,8 @@ class Running:
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     folder = tmp_path_factory.mktemp("models")
     model = gated_model()
+    # One signature runs a single image in a way of its own.
+    model.execution = "auto"
     tf_routing.export(model, folder / "net" / "3")
     for version in (1, 2):
         write_tiny(folder / "tiny" / str(version), version)
@@ -96,6 +99,87 @@ def test_encoded_pictures(address: str, running: Running) -> None:
     answer = client.predict(encoded, address=address, model="net", signature="serve_encoded", batch_size=1)
     expected = running.model(np.stack(pictures).astype("float32") / 255)
     np.testing.assert_allclose(answer["probabilities"], expected, rtol=1e-4, atol=1e-5)
+
+
+SIGNATURES = {
+    "serving_default": lambda x: x.astype("float32") / 255,
+    "serve_one": lambda x: x.astype("float32") / 255,
+    "routes": lambda x: x.astype("float32") / 255,
+    "serve_uint8": lambda x: x,
+    "serve_encoded": lambda x: [tf.io.encode_png(each).numpy() for each in x],
+}
+
+
+@pytest.mark.parametrize("signature", SIGNATURES)
+@pytest.mark.parametrize("counts", [(1, 1), (2, 1)])
+def test_joined_requests_are_answered_as_alone(signature: str, counts: tuple[int, int], running: Running) -> None:
+    assert set(SIGNATURES) == set(running.server.versions["net"][3])
+    pictures = np.random.default_rng(4).integers(0, 256, (sum(counts), 6, 6, 3), "uint8")
+    parts = [pictures[: counts[0]], pictures[counts[0] :]]
+    where = {"address": running.addresses["grpc"], "model": "net", "signature": signature, "retries": 0}
+    alone = [client.predict(SIGNATURES[signature](part), **where) for part in parts]
+    running.server.join = 2
+    try:
+        with ThreadPoolExecutor(2) as pool:
+            asked = [pool.submit(client.predict, SIGNATURES[signature](part), **where) for part in parts]
+            together = [each.result() for each in asked]
+    finally:
+        running.server.join = 1
+    for part, one, other in zip(parts, alone, together, strict=True):
+        assert one.keys() == other.keys()
+        for name, value in one.items():
+            assert len(value) == len(part)
+            np.testing.assert_allclose(other[name], value, rtol=1e-4, atol=1e-5)
+
+
+def test_bytes_mean_the_same_whoever_is_asked(address: str, running: Running) -> None:
+    pictures = np.random.default_rng(0).integers(0, 256, (3, 6, 6, 3), "uint8")
+    expected = running.model(pictures.astype("float32") / 255)
+    assert np.abs(expected - running.model(pictures.astype("float32"))).max() > 1e-2
+    for signature in (None, "serving_default", "serve_one", "serve_uint8"):
+        answer = client.predict(pictures, address=address, model="net", signature=signature)
+        np.testing.assert_allclose(answer["probabilities"], expected, rtol=1e-4, atol=1e-5)
+    decisions = client.predict(pictures, address=address, model="net", signature="routes")
+    np.testing.assert_array_equal(decisions["macs"], running.model.cost(pictures.astype("float32") / 255))
+    answer = client.predict([tf.io.encode_png(each).numpy() for each in pictures], address=address, model="net")
+    np.testing.assert_allclose(answer["probabilities"], expected, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("dtype", "signature", "words"),
+    [
+        ("int64", None, "`images` must be floats in .*Received: images of type int64, which does not say which"),
+        ("int32", "serving_default", "`images` must be floats in .*Received: images of type int32"),
+        ("int64", "serve_uint8", "`images` must be floats in .*Received: images of type int64"),
+        ("bool", "routes", "`images` must be floats in .*Received: images of type bool"),
+        ("float32", "serve_uint8", "'serve_uint8'` takes bytes .*type float32.*name 'serving_default'"),
+        ("float64", "serve_encoded", "'serve_encoded'` takes JPEG or PNG files as bytes.*type float32"),
+        ("uint8", "serve_encoded", "'serve_encoded'` takes JPEG or PNG files as bytes.*name 'serve_uint8'"),
+        (None, "serve_one", r"'serve_one'` takes floats in \[0, 1\].*encoded pictures.*name 'serve_encoded'"),
+    ],
+)
+def test_images_of_a_type_that_is_not_taken(dtype: str | None, signature: str | None, words: str) -> None:
+    given = [b"picture"] if dtype is None else np.ones((1, 6, 6, 3), dtype)
+    with pytest.raises(ValueError, match=words):
+        client.predict(given, address="http://127.0.0.1:9", model="net", signature=signature)
+
+
+def test_signatures_that_are_not_ours_get_what_is_given(address: str, running: Running) -> None:
+    with pytest.raises(client.RequestRefused, match="signature name: .own. not found"):
+        client.predict(np.ones((1, 6, 6, 3), "int64"), address=address, model="net", signature="own")
+
+
+def test_a_joined_request_of_another_shape_fails_in_words(address: str, running: Running) -> None:
+    running.server.join = 2
+    where = {"address": address, "model": "net", "signature": "serving_default", "retries": 0}
+    try:
+        with ThreadPoolExecutor(2) as pool:
+            asked = [pool.submit(client.predict, np.ones((1, side, 6, 3)), **where) for side in (6, 5)]
+            for each in asked:
+                with pytest.raises(client.RequestRefused, match="different shapes"):
+                    each.result()
+    finally:
+        running.server.join = 1
 
 
 def test_inputs_by_name(address: str) -> None:

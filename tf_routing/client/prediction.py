@@ -8,6 +8,7 @@ import numpy as np
 
 from tf_routing.client.addresses import parse_address
 from tf_routing.client.batches import as_inputs, batches, joined
+from tf_routing.client.image_types import matched
 from tf_routing.client.retrying import retried
 from tf_routing.client.servable import Servable
 from tf_routing.validation import not_negative, not_negative_integer, positive_integer, positive_number
@@ -29,7 +30,7 @@ def predict(
     address: str,
     model: str,
     version: int | None = None,
-    signature: str = "serving_default",
+    signature: str | None = None,
     transport: str | None = None,
     batch_size: int = 32,
     timeout: float = 30.0,
@@ -44,13 +45,14 @@ def predict(
     NumPy and `requests` only; gRPC, which sends arrays as they are, imports TensorFlow for its messages.
 
     Args:
-        images: Array `(images, height, width, channels)` of floats or bytes, as the signature takes them; for
-            `serve_encoded` a list of JPEG or PNG pictures as bytes. A model with more inputs takes a dict of `images`
-            and of what stands beside them.
+        images: Array `(images, height, width, channels)` of floats in [0, 1] or of bytes (uint8), or a list of JPEG or
+            PNG pictures as bytes. A model with more inputs takes a dict of `images` and of what stands beside them.
         address: `grpc://host:8500`, `http://host:8501`, `https://...`, or `host:port`.
         model: Name of the model on the server.
         version: Integer, its version; the newest where not given.
-        signature: Name of a signature, such as `"routes"` for decisions and executed MACs.
+        signature: Name of a signature, such as `"routes"` for decisions and executed MACs. Where not given, the one for
+            the type of the images: `"serving_default"`, `"serve_uint8"` or `"serve_encoded"`. Bytes for a named one of
+            floats are divided by 255.
         transport: `"grpc"` or `"rest"`, for a `host:port` whose port is neither 8500 nor 8501.
         batch_size: Integer, images per request at most.
         timeout: Float, seconds within which a request must be answered.
@@ -62,7 +64,7 @@ def predict(
         Dict from the signature's output names to arrays, one row per image. Integers have 64 bits by REST.
 
     Raises:
-        ValueError: If an argument is wrong.
+        ValueError: If an argument is wrong, or the images are of a type that the signature does not take.
         ImportError: If the extra `serving` is not installed.
         client.ServingError: If the server cannot be reached (`ServerUnavailable`), does not answer in time
             (`ServerTimeout`), has no such model or version (`ModelNotFound`), or refuses (`RequestRefused`).
@@ -76,8 +78,8 @@ def predict(
     >>> answer["probabilities"].shape
     (3, 4)
     """
-    inputs = as_inputs(images)
     _check(model, version, batch_size, timeout, retries, backoff)
+    signature, inputs = matched(as_inputs(images), signature)
     with closing(_caller(address, transport, Servable(model, version, signature), timeout)) as call:
         answers = [
             retried(partial(call, batch), retries, backoff, retry_timeouts) for batch in batches(inputs, batch_size)

@@ -16,6 +16,7 @@ _ERRORS: dict[int, type[ServingError]] = {
     400: RequestRefused,
     404: ModelNotFound,
     408: ServerTimeout,
+    412: RequestRefused,
     503: ServerUnavailable,
     504: ServerTimeout,
 }

@@ -33,7 +33,7 @@ def signatures(model: Any, inputs: ModelInputs, freeze: bool, crop: float) -> di
     if inputs.image_shape[-1] in DECODED_CHANNELS:
         functions["serve_encoded"] = _graph(own.classify_encoded, inputs.specs(tf.string, ()))
     if _runs_one_otherwise(model):
-        functions["serve_one"] = own.classifying(inputs.specs(count=1))
+        functions["serve_one"] = _graph(own.classify_one_or_more, inputs.specs())
     return functions
 
 
@@ -47,7 +47,7 @@ def _graph(function: Callable[..., Any], specs: list[Any]) -> Any:
 
 
 def _runs_one_otherwise(model: Any) -> bool:
-    # One image has nothing to be regrouped; a function must know that it is one to leave that out.
+    # One image has nothing to be regrouped; a graph must know that it is one to leave that out.
     return model.execution != "masked" and bool(gated_blocks(model))
 
 
@@ -68,6 +68,22 @@ class _Functions:
             lambda x: self.model(x, training=False), self.inputs.joined(images, *values)
         )
         return {"probabilities": probabilities, "classes": tf.argmax(probabilities, axis=-1, output_type=tf.int32)}
+
+    def classify_one_or_more(self, images: Any, *values: Any) -> dict[str, Any]:
+        """Class probabilities of float images, by a graph of its own where there is one image.
+
+        A server may join requests of one image each, so that any number can come.
+        """
+
+        alone = self.classifying(self.inputs.specs(count=1))
+
+        def classify_one() -> dict[str, Any]:
+            """Class probabilities of the only image."""
+            # Not by `tf.reshape` to one image: TensorFlow 2.21 then takes the batch for one image outside of the
+            # condition too, and this branch always.
+            return alone(*(each[:1] for each in (images, *values)))
+
+        return tf.cond(tf.shape(images)[0] == 1, classify_one, lambda: self.classify(images, *values))
 
     def classify_bytes(self, images: Any, *values: Any) -> dict[str, Any]:
         """Class probabilities of images of bytes."""

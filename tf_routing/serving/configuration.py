@@ -14,7 +14,11 @@ SERVED_FROM = "/models"
 # No `allowed_batch_sizes`: the server would fill batches up with copies of an image, and run these too.
 _BATCHING = """\
 # How requests are joined, for --enable_batching. Measure with your own load, and change what is here: it stays.
-max_batch_size { value: 32 }
+# Images in the largest request, which is cut; without the next two lines a request of more than a batch is refused.
+max_batch_size { value: 1024 }
+enable_large_batch_splitting { value: true }
+# Images that are run at once.
+max_execution_batch_size { value: 32 }
 batch_timeout_micros { value: 1000 }
 max_enqueued_batches { value: 100 }
 # As many as the server has cores.

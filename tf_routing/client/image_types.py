@@ -1,0 +1,74 @@
+"""Which signature takes which type of images: exports have one for each.
+
+A server takes whole numbers in JSON for floats, and bytes sent to a signature of floats come back as answers about
+other pictures than meant. So types are matched here, before anything is sent.
+"""
+
+from collections.abc import Mapping
+
+import numpy as np
+
+_LARGEST_BYTE = 255
+_FLOATS, _BYTES, _PICTURES = "serving_default", "serve_uint8", "serve_encoded"
+_OF_FLOATS = (_FLOATS, "serve_one", "routes")
+_KNOWN = (*_OF_FLOATS, _BYTES, _PICTURES)
+_IMAGES = "images"
+
+
+def matched(inputs: Mapping[str, np.ndarray], signature: str | None) -> tuple[str, dict[str, np.ndarray]]:
+    """Returns a signature for inputs, and the inputs as it takes them.
+
+    Floats, bytes and pictures have a signature of their own, which is asked where none is named. Bytes for a named
+    signature of floats are divided by 255, which is what they mean everywhere in this library. Signatures that no
+    export of ours has get what is given.
+
+    Args:
+        inputs: Dict of arrays by name; encoded pictures are arrays of objects.
+        signature: Name of a signature, or `None`.
+
+    Returns:
+        Pair of the name and a dict of arrays.
+
+    Raises:
+        ValueError: If the images are of a type that says nothing about their range, or that the signature does not
+            take.
+
+    Example:
+
+    >>> name, inputs = matched({"images": np.full((1, 2, 2, 3), 255, "uint8")}, None)
+    >>> name, inputs["images"].dtype.name
+    ('serve_uint8', 'uint8')
+    >>> matched({"images": np.full((1, 2, 2, 3), 255, "uint8")}, "routes")[1]["images"].max()
+    np.float32(1.0)
+    """
+    images = inputs.get(_IMAGES)
+    if images is None or signature not in (None, *_KNOWN):
+        return signature or _FLOATS, dict(inputs)
+    name = signature or _signature_of(images)
+    if name in _OF_FLOATS and images.dtype == np.uint8:
+        images = images.astype("float32") / _LARGEST_BYTE
+    taken = {_BYTES: images.dtype == np.uint8, _PICTURES: images.dtype == object}
+    if not taken.get(name, images.dtype.kind == "f"):
+        wanted = {_BYTES: "bytes (uint8)", _PICTURES: "JPEG or PNG files as bytes"}.get(name, "floats in [0, 1]")
+        raise ValueError(
+            f"`signature={name!r}` takes {wanted}. Received: images of {_shown(images)}: leave `signature` out, or "
+            f"name {_signature_of(images)!r}."
+        )
+    return name, {**inputs, _IMAGES: images}
+
+
+def _signature_of(images: np.ndarray) -> str:
+    if images.dtype == object:
+        return _PICTURES
+    if images.dtype == np.uint8:
+        return _BYTES
+    if images.dtype.kind == "f":
+        return _FLOATS
+    raise ValueError(
+        f"`images` must be floats in [0, 1], bytes (uint8) in [0, 255], or JPEG or PNG files. Received: images of "
+        f"{_shown(images)}, which does not say which: give `images.astype('uint8')` or floats."
+    )
+
+
+def _shown(images: np.ndarray) -> str:
+    return "encoded pictures" if images.dtype == object else f"type {images.dtype}"
