@@ -6,9 +6,11 @@ import tarfile
 from pathlib import Path
 
 import pytest
+import tensorflow as tf
 
 from tests.export.exported import tiny_net
 from tf_routing.exporting.archives import unpack
+from tf_routing.exporting.checksums import check_checksums
 from tf_routing.train.export import add_export_options, run
 
 
@@ -52,6 +54,43 @@ def test_an_archive_alone(finished: Path, tmp_path: Path) -> None:
     unpack(tmp_path / "net.tar.gz", tmp_path / "net")
     card = json.loads((tmp_path / "net" / "assets" / "card.json").read_text("utf-8"))
     assert (card["version"], card["fold_batch_norm"], card["freeze"], card["crop"]) == (1, True, True, 0.875)
+
+
+def test_a_folder_and_a_server_are_written_at_once(
+    finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("tensorflow_serving", reason="the extra `serving` is not installed")
+    saved, save = [], tf.saved_model.save
+    monkeypatch.setattr(tf.saved_model, "save", lambda *arguments: (saved.append(1), save(*arguments)))
+    for version in (1, 2):
+        output = tmp_path / f"net_{version}"
+        run(parsed(finished, "--output", output, "--serving", tmp_path / "models", "--name", "net"))
+        published = tmp_path / "models" / "net" / str(version)
+        check_checksums(published)
+        assert len(saved) == version
+        assert (published / "saved_model.pb").read_bytes() == (output / "saved_model.pb").read_bytes()
+        # The card of each says which it is.
+        cards = [json.loads((each / "assets" / "card.json").read_text("utf-8")) for each in (output, published)]
+        assert [card.pop("version") for card in cards] == [1, version] and cards[0] == cards[1]
+        assert f"version {version}" in (published / "assets" / "card.md").read_text("utf-8").splitlines()[0]
+
+
+@pytest.mark.parametrize(
+    ("words", "error", "message"),
+    [
+        (("--name", "../up"), ValueError, "`name` must be letters"),
+        (("--keep", "0"), ValueError, "`keep` must be a positive integer"),
+        (("--version", "1"), FileExistsError, "holds version 1 already"),
+    ],
+)
+def test_what_cannot_be_published_is_told_before_the_work(
+    words: tuple[str, ...], error: type[Exception], message: str, finished: Path, tmp_path: Path
+) -> None:
+    pytest.importorskip("tensorflow_serving", reason="the extra `serving` is not installed")
+    (tmp_path / "models" / "tiny" / "1").mkdir(parents=True)
+    with pytest.raises(error, match=message):
+        run(parsed(finished, "--output", tmp_path / "net", "--serving", tmp_path / "models", *words))
+    assert [each.name for each in tmp_path.iterdir()] == ["models"]
 
 
 def test_nowhere_to_write_to(finished: Path) -> None:

@@ -1,6 +1,7 @@
 """The options of `tf-routing export` that concern TensorFlow Serving; imports neither Keras nor TensorFlow."""
 
 import argparse
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -27,12 +28,28 @@ def check_serving_options(arguments: argparse.Namespace) -> None:
             raise ValueError(f"`--{key}` is there for --serving only. Received: {key}={value!r}")
 
 
-def publish_parsed(arguments: argparse.Namespace, model: "RoutedModel", **export_arguments: Any) -> None:
+def check_parsed(arguments: argparse.Namespace, model: "RoutedModel") -> None:
+    """Raises what publishing a model would, before the work; does nothing without `--serving`.
+
+    Args:
+        arguments: Parsed options.
+        model: The model.
+    """
+    if arguments.serving is not None:
+        from tf_routing.serving.publishing import check_publication
+
+        check_publication(arguments.serving, _name(arguments, model), arguments.version, arguments.keep)
+
+
+def publish_parsed(
+    arguments: argparse.Namespace, model: "RoutedModel", exported: Path | None = None, **export_arguments: Any
+) -> None:
     """Publishes a model as the options say and prints where it is; does nothing without `--serving`.
 
     Args:
         arguments: Parsed options.
         model: The model.
+        exported: Folder of its export, which is copied; where not given, the model is exported.
         **export_arguments: Those of `tf_routing.export` but `version`.
 
     Raises:
@@ -41,14 +58,15 @@ def publish_parsed(arguments: argparse.Namespace, model: "RoutedModel", **export
     check_serving_options(arguments)
     if arguments.serving is None:
         return
-    from tf_routing.serving.publishing import publish
+    from tf_routing.serving.publishing import publish, publish_folder
 
-    placed = publish(
-        model,
-        arguments.serving,
-        name=arguments.name,
-        version=arguments.version,
-        keep=arguments.keep,
-        **export_arguments,
-    )
+    how = {"name": _name(arguments, model), "version": arguments.version, "keep": arguments.keep}
+    if exported is None:
+        placed = publish(model, arguments.serving, **how, **export_arguments)
+    else:
+        placed = publish_folder(exported, arguments.serving, **how)
     print(f"Published {placed}, listed in {arguments.serving}/models.config.")
+
+
+def _name(arguments: argparse.Namespace, model: "RoutedModel") -> str:
+    return model.name if arguments.name is None else arguments.name

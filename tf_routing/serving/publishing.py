@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tf_routing.exporting.card_version import write_version
 from tf_routing.exporting.checksums import FILE, check_checksums, write_checksums
 from tf_routing.serving.configuration import add_model, read_models, write_batching_parameters
 from tf_routing.serving.layout import check_name, next_version, place, remove_old, staging
@@ -61,9 +62,13 @@ def publish(
     [1]
     """
 
+    import tf_routing
+    from tf_routing.exporting.model_inputs import exported_model
+
+    exported_model(model)
+
     def write(target: Path, number: int) -> None:
         """Exports."""
-        import tf_routing
 
         tf_routing.export(model, target, version=number, **export_arguments)
 
@@ -80,6 +85,8 @@ def publish_folder(
     warm_up: Sequence[int] = _WARM_UP,
 ) -> Path:
     """Copies a SavedModel to where TensorFlow Serving finds it; see `publish`.
+
+    The card of the copy, where there is one, names the version.
 
     Args:
         saved_model: Folder of the SavedModel, as `tf_routing.export` wrote it.
@@ -117,8 +124,35 @@ def publish_folder(
         shutil.copytree(source, target)
         if (target / FILE).is_file():
             check_checksums(target)
+        write_version(target, number)
 
     return _publish(write, Path(folder), name, version, keep, warm_up)
+
+
+def check_publication(
+    folder: str | os.PathLike[str], name: str, version: int | None = None, keep: int | None = None
+) -> int:
+    """Returns the version that would be published now, else raises what `publish` would, and writes nothing.
+
+    Args:
+        folder: The folder of all models.
+        name: Name on the server.
+        version: As for `publish`.
+        keep: As for `publish`.
+
+    Example:
+
+    >>> import tempfile
+    >>> from tf_routing.serving.publishing import check_publication
+    >>> check_publication(tempfile.mkdtemp(), "digits")
+    1
+    """
+    number = next_version(Path(folder), check_name(name), version)
+    if keep is not None:
+        positive_integer("keep", keep)
+    # A list that cannot be read stops here.
+    read_models(Path(folder))
+    return number
 
 
 def _publish(
@@ -129,13 +163,9 @@ def _publish(
     keep: int | None,
     warm_up: Sequence[int],
 ) -> Path:
-    number = next_version(folder, check_name(name), version)
-    if keep is not None:
-        positive_integer("keep", keep)
+    number = check_publication(folder, name, version, keep)
     for size in warm_up:
         positive_integer("warm_up", size)
-    # Read before anything is written, so that a list that cannot be read stops here.
-    read_models(folder)
     from tf_routing.serving.warm_up import write_warm_up
 
     with staging(folder) as temporary:

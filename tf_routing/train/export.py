@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from tf_routing.exporting.archives import check_name
-from tf_routing.onnx_export import add_onnx_option, export_parsed
-from tf_routing.serving.options import add_serving_options, check_serving_options, publish_parsed
+from tf_routing.onnx_export import add_onnx_option, check_onnx_options, export_parsed
+from tf_routing.serving.options import add_serving_options, check_parsed, check_serving_options, publish_parsed
 
 
 def add_export_options(parser: argparse.ArgumentParser) -> None:
@@ -36,15 +36,18 @@ def run(arguments: argparse.Namespace) -> None:
     from tf_routing.train.trained import load_trained
 
     model, record = load_trained(arguments.path)
+    check_parsed(arguments, model)
     options = _options(arguments, record)
     if arguments.output or arguments.archive:
         _write(arguments, model, options)
-    publish_parsed(arguments, model, **options)
+    else:
+        publish_parsed(arguments, model, **options)
     export_parsed(arguments, model, fold_batch_norm=options["fold_batch_norm"], class_names=options["class_names"])
 
 
 def _check(arguments: argparse.Namespace) -> None:
     check_serving_options(arguments)
+    check_onnx_options(arguments)
     if not (arguments.output or arguments.archive or arguments.serving or arguments.onnx):
         raise ValueError("Give --output, --archive, --serving or --onnx: there is nothing to write to.")
     if arguments.archive:
@@ -62,6 +65,8 @@ def _write(arguments: argparse.Namespace, model: Any, options: dict[str, Any]) -
             pack(folder, arguments.archive)
         written = " and ".join(filter(None, [arguments.output, arguments.archive]))
         print(f"Wrote {written} with these signatures:\n{saved_model.describe(folder)}")
+        # Copied: tracing and saving a second time takes as long as the first.
+        publish_parsed(arguments, model, folder)
 
 
 @contextlib.contextmanager
