@@ -23,6 +23,7 @@ from tests.conformance.subjects import disturb, draw_scores, small
 from tests.trained_net import like_trained
 from tf_routing import calibrate, onnx_export, zoo
 from tf_routing.execution import gated_blocks
+from tf_routing.exporting.verification import default_tolerance
 from tf_routing.models import RoutedModel
 
 COUNTS = (1, 3, 7)
@@ -99,6 +100,48 @@ def test_every_builder_answers_as_the_model(name: str, tmp_path: Path) -> None:
         np.testing.assert_allclose(answers(tmp_path / "net.onnx", images[:count]), expected, rtol=0, atol=1e-5)
 
 
+@pytest.fixture(scope="module")
+def half() -> RoutedModel:
+    """A net that computes in float16, and rounds in the order that a runtime chooses."""
+    keras.config.set_dtype_policy("mixed_float16")
+    try:
+        return skip_net.skip_model()
+    finally:
+        keras.config.set_dtype_policy("float32")
+
+
+def test_a_net_of_less_precision_has_a_tolerance_of_its_own(half: RoutedModel, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="more than tolerance=1e-09: nothing was written. A larger `tolerance`"):
+        onnx_export.export_onnx(half, tmp_path / "net.onnx", tolerance=1e-9)
+    assert list(tmp_path.iterdir()) == []
+    onnx_export.export_onnx(half, tmp_path / "net.onnx")
+    expected = np.asarray(half(skip_net.images(3)), "float32")
+    np.testing.assert_allclose(answers(tmp_path / "net.onnx", skip_net.images(3)), expected, rtol=0, atol=5e-3)
+
+
+@pytest.mark.parametrize(
+    ("policy", "tolerance"),
+    [("float32", 1e-5), ("float64", 1e-5), ("mixed_float16", 5e-3), ("float16", 5e-3), ("mixed_bfloat16", 5e-2)],
+)
+def test_the_tolerance_follows_what_the_layers_compute_in(policy: str, tolerance: float) -> None:
+    image = keras.Input((2, 2, 3))
+    # The last layer alone is precise, as in every net of the zoo.
+    features = keras.layers.Dense(4, dtype=policy)(keras.layers.Flatten(dtype=policy)(image))
+    model = RoutedModel(image, keras.layers.Dense(3, "softmax", dtype="float32")(features))
+    assert default_tolerance(model) == tolerance
+
+
+def test_what_the_runtime_refuses_is_told(tmp_path: Path) -> None:
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    try:
+        model = skip_net.skip_model()
+    finally:
+        keras.config.set_dtype_policy("float32")
+    with pytest.raises(ValueError, match=r"(?s)skip as ONNX is refused by ONNX Runtime.*bfloat16.*other.set_weights"):
+        onnx_export.export_onnx(model, tmp_path / "net.onnx")
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_what_stands_beside_images_is_an_input(tmp_path: Path) -> None:
     model = exit_net.exit_model(dynamic_cost=True)
     exit_net.vary(model)
@@ -147,6 +190,8 @@ def test_a_file_that_differs_is_not_written(tmp_path: Path) -> None:
     [
         ({"tolerance": 0}, "`tolerance` must be a positive number"),
         ({"class_names": ["cat"]}, "`class_names` must hold 4 names. Received: 1 names"),
+        ({"class_names": "cats"}, "`class_names` must be a list of names. Received: class_names='cats'"),
+        ({"class_names": ["a", "b", "c", "d\n"]}, r"`class_names` must hold one line each. Received: 'd\\n', class 3"),
     ],
 )
 def test_wrong_arguments_write_nothing(changed: dict[str, Any], words: str, tmp_path: Path) -> None:
@@ -171,6 +216,15 @@ def test_the_command_line_writes_a_file(tmp_path: Path, capsys: pytest.CaptureFi
     assert str(path) in capsys.readouterr().out and len(answers(path, skip_net.images(2))) == 2
     onnx_export.export_parsed(parser.parse_args([]), skip_net.skip_model())
     assert list(tmp_path.iterdir()) == [path]
+    strict = parser.parse_args(["--onnx", str(path), "--tolerance", "1e-12"])
+    with pytest.raises(ValueError, match="more than tolerance=1e-12"):
+        onnx_export.export_parsed(strict, skip_net.skip_model())
+    for words, message in (
+        (["--tolerance", "1e-3"], "`--tolerance` is there for --onnx"),
+        (["--tolerance", "0"], "posi"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            onnx_export.check_onnx_options(parser.parse_args(words))
 
 
 def test_the_example_runs() -> None:

@@ -179,6 +179,10 @@ def test_a_wrong_number_of_class_names_writes_nothing(count: int, model: RoutedM
         ({"crop": 1.5}, "`crop` must be a number above 0 and at most 1. Received: crop=1.5"),
         ({"architecture": "basecnn_2c"}, "Unknown architecture 'basecnn_2c'. Did you mean: .*basecnn_2cc"),
         ({"class_names": ["two\nlines"] * 10}, "`class_names` must hold one line each. Received: 'two"),
+        ({"class_names": "abcdefghij"}, "`class_names` must be a list of names. Received: class_names='abcdefghij'"),
+        ({"class_names": ["\ud800"] * 10}, "`class_names` must hold one line each. Received: '.ud800', class 0"),
+        ({"class_names": [*"abcdefghi", "j\n"]}, "`class_names` must hold one line each. Received: 'j.n', class 9"),
+        ({"class_names": [*"abcdefghi", 9]}, "`class_names` must hold one line each. Received: 9, class 9"),
     ],
 )
 def test_what_is_not_possible_writes_nothing(

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from tf_routing.exporting.checksums import write_checksums
+from tf_routing.exporting.class_names import checked_names
 from tf_routing.exporting.descriptions import describe
 from tf_routing.exporting.licence import licence_text
 from tf_routing.files import whole_folder
@@ -36,15 +37,16 @@ def export(
     size up to `exporting.decoding.MOST_PIXELS`, for networks that see 1 or 3 channels. They return `probabilities` and
     `classes` (indices of the most probable). `routes` takes floats and returns the decisions by name and `macs`,
     executed per sample; an ensemble's are named `member_1_route_1` and so on. Networks that skip have `serve_one`
-    besides, floats of exactly one image, which runs faster than a batch of one elsewhere. A model with more inputs than
+    besides, floats too, which runs faster where it is given one image. A model with more inputs than
     images takes them by name in every signature.
 
     An empty batch gives empty answers. An image that holds what is not a number gets an answer that means nothing,
     and changes none of the others.
 
     The SavedModel is reusable as TensorFlow Hub defines it: it can be called, `loaded(images, training=False)`, returns
-    probabilities and has `variables`, `trainable_variables` and `regularization_losses`. Signatures do not follow when
-    these are trained: with `fold_batch_norm` they run a copy, which the file holds besides.
+    probabilities and has `variables`, `trainable_variables` and `regularization_losses`. In Keras 3 it is a layer:
+    `keras.layers.TFSMLayer(path, call_training_endpoint="train")`. Signatures do not follow when these are trained:
+    with `fold_batch_norm` they run a copy, which the file holds besides.
 
     `assets/` holds `card.json` and `card.md` (what the model is, the version, what its papers report), `labels.txt`
     where there are names, `LICENSE`, and `SHA256SUMS` of every other file.
@@ -66,7 +68,8 @@ def export(
 
     Raises:
         RuntimeError: If Keras does not run on the TensorFlow backend.
-        ValueError: If a value is not possible, for example the number of names not the number of classes.
+        ValueError: If `model` is no `RoutedModel`, or a value is not possible, for example the number of names not the
+            number of classes.
         FileNotFoundError: If `license` names no file.
         FileExistsError: If the folder exists and is not empty.
 
@@ -81,12 +84,15 @@ def export(
     TensorShape([3, 2, 2])
     """
     _check_backend()
+    from tf_routing.exporting.model_inputs import exported_model
+
+    exported_model(model)
     positive_integer("version", version)
-    _check_values(model, crop, class_names)
+    _check_crop(crop)
     architecture = _known_architecture(model, architecture)
     files = {"LICENSE": licence_text() if license is None else Path(license).read_text("utf-8")}
     if class_names is not None:
-        files["labels.txt"] = "".join(f"{name}\n" for name in class_names)
+        files["labels.txt"] = "".join(f"{name}\n" for name in checked_names(class_names, model.output_shape[-1]))
     with whole_folder(path) as folder:
         signatures = _write(model, str(folder), fold_batch_norm, freeze, float(crop))
         settings = {"version": version, "fold_batch_norm": fold_batch_norm, "freeze": freeze, "crop": float(crop)}
@@ -107,16 +113,9 @@ def _check_backend() -> None:
         )
 
 
-def _check_values(model: RoutedModel, crop: Any, class_names: Sequence[str] | None) -> None:
+def _check_crop(crop: Any) -> None:
     if not is_number(crop) or not 0 < crop <= 1:
         raise ValueError(f"`crop` must be a number above 0 and at most 1. Received: crop={crop!r}")
-    if class_names is None:
-        return
-    if len(class_names) != model.output_shape[-1]:
-        raise ValueError(f"`class_names` must hold {model.output_shape[-1]} names. Received: {len(class_names)} names")
-    broken = [name for name in class_names if not isinstance(name, str) or len(name.splitlines()) != 1]
-    if broken:
-        raise ValueError(f"`class_names` must hold one line each. Received: {broken[0]!r}")
 
 
 def _known_architecture(model: RoutedModel, architecture: str | None) -> str | None:

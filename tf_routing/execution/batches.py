@@ -58,7 +58,8 @@ def _never_empty(run: Callable[[Any], Any], inputs: Any) -> Any:
     def padded(tensor: Any) -> Any:
         """The tensor, or one row of zeros."""
         rows = tf.cond(count > 0, lambda: tensor, lambda: tf.zeros((1, *tensor.shape[1:]), tensor.dtype))
-        return tf.ensure_shape(rows, (1 if tensor.shape[0] == 0 else None, *tensor.shape[1:]))
+        # Tells the shape, as `tf.ensure_shape` would; TensorFlow Lite knows this operation and not that one.
+        return tf.reshape(rows, (1 if tensor.shape[0] == 0 else -1, *tensor.shape[1:]))
 
     return _slice(run(tf.nest.map_structure(padded, inputs)), 0, count)
 

@@ -11,7 +11,8 @@ def callable_root(model: Any, inputs: ModelInputs) -> Any:
     """Returns a model as the object that TensorFlow Hub expects of a SavedModel.
 
     `root(images, training=False)` returns class probabilities; it is traced for training, for inference, and with
-    `training` left out. `variables`, `trainable_variables` and `regularization_losses` are the model's.
+    `training` left out. `root.serve(images)` and `root.train(images)` are the same with `training` as their names say.
+    `variables`, `trainable_variables` and `regularization_losses` are the model's.
 
     Args:
         model: The `RoutedModel`.
@@ -31,11 +32,17 @@ def callable_root(model: Any, inputs: ModelInputs) -> Any:
     traces = [call.get_concrete_function(spec)]
     traces += [call.get_concrete_function(spec, training=training) for training in (True, False)]
     root.__call__ = call
+    # Keras's name for it, which its own layer for SavedModels calls; and what that layer may call in training.
+    root.serve, root.train = (_endpoint(call, spec, training) for training in (False, True))
     root.variables = _raw(model.weights)
     root.trainable_variables = _raw(model.trainable_weights)
     root.regularization_losses = [_penalty(weight) for weight in model.trainable_weights if weight.regularizer]
     root.state = _others(traces, root.variables)
     return root
+
+
+def _endpoint(call: Any, spec: Any, training: bool) -> Any:
+    return tf.function(lambda images: call(images, training=training), input_signature=[spec], autograph=False)
 
 
 def _raw(weights: list[Any]) -> list[Any]:

@@ -1,5 +1,7 @@
 """The Keras model of every network in the zoo."""
 
+import importlib
+import os
 from collections.abc import Mapping
 from functools import cached_property
 from typing import Any
@@ -289,6 +291,36 @@ class RoutedModel(Step, keras.Model):
         In a dict of inputs a single number stands for all samples.
         """
         return super().predict(per_sample(x), *args, **kwargs)
+
+    def export(
+        self,
+        filepath: str | os.PathLike[str],
+        format: str = "tf_saved_model",
+        verbose: Any = None,
+        input_signature: Any = None,
+        **kwargs: Any,
+    ) -> None:
+        """Writes the forward pass as `keras.Model.export` does, once it is seen to compute the model's numbers.
+
+        `tf_routing.export` writes a SavedModel with more signatures, decoding and a card. Files of `"onnx"` (as
+        `tf_routing.onnx_export.export_onnx` writes them) and `"litert"` run every branch.
+
+        Args:
+            filepath: File to write; a folder for `"tf_saved_model"`.
+            format: `"tf_saved_model"`, `"onnx"` or `"litert"`. `"openvino"` and `"torch"` are refused.
+            verbose: Boolean, whether to print where the file is; yes where not given.
+            input_signature: As for `keras.Model.export`; for `"onnx"` there is none.
+            **kwargs: As for `keras.Model.export`, and `tolerance`, the largest difference of a probability that is
+                taken: by default 1e-5, and more for a model of less precision.
+
+        Raises:
+            ValueError: If the format cannot hold the model, or what was written computes something else: then nothing
+                is written, and the message says what to call.
+            FileExistsError: If the folder of a SavedModel exists and is not empty.
+            RuntimeError: If the format needs another backend.
+        """
+        formats = importlib.import_module("tf_routing.exporting.keras_formats")
+        formats.export_in_format(self, super().export, filepath, format, verbose, input_signature, **kwargs)
 
     def compute_loss(
         self,
