@@ -1,16 +1,20 @@
 """Writes the tables of README.md and of docs/ from data files: `python docs/tables.py` (`--check` only compares)."""
 
+import dataclasses
 import re
 import sys
 from pathlib import Path
 from typing import Any
 
+import tomli_w
 from markdown_table import markdown_table
 from route_tables import evaluated_table, skipping_runs_table
 from speed_tables import determinism_table, exports_table, leaving_table, skipping_table, training_table
 
 from tf_routing import zoo
 from tf_routing.files import whole_file
+from tf_routing.train.recipe import Recipe
+from tf_routing.train.recipe_fields import RecipeField, recipe_fields
 from tf_routing.zoo.cards import ReportedRow, read_data, shown_arguments
 
 ROOT = Path(__file__).parent.parent
@@ -106,7 +110,28 @@ def _learning(arguments: dict[str, Any]) -> list[str]:
     return [strategy, f"{arguments['computation_cost']}", f"{half_life} steps"]
 
 
+def _recipe_fields_table() -> str:
+    """The fields of a recipe, as its class has them."""
+    rows = [
+        [f"`{field.name}`", field.type_name, _default(field), field.about.replace("|", "\\|")]
+        for field in recipe_fields(Recipe)
+    ]
+    return markdown_table(["field", "type", "default", "meaning"], rows)
+
+
+def _default(field: RecipeField) -> str:
+    if field.name == "title":
+        return "the file's name"
+    if field.default is dataclasses.MISSING:
+        return "of `quick`"
+    if field.default is None:
+        return "left out"
+    value = list(field.default) if isinstance(field.default, tuple) else field.default
+    return f"`{tomli_w.dumps({'value': value}).removeprefix('value = ').strip()}`"
+
+
 _TABLES = {
+    "recipe_fields": _recipe_fields_table,
     "zoo": _zoo_table,
     "measured": _measured_table,
     "evaluated": evaluated_table,

@@ -1,6 +1,7 @@
 """The decay of DecayedSGD is the gradient of an L2 penalty on kernels, and goes through the momentum."""
 
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -106,8 +107,24 @@ def test_round_trip_of_a_schedule_steps_the_same() -> None:
 
 
 def test_a_negative_decay_is_named() -> None:
-    with pytest.raises(ValueError, match="`kernel_decay` must not be negative. Received: kernel_decay=-0.1"):
-        DecayedSGD(kernel_decay=-0.1)
+    for decay in (-0.1, float("nan")):
+        with pytest.raises(ValueError, match=f"`kernel_decay` must be a number of at least zero. Received: .*={decay}"):
+            DecayedSGD(kernel_decay=decay)
+
+
+def test_no_steps_of_warm_up_leave_the_schedule_as_it_is() -> None:
+    halving = keras.optimizers.schedules.ExponentialDecay(0.1, 4, 0.5)
+    for schedule, expected in ((halving, [0.1, 0.05]), (0.3, [0.3, 0.3])):
+        rates = Warmup(schedule, steps=0)
+        np.testing.assert_allclose([float(rates(step)) for step in (0, 4)], expected, rtol=1e-6)
+    again = Warmup.from_config(Warmup(halving, steps=0).get_config())
+    assert float(again(0)) == pytest.approx(0.1)
+
+
+@pytest.mark.parametrize("steps", [-1, 2.5, True, None])
+def test_wrong_steps_of_warm_up_are_named(steps: Any) -> None:
+    with pytest.raises(ValueError, match=f"`steps` must be an integer of at least zero. Received: steps={steps!r}"):
+        Warmup(0.1, steps)
 
 
 def test_a_model_saved_with_a_rate_that_rises_loads_elsewhere(tmp_path: Path) -> None:

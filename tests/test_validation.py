@@ -28,6 +28,14 @@ def test_without_close_matches_all_are_listed() -> None:
     assert unknown("model", "xyz", []) == "Unknown model 'xyz'. Known: none."
 
 
+def test_of_many_names_none_is_listed_where_none_is_close() -> None:
+    many = [f"network_{number}" for number in range(70)]
+    assert unknown("model", "xyz", many, "`list` shows all.") == (
+        "Unknown model 'xyz', and none of the 70 known is close. `list` shows all."
+    )
+    assert unknown("model", "vgg", ["vgg16_of_the_paper", *many]).endswith("Did you mean: vgg16_of_the_paper?")
+
+
 def test_one_of() -> None:
     assert one_of("mode", "a", ("a", "b")) == "a"
     with pytest.raises(ValueError, match="`mode` must be one of 'a', 'b'. Received: mode='c'"):

@@ -5,6 +5,7 @@ from typing import Any
 import keras
 
 from tf_routing.kernels import is_kernel
+from tf_routing.validation import not_negative, not_negative_integer
 
 
 @keras.saving.register_keras_serializable(package="tf_routing")
@@ -22,7 +23,7 @@ class DecayedSGD(keras.optimizers.SGD):
         **kwargs: As for `keras.optimizers.SGD`.
 
     Raises:
-        ValueError: If `kernel_decay` is negative.
+        ValueError: If `kernel_decay` is no number of at least zero.
 
     Example:
 
@@ -36,9 +37,7 @@ class DecayedSGD(keras.optimizers.SGD):
         self, learning_rate: Any = 0.1, momentum: float = 0.9, kernel_decay: float = 1e-4, **kwargs: Any
     ) -> None:
         super().__init__(learning_rate=learning_rate, momentum=momentum, **kwargs)
-        if kernel_decay < 0:
-            raise ValueError(f"`kernel_decay` must not be negative. Received: kernel_decay={kernel_decay!r}")
-        self.kernel_decay = kernel_decay
+        self.kernel_decay = not_negative("kernel_decay", kernel_decay)
 
     def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
         """Applies one update to one variable, its gradient decayed if it is a kernel."""
@@ -59,7 +58,10 @@ class Warmup(keras.optimizers.schedules.LearningRateSchedule):
 
     Args:
         schedule: A Keras learning-rate schedule, or a float.
-        steps: Integer, steps until the factor is one.
+        steps: Integer, steps until the factor is one; 0 for a factor that is one from the start.
+
+    Raises:
+        ValueError: If `steps` is no integer of at least zero.
 
     Example:
 
@@ -69,11 +71,13 @@ class Warmup(keras.optimizers.schedules.LearningRateSchedule):
 
     def __init__(self, schedule: Any, steps: int) -> None:
         super().__init__()
-        self.schedule, self.steps = schedule, steps
+        self.schedule, self.steps = schedule, not_negative_integer("steps", steps)
 
     def __call__(self, step: Any) -> Any:
         """Returns the rate of a step."""
         rate = self.schedule(step) if callable(self.schedule) else self.schedule
+        if not self.steps:
+            return keras.ops.convert_to_tensor(rate, "float32")
         return rate * keras.ops.minimum(keras.ops.cast(step, "float32") / self.steps, 1.0)
 
     def get_config(self) -> dict[str, Any]:

@@ -125,7 +125,7 @@ def _known_architecture(model: RoutedModel, architecture: str | None) -> str | N
     if architecture is None:
         return model.name if model.name in known else None
     if architecture not in known:
-        raise ValueError(unknown("architecture", architecture, known))
+        raise ValueError(unknown("architecture", architecture, known, "`tf-routing list` shows all."))
     return architecture
 
 

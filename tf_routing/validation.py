@@ -6,14 +6,38 @@ import operator
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+# So many names are read at a glance.
+_FEW = 12
 
-def unknown(kind: str, name: object, known: Iterable[str]) -> str:
-    """The message for a name that is not known: close matches first, else all that is known."""
+
+def unknown(kind: str, name: object, known: Iterable[str], see: str = "") -> str:
+    """The message for a name that is not known: close ones, else all where they are few.
+
+    Args:
+        kind: What the name should have been one of, for example `"recipe"`.
+        name: The name.
+        known: Those that there are.
+        see: What shows all of them, for the message where they are many and none is close.
+
+    Example:
+
+    >>> unknown("recipe", "quik", ["quick", "drn_cifar"])
+    "Unknown recipe 'quik'. Did you mean: quick?"
+    """
     known = sorted(known)
-    close = difflib.get_close_matches(str(name), known, n=5, cutoff=0.5)
+    close = _close(str(name), known)
     if close:
         return f"Unknown {kind} {name!r}. Did you mean: {', '.join(close)}?"
+    if len(known) > _FEW:
+        return f"Unknown {kind} {name!r}, and none of the {len(known)} known is close.{f' {see}' if see else ''}"
     return f"Unknown {kind} {name!r}. Known: {', '.join(known) or 'none'}."
+
+
+def _close(name: str, known: Sequence[str]) -> list[str]:
+    close = difflib.get_close_matches(name, known, n=5, cutoff=0.5)
+    # A word that stands in a longer name is close too, however long that is.
+    within = [each for each in known if len(name) > 2 and name in each] if not close else []
+    return close or within[:5]
 
 
 def first_few(names: Sequence[str], count: int = 5) -> str:

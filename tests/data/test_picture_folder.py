@@ -127,8 +127,8 @@ def test_a_prepared_name_goes_before_a_folder(tmp_path: Path, monkeypatch: pytes
 
 
 def test_a_folder_of_another_layout_says_what_it_must_hold(folder: Path) -> None:
-    with pytest.raises(ValueError, match="`dataset` must be a folder with `train` and .* which holds bee, cat, owl"):
-        load(folder / "train")
+    with pytest.raises(ValueError, match="`dataset` must be a folder with `train` and .* which holds nothing"):
+        load(folder / "train" / "bee")
     (folder / "val").rename(folder / "held_out")
     with pytest.raises(ValueError, match="one of test, validation, val in it, .* which holds held_out, train"):
         load(folder)

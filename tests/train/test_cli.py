@@ -13,6 +13,7 @@ import pytest
 import tf_routing
 from tests.few_layers import few_layers
 from tf_routing import cost, data, zoo
+from tf_routing.data import ImageSet
 from tf_routing.train import fit as fit_module
 from tf_routing.train.cli import main
 
@@ -53,6 +54,10 @@ def test_list_shows_the_names(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_list_takes_a_pattern_and_a_family(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["list", "resnet20_*cc", "--family", "multipath", "--json"]) == 0
+    listed = json.loads(capsys.readouterr().out)
+    assert [row["name"] for row in listed] == zoo.list_models("resnet20_*cc")
+    assert listed[0]["parameters"] == zoo.card("resnet20_2cc").reported[0].trainable_parameters
     assert main(["list", "resnet20_*cc", "--family", "multipath"]) == 0
     printed = capsys.readouterr().out
     assert "resnet20_3cc" in printed
@@ -74,6 +79,9 @@ def test_card_shows_the_counts(capsys: pytest.CaptureFixture[str]) -> None:
     assert "basecnn" in printed
     assert "551,594" in printed
     assert "multipath_cnn" in printed
+    assert main(["card", "basecnn", "--json"]) == 0
+    card = json.loads(capsys.readouterr().out)
+    assert card["reported"][0]["trainable_parameters"] == 551594 and card["recipe"] == "multipath_cnn"
 
 
 @pytest.mark.parametrize("name", zoo.list_models())
@@ -158,6 +166,65 @@ def test_fit_hands_on_whether_to_count_routes(
     monkeypatch.setattr(fit_module, "fit", instead)
     assert main(["fit", "--model", "drn_resnet32", *words, "--output", str(tmp_path / "run")]) == 0
     assert seen == [expected]
+
+
+def test_hyphens_are_as_good_as_underscores_and_values_reach_the_recipe(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    seen: list[Any] = []
+
+    def instead(_: str, dataset: Any, recipe: Any, *__: Any, **options: Any) -> dict[str, Any]:
+        seen.append((recipe, options))
+        return {"final": {"accuracy": 0.5}, "seconds": 1.0}
+
+    monkeypatch.setattr(fit_module, "fit", instead)
+    words = ["--image-size=48", "--learning-rate", "0.5", "--weight-decay=0.01", "--drops", "2", "3"]
+    words += ["--mirror=false", "--width-multiplier", "0.25", "--schedule", "steps", "--count-routes"]
+    assert main(["fit", "--model", "drn_resnet32", *words, "--output", str(tmp_path / "run")]) == 0
+    ((recipe, options),) = seen
+    assert (recipe.image_size, recipe.learning_rate, recipe.kernel_decay) == (48, 0.5, 0.01)
+    assert (recipe.drops, recipe.mirror, recipe.schedule, recipe.epochs) == ((2, 3), False, "steps", 4)
+    assert options["model_arguments"] == {"width_multiplier": 0.25} and options["count_routes"]
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [([], 7), (["--recipe", "part.toml"], 7), (["--batch_size", "16"], 16), (["--recipe", "quick"], 128)],
+)
+def test_few_images_get_small_batches_where_nobody_says_otherwise(
+    words: list[str], expected: int, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    digits, sizes = data.load("digits"), []
+    few = digits._replace(train=ImageSet(digits.train.images[:60], digits.train.labels[:60]))
+
+    def instead(_: str, dataset: Any, recipe: Any, *__: Any, **___: Any) -> dict[str, Any]:
+        sizes.append(recipe.batch_size)
+        return {"final": {"accuracy": 0.5}, "seconds": 1.0}
+
+    monkeypatch.setattr(fit_module, "fit", instead)
+    monkeypatch.setattr(data, "load", lambda name, data_dir: few)
+    monkeypatch.chdir(tmp_path)
+    Path("part.toml").write_text("epochs = 3", "utf-8")
+    assert main(["fit", "--model", "basecnn", *words, "--output", "run"]) == 0
+    printed = capsys.readouterr().out
+    assert sizes == [expected]
+    assert ("batch_size is 7: there are 60 training images." in printed) == (expected == 7)
+    assert ("part.toml is filled from the recipe quick" in printed) == ("part.toml" in words)
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["fit", "--image-sise", "3"], "--image_sise is not known here, perhaps --image_size"),
+        (["list", "basecnn", "extra"], "extra is not known here. `tf-routing list --help` shows what it takes."),
+    ],
+)
+def test_a_wrong_option_is_one_line(words: list[str], message: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        main([*words, "--output", "run"] if words[0] == "fit" else words)
+    assert stopped.value.code == 2
+    error = capsys.readouterr().err
+    assert error.startswith(f"tf-routing {words[0]}: {message}") and error.count("\n") == 1
 
 
 @pytest.mark.parametrize("word", ["target_rate", "=0.5", ""])
@@ -256,6 +323,13 @@ def test_evaluate_on_other_data_names_what_differs(
 
 def test_evaluate_of_nothing(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     assert "There is no trained model at" in failed(["evaluate", str(tmp_path)], capsys)
+
+
+def test_evaluate_without_a_record_needs_a_dataset(
+    finished: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "model.keras").write_bytes((finished / "model.keras").read_bytes())
+    assert "`dataset` must be given" in failed(["evaluate", str(tmp_path / "model.keras")], capsys)
 
 
 def test_evaluate_of_a_run_that_has_not_finished(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:

@@ -16,7 +16,8 @@ import pytest
 from tests.data.prepared_data import load_or_skip
 from tests.few_layers import few_layers
 from tf_routing import zoo
-from tf_routing.data import Dataset, ImageSet, ImageStream
+from tf_routing.data import Dataset, ImageSet
+from tf_routing.train import asked
 from tf_routing.train import fit as fit_module
 from tf_routing.train.callbacks import Checkpoints
 from tf_routing.train.cli import main
@@ -35,7 +36,6 @@ def noise(count: int) -> ImageSet:
 
 
 _DATASET = Dataset("noise", noise(64), noise(16), ["a", "b", "c"], mirrors=True)
-_STREAM = ImageStream(("noise.tfrecord",), 64)
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -166,6 +166,28 @@ def test_a_run_that_stopped_after_its_last_epoch_is_finished(runs: Runs, tmp_pat
     assert not (tmp_path / "routing.png").exists()
 
 
+def test_a_finished_run_gets_more_epochs_and_then_begins_anew(tmp_path: Path) -> None:
+    # A rate that does not know how many epochs there are: then nothing may differ from training them at once.
+    one = dataclasses.replace(_RECIPE, epochs=1, drops=())
+    two = dataclasses.replace(one, epochs=2)
+    whole, _ = run(tmp_path / "whole", architecture="basecnn", recipe=two)
+    first, _ = run(tmp_path / "run", architecture="basecnn", recipe=one)
+    record, printed = run(tmp_path / "run", architecture="basecnn", recipe=two)
+    assert "was trained for 1 epochs and gets 2" in printed and f"continuing at step {_STEPS}\n" in printed
+    assert record["final"] == whole["final"] != first["final"]
+    assert record["epochs_before"] == [1] and record["arguments"] == whole["arguments"]
+    assert [row["epoch"] for row in rows(tmp_path / "run")] == ["1", "2"]
+    for value, other in zip(weights(tmp_path / "whole"), weights(tmp_path / "run"), strict=True):
+        np.testing.assert_array_equal(value, other)
+    with pytest.raises(ValueError, match="`epochs` must be at least 2, .* Received: epochs=1"):
+        run(tmp_path / "run", architecture="basecnn", recipe=one)
+    (tmp_path / "run" / "thesis.txt").write_text("mine", "utf-8")
+    anew, printed = run(tmp_path / "run", architecture="basecnn", recipe=one, restart=True)
+    assert "continuing" not in printed and anew["final"] == first["final"] and "epochs_before" not in anew
+    assert [row["epoch"] for row in rows(tmp_path / "run")] == ["1"]
+    assert (tmp_path / "run" / "thesis.txt").read_text("utf-8") == "mine"
+
+
 def interruption_at_the_end(*_: Any) -> None:
     raise KeyboardInterrupt
 
@@ -216,7 +238,6 @@ def test_a_folder_with_something_else_stays_as_it_is(tmp_path: Path) -> None:
         ({"recipe": dataclasses.replace(_RECIPE, batch_size=65)}, "`batch_size` must be at most 64 for .*: 65"),
         ({"recipe": dataclasses.replace(_RECIPE, image_size=64)}, "`image_size` must .* 32 by 32. Received: .*64"),
         ({"recipe": dataclasses.replace(_RECIPE, random_size_crop=True)}, "`random_size_crop` must be False"),
-        ({"dataset": _DATASET._replace(train=_STREAM, test=_STREAM)}, "`image_size` must be set in the recipe"),
     ],
 )
 def test_a_wrong_argument_is_named_and_leaves_no_folder(changes: dict[str, Any], message: str, tmp_path: Path) -> None:
@@ -262,7 +283,7 @@ def test_photographs_that_are_read_from_files(
 def test_a_record_gets_one_row(runs: Runs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     results = tmp_path / "results.json"
     results.write_text('[{"model": "earlier"}]', "utf-8")
-    monkeypatch.setattr(fit_module, "load_recipe", lambda name, scale: _RECIPE)
+    monkeypatch.setattr(asked, "load_recipe", lambda name, scale: _RECIPE)
     monkeypatch.setattr(fit_module.data, "load", lambda name, data_dir: _DATASET)
     words = ["fit", "--model", "basecnn_2cc", "--width_multiplier", "0.125", "--output", str(runs.whole)]
     assert main([*words, "--record", str(results)]) == 0

@@ -1,11 +1,14 @@
 """Recipes are the papers', and a wrong one says what is wrong with it."""
 
+import dataclasses
+import re
+import tomllib
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tf_routing import zoo
+from tf_routing import data, zoo
 from tf_routing.train.recipe import Recipe, list_recipes, load_recipe
 
 _STEPS = 391
@@ -137,9 +140,22 @@ def test_an_unknown_name_lists_close_matches() -> None:
         load_recipe("multipath_cn")
 
 
-def test_a_missing_file_lists_the_names() -> None:
-    with pytest.raises(FileNotFoundError, match=r"none\.toml.*quick"):
-        load_recipe("none.toml")
+@pytest.mark.parametrize(
+    ("name", "error", "message"),
+    [
+        ("none.toml", FileNotFoundError, r"No recipe file none\.toml. `tf-routing fit --help` names all"),
+        ("quick.toml", FileNotFoundError, "Did you mean the recipe 'quick', without an ending"),
+        ("nothing_like_it_at_all", ValueError, "none of the [0-9]+ known is close. `tf-routing fit --help` names all"),
+    ],
+)
+def test_a_recipe_that_is_not_there(name: str, error: type[Exception], message: str) -> None:
+    with pytest.raises(error, match=message):
+        load_recipe(name)
+
+
+def test_a_file_without_its_ending_is_meant(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"Did you mean the file .*mine\.toml\?"):
+        load_recipe(written(tmp_path, "epochs = 3").removesuffix(".toml"))
 
 
 def test_a_file_of_ones_own(tmp_path: Path) -> None:
@@ -148,9 +164,42 @@ def test_a_file_of_ones_own(tmp_path: Path) -> None:
     assert loaded == Recipe("mine", "Mine", epochs=3, batch_size=8, learning_rate=0.2, drops=(1, 2))
 
 
-def test_a_missing_key_is_named(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="Recipe mine lacks: epochs, learning_rate"):
-        load_recipe(written(tmp_path, 'title = "Mine"\nbatch_size = 8\n'))
+@pytest.mark.parametrize("lines", ["epochs = 3", "epochs = 3\nmomentum = 0.5\nbatch_size = 8", ""])
+def test_a_partial_recipe_is_the_default_one_with_what_it_says(lines: str, tmp_path: Path) -> None:
+    partial, default = load_recipe(written(tmp_path, lines)), load_recipe("quick")
+    said = tomllib.loads(lines)
+    assert partial == dataclasses.replace(default, name="mine", title="mine, filled from quick", **said)
+    extending = load_recipe(written(tmp_path, f'extends = "quick"\n{lines}'))
+    assert dataclasses.replace(extending, title=partial.title) == partial
+
+
+def test_a_title_is_not_needed(tmp_path: Path) -> None:
+    loaded = load_recipe(written(tmp_path, "epochs = 3\nbatch_size = 8\nlearning_rate = 0.2\n"))
+    assert loaded == Recipe("mine", "mine", epochs=3, batch_size=8, learning_rate=0.2)
+
+
+def test_a_path_that_is_extended_is_beside_the_file(tmp_path: Path) -> None:
+    (tmp_path / "below").mkdir()
+    (tmp_path / "below" / "base.toml").write_text("epochs = 7", "utf-8")
+    (tmp_path / "below" / "middle.toml").write_text('extends = "base.toml"\nshift = 1', "utf-8")
+    loaded = load_recipe(written(tmp_path, 'extends = "below/middle.toml"\nbatch_size = 4'))
+    assert (loaded.epochs, loaded.shift, loaded.batch_size) == (7, 1, 4)
+    assert loaded.learning_rate == load_recipe("quick").learning_rate
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ('extends = "mine.toml"', "extends itself: .*mine.toml -> .*mine.toml"),
+        ("extends = 3", "`extends` must be the name or the path of a recipe. Received: 3"),
+        ("epochs =", "mine.toml is not TOML: .*at end of document"),
+        ("quick = 3", r"`quick` must be a table, \[quick\]. Received: 3"),
+        ("epochs = 3.5", "Recipe mine: `epochs` must be an integer. Received: epochs=3.5"),
+    ],
+)
+def test_a_wrong_file_is_named(text: str, message: str, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=message):
+        load_recipe(written(tmp_path, text))
 
 
 @pytest.mark.parametrize(
@@ -188,11 +237,33 @@ def test_a_file_that_is_not_toml_is_an_error(tmp_path: Path) -> None:
         ("frozen_epochs", -1),
         ("frozen_epochs", 1.5),
         ("frozen_learning_rate", 0),
+        ("learning_rate", float("inf")),
+        ("kernel_decay", float("nan")),
+        ("momentum", 1.0),
+        ("label_smoothing", 1),
+        ("drops", (0, 3)),
+        ("drops", (1.5,)),
+        ("drops", (3, 2)),
+        ("shift", 0.5),
+        ("mirror", 1),
     ],
 )
 def test_a_wrong_value_is_named_and_shown(argument: str, value: Any) -> None:
-    with pytest.raises(ValueError, match=f"`{argument}` must be .*Received: {argument}={value!r}"):
+    with pytest.raises(ValueError, match=f"`{argument}` must be .*Received: {argument}={re.escape(repr(value))}"):
         recipe(**{argument: value})
+
+
+def test_no_image_is_shifted_out_of_sight() -> None:
+    digits = data.load("digits")
+    assert recipe(shift=31).prepared(digits).image_shape == (32, 32, 3)
+    with pytest.raises(ValueError, match="`shift` must be below the size of images, 32x32, .* Received: shift=32"):
+        recipe(shift=32).prepared(digits)
+
+
+def test_a_size_before_cropping_may_come_without_that_of_the_network() -> None:
+    assert recipe(resize=40).resize == 40
+    with pytest.raises(ValueError, match="`resize` must be at least what is cut out, image_size=64"):
+        recipe(resize=40, image_size=64)
 
 
 def test_copies_divide_a_batch() -> None:

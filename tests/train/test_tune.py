@@ -2,6 +2,7 @@
 
 import argparse
 import csv
+import dataclasses
 import json
 import sys
 from pathlib import Path
@@ -13,8 +14,10 @@ import pytest
 from tf_routing import data, zoo
 from tf_routing.data import Dataset, ImageSet, ImageStream
 from tf_routing.train.recipe import Recipe, load_recipe
-from tf_routing.train.search_space import PARTS, declared, search_space, with_objective
+from tf_routing.train.recipe_files import read_recipe
+from tf_routing.train.search_space import PARTS, Parameter, declared, search_space, with_objective
 from tf_routing.train.tune_options import TUNERS, add_tune_options
+from tf_routing.train.tune_results import best_recipe
 from tf_routing.train.tune_trials import held_out
 
 _RECIPE = Recipe("quick", "One epoch", epochs=1, batch_size=16, learning_rate=0.05, copies=2, shift=1)
@@ -91,6 +94,26 @@ def test_a_missing_package_is_named_with_its_extra(tmp_path: Path, monkeypatch: 
     with pytest.raises(ImportError, match=r"keras_tuner.*pip install 'tf_routing\[tune\]'"):
         tune("basecnn", few_digits(), _RECIPE, tmp_path / "search")
     assert not (tmp_path / "search").exists()
+
+
+def test_the_best_recipe_is_what_was_searched_with_and_the_best_values(tmp_path: Path) -> None:
+    recipe = load_recipe("drn_quick").changed(drops=(1, 2), schedule="steps", standardize=False, shift=1)
+    space = [Parameter("learning_rate", "recipe", 0.01, 1.0, "log"), Parameter("beta", "network", 0.1, 1.0, "linear")]
+    asked = {
+        "model": "drn_resnet32",
+        "dataset": 'a "folder"\n[arguments]',
+        "goal": "val_accuracy",
+        "recipe": "C:\\recipes\\mine.toml",
+        "recipe_values": json.loads(json.dumps(dataclasses.asdict(recipe))),
+        "model_arguments": {"width_multiplier": 0.25, "router": 'dense"', "widths": [8, 16], "target": None},
+    }
+    text = best_recipe(asked, space, {"learning_rate": 1e-05, "beta": 0.5, "score": 0.75})
+    (tmp_path / "best.toml").write_text(text, "utf-8")
+    best = load_recipe(str(tmp_path / "best.toml"))
+    assert best == dataclasses.replace(recipe, name="best", title=best.title, learning_rate=1e-05)
+    arguments = read_recipe(str(tmp_path / "best.toml"))["arguments"]
+    assert arguments == {"width_multiplier": 0.25, "router": 'dense"', "widths": [8, 16], "beta": 0.5}
+    assert "--set target=null" in text
 
 
 def test_options_have_the_defaults_of_tune() -> None:

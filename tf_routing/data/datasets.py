@@ -17,6 +17,8 @@ class Dataset(NamedTuple):
         test: Images to be measured on, of the same kind.
         class_names: Names by class index.
         mirrors: Boolean, whether a mirrored image is still of its class, or a tuple that says it of each class.
+        held_out: Float, the share of each class that was held out of the training images to be the test set, `None`
+            where the dataset has one.
     """
 
     name: str
@@ -24,6 +26,18 @@ class Dataset(NamedTuple):
     test: Any
     class_names: list[str]
     mirrors: bool | tuple[bool, ...]
+    held_out: float | None = None
+
+    @property
+    def note(self) -> str:
+        """What to know about the dataset, if anything."""
+        if self.held_out is None:
+            return ""
+        count = self.train.image_count + self.test.image_count
+        return (
+            f"{self.name} has no test set: {self.test.image_count} of its {count} pictures, {self.held_out:.0%} of "
+            "each class and always the same, are held out for tests."
+        )
 
     @property
     def classes(self) -> int:
@@ -100,11 +114,36 @@ class Dataset(NamedTuple):
 
 _FROM_TFDS = {"cifar10": True, "cifar100": True, "mnist": False, "svhn_cropped": False}
 _GROUPED = ("cifar2", "cifar5")
+_MADE_OF = {"hybrid": ("mnist", "cifar10"), "cifar2": ("cifar10",), "cifar5": ("cifar10",)}
 
 
 def list_datasets() -> list[str]:
     """Returns the names of the datasets that `load` holds in memory."""
     return ["digits", *_FROM_TFDS, "hybrid", *_GROUPED]
+
+
+def check(name: str, data_dir: str | None = None) -> None:
+    """Checks that a dataset can be loaded, as far as names of files tell; imports no TensorFlow and reads no image.
+
+    Args:
+        name: As for `load`.
+        data_dir: As for `load`.
+
+    Raises:
+        ValueError: If the name is not known, or a folder of pictures lacks what is needed.
+        FileNotFoundError: If the dataset is not prepared in the folder; the message says how to get it.
+
+    Example:
+
+    >>> from tf_routing.data import datasets
+    >>> datasets.check("digits")
+    """
+    from tf_routing.data.streamed import check_files, check_is_there
+
+    if name not in list_datasets():
+        check_files(name, data_dir)
+    elif name != "digits":
+        check_is_there(_MADE_OF.get(name, (name,)), data_dir)
 
 
 def load(name: str, data_dir: str | None = None) -> Dataset:
@@ -119,7 +158,9 @@ def load(name: str, data_dir: str | None = None) -> Dataset:
             example `"imagenet2012"`: it is read as needed, by `image` and `label`, and needs a size, see
             `Dataset.sized`. Its test images are its split `test`, or `validation` where that one is missing or has no
             labels. Or the path of a folder of pictures, `train/<class>/*.jpg` and the same in `test`, `validation` or
-            `val`: it is read in the same way. A name goes before a folder; `"./name"` is always the folder.
+            `val`: it is read in the same way. Or that of a folder with `<class>/*.jpg` alone: a fifth of each class,
+            always the same, is held out and is the test set. A name goes before a folder; `"./name"` is always the
+            folder.
         data_dir: Folder of TensorFlow Datasets; `TFDS_DATA_DIR` or its default folder where not given.
 
     Returns:

@@ -39,6 +39,11 @@ def find_prepared(name: str, data_dir: str | None) -> str | None:
     return found[-1] if found and _exists(os.path.join(found[-1], _FEATURES)) else None
 
 
+def is_there(name: str, data_dir: str | None) -> bool:
+    """Returns whether the folder of TensorFlow Datasets has one of this name, whatever is in it."""
+    return _exists(os.path.join(data_folder(data_dir), name))
+
+
 def list_prepared(data_dir: str | None) -> list[str]:
     """Returns the names of all datasets prepared in the folder, those of configurations in full."""
     root = data_folder(data_dir)
@@ -105,10 +110,19 @@ def _class_names(features: Any) -> list[str]:
     return own + [name for value in features.values() for name in _class_names(value)]
 
 
-# TensorFlow's file functions, which read cloud storage too.
+# TensorFlow's file functions read cloud storage too; names on this machine are told without waiting for TensorFlow.
+
+
+def _is_remote(path: str) -> bool:
+    return "://" in path
 
 
 def _folders(folder: str) -> list[str]:
+    if not _is_remote(folder):
+        if not os.path.isdir(folder):
+            return []
+        with os.scandir(folder) as entries:
+            return sorted(entry.name for entry in entries if entry.is_dir())
     from tensorflow.io import gfile
 
     if not gfile.isdir(folder):
@@ -118,13 +132,19 @@ def _folders(folder: str) -> list[str]:
 
 
 def _exists(path: str) -> bool:
+    if not _is_remote(path):
+        return os.path.exists(path)
     from tensorflow.io import gfile
 
     return gfile.exists(path)
 
 
 def _read_json(folder: str, file: str) -> Any:
+    path = os.path.join(folder, file)
+    if not _is_remote(path):
+        with open(path, encoding="utf-8") as opened:
+            return json.load(opened)
     from tensorflow.io import gfile
 
-    with gfile.GFile(os.path.join(folder, file)) as opened:
+    with gfile.GFile(path) as opened:
         return json.loads(opened.read())

@@ -4,12 +4,15 @@ import os
 from pathlib import Path
 
 from tf_routing.data.datasets import Dataset
+from tf_routing.data.held_out import SHARE, divided
 from tf_routing.data.picture_files import PictureFiles
 from tf_routing.validation import first_few
 
 # What TensorFlow decodes.
 _ENDINGS = (".jpg", ".jpeg", ".png", ".bmp", ".gif")
 _TEST = ("test", "validation", "val")
+# Names of folders that divide pictures, ours and others': where one is there, the rest are no classes.
+_PARTS = {*_TEST, "train", "training", "testing", "valid"}
 
 
 def load_pictures(name: str) -> Dataset:
@@ -17,7 +20,8 @@ def load_pictures(name: str) -> Dataset:
 
     Args:
         name: Path of a folder with `train` and one of `test`, `validation` and `val` in it, each with one folder per
-            class. Classes are numbered in the order of their names.
+            class; or with folders of classes alone, of each of which a fifth is held out for tests. Classes are
+            numbered in the order of their names.
 
     Returns:
         A `Dataset`. Its test images are those of the first of these folders that has classes.
@@ -26,16 +30,27 @@ def load_pictures(name: str) -> Dataset:
         ValueError: If a folder is missing, a class has no picture, or training and test have other classes; says which.
     """
     root = Path(name).expanduser()
+    if _is_flat(root):
+        class_names = _folders(root)
+        train, test = divided(_pictures(root, class_names), str(root))
+        return Dataset(name, train, test, class_names, mirrors=True, held_out=SHARE)
     class_names = _folders(root / "train")
     tested = [folder for folder in _TEST if _folders(root / folder)]
     if not class_names or not tested:
         raise ValueError(
             f"`dataset` must be a folder with `train` and one of {', '.join(_TEST)} in it, each with one folder per "
-            f"class. Received: dataset={name!r}, which holds {first_few(_folders(root))}"
+            f"class, or one folder per class and nothing else. Received: dataset={name!r}, which holds "
+            f"{first_few(_folders(root))}"
         )
     _check_same(root, class_names, tested[0])
     train, test = (_pictures(root / part, class_names) for part in ("train", tested[0]))
     return Dataset(name, train, test, class_names, mirrors=True)
+
+
+def _is_flat(root: Path) -> bool:
+    """Whether a folder holds classes and no parts: two at least, and none that is named like a part."""
+    found = _folders(root)
+    return len(found) > 1 and not {each.lower() for each in found} & _PARTS
 
 
 def _folders(folder: Path) -> list[str]:

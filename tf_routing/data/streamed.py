@@ -1,14 +1,15 @@
 """Datasets whose images stay in files: what TensorFlow Datasets prepared, and folders of pictures."""
 
 import os
+from collections.abc import Sequence
 from typing import Any
 
 from tf_routing.data.datasets import Dataset, list_datasets
-from tf_routing.data.folders import check_features, data_folder, find_prepared, list_prepared
+from tf_routing.data.folders import check_features, data_folder, find_prepared, is_there, list_prepared
 from tf_routing.data.image_stream import ImageStream
 from tf_routing.data.picture_folder import load_pictures
 from tf_routing.data.prepared import not_prepared
-from tf_routing.validation import unknown
+from tf_routing.validation import first_few, unknown
 
 # Of TensorFlow Datasets' image sets, those of letters and digits.
 _NO_MIRRORS = {"emnist", "kmnist", "mnist", "mnist_corrupted", "omniglot", "svhn_cropped"}
@@ -22,6 +23,22 @@ def load_files(name: str, data_dir: str | None) -> Dataset:
     if name and os.path.isdir(os.path.expanduser(name)):
         return load_pictures(name)
     raise _missing(name, data_dir)
+
+
+def check_files(name: str, data_dir: str | None) -> None:
+    """Raises what `load_files` would, as far as names of files tell; imports no TensorFlow and reads no image."""
+    if find_prepared(name, data_dir) is not None:
+        return
+    if not (name and os.path.isdir(os.path.expanduser(name))):
+        raise _missing(name, data_dir)
+    load_pictures(name)
+
+
+def check_is_there(names: Sequence[str], data_dir: str | None) -> None:
+    """Raises a `FileNotFoundError` if the folder of TensorFlow Datasets lacks one of these datasets."""
+    for name in names:
+        if not is_there(name, data_dir):
+            raise FileNotFoundError(not_prepared(name, data_folder(data_dir)))
 
 
 def _prepared(name: str, folder: str) -> Dataset:
@@ -41,8 +58,9 @@ def _missing(name: str, data_dir: str | None) -> Exception:
     if name.partition("/")[0].partition(":")[0] in tfds.list_builders(with_community_datasets=False):
         return FileNotFoundError(not_prepared(name, data_folder(data_dir)))
     known = {*list_datasets(), *list_prepared(data_dir)}
+    message = unknown("dataset", name, known, f"Known here: {first_few(list_datasets())}.")
     return ValueError(
-        f"{unknown('dataset', name, known)} Any image set of TensorFlow Datasets can be used once it is prepared in "
+        f"{message} Any image set of TensorFlow Datasets can be used once it is prepared in "
         f"{data_folder(data_dir)}; --data_dir or TFDS_DATA_DIR name another folder. Folders of pictures go by "
         "their paths."
     )

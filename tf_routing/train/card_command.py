@@ -1,11 +1,12 @@
 """`tf-routing card NAME`: what is known about an architecture."""
 
 import argparse
+from typing import Any
 
-from rich.console import Console
 from rich.table import Table
 
 from tf_routing import zoo
+from tf_routing.train.terminal import print_json, show
 from tf_routing.zoo.cards import ModelCard, ReportedRow, shown_arguments
 
 _SIDE_BY_SIDE = 3
@@ -14,21 +15,27 @@ _SIDE_BY_SIDE = 3
 def run(arguments: argparse.Namespace) -> None:
     """Prints an architecture's card."""
     card = zoo.card(arguments.model)
-    console = Console()
-    console.print(f"[bold]{card.name}[/bold], family {card.family}")
-    console.print(f"Paper: {card.reported[0].paper}")
+    if arguments.json:
+        print_json(_as_dict(card))
+        return
+    show(f"{card.name}, family {card.family}")
+    show(f"Paper: {card.reported[0].paper}")
     for start in range(0, len(card.reported), _SIDE_BY_SIDE):
-        console.print(_reported(card.reported[start : start + _SIDE_BY_SIDE], card.reported[0].paper))
+        show(_reported(card.reported[start : start + _SIDE_BY_SIDE], card.reported[0].paper))
     points = [point for row in card.reported for point in row.operating_points or []]
     if points:
-        console.print(_operating_points(points))
+        show(_operating_points(points))
     trade_off = [point for row in card.reported for point in row.trade_off or []]
     if trade_off:
-        console.print(_trade_off(trade_off))
-    console.print(_measured(card) if card.measured else "Measured here: nothing yet.")
-    console.print(f"Recipe: {card.recipe or 'none yet'}.  Weights: {', '.join(card.weights) or 'none'}.")
-    for note in {row.note for row in card.reported if row.note}:
-        console.print(f"Note: {note}")
+        show(_trade_off(trade_off))
+    show(_measured(card) if card.measured else "Measured here: nothing yet.")
+    show(f"Recipe: {card.recipe or 'none yet'}.  Weights: {', '.join(card.weights) or 'none'}.")
+    for note in dict.fromkeys(row.note for row in card.reported if row.note):
+        show(f"Note: {note}")
+
+
+def _as_dict(card: ModelCard) -> dict[str, Any]:
+    return {**card._asdict(), "reported": [row._asdict() for row in card.reported]}
 
 
 def _reported(rows: list[ReportedRow], paper: str) -> Table:

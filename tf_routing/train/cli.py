@@ -1,24 +1,16 @@
-"""The `tf-routing` program: reads the command line and hands over to one module per command.
+"""The `tf-routing` program: hands a command line over to one module per command, and explains how that ended.
 
-Nothing here imports Keras, so that help and lists answer at once.
+Only the standard library is imported before `main` runs, so that Ctrl-C ends in one line from then on.
 """
 
-import argparse
+import contextlib
 import importlib
-import json
 import os
 import sys
 from collections.abc import Sequence
 from typing import Any
 
-import tf_routing
-from tf_routing.data.datasets import list_datasets
-from tf_routing.train.export import add_export_options
-from tf_routing.train.figure_table import add_figure_options, list_figures
-from tf_routing.train.recipe_files import SCALES, list_recipes
-from tf_routing.train.strategy_options import add_strategy_options
-from tf_routing.train.study_table import list_studies
-from tf_routing.train.tune_options import add_tune_options
+_BROKEN_PIPE = 141
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -28,179 +20,51 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: Words after the program's name; those of the process where not given.
 
     Returns:
-        Exit status: 0, 1 for an error that is explained on standard error, 130 after Ctrl-C, 143 after SIGTERM.
+        Exit status: 0, 1 for an error that is explained on standard error, 130 after Ctrl-C, 141 where nobody reads
+        any more what is printed, 143 after SIGTERM.
     """
-    parsed = _parser().parse_args(arguments)
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    if parsed.onednn is not None:
-        # Must be set before TensorFlow is imported. Training is up to twice as fast with it, batch 1 slower.
-        os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", parsed.onednn)
+    words = list(sys.argv[1:] if arguments is None else arguments)
     try:
-        importlib.import_module(f"tf_routing.train.{parsed.module}").run(parsed)
+        _run(words)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        _close_quietly()
+        return _BROKEN_PIPE
     except (ValueError, TypeError, OSError, RuntimeError, ImportError) as error:
         if os.environ.get("TF_ROUTING_DEBUG"):
             raise
-        print(f"tf-routing {parsed.command}: {error}", file=sys.stderr)
+        print(f"{_program(words)}: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt as stop:
-        print(f"\ntf-routing {parsed.command}: stopped.", file=sys.stderr)
+        if not getattr(stop, "explained", False):
+            print(f"\n{_program(words)}: stopped.", file=sys.stderr)
         return getattr(stop, "exit_status", 130)
     return 0
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="tf-routing", description="Networks that decide, per image, which of their own parts to run."
-    )
-    parser.add_argument("--version", action="version", version=tf_routing.__version__)
-    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for add in (_add_list, _add_card, _add_cost, _add_fit, _add_evaluate, _add_study, _add_figures):
-        add(commands)
-    for add in (_add_tune, _add_export, _add_demo):
-        add(commands)
-    return parser
+def _program(words: Sequence[str]) -> str:
+    return " ".join(["tf-routing", *words[:1]])
 
 
-def _command(
-    commands: argparse._SubParsersAction, name: str, help: str, module: str, onednn: str | None = None
-) -> argparse.ArgumentParser:
-    parser = commands.add_parser(
-        name, help=help, description=help, formatter_class=argparse.ArgumentDefaultsHelpFormatter
-    )
-    parser.set_defaults(module=module, onednn=onednn)
-    return parser
+def _run(words: Sequence[str]) -> None:
+    from tf_routing.train.checking import check_names
+    from tf_routing.train.commands import program_parser
+    from tf_routing.train.parsing import with_underscores
+    from tf_routing.train.starting import quiet_start
+
+    parsed = program_parser().parse_args(with_underscores(words))
+    check_names(parsed)
+    with quiet_start(parsed.onednn):
+        command = importlib.import_module(f"tf_routing.train.{parsed.module}")
+    command.run(parsed)
 
 
-def _add_list(commands: argparse._SubParsersAction) -> None:
-    parser = _command(commands, "list", "List the architectures of the zoo.", "list_command")
-    parser.add_argument("pattern", nargs="?", default="*", help="wildcard, for example 'resnet20_*cc'")
-    parser.add_argument("--family", help="only architectures of this family")
-
-
-def _add_card(commands: argparse._SubParsersAction) -> None:
-    parser = _command(commands, "card", "Show what is known about an architecture.", "card_command")
-    parser.add_argument("model", help="name of the architecture")
-
-
-def _add_cost(commands: argparse._SubParsersAction) -> None:
-    parser = _command(commands, "cost", "Show what each layer of an architecture costs.", "cost_command")
-    parser.add_argument("model", help="name of the architecture")
-    _add_set(parser)
-
-
-def _add_set(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--set",
-        metavar="NAME=VALUE",
-        type=_assignment,
-        action="append",
-        default=[],
-        help="another argument of the network, for example target_rate=0.5; may be repeated",
-    )
-
-
-def _add_data(parser: argparse.ArgumentParser) -> None:
-    about = f"{', '.join(list_datasets())}, any prepared TensorFlow Datasets folder, or a path of a folder of pictures"
-    parser.add_argument("--dataset", default="digits", help=about)
-    parser.add_argument("--data_dir", help="folder of TensorFlow Datasets; TFDS_DATA_DIR where not given")
-    parser.add_argument("--batch_size", type=int, help="images per step; the recipe's where not given")
-
-
-def _add_training(
-    parser: argparse.ArgumentParser, model: str, recipe: str, output: str, needs_model: bool = True
-) -> None:
-    parser.add_argument("--model", required=needs_model, help=model)
-    _add_data(parser)
-    parser.add_argument("--recipe", default=recipe, help=f"one of {', '.join(list_recipes())}, or a .toml file")
-    parser.add_argument("--epochs", type=int, help="the recipe's where not given")
-    parser.add_argument("--width_multiplier", type=float, default=1.0, help="scales the widths of the network")
-    _add_set(parser)
-    parser.add_argument("--seed", type=int, default=0, help="seed of weights, order, augmentation and what is drawn")
-    parser.add_argument("--output", required=True, help=output)
-
-
-def _add_fit(commands: argparse._SubParsersAction) -> None:
-    parser = _command(commands, "fit", "Train a network, or continue a run that stopped.", "fit", onednn="1")
-    model = "name of the architecture; where not given, all networks that the recipe names"
-    _add_training(parser, model, "quick", "folder of the run, or of the runs", needs_model=False)
-    # None of them stands over what a recipe says of its networks.
-    parser.set_defaults(dataset=None, width_multiplier=None)
-    _add_first_classes(parser, "the recipe's")
-    parser.add_argument("--scale", default="paper", choices=SCALES, help="of the recipe, where it has both")
-    parser.add_argument("--runs", type=int, nargs="+", help="numbers of the recipe's runs, counted from 1")
-    parser.add_argument("--count_routes", action="store_true", help="log the number of different routes per epoch")
-    parser.add_argument("--record", metavar="FILE", help="append the final result to this JSON data file")
-    add_strategy_options(parser)
-    about = "steps between checkpoints within an epoch; 0 for none but at its end"
-    parser.add_argument("--checkpoint_every", metavar="STEPS", type=int, default=0, help=about)
-    about = "the same bits every time, on one machine, with slower operations"
-    parser.add_argument("--deterministic", action="store_true", help=about)
-
-
-def _add_first_classes(parser: argparse.ArgumentParser, otherwise: str) -> None:
-    about = f"number of classes, the first ones, whose images count; {otherwise} where not given"
-    parser.add_argument("--first_classes", type=int, help=about)
-
-
-def _assignment(text: str) -> tuple[str, Any]:
-    name, equals, value = text.partition("=")
-    if not (name and equals):
-        raise argparse.ArgumentTypeError(f"must be NAME=VALUE, received {text!r}")
-    try:
-        return name, json.loads(value)
-    except json.JSONDecodeError:
-        return name, value
-
-
-def _add_evaluate(commands: argparse._SubParsersAction) -> None:
-    parser = _command(commands, "evaluate", "Measure a trained network on a test set.", "evaluate", onednn="1")
-    parser.add_argument("path", help="folder of a run, or a .keras file")
-    _add_data(parser)
-    _add_first_classes(parser, "the run's")
-    parser.add_argument("--resize", type=int, help="of pictures before they are cropped; the run's where not given")
-    parser.add_argument("--crops", type=int, default=1, help="1, or 10: corners and centre, mirrored too")
-    parser.add_argument("--output", help="JSON file for the results")
-    parser.add_argument("--categories", help="table of categories for execution rates: cifar100, or a .json file")
-    parser.add_argument("--figure", help="picture of these rates")
-    parser.add_argument("--rounds", type=int, help="timed calls; 15 on TensorFlow where not given, 0 for no timing")
-
-
-def _add_study(commands: argparse._SubParsersAction) -> None:
-    about = "Train the variants of a network that a question needs, measure and draw them."
-    parser = _command(commands, "study", about, "study", onednn="1")
-    parser.add_argument("name", help=f"one of {', '.join(list_studies())}")
-    model = "name of an architecture that skips blocks"
-    _add_training(parser, model, "drn_quick", "folder of the data file, the figure and the runs")
-    parser.add_argument("--keep", type=int, help="blocks that decision_rules keeps; the paper's where not given")
-
-
-def _add_figures(commands: argparse._SubParsersAction) -> None:
-    parser = _command(commands, "figures", "Draw what finished runs did, or what a dataset shows.", "figures")
-    parser.add_argument("name", help=f"one of {', '.join(list_figures())}")
-    about = "folder of a run, or of the runs of a recipe"
-    parser.add_argument("folders", nargs="*", metavar="FOLDER", help=about)
-    add_figure_options(parser)
-    parser.add_argument("--output", required=True, help="picture to write; its ending tells the format")
-
-
-def _add_export(commands: argparse._SubParsersAction) -> None:
-    add_export_options(_command(commands, "export", "Write a trained network as others run it.", "export"))
-
-
-def _add_tune(commands: argparse._SubParsersAction) -> None:
-    about = "Search loss weights, margins, temperatures and the learning rate."
-    parser = _command(commands, "tune", about, "tune", onednn="1")
-    _add_training(parser, "name of the architecture", "quick", "folder of the search")
-    add_tune_options(parser)
-
-
-def _add_demo(commands: argparse._SubParsersAction) -> None:
-    parser = _command(
-        commands, "demo", "Train, compare, look inside, export and classify, in minutes.", "demo", onednn="1"
-    )
-    parser.add_argument("--epochs", type=int, default=6, help="epochs of each network")
-    parser.add_argument("--seed", type=int, default=0, help="seed of weights, order and augmentation")
-    parser.add_argument("--output", default="runs/demo", help="folder for pictures, runs and the export")
+def _close_quietly() -> None:
+    """Lets what is still to be printed go nowhere; else Python complains at its end."""
+    nowhere: Any = os.open(os.devnull, os.O_WRONLY)
+    with contextlib.suppress(OSError, ValueError):
+        os.dup2(nowhere, sys.stdout.fileno())
+    os.close(nowhere)
 
 
 if __name__ == "__main__":

@@ -1,23 +1,24 @@
 """`tf-routing cost NAME`: what each layer of an architecture costs, and what it waits for."""
 
 import argparse
-import sys
 from typing import Any
 
-from rich.console import Console
 from rich.table import Table
 
 from tf_routing import cost, zoo
-
-_WIDTH = 120
+from tf_routing.train.terminal import print_json, show
 
 
 def run(arguments: argparse.Namespace) -> None:
     """Prints one line per layer with parameters or cost, and the sums."""
     model = zoo.get(arguments.model, **dict(arguments.set))
     rows = list(cost.layer_costs(model))
+    gated = sum(row.macs for row in rows if row.gate)
+    if arguments.json:
+        _print_json(arguments.model, model, rows, gated)
+        return
     table = Table(title=f"{arguments.model}, per image")
-    table.add_column("layer", no_wrap=True)
+    table.add_column("layer", overflow="fold")
     for heading in ("output", "parameters", "MACs"):
         table.add_column(heading, justify="right")
     table.add_column("gated by")
@@ -26,14 +27,27 @@ def run(arguments: argparse.Namespace) -> None:
             table.add_row(
                 row.layer, _shape(row.output_shape), f"{row.parameters:,}", f"{row.macs:,}", str(row.gate or "")
             )
-    # In a file or a pipe nothing is as narrow as a terminal, and a number cut short is worth nothing.
-    console = Console(width=None if sys.stdout.isatty() else _WIDTH)
-    console.print(table)
-    gated = sum(row.macs for row in rows if row.gate)
-    console.print(
+    show(table)
+    print(
         f"{sum(row.parameters for row in rows):,} parameters. {model.static_cost:,} MACs with everything run, of which "
         f"{gated:,} ({gated / model.static_cost:.1%}) wait for a switch."
     )
+
+
+def _print_json(name: str, model: Any, rows: list[Any], gated: int) -> None:
+    layers = [
+        {
+            "layer": row.layer,
+            "output_shape": row.output_shape,
+            "parameters": row.parameters,
+            "macs": row.macs,
+            "gate": row.gate,
+        }
+        for row in rows
+        if row.parameters or row.macs
+    ]
+    counts = {"parameters": sum(row.parameters for row in rows), "macs": model.static_cost, "gated_macs": gated}
+    print_json({"model": name, **counts, "layers": layers})
 
 
 def _shape(shape: Any) -> str:

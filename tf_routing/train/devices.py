@@ -50,9 +50,14 @@ class Devices:
 
             synchronize_batch_norm(model)
 
+    @property
+    def replicas(self) -> int:
+        """The number of copies that train, each on its part of every batch."""
+        return replica_count(self.strategy)
+
     def described(self) -> dict[str, Any]:
         """Returns what a record says of it."""
-        return {"strategy": self.kind, "replicas": replica_count(self.strategy)}
+        return {"strategy": self.kind, "replicas": self.replicas}
 
 
 def open_devices(kind: str = "auto", devices: int | None = None, tpu: str | None = None) -> Devices:

@@ -31,11 +31,11 @@ def run(arguments: argparse.Namespace) -> None:
     rounds = _rounds(arguments.rounds)
     model, record = load_trained(arguments.path)
     run_arguments = record.get("arguments", {})
-    dataset = _dataset(arguments, model, run_arguments.get("recipe", {}))
+    dataset = _dataset(arguments.dataset or run_arguments["dataset"], arguments, model, run_arguments.get("recipe", {}))
     results = evaluate(
         model,
         dataset,
-        arguments.batch_size or 256,
+        arguments.batch_size,
         architecture=run_arguments.get("model"),
         model_arguments=run_arguments.get("model_arguments", {}),
         categories=arguments.categories,
@@ -59,9 +59,11 @@ def _rounds(asked: int | None) -> int:
     return not_negative_integer("rounds", asked)
 
 
-def _dataset(arguments: argparse.Namespace, model: RoutedModel, recipe: dict[str, Any]) -> data.Dataset:
+def _dataset(name: str, arguments: argparse.Namespace, model: RoutedModel, recipe: dict[str, Any]) -> data.Dataset:
     """The dataset that is named, with the classes and the size that the options ask for, or else those of the run."""
-    dataset = data.load(arguments.dataset, arguments.data_dir)
+    dataset = data.load(name, arguments.data_dir)
+    if dataset.note:
+        print(dataset.note)
     first_classes = arguments.first_classes or recipe.get("first_classes")
     return as_trained(dataset, model, first_classes, arguments.resize or recipe.get("resize"))
 

@@ -9,57 +9,53 @@ from typing import Any
 import keras
 import numpy as np
 
-from tf_routing import data, zoo
-from tf_routing.models import RoutedModel
-from tf_routing.train.checkpoint import saved_so_far
+from tf_routing import data
+from tf_routing.train.asked import asked_training
+from tf_routing.train.checkpoint import Saved, saved_so_far
 from tf_routing.train.determinism import make_deterministic
 from tf_routing.train.devices import Devices, open_devices
 from tf_routing.train.finishing import finish
+from tf_routing.train.networks import build_network, shown_as
 from tf_routing.train.phases import phases
 from tf_routing.train.plain_twin import PlainTwin
-from tf_routing.train.recipe import Recipe, load_recipe
-from tf_routing.train.recipe_files import read_recipe
+from tf_routing.train.recipe import Recipe
+from tf_routing.train.restarting import remove_run
 from tf_routing.train.run_record import open_record, remove_unfinished, write_json
 from tf_routing.train.stopping import StopSignals
-from tf_routing.train.sweep import Run, chosen, load_sweep
+from tf_routing.train.sweep import Run
 from tf_routing.train.training_run import TrainingRun, train_phase
 from tf_routing.validation import not_negative_integer
-from tf_routing.zoo.registry import find
 
 
 def run(arguments: argparse.Namespace) -> None:
     """Trains as the command line says, one network or all that a recipe names, and prints the results."""
-    recipe = load_recipe(arguments.recipe, arguments.scale).changed(
-        epochs=arguments.epochs, batch_size=arguments.batch_size, first_classes=arguments.first_classes
-    )
-    dataset_name, runs = _asked(arguments)
-    for asked in runs:
-        # A wrong name is known before the images of a class are counted.
-        find(asked.model)
+    asked = asked_training(arguments)
+    asked.show_note()
     # Before anything else uses TensorFlow, which could not be divided then, nor meet other hosts.
     devices = open_devices(arguments.strategy, arguments.devices, arguments.tpu)
-    dataset = data.load(dataset_name, arguments.data_dir)
-    given = dict(arguments.set)
-    if arguments.width_multiplier is not None:
-        given = {"width_multiplier": arguments.width_multiplier, **given}
-    for number, asked in enumerate(runs, 1):
-        output = Path(arguments.output, asked.folder)
-        if len(runs) > 1:
-            print(f"{number} of {len(runs)}: {asked.model}, in {output}", flush=True)
+    dataset = data.load(asked.dataset, arguments.data_dir)
+    if dataset.note:
+        print(dataset.note)
+    recipe = asked.sized_batch(dataset, devices.replicas)
+    for number, each in enumerate(asked.runs, 1):
+        output = Path(arguments.output, each.folder)
+        if len(asked.runs) > 1:
+            print(f"{number} of {len(asked.runs)}: {each.model}, in {output}", flush=True)
         record = fit(
-            asked.model,
+            each.model,
             dataset,
             recipe,
             output,
             seed=arguments.seed,
-            model_arguments={"width_multiplier": 1.0, **asked.arguments, **given},
+            model_arguments=each.arguments,
             count_routes=arguments.count_routes,
             devices=devices,
             checkpoint_every=arguments.checkpoint_every,
             deterministic=arguments.deterministic,
+            restart=arguments.restart,
         )
         if devices.writes:
-            _report(arguments, asked, dataset, recipe, record, output)
+            _report(arguments, each, dataset, recipe, record, output)
 
 
 def _report(
@@ -71,17 +67,6 @@ def _report(
         f"{asked.model} on {dataset.name}: accuracy {record['final']['accuracy']:.4f} (seed {arguments.seed}, "
         f"{recipe.epochs} epochs, {record['seconds']:.0f} s). Everything is in {output}."
     )
-
-
-def _asked(arguments: argparse.Namespace) -> tuple[str, list[Run]]:
-    """Returns the name of the dataset, and the runs: the network that is named, or those of the recipe."""
-    sweep = load_sweep(arguments.recipe, arguments.scale)
-    if arguments.model is not None:
-        own = read_recipe(arguments.recipe, arguments.scale).get("arguments", {})
-        return arguments.dataset or "digits", [Run(arguments.model, own, "")]
-    if sweep is None:
-        raise ValueError(f"`model` must be given: the recipe {arguments.recipe} names none. Received: model=None")
-    return arguments.dataset or sweep.dataset, chosen(sweep, arguments.runs)
 
 
 def fit(
@@ -96,16 +81,18 @@ def fit(
     devices: Devices | None = None,
     checkpoint_every: int = 0,
     deterministic: bool = False,
+    restart: bool = False,
 ) -> dict[str, Any]:
     """Trains a network of the zoo into a folder, or continues what stopped there.
 
     The folder then holds `model.keras`, `checkpoints/`, `log.csv`, `tensorboard/`, `run.json` and, for networks that
     route, `routing.png`. A run that was stopped or killed goes on from its last checkpoint and ends with the weights
-    and the log that it would have had.
+    and the log that it would have had. One that is finished goes on where the recipe has more epochs now.
 
     Args:
         architecture: Name of the zoo.
-        dataset: What to train and test on; the recipe may give its images a size. The model standardises them.
+        dataset: What to train and test on; the recipe may give its images a size, the network does where neither the
+            dataset nor the recipe has one. The model standardises them.
         recipe: How to train.
         output: Folder of the run.
         seed: Integer, seeds weights, order and augmentation.
@@ -116,6 +103,7 @@ def fit(
         checkpoint_every: Integer, steps between checkpoints within an epoch; 0 for none but at its end.
         deterministic: Boolean, whether the same seed gives the same bits every time, with slower operations where there
             are any. Holds for the rest of the process.
+        restart: Boolean, whether what a run wrote into the folder before is removed first.
 
     Returns:
         The content of `run.json`; without `final` on hosts that do not write.
@@ -132,36 +120,41 @@ def fit(
     keras.utils.set_random_seed(seed)
     if deterministic:
         make_deterministic()
-    dataset = recipe.prepared(dataset)
+    dataset, recipe = shown_as(architecture, dataset, recipe)
     devices.check_batch(recipe.batch_size, recipe.copies)
     steps = recipe.steps_in(dataset.train)
     arguments = {"width_multiplier": 1.0, **(model_arguments or {})}
     with StopSignals() as signals:
         with devices.scope():
-            model = _built(architecture, dataset, recipe, arguments)
+            model = build_network(architecture, dataset, recipe, arguments)
         devices.synchronize(model)
         # Before a phase freezes some of them.
         parameters = int(sum(np.prod(weight.shape) for weight in model.trainable_weights))
         described = _arguments(architecture, dataset, recipe, seed, arguments)
-        record = open_record(output, described, devices.writes)
+        if restart and devices.writes:
+            remove_run(output)
+        # Another host may look before this one has removed it.
+        saved = Saved() if restart else saved_so_far(output / "checkpoints")
+        record = open_record(output, described, devices.writes, begun=saved.step > 0, epochs_done=saved.epoch)
         if "final" in record:
-            print(f"{output} is finished; nothing to do.")
+            print(f"{output} is finished; nothing to do. More --epochs continue it, --restart begins anew.")
             return record
+        if before := record.get("epochs_before"):
+            print(f"{output} was trained for {before[-1]} epochs and gets {recipe.epochs}, with their learning rates.")
         if devices.writes:
             remove_unfinished(output)
         record |= {**devices.described(), "deterministic": deterministic}
-        plain = PlainTwin(model, devices.strategy, lambda: _built(architecture, dataset, recipe, arguments))
+        plain = PlainTwin(model, devices.strategy, lambda: build_network(architecture, dataset, recipe, arguments))
         started = TrainingRun(
             model, plain, dataset, recipe, output, seed, steps, record, devices, checkpoint_every, count_routes, signals
         )
-        _train(started)
+        _train(started, saved)
         if devices.writes:
             finish(plain.current(), dataset, output, record, parameters)
     return record
 
 
-def _train(started: TrainingRun) -> None:
-    saved = saved_so_far(started.checkpoints)
+def _train(started: TrainingRun, saved: Saved) -> None:
     reached = saved.epoch + (saved.step > saved.epoch * started.steps)
     for phase in phases(started.recipe):
         # One that ended with the last checkpoint is restored, for the next to start with its weights.
@@ -172,7 +165,9 @@ def _train(started: TrainingRun) -> None:
 def _arguments(
     architecture: str, dataset: data.Dataset, recipe: Recipe, seed: int, model_arguments: dict[str, Any]
 ) -> dict[str, Any]:
-    images = {"train_images": dataset.train.image_count, "test_images": dataset.test.image_count}
+    images: dict[str, Any] = {"train_images": dataset.train.image_count, "test_images": dataset.test.image_count}
+    if dataset.held_out is not None:
+        images["held_out"] = dataset.held_out
     # Through JSON, so that tuples compare as what a record of an earlier run holds.
     recipe_values, model_values = json.loads(json.dumps([dataclasses.asdict(recipe), model_arguments]))
     return {
@@ -183,13 +178,6 @@ def _arguments(
         "model_arguments": model_values,
         "recipe": recipe_values,
     }
-
-
-def _built(architecture: str, dataset: data.Dataset, recipe: Recipe, model_arguments: dict[str, Any]) -> RoutedModel:
-    statistics: dict[str, Any] = {"standardize": dataset.channel_statistics()} if recipe.standardize else {}
-    return zoo.get(
-        architecture, classes=dataset.classes, input_shape=dataset.image_shape, **statistics, **model_arguments
-    )
 
 
 def _append_result(file: Path, record: dict[str, Any]) -> None:

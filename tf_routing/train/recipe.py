@@ -6,8 +6,9 @@ from typing import Any
 
 from tf_routing.data.encoded_images import check_resize
 from tf_routing.data.epoch_steps import check_fills_a_batch, steps_per_epoch
+from tf_routing.train.recipe_fields import check_keys, check_type, recipe_fields
 from tf_routing.train.recipe_files import list_recipes, read_recipe
-from tf_routing.validation import not_negative, not_negative_integer, one_of, positive_integer, positive_number, unknown
+from tf_routing.validation import not_negative, not_negative_integer, one_of, positive_integer, positive_number
 
 __all__ = ["Recipe", "list_recipes", "load_recipe"]
 
@@ -22,23 +23,23 @@ class Recipe:
     Args:
         name: Name of the recipe's file without its ending.
         title: One line on what it trains.
-        epochs: Integer.
+        epochs: Integer, how often each image is shown; see `steps_per_epoch`.
         batch_size: Integer, images per step over all replicas.
         learning_rate: Float, the highest.
         schedule: `"steps"` divides the rate after some epochs, `"cosine"` lowers it to zero along half a cosine,
             `"halving"` halves it steadily.
-        drops: For `"steps"`: epochs after which the rate is divided.
+        drops: For `"steps"`: rising epochs after which the rate is divided.
         drop_factor: For `"steps"`: by how much.
         warmup_epochs: Float, epochs over which the rate rises from zero first.
         half_life_steps: For `"halving"`: float, steps in which the rate halves.
-        momentum: Float.
+        momentum: Float below 1, share of the last update in the next.
         nesterov: Boolean, whether momentum looks ahead as Nesterov's.
         kernel_decay: Float, L2 decay of kernels.
-        label_smoothing: Float.
+        label_smoothing: Float below 1, share of a label's weight that all classes divide.
         shift: Integer, pixels by which images move at most.
         mirror: Boolean, whether images are flipped left to right (where the dataset allows it).
-        image_size: Integer, height and width of what the network sees; `None` for the dataset's own, which only one in
-            memory has.
+        image_size: Integer, height and width of what the network sees; `None` for that of a dataset in memory, and for
+            the network's default where pictures are read from files.
         random_size_crop: Boolean, whether training sees parts of random place, size and ratio; only for datasets that
             are not in memory.
         resize: Integer, height and width to which pictures are brought, whatever their ratio, before squares of
@@ -82,13 +83,18 @@ class Recipe:
     frozen_learning_rate: float = 0.01
 
     def __post_init__(self) -> None:
+        for field in recipe_fields(Recipe):
+            check_type(field, getattr(self, field.name))
         positive_integer("epochs", self.epochs)
         positive_integer("batch_size", self.batch_size)
         positive_number("learning_rate", self.learning_rate)
         one_of("schedule", self.schedule, SCHEDULES)
         positive_number("drop_factor", self.drop_factor)
-        for field in ("warmup_epochs", "momentum", "kernel_decay", "label_smoothing"):
-            not_negative(field, getattr(self, field))
+        for name in ("warmup_epochs", "momentum", "kernel_decay", "label_smoothing"):
+            not_negative(name, getattr(self, name))
+        for name in ("momentum", "label_smoothing"):
+            if getattr(self, name) >= 1:
+                raise ValueError(f"`{name}` must be below 1. Received: {name}={getattr(self, name)!r}")
         not_negative_integer("shift", self.shift)
         positive_integer("copies", self.copies)
         not_negative_integer("frozen_epochs", self.frozen_epochs)
@@ -99,14 +105,13 @@ class Recipe:
             )
         positive_number("half_life_steps", self.half_life_steps)
         one_of("fill", self.fill, FILLS)
-        for field in ("mirror", "nesterov", "random_size_crop", "standardize"):
-            one_of(field, getattr(self, field), (True, False))
-        for field in ("image_size", "steps_per_epoch", "first_classes"):
-            if getattr(self, field) is not None:
-                positive_integer(field, getattr(self, field))
-        check_resize(self.resize, self.image_size, self.random_size_crop)
-        if not isinstance(self.drops, tuple) or list(self.drops) != sorted(set(self.drops)):
-            raise ValueError(f"`drops` must be a list of rising epochs. Received: drops={self.drops!r}")
+        for name in ("image_size", "steps_per_epoch", "first_classes"):
+            if getattr(self, name) is not None:
+                positive_integer(name, getattr(self, name))
+        # Where the size is still open, it fits; what is not possible with any size is known now.
+        check_resize(self.resize, self.image_size or self.resize, self.random_size_crop)
+        if list(self.drops) != sorted(set(self.drops)) or not all(epoch > 0 for epoch in self.drops):
+            raise ValueError(f"`drops` must be a list of rising epochs, from 1. Received: drops={self.drops!r}")
 
     def changed(self, **values: Any) -> "Recipe":
         """Returns the recipe with other values; those that are `None` stay as they are."""
@@ -115,7 +120,13 @@ class Recipe:
     def prepared(self, dataset: Any) -> Any:
         """Returns a `Dataset` as the recipe shows it: the classes that it asks for, in its size."""
         kept = dataset if self.first_classes is None else dataset.first_classes(self.first_classes)
-        return kept.sized(self.image_size, self.random_size_crop, self.resize)
+        sized = kept.sized(self.image_size, self.random_size_crop, self.resize)
+        if self.shift >= min(sized.image_shape[:2]):
+            raise ValueError(
+                f"`shift` must be below the size of images, {sized.image_shape[0]}x{sized.image_shape[1]}, which would "
+                f"move out of sight. Received: shift={self.shift}"
+            )
+        return sized
 
     def steps_in(self, image_set: Any) -> int:
         """Returns the steps of an epoch on these images; raises a `ValueError` if they do not fill one batch."""
@@ -156,7 +167,8 @@ def load_recipe(name: str, scale: str = "paper") -> Recipe:
     """Reads a recipe.
 
     Args:
-        name: A name of `list_recipes()`, or the path of a `.toml` file.
+        name: A name of `list_recipes()`, or the path of a `.toml` file. What a file leaves out has the default of
+            `Recipe`; one without `epochs`, `batch_size` or `learning_rate` is filled from the recipe `quick` instead.
         scale: `"paper"`, or `"quick"` for recipes that have such a part.
 
     Returns:
@@ -173,15 +185,13 @@ def load_recipe(name: str, scale: str = "paper") -> Recipe:
     (80, 150)
     """
     own_name = Path(name).stem if name.endswith(".toml") else name
-    known = [field.name for field in dataclasses.fields(Recipe) if field.name != "name"]
     # Which networks to train is read by whoever trains several.
     values = {key: value for key, value in read_recipe(name, scale).items() if key not in ("runs", "arguments")}
-    for key in values:
-        if key not in known:
-            raise ValueError(f"Recipe {own_name}: {unknown('key', key, known)}")
-    missing = [key for key in ("title", "epochs", "batch_size", "learning_rate") if key not in values]
-    if missing:
-        raise ValueError(f"Recipe {own_name} lacks: {', '.join(missing)}.")
+    check_keys(Recipe, own_name, values)
     # TOML has lists, and a frozen recipe holds tuples.
     fields: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in values.items()}
-    return Recipe(name=own_name if scale == "paper" else f"{own_name}, {scale}", **fields)
+    fields = {"title": own_name, **fields}
+    try:
+        return Recipe(name=own_name if scale == "paper" else f"{own_name}, {scale}", **fields)
+    except ValueError as error:
+        raise ValueError(f"Recipe {own_name}: {error}") from error

@@ -3,27 +3,26 @@
 from typing import Any
 
 import numpy as np
-from rich.console import Console
 from rich.table import Table
 
 from tf_routing.models import RoutedModel
+from tf_routing.train import terminal
 
 
 def show(model: RoutedModel, results: dict[str, Any]) -> None:
     """Prints the results of `evaluate.evaluate`."""
-    console = Console()
-    console.print(
-        f"[bold]{model.name}[/bold] on {results['images']:,} test images of {results['dataset']}: accuracy "
+    terminal.show(
+        f"{model.name} on {results['images']:,} test images of {results['dataset']}: accuracy "
         f"{results['accuracy']:.4f}, {results['macs']:,} MACs per image with everything run"
     )
     if "top5_accuracy" in results:
-        console.print(f"Top-5 accuracy {results['top5_accuracy']:.4f}; crops of each image: {results['crops']}")
+        terminal.show(f"Top-5 accuracy {results['top5_accuracy']:.4f}; crops of each image: {results['crops']}")
     if results.get("gates"):
-        console.print(_gates(results["gates"]))
+        terminal.show(_gates(results["gates"]))
     if "executed_macs" in results:
-        _show_gating(console, results)
+        _show_gating(results)
     if "times" in results:
-        console.print(_times(results["times"]))
+        terminal.show(_times(results["times"]))
 
 
 def _gates(gates_by_name: dict[str, Any]) -> Table:
@@ -35,20 +34,20 @@ def _gates(gates_by_name: dict[str, Any]) -> Table:
     return table
 
 
-def _show_gating(console: Console, results: dict[str, Any]) -> None:
+def _show_gating(results: dict[str, Any]) -> None:
     executed = results["executed_macs"]
-    console.print(
+    terminal.show(
         f"Executed MACs per image: mean {executed['mean']:,.0f}, deviation {executed['deviation']:,.0f}, from "
         f"{executed['least']:,} to {executed['most']:,}. {results['distinct_routes']:,} distinct routes; execution "
         f"rate {results['execution_rate']:.3f}."
     )
-    console.print(_rates(results["execution_rates"]))
+    terminal.show(_rates(results["execution_rates"]))
     for each in results.get("by_cost", [results] if "exits" in results else []):
         told = f"Told a cost of {each['computation_cost']:g}: error" if "computation_cost" in each else "Error"
-        console.print(f"{told} {each['error']:.4f}, {each['mean_macs']:,.0f} MACs per image.")
-        console.print(_exits(each["exits"]))
+        terminal.show(f"{told} {each['error']:.4f}, {each['mean_macs']:,.0f} MACs per image.")
+        terminal.show(_exits(each["exits"]))
     if "rates_by_category" in results:
-        console.print(_categories(results["rates_by_category"]))
+        terminal.show(_categories(results["rates_by_category"]))
 
 
 def _rates(rates: dict[str, list[float]]) -> Table:

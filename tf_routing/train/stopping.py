@@ -67,9 +67,15 @@ class StopSignals:
         """Returns whether a signal arrived."""
         return self._received is not None
 
-    def stop(self) -> None:
-        """Raises what the signal that arrived stands for, `KeyboardInterrupt` where none did."""
-        raise (Terminated if self._received == signal.SIGTERM else KeyboardInterrupt)
+    def stop(self, explained: bool = False) -> None:
+        """Raises what the signal that arrived stands for, `KeyboardInterrupt` where none did.
+
+        Args:
+            explained: Boolean, whether the user was told already what that means.
+        """
+        stop = (Terminated if self._received == signal.SIGTERM else KeyboardInterrupt)()
+        stop.explained = explained  # type: ignore[attr-defined]
+        raise stop
 
     @contextlib.contextmanager
     def deferred(self) -> Iterator[None]:

@@ -7,26 +7,31 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
 from rich.table import Table
 
 from tf_routing import data, zoo
-from tf_routing.train.recipe import load_recipe
+from tf_routing.train.asked import asked_training
+from tf_routing.train.networks import shown_as
 from tf_routing.train.run_record import versions, write_json
 from tf_routing.train.study_runs import Setup, build, check_variants, train_variants
 from tf_routing.train.study_table import Study, Variant, find_study
+from tf_routing.train.terminal import show
 from tf_routing.validation import not_negative_integer, positive_integer
 
 
 def run(arguments: argparse.Namespace) -> None:
     """Conducts the study that the command line names, and prints its rows."""
     study = find_study(arguments.name)
-    recipe = load_recipe(arguments.recipe).changed(epochs=arguments.epochs, batch_size=arguments.batch_size)
-    dataset = recipe.prepared(data.load(arguments.dataset, arguments.data_dir))
-    model_arguments = {"width_multiplier": arguments.width_multiplier, **dict(arguments.set)}
-    setup = Setup(arguments.model, dataset, recipe, Path(arguments.output), arguments.seed, model_arguments)
+    asked = asked_training(arguments)
+    asked.show_note()
+    loaded = data.load(asked.dataset, arguments.data_dir)
+    if loaded.note:
+        print(loaded.note)
+    dataset, recipe = shown_as(arguments.model, loaded, asked.sized_batch(loaded))
+    output, given = Path(arguments.output), asked.runs[0].arguments
+    setup = Setup(arguments.model, dataset, recipe, output, arguments.seed, given, arguments.restart)
     content = conduct(arguments.name, study, setup, arguments.keep)
-    Console().print(_table(study.title, content["rows"]))
+    show(_table(study.title, content["rows"]))
     print(f"Data and figure: {setup.output / arguments.name}.json and .png")
 
 

@@ -8,12 +8,12 @@ from typing import Any, NamedTuple
 
 import keras
 
-from tf_routing import zoo
 from tf_routing.data import Dataset
 from tf_routing.models import RoutedModel
 from tf_routing.train.fit import fit
 from tf_routing.train.folder_names import folder_name
 from tf_routing.train.gating import is_gated
+from tf_routing.train.networks import build_network
 from tf_routing.train.recipe import Recipe
 from tf_routing.train.study_table import Variant
 from tf_routing.train.trained import load_trained
@@ -30,6 +30,7 @@ class Setup(NamedTuple):
         output: Folder of the study; runs have their folders in it.
         seed: Integer, seed of the runs, and of what is drawn when they are measured.
         model_arguments: Arguments of `zoo.get` for all variants.
+        restart: Boolean, whether runs that are there are removed first.
     """
 
     architecture: str
@@ -38,6 +39,7 @@ class Setup(NamedTuple):
     output: Path
     seed: int = 0
     model_arguments: Mapping[str, Any] = {}
+    restart: bool = False
 
 
 class TrainedVariant(NamedTuple):
@@ -50,15 +52,8 @@ class TrainedVariant(NamedTuple):
 
 def build(setup: Setup, arguments: Mapping[str, Any], weights: str | None = None) -> RoutedModel:
     """Builds a network for the study's dataset, with arguments beside or instead of those that all variants share."""
-    dataset = setup.dataset
-    return zoo.get(
-        setup.architecture,
-        classes=dataset.classes,
-        input_shape=dataset.image_shape,
-        standardize=dataset.channel_statistics(),
-        weights=weights,
-        **{**setup.model_arguments, **arguments},
-    )
+    arguments = {**setup.model_arguments, **arguments}
+    return build_network(setup.architecture, setup.dataset, setup.recipe, arguments, weights)
 
 
 def check_variants(setup: Setup, variants: Sequence[Variant]) -> None:
@@ -93,6 +88,7 @@ def train_variants(setup: Setup, variants: Sequence[Variant]) -> list[TrainedVar
             model_arguments={**setup.model_arguments, **changes},
             # Of all runs: a folder may serve a study that counts and others that do not.
             count_routes=True,
+            restart=setup.restart,
         )
         trained.append(TrainedVariant(variant, folder, record))
     return trained

@@ -1,7 +1,6 @@
 """Finds and loads a trained network from a run's folder or a `.keras` file."""
 
 import json
-from pathlib import Path
 from typing import Any
 
 import keras
@@ -9,6 +8,7 @@ import keras
 from tf_routing.data import Dataset
 from tf_routing.models import RoutedModel
 from tf_routing.models.inputs import image_input
+from tf_routing.train.trained_file import trained_file
 
 
 def load_trained(path: str) -> tuple[RoutedModel, dict[str, Any]]:
@@ -24,14 +24,7 @@ def load_trained(path: str) -> tuple[RoutedModel, dict[str, Any]]:
         FileNotFoundError: If there is no such file.
         ValueError: If the file holds another kind of model.
     """
-    file = Path(path) / "model.keras" if Path(path).is_dir() else Path(path)
-    if not file.is_file():
-        hint = (
-            " The run has not finished; `tf-routing fit` continues it."
-            if file.parent.joinpath("run.json").exists()
-            else ""
-        )
-        raise FileNotFoundError(f"There is no trained model at {file}.{hint}")
+    file = trained_file(path)
     model = keras.saving.load_model(file)
     if not isinstance(model, RoutedModel):
         raise ValueError(f"{file} holds a {type(model).__name__}, not a RoutedModel.")

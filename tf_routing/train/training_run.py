@@ -148,13 +148,20 @@ def _train(run: TrainingRun, phase: Phase, batches: Any, done: int, seconds: flo
     except StoppedAfterStep as stop:
         checkpoints.save_within(stop.step)
         print(f"\nStopped at step {stop.step}, saved in {run.output}. The same command continues.", file=sys.stderr)
-        run.signals.stop()
-    except KeyboardInterrupt:
-        print(f"\nStopped; the last checkpoint is in {run.output}. The same command continues.", file=sys.stderr)
+        run.signals.stop(explained=True)
+    except KeyboardInterrupt as stop:
+        print(f"\n{_stopped(run, checkpoints)}", file=sys.stderr)
+        stop.explained = True  # type: ignore[attr-defined]
         raise
     finally:
         run.record["seconds"] = logged_seconds(run.output / "log.csv")
         run.write_record()
+
+
+def _stopped(run: TrainingRun, checkpoints: Checkpoints) -> str:
+    if checkpoints.newest() is None:
+        return f"Stopped before the first checkpoint. The same command begins anew in {run.output}."
+    return f"Stopped; the last checkpoint is in {run.output}. The same command continues."
 
 
 def _callbacks(run: TrainingRun, tested: Any, log: EpochLog, checkpoints: Checkpoints) -> list[Any]:

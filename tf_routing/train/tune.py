@@ -8,28 +8,34 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
-
 from tf_routing import data
-from tf_routing.train.recipe import Recipe, load_recipe
+from tf_routing.train.asked import asked_training
+from tf_routing.train.networks import shown_as
+from tf_routing.train.recipe import Recipe
+from tf_routing.train.recipe_options import given_values
+from tf_routing.train.restarting import remove_run
 from tf_routing.train.run_record import open_record, write_record
 from tf_routing.train.search_space import Parameter, search_space
+from tf_routing.train.terminal import show
 from tf_routing.train.tune_options import TUNERS
-from tf_routing.train.tune_results import results_table, trial_rows, write_results
+from tf_routing.train.tune_results import beside_recipe, results_table, trial_rows, write_results
 from tf_routing.train.tune_trials import Trials, held_out, open_tuner, require_tuner
 from tf_routing.validation import not_negative_integer, one_of, positive_integer
-from tf_routing.zoo.registry import find
+
+# What a search writes beside its record and the tuner's folder, which the tuner itself removes.
+_WRITTEN = ("trials.json", "trials.csv", "trials.png", "best.toml")
 
 
 def run(arguments: argparse.Namespace) -> None:
     """Searches as the command line says, and prints the best trials."""
-    find(arguments.model)
-    recipe = load_recipe(arguments.recipe).changed(epochs=arguments.epochs, batch_size=arguments.batch_size)
-    given = {"width_multiplier": arguments.width_multiplier, **dict(arguments.set)}
+    asked = asked_training(arguments)
+    asked.show_note()
+    dataset = data.load(asked.dataset, arguments.data_dir)
+    given = asked.runs[0].arguments
     rows = tune(
         arguments.model,
-        data.load(arguments.dataset, arguments.data_dir),
-        recipe,
+        dataset,
+        asked.sized_batch(dataset),
         Path(arguments.output),
         tuner=arguments.tuner,
         trials=arguments.trials,
@@ -37,18 +43,13 @@ def run(arguments: argparse.Namespace) -> None:
         validation_share=arguments.validation_share,
         seed=arguments.seed,
         model_arguments=given,
-        recipe_file=arguments.recipe,
+        recipe_file=arguments.recipe or asked.recipe.name,
+        fixed=list(given_values(arguments)),
+        restart=arguments.restart,
     )
     print(f"{len(rows)} trials are in {arguments.output}. Train on all images with the best values:")
-    print(
-        f"tf-routing fit --model {arguments.model} --dataset {arguments.dataset} {_set(given)} "
-        f"--recipe {arguments.output}/best.toml --output ..."
-    )
-
-
-def _set(given: dict[str, Any]) -> str:
-    """The options of a command line that give a network these arguments."""
-    return " ".join(f"--set {shlex.quote(f'{name}={json.dumps(value)}')}" for name, value in given.items())
+    words = ["fit", "--model", arguments.model, "--dataset", asked.dataset, "--recipe", f"{arguments.output}/best.toml"]
+    print(f"tf-routing {shlex.join(words)} {beside_recipe(given)} --output ...".replace("  ", " "))
 
 
 def tune(
@@ -64,6 +65,8 @@ def tune(
     seed: int = 0,
     model_arguments: dict[str, Any] | None = None,
     recipe_file: str | None = None,
+    fixed: Sequence[str] = (),
+    restart: bool = False,
 ) -> list[dict[str, Any]]:
     """Searches the declared space of a network's family, or continues a search that stopped.
 
@@ -82,7 +85,9 @@ def tune(
         validation_share: Float, the part of the training images that is held out.
         seed: Integer, seeds what is drawn, and every trial.
         model_arguments: Arguments of `zoo.get`; what is given here is not searched.
-        recipe_file: Name or path that `best.toml` extends; the recipe's name by default.
+        recipe_file: What the record calls the recipe; its name by default.
+        fixed: Names of the recipe's fields that are not searched.
+        restart: Boolean, whether what a search wrote into the folder before is removed first.
 
     Returns:
         One dict per trial, the best first; see `tune_results.trial_rows`.
@@ -96,20 +101,25 @@ def tune(
     positive_integer("trials", trials)
     not_negative_integer("seed", seed)
     given = dict(model_arguments or {})
-    parts = held_out(recipe.prepared(dataset), validation_share, seed)
+    dataset, recipe = shown_as(architecture, dataset, recipe)
+    parts = held_out(dataset, validation_share, seed)
     trial = Trials(architecture, parts, recipe, recipe.epochs, seed, given)
-    trial.space = search_space(architecture, trial.network(), given)
+    trial.space = search_space(architecture, trial.network(), {*given, *fixed})
     own = {"tuner": tuner, "goal": goal, "validation_share": validation_share, "recipe": recipe_file or recipe.name}
     asked = _asked(trial, dataset.name, own)
-    write_record(output, open_record(output, asked))
+    if restart:
+        remove_run(output, _WRITTEN, folders=())
+    # A search without a trial that ended has found nothing that another could not find.
+    begun = (output / "trials.json").exists()
+    write_record(output, open_record(output, asked, begun=begun))
     report = _reporter(output, asked, trial.space, trials)
-    search = open_tuner(tuner, trial, trials, goal, output, report)
+    search = open_tuner(tuner, trial, trials, goal, output, report, anew=not begun)
     search.search(epochs=recipe.epochs, verbose=0)
     rows = trial_rows(search, trial.space)
     if not rows:
         raise RuntimeError(f"No trial came to an end with a number for {goal!r}: see {output / 'search'}.")
     write_results(output, asked, trial.space, rows)
-    Console().print(results_table(asked, trial.space, rows))
+    show(results_table(asked, trial.space, rows))
     return rows
 
 

@@ -1,7 +1,9 @@
 """What a search found: rows, a table, a plot, and a recipe of the best."""
 
 import csv
+import json
 import math
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -65,23 +67,42 @@ def write_results(
 
 
 def best_recipe(arguments: dict[str, Any], space: Sequence[Parameter], best: dict[str, Any]) -> str:
-    """Returns a recipe file with the best values over the recipe that was searched with."""
+    """Returns a recipe file that stands alone: the best values, and all others that the search had."""
+    import tomli_w
+
     values = {part: of_part(part, space, best) for part in ("recipe", "network", "objective")}
     known = network_arguments(arguments["model"])
-    network = {**values["network"], **{name: each for name, each in values["objective"].items() if name in known}}
+    searched = {**values["network"], **{name: each for name, each in values["objective"].items() if name in known}}
     others = {name: each for name, each in values["objective"].items() if name not in known}
+    recipe = {**arguments["recipe_values"], "title": f"Values that a search found for {arguments['model']}"}
+    recipe |= values["recipe"]
+    content = {key: value for key, value in recipe.items() if key != "name" and value is not None}
+    network = {**arguments["model_arguments"], **searched}
+    content["arguments"] = {key: value for key, value in network.items() if not _has_none(value)}
+    return _comments(arguments, best, others) + tomli_w.dumps(content)
+
+
+def _comments(arguments: dict[str, Any], best: dict[str, Any], others: dict[str, float]) -> str:
+    """What a recipe file says to its reader; names of datasets may have any characters."""
     lines = [
-        f"# The best of {arguments['model']} on {arguments['dataset']}: {arguments['goal']} {best['score']:.4f} on "
-        "images held out of the training set.",
-        f'extends = "{arguments["recipe"]}"',
-        f'title = "Values that a search found for {arguments["model"]}"',
-        *(f"{name} = {arguments['recipe_values'][name]!r}" for name in ("epochs", "batch_size")),
-        *(f"{name} = {value!r}" for name, value in values["recipe"].items()),
-        *(f"# Of the objective, which is set in Python only: {name} = {value!r}" for name, value in others.items()),
-        *(["", "[arguments]"] if network else []),
-        *(f"{name} = {value!r}" for name, value in network.items()),
+        f"The best of {arguments['model']} on {arguments['dataset']!r}: {arguments['goal']} {best['score']:.4f} on "
+        f"images held out of the training set; beside what was searched, the values of {arguments['recipe']!r}.",
+        *(f"Of the objective, which is set in Python only: {name} = {value!r}" for name, value in others.items()),
     ]
-    return "\n".join(lines) + "\n"
+    if words := beside_recipe(arguments["model_arguments"]):
+        lines.append(f"TOML has no word for None; give these to `fit` too: {words}")
+    return "".join(f"# {line}\n" for line in lines)
+
+
+def beside_recipe(arguments: dict[str, Any]) -> str:
+    """Returns the options that give a network the arguments which a recipe file cannot hold."""
+    held = [f"{name}={json.dumps(value)}" for name, value in arguments.items() if _has_none(value)]
+    return " ".join(f"--set {shlex.quote(each)}" for each in held)
+
+
+def _has_none(value: Any) -> bool:
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, (list, tuple)) else ()
+    return value is None or any(map(_has_none, inner))
 
 
 def results_table(

@@ -7,12 +7,12 @@ import keras
 import numpy as np
 from sklearn.model_selection import train_test_split
 
-from tf_routing import zoo
 from tf_routing.data import Dataset, ImageSet
 from tf_routing.data.backend_batches import evaluation_batches, training_batches, with_drawn
 from tf_routing.extras import import_extra
 from tf_routing.models import RoutedModel
 from tf_routing.train.gating import is_gated, routing_statistics
+from tf_routing.train.networks import build_network
 from tf_routing.train.phases import Phase, compile_for
 from tf_routing.train.recipe import Recipe
 from tf_routing.train.search_space import Parameter, of_part, with_objective
@@ -76,9 +76,7 @@ class Trials:
     def network(self, **searched: Any) -> RoutedModel:
         """Returns a new network, not compiled, with these arguments beside those that stay."""
         keras.utils.set_random_seed(self.seed)
-        shape = {"classes": self.dataset.classes, "input_shape": self.dataset.image_shape}
-        statistics = {"standardize": self.dataset.channel_statistics()} if self.recipe.standardize else {}
-        return zoo.get(self.architecture, **{**shape, **statistics, **self.model_arguments, **searched})
+        return build_network(self.architecture, self.dataset, self.recipe, {**self.model_arguments, **searched})
 
     def build(self, chosen: Any) -> RoutedModel:
         """Returns the compiled network of a trial.
@@ -145,7 +143,13 @@ def require_tuner(kind: str) -> Any:
 
 
 def open_tuner(
-    kind: str, trials: Trials, count: int, goal: str, folder: Any, after_trial: Callable[[Any], None]
+    kind: str,
+    trials: Trials,
+    count: int,
+    goal: str,
+    folder: Any,
+    after_trial: Callable[[Any], None],
+    anew: bool = False,
 ) -> Any:
     """Returns the tuner of a new search, or of the one that stopped in this folder.
 
@@ -156,6 +160,7 @@ def open_tuner(
         goal: Name of what trials are compared by.
         folder: Where the tuner keeps its state.
         after_trial: Called with the tuner after each trial.
+        anew: Boolean, whether what the tuner left in the folder is removed first.
 
     Raises:
         ImportError: If a package of the extra `tune` is missing.
@@ -179,7 +184,7 @@ def open_tuner(
         seed=trials.seed,
         directory=str(folder),
         project_name="search",
-        overwrite=False,
+        overwrite=anew,
         **own,
     )
     # Hyperband takes no number, and counts as the others where it has one.

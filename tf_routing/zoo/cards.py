@@ -4,6 +4,7 @@ import json
 from importlib import resources
 from typing import Any, NamedTuple
 
+from tf_routing.zoo.card_text import card_text
 from tf_routing.zoo.keras_weights import IMAGENET_NAMES
 from tf_routing.zoo.registry import find
 from tf_routing.zoo.released import holds_released, released_rows
@@ -74,6 +75,10 @@ class ModelCard(NamedTuple):
     reported: list[ReportedRow]
     measured: list[dict[str, Any]]
     weights: list[str]
+
+    def __str__(self) -> str:
+        """The card as a page to read; `tf-routing card` shows tables, of more."""
+        return card_text(self)
 
 
 def card(architecture: str) -> ModelCard:

@@ -49,7 +49,7 @@ def list_models(pattern: str = "*", *, family: str | None = None) -> list[str]:
 def find(architecture: str) -> Architecture:
     """Returns the table's line for a name, or raises a `ValueError` with close matches."""
     if architecture not in ARCHITECTURES:
-        raise ValueError(unknown("architecture", architecture, ARCHITECTURES))
+        raise ValueError(unknown("architecture", architecture, ARCHITECTURES, "`tf-routing list` shows all."))
     return ARCHITECTURES[architecture]
 
 

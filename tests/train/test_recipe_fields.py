@@ -1,0 +1,52 @@
+"""Options and documentation name every field of a recipe, as the class says."""
+
+import argparse
+import dataclasses
+import re
+from pathlib import Path
+
+import pytest
+
+from tf_routing.train.recipe import Recipe
+from tf_routing.train.recipe_fields import recipe_fields
+from tf_routing.train.recipe_options import add_recipe_options, given_values
+
+_FIELDS = {field.name: field for field in recipe_fields(Recipe)}
+_WORDS = {int: (["3"], 3), float: (["0.5"], 0.5), str: (["cosine"], "cosine"), bool: (["false"], False)}
+_LIST = tuple[int, ...]
+
+
+def parsed(*words: str) -> dict[str, object]:
+    parser = argparse.ArgumentParser()
+    add_recipe_options(parser)
+    return given_values(parser.parse_args(words))
+
+
+def test_every_field_is_described() -> None:
+    assert list(_FIELDS) == [field.name for field in dataclasses.fields(Recipe) if field.name != "name"]
+    assert [name for name, field in _FIELDS.items() if not field.about] == []
+    assert _FIELDS["epochs"].default is dataclasses.MISSING
+    assert (_FIELDS["image_size"].kind, _FIELDS["image_size"].optional) == (int, True)
+
+
+@pytest.mark.parametrize("name", [name for name in _FIELDS if name != "title"])
+def test_every_value_is_an_option(name: str) -> None:
+    assert parsed() == {}
+    words, value = (["2", "5"], (2, 5)) if _FIELDS[name].kind == _LIST else _WORDS[_FIELDS[name].kind]
+    assert parsed(f"--{name}", *words) == {name: value}
+
+
+def test_decay_goes_by_its_usual_name_too() -> None:
+    assert parsed("--weight_decay", "0.001") == {"kernel_decay": 0.001}
+
+
+def test_a_truth_is_a_word(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        parsed("--mirror", "yes")
+    assert "must be true or false, received 'yes'" in capsys.readouterr().err
+
+
+def test_the_documentation_lists_every_field() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "training.md").read_text("utf-8")
+    table = text.partition("<!-- recipe_fields")[2].partition("<!-- /recipe_fields")[0]
+    assert re.findall(r"^\| `(\w+)` \|", table, flags=re.MULTILINE) == list(_FIELDS)

@@ -1,0 +1,69 @@
+"""The network for a dataset and a recipe, as every command that trains builds it."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from tf_routing import zoo
+from tf_routing.data import Dataset
+from tf_routing.models import RoutedModel
+from tf_routing.train.recipe import Recipe
+from tf_routing.zoo.registry import find
+
+# What the dataset and the recipe decide.
+_DECIDED = {
+    "classes": "by the dataset: choose it with --dataset or --first_classes",
+    "input_shape": "by the dataset and the recipe: choose it with --image_size",
+}
+
+
+def shown_as(architecture: str, dataset: Dataset, recipe: Recipe) -> tuple[Dataset, Recipe]:
+    """Returns a dataset as a network sees it, and the recipe with what was open.
+
+    Args:
+        architecture: Name of the zoo; its default size counts where neither the dataset nor the recipe has one.
+        dataset: A dataset.
+        recipe: How to train.
+
+    Returns:
+        Pair of the `Dataset`, of one size, and the `Recipe`.
+
+    Raises:
+        ValueError: If the architecture is not known, or the dataset cannot be shown so.
+    """
+    default = find(architecture).defaults["input_shape"][0]
+    if recipe.image_size is None and None in dataset.image_shape:
+        recipe = recipe.changed(image_size=default)
+    return recipe.prepared(dataset), recipe
+
+
+def build_network(
+    architecture: str,
+    dataset: Dataset,
+    recipe: Recipe,
+    arguments: Mapping[str, Any],
+    weights: str | None = None,
+) -> RoutedModel:
+    """Builds a network for a dataset and a recipe.
+
+    Args:
+        architecture: Name of the zoo.
+        dataset: The dataset as `shown_as` returns it: its classes, size, mean and deviation are the network's.
+        recipe: The recipe, which says whether images are standardised.
+        arguments: Other arguments of `zoo.get`; `standardize` goes before what the recipe says.
+        weights: As for `zoo.get`.
+
+    Raises:
+        ValueError: If an argument is wrong, or decided by the dataset.
+        TypeError: If the network does not know an argument.
+    """
+    for name, by in _DECIDED.items():
+        if name in arguments:
+            raise ValueError(f"`{name}` is decided {by}. Received: {name}={arguments[name]!r}")
+    statistics = {"standardize": dataset.channel_statistics()} if recipe.standardize else {}
+    return zoo.get(
+        architecture,
+        classes=dataset.classes,
+        input_shape=dataset.image_shape,
+        weights=weights,
+        **{**statistics, **arguments},
+    )

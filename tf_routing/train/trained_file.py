@@ -1,0 +1,20 @@
+"""Finds the file of a trained network, without opening it."""
+
+from pathlib import Path
+
+
+def trained_file(path: str) -> Path:
+    """Returns the file of a trained network.
+
+    Args:
+        path: Folder of a run, or a `.keras` file.
+
+    Raises:
+        FileNotFoundError: If there is no such file; says what to do.
+    """
+    file = Path(path) / "model.keras" if Path(path).is_dir() else Path(path)
+    if not file.is_file():
+        unfinished = file.parent.joinpath("run.json").exists()
+        hint = " The run has not finished; `tf-routing fit` continues it." if unfinished else ""
+        raise FileNotFoundError(f"There is no trained model at {file}.{hint}")
+    return file
