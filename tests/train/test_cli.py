@@ -339,7 +339,7 @@ def test_evaluate_of_a_run_that_has_not_finished(capsys: pytest.CaptureFixture[s
 
 def test_evaluate_of_a_file_that_is_no_model(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     (tmp_path / "model.keras").write_bytes(b"no model")
-    assert "model.keras" in failed(["evaluate", str(tmp_path)], capsys)
+    assert "model.keras" in failed(["evaluate", str(tmp_path), "--dataset", "digits"], capsys)
 
 
 def test_export_prints_the_signatures_and_overwrites_nothing(

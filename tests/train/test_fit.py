@@ -285,7 +285,8 @@ def test_a_record_gets_one_row(runs: Runs, tmp_path: Path, monkeypatch: pytest.M
     results.write_text('[{"model": "earlier"}]', "utf-8")
     monkeypatch.setattr(asked, "load_recipe", lambda name, scale: _RECIPE)
     monkeypatch.setattr(fit_module.data, "load", lambda name, data_dir: _DATASET)
-    words = ["fit", "--model", "basecnn_2cc", "--width_multiplier", "0.125", "--output", str(runs.whole)]
+    words = ["fit", "--model", "basecnn_2cc", "--width_multiplier", "0.125", "--recipe", "quick"]
+    words += ["--output", str(runs.whole)]
     assert main([*words, "--record", str(results)]) == 0
     earlier, row = json.loads(results.read_text("utf-8"))
     assert earlier == {"model": "earlier"}

@@ -94,9 +94,12 @@ def test_a_restart_removes_what_a_run_wrote_and_nothing_else(output: Path) -> No
         (output / name).parent.mkdir(parents=True, exist_ok=True)
         (output / name).write_bytes(b"")
     remove_run(output)
-    assert files(output) == {*mine, "checkpoints", "tensorboard", "tensorboard/validation", "exported"}
-    with pytest.raises(ValueError, match="exists and holds no run"):
-        remove_run(output)
+    left = {*mine, "checkpoints", "tensorboard", "tensorboard/validation", "exported", "run.json"}
+    assert files(output) == left
+    other = asked(model="resnet20")
+    assert open_record(output, other, begun=False)["arguments"] == other
+    remove_run(output)
+    assert files(output) == left
 
 
 def test_a_restart_of_nothing_removes_nothing(tmp_path: Path) -> None:

@@ -1,9 +1,9 @@
-"""Takes a run out of its folder, so that another can begin there."""
+"""Takes what a run wrote out of its folder, so that another can begin there."""
 
 from collections.abc import Sequence
 from pathlib import Path
 
-from tf_routing.train.run_record import check_folder
+from tf_routing.train.run_record import check_folder, find_record, write_record
 
 # What a run writes. Nothing else is ever removed, and folders only where nothing is left in them.
 _OF_A_RUN = (
@@ -18,7 +18,9 @@ _FOLDERS = ("checkpoints", "tensorboard/train", "tensorboard/validation", "tenso
 
 
 def remove_run(output: Path, patterns: Sequence[str] = _OF_A_RUN, folders: Sequence[str] = _FOLDERS) -> None:
-    """Removes what a run wrote into its folder, its record last, and nothing else.
+    """Removes what a run wrote into its folder, and nothing else. Its record stays, and binds nobody any more.
+
+    The folder remains a run's all the time: a removal that is interrupted can be repeated.
 
     Args:
         output: Folder of the run; one that is not there, or empty, is as good.
@@ -29,6 +31,9 @@ def remove_run(output: Path, patterns: Sequence[str] = _OF_A_RUN, folders: Seque
         ValueError: If the folder holds something, but no run of this library; nothing is removed then.
     """
     check_folder(output)
+    record = find_record(output)
+    if record is not None:
+        write_record(output, {key: value for key, value in record.items() if key != "final"})
     for pattern in patterns:
         for file in output.glob(pattern):
             if file.is_file():
@@ -36,5 +41,3 @@ def remove_run(output: Path, patterns: Sequence[str] = _OF_A_RUN, folders: Seque
     for folder in folders:
         if (output / folder).is_dir() and not any((output / folder).iterdir()):
             (output / folder).rmdir()
-    # While the record is there, the folder is a run's: a removal that is interrupted can be repeated.
-    (output / "run.json").unlink(missing_ok=True)
