@@ -150,6 +150,15 @@ def test_three_runs_and_five_kills_at_full_width(name: str, tmp_path: Path, monk
         assert differences(tmp_path / "one", tmp_path / run) == []
 
 
+@pytest.mark.heavy
+def test_two_runs_on_jax(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KERAS_BACKEND", "jax")
+    words = ["--model", "basecnn_2cc", "--batch_size", "128", "--epochs", "2", "--deterministic", "--seed", "4"]
+    for run in ("one", "two"):
+        whole_run(tmp_path / run, words, ["-c", _FEW, "256"])
+    assert differences(tmp_path / "one", tmp_path / "two") == []
+
+
 def test_jax_on_a_gpu_must_have_been_asked_at_its_start(monkeypatch: pytest.MonkeyPatch) -> None:
     jax = pytest.importorskip("jax")
     monkeypatch.setattr(keras.backend, "backend", lambda: "jax")
