@@ -7,11 +7,14 @@ from typing import Any
 
 import keras
 import pytest
+import tensorflow as tf
 
 from tests.conformance.subjects import ROOT, finish, start_python
 from tests.train.kill_harness import differences, killed_run, whole_run
-from tf_routing.train import determinism
+from tf_routing import data
+from tf_routing.train import fit
 from tf_routing.train.determinism import make_deterministic
+from tf_routing.train.recipe import load_recipe
 
 # A process of its own: determinism, once enabled, stays for all tests that follow.
 _GRADIENTS = """
@@ -82,10 +85,30 @@ def sums(name: str, batch: int, calls: int, setting: str) -> Any:
     return json.loads(finish(code).splitlines()[-1])
 
 
-# What users are told to set is what `fit --deterministic` sets.
 def test_a_full_width_net_has_the_same_gradients_from_call_to_call() -> None:
-    ordered, unordered, results = sums("resnet20_2cc", 64, 6, _documented_lines())
+    ordered, unordered, results = sums("resnet20_2cc", 64, 6, _OURS)
     assert (ordered > 20, unordered, results) == (True, 0, 1)
+
+
+def test_users_are_told_to_set_what_fit_sets(monkeypatch: pytest.MonkeyPatch) -> None:
+    called: list[Any] = []
+    monkeypatch.setattr(tf.config.experimental, "enable_op_determinism", lambda: called.append("op determinism"))
+    monkeypatch.setattr(tf.config.optimizer, "set_experimental_options", called.append)
+    exec(_documented_lines(), {"tf": tf})
+    documented, called[:] = list(called), []
+
+    class Reached(Exception):
+        """What is set is set before anything is built."""
+
+    def built(*_: Any, **__: Any) -> Any:
+        raise Reached
+
+    monkeypatch.setattr(fit, "build_network", built)
+    for deterministic in (False, True):
+        with pytest.raises(Reached):
+            fit.fit("basecnn", data.load("digits"), load_recipe("quick"), Path("never"), deterministic=deterministic)
+        assert bool(called) == deterministic
+    assert called == documented == ["op determinism", {"disable_meta_optimizer": True}]
 
 
 @pytest.mark.heavy
@@ -170,4 +193,4 @@ def test_jax_on_a_gpu_must_have_been_asked_at_its_start(monkeypatch: pytest.Monk
     make_deterministic()
     monkeypatch.delenv("XLA_FLAGS")
     monkeypatch.setattr(jax, "default_backend", lambda: "cpu")
-    determinism.make_deterministic()
+    make_deterministic()
