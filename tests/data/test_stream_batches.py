@@ -226,3 +226,28 @@ def test_photographs() -> None:
     np.testing.assert_array_equal(np.bincount(labels(evaluated)), [10] * 10)
     np.testing.assert_array_equal(labels(evaluated), photographs.test.labels)
     assert (evaluated[0][0].min(), evaluated[0][0].max()) == pytest.approx((0, 1), abs=0.05)
+
+
+@pytest.mark.parametrize("random_size_crop", [False, True])
+def test_no_two_draws_share_a_seed(
+    random_size_crop: bool, stream: ImageStream, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def shown(place: int, image: Any, seed: Any) -> Any:
+        """The image with a seed in two of its pixels."""
+        pixels = tf.reshape(tf.range(tf.size(image)), tf.shape(image))
+        values = tf.cast(seed, tf.float32)
+        return tf.where(pixels == place, values[0], tf.where(pixels == place + 1, values[1], image))
+
+    black = tf.zeros((_SIZE, _SIZE, 3))
+    monkeypatch.setattr(stream_batches, "random_view", lambda _, size, seed: shown(0, black, seed))
+    monkeypatch.setattr(stream_batches, "random_crop", lambda _, size, seed: shown(0, black, seed))
+    monkeypatch.setattr(stream_batches, "shift_and_mirror", lambda images, *given: shown(2, images[0], given[-1])[None])
+    resized = None if random_size_crop else _SIZE + 2
+    seen = dataclasses.replace(stream, random_size_crop=random_size_crop, resize=resized)
+    # Of one image per batch, steps and images count alike.
+    batches = training_batches(seen, 1, seed=4, epochs=2, shift=1)
+    rows = np.stack([images.reshape(-1)[:4] for images, _ in batches.as_numpy_iterator()])
+    crops, shifts = set(map(tuple, rows[:, :2])), set(map(tuple, rows[:, 2:]))
+    orders = {(4, epoch) for epoch in range(2)}
+    assert len(crops) == len(shifts) == 2 * _COUNT
+    assert not crops & shifts and not (crops | shifts) & orders

@@ -54,6 +54,9 @@ def _rows(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         (2, 32, 8, False, Choice("switch", "images")),
         (2, 32, 32, False, Choice("rows", "chunks")),
         (2, 32, 5, False, Choice("switch", "images")),  # nearest by ratio: 8, not 1
+        (2, 32, 3, False, Choice("switch", "whole")),  # (3 + 1) / (1 + 1) is less than (8 + 1) / (3 + 1)
+        (2, 32, 17, False, Choice("rows", "chunks")),  # (32 + 1) / (17 + 1) is less than (17 + 1) / (8 + 1)
+        (2, 96, 8, False, Choice("rows", "whole")),  # 224 is nearer by ratio, 32 by difference
         (2, 32, 1000, False, Choice("rows", "chunks")),
         (2, 160, 8, False, Choice("rows", "whole")),
         (2, 224, 1, False, Choice("rows", "whole")),  # only 8 was measured for these images

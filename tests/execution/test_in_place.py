@@ -1,5 +1,6 @@
 """Blocks write into the maps that they read only where nothing else can notice."""
 
+import time
 from typing import Any
 
 import keras
@@ -142,3 +143,28 @@ def test_a_block_does_not_overwrite_what_a_case_may_have_handed_on() -> None:
     # The fourth block reads what the third one may have handed on, the second what the first one may have.
     assert "InplaceUpdate" not in operations_of(model, 1)
     np.testing.assert_allclose(model.predict(x, verbose=0), expected, rtol=1e-5, atol=1e-6)
+
+
+class SlowReader(keras.layers.Layer):
+    """Decides by one number of the maps, and reads the rest of them when everything else has had its time."""
+
+    def call(self, maps: Any) -> tuple[Any, Any]:
+        def total(read: Any) -> np.ndarray:
+            time.sleep(0.2)
+            return read.numpy().sum(axis=(1, 2, 3))[:, None]
+
+        sums = tf.ensure_shape(tf.py_function(total, [maps], tf.float32), (None, 1))
+        return tf.cast(maps[:, 0, 0, :1] > -1e3, maps.dtype), sums
+
+
+def test_maps_are_overwritten_only_when_all_that_reads_them_has_done_so() -> None:
+    image = keras.Input(SHAPE, name="image")
+    first = SkipBlock(branch(), name="block_1")(image, SlowReader(name="reader_1")(image)[0])
+    decision, sums = SlowReader(name="reader_2")(first)
+    second = SkipBlock(branch(), name="block_2")(first, decision)
+    means = keras.layers.GlobalAveragePooling2D(name="means")(second)
+    model = RoutedModel(image, keras.layers.Concatenate(name="joined")([sums, means]))
+    model.set_execution("sparse", "rows")
+    assert links(model) == {"block_2": "block_1"}
+    sparse, masked = (answer(model, images(), execution) for execution in ("sparse", "masked"))
+    np.testing.assert_allclose(sparse, masked, rtol=1e-4, atol=1e-4)

@@ -238,3 +238,12 @@ def test_an_open_rate_that_is_none_is_named(rate: float) -> None:
 def test_a_tensor_of_rank_3_is_named() -> None:
     with pytest.raises(ValueError, match=r"Received: inputs.shape=\(2, 5, 4\)"):
         Controller(2)(np.ones((2, 5, 4), "float32"))
+
+
+def test_of_switches_that_are_all_off_one_is_forced_on_by_the_softmax_of_the_scores() -> None:
+    # The largest of scores with Gumbel noise is drawn from their softmax; noise of the other sign draws otherwise.
+    chances = np.array([0.6, 0.3, 0.1])
+    controller = with_scores([(60.0, np.log(chance)) for chance in chances], force_one=True, seed=0)
+    switches = switches_of(controller, 20_000, training=True)
+    np.testing.assert_array_equal(switches.sum(axis=1), 1)
+    np.testing.assert_allclose(switches.mean(axis=0), chances, atol=0.012)

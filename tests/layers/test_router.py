@@ -55,6 +55,14 @@ def test_a_shift_makes_exactly_the_share_positive(rate: float) -> None:
         assert share(margins, rate) == round(rate * COUNT) / COUNT
 
 
+@pytest.mark.parametrize("count", [1, 2, 3, 7])
+@pytest.mark.parametrize("rate", [0.1, 0.26, 0.36, 0.45, 0.62, 0.74, 0.9, 0.99])
+def test_the_share_is_the_nearest_that_so_few_samples_can_have(rate: float, count: int) -> None:
+    margins = np.random.default_rng(count).normal(3, 5, count)
+    possible = np.arange(count + 1) / count
+    assert abs(share(margins, rate) - rate) == pytest.approx(np.abs(possible - rate).min(), abs=1e-12)
+
+
 @pytest.mark.parametrize("rate", RATES)
 def test_the_threshold_lies_half_way_or_far_from_any_score(rate: float) -> None:
     margins = np.random.default_rng(1).normal(3, 5, COUNT)

@@ -35,7 +35,7 @@ def test_the_superclasses_of_cifar100_are_the_datasets_own() -> None:
     assert category_names("cifar100", range(20)) == builder.info.features["coarse_label"].names
 
 
-@pytest.mark.parametrize("table", [[2, 0, 1, 0], (0, 0, 0, 3)])
+@pytest.mark.parametrize("table", [[2, 0, 1, 0], (0, 0, 0, 3), np.array([1, 0, 0, 2])])
 def test_a_table_may_be_a_list(table: Any) -> None:
     loaded = load_categories(table, 4)
     assert loaded == list(table) and loaded is not table

@@ -5,6 +5,7 @@ from typing import Any
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from tests import exit_reference as reference
 from tests.objectives.exit_batches import (
@@ -209,3 +210,17 @@ def test_the_defaults_are_those_of_the_paper() -> None:
 def test_wrong_arguments_are_named(arguments: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         Critic(CHAIN, macs(CHAIN), **arguments)
+
+
+@pytest.mark.parametrize(("optimistic", "error"), KINDS)
+def test_answers_learn_nothing_from_what_the_scores_predict(optimistic: bool, error: str) -> None:
+    data = batch(CHAIN)
+    objective, outputs = critic(CHAIN, optimistic=optimistic, error=error), data.outputs
+    logits = outputs["mixture_exit_logits"]
+    with tf.GradientTape(persistent=True) as tape:
+        tape.watch(logits)
+        terms = objective(data.labels, outputs)
+    # The costs are what scores are to come to, not what is to come to the scores.
+    regression = tape.gradient(terms["regression_loss"], logits, unconnected_gradients="zero")
+    np.testing.assert_array_equal(regression, np.zeros(data.logits.shape))
+    assert np.abs(tape.gradient(terms["classification_loss"], logits)).min(axis=(0, 2)).all()

@@ -217,6 +217,19 @@ def test_categories_without_weights_are_named() -> None:
         DynamicMultipath(0.5, MACS, PARTS, categories=CATEGORIES)
 
 
+@pytest.mark.parametrize("table", [[0, 1, -1, 0, 1], [0, 1.5, 1, 0, 1], [0, True, 1, 0, 1]])
+def test_entries_that_are_no_categories_are_shown(table: list[Any]) -> None:
+    with pytest.raises(ValueError, match="`categories` must hold integers counted from 0. Received: .0, "):
+        DynamicMultipath(0.5, MACS, PARTS, categories=table, category_weights=WEIGHTS)
+
+
+@pytest.mark.parametrize("count", [CLASSES - 1, CLASSES + 1])
+def test_categories_that_are_not_one_for_each_class_are_named(count: int) -> None:
+    objective = DynamicMultipath(0.5, MACS, PARTS, categories=[0] * count, category_weights=WEIGHTS)
+    with pytest.raises(ValueError, match=f"for each of {CLASSES} classes. Received: {count} categories"):
+        objective.build(batch().outputs)
+
+
 @pytest.mark.parametrize("smoothing", [-0.1, 1])
 def test_a_smoothing_out_of_range_is_named(smoothing: float) -> None:
     with pytest.raises(ValueError, match=f"Received: label_smoothing={smoothing}"):

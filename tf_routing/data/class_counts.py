@@ -30,14 +30,26 @@ def class_counts(files: Sequence[str]) -> np.ndarray:
     Returns:
         Integer array by class index, as long as the highest one asks for.
     """
+    return np.array(_remembered(files)["images_by_class"], "int64")
+
+
+def has_negative_labels(files: Sequence[str]) -> bool:
+    """Returns whether a record has a label below zero, as images without one do; remembered as `class_counts` is."""
+    return _remembered(files)["negative_labels"] > 0
+
+
+def _remembered(files: Sequence[str]) -> dict[str, Any]:
     file = _cache_folder() / f"{_fingerprint(files)}.json"
     # A file that cannot be read or written costs time, and nothing else.
     with contextlib.suppress(OSError, ValueError):
-        return np.array(json.loads(file.read_text("utf-8"))["images_by_class"], "int64")
-    counts = _counted(files)
+        known = json.loads(file.read_text("utf-8"))
+        if known.keys() >= {"images_by_class", "negative_labels"}:
+            return known
+    counts, negative = _counted(files)
+    known = {"files": list(files), "images_by_class": counts.tolist(), "negative_labels": negative}
     with contextlib.suppress(OSError), whole_file(file) as temporary:
-        temporary.write_text(json.dumps({"files": list(files), "images_by_class": counts.tolist()}), "utf-8")
-    return counts
+        temporary.write_text(json.dumps(known), "utf-8")
+    return known
 
 
 def _cache_folder() -> Path:
@@ -53,18 +65,19 @@ def _fingerprint(files: Sequence[str]) -> str:
     return hashlib.sha256(json.dumps(states).encode()).hexdigest()[:32]
 
 
-def _counted(files: Sequence[str]) -> np.ndarray:
+def _counted(files: Sequence[str]) -> tuple[np.ndarray, int]:
     from rich.console import Console
     from rich.progress import track
 
-    counts = np.zeros(0, "int64")
+    counts, negative = np.zeros(0, "int64"), 0
     # On a terminal, and gone when it is through: small sets take no time.
     console = Console(stderr=True)
     progress = partial(track, console=console, transient=True, disable=not console.is_terminal)
     for labels in progress(_label_batches(files), "Counting images by class, once"):
         found = np.bincount(labels[labels >= 0], minlength=len(counts))
         counts = np.pad(counts, (0, len(found) - len(counts))) + found
-    return counts
+        negative += int((labels < 0).sum())
+    return counts, negative
 
 
 def _label_batches(files: Sequence[str]) -> Any:

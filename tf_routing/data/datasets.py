@@ -2,8 +2,10 @@
 
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from tf_routing.data.image_set import ImageSet
-from tf_routing.validation import positive_integer
+from tf_routing.validation import first_few, positive_integer
 
 __all__ = ["Dataset", "ImageSet", "list_datasets", "load"]
 
@@ -48,6 +50,29 @@ class Dataset(NamedTuple):
     def image_shape(self) -> tuple[Any, Any, int]:
         """The shape `(height, width, channels)` of an image, `None` twice where the size is open; see `sized`."""
         return self.train.image_shape
+
+    def check_labels(self) -> None:
+        """Looks at the labels of all images; those of TFRecord files are read once, see `class_counts`.
+
+        Raises:
+            ValueError: If one of them fits no class.
+
+        Example:
+
+        >>> from tf_routing import data
+        >>> data.load("digits")._replace(class_names=["0", "1"]).check_labels()
+        Traceback (most recent call last):
+            ...
+        ValueError: `train` must have labels that are whole numbers from 0 to 1, for the 2 classes of 'digits'. ...
+        """
+        for part, images in (("train", self.train), ("test", self.test)):
+            labels = np.asarray(images.distinct_labels())
+            wrong = labels[~((labels >= 0) & (labels < self.classes) & (labels == np.floor(labels)))]
+            if len(wrong):
+                raise ValueError(
+                    f"`{part}` must have labels that are whole numbers from 0 to {self.classes - 1}, for the "
+                    f"{self.classes} classes of {self.name!r}. Received: labels {first_few(list(map(str, wrong)))}"
+                )
 
     def first_classes(self, count: int) -> "Dataset":
         """Returns the dataset with its first classes alone, as the papers cut ImageNet down to 100.

@@ -50,6 +50,10 @@ class EncodedImages(abc.ABC):
     def labels(self) -> np.ndarray:
         """All class indices in the order of the files."""
 
+    def distinct_labels(self) -> np.ndarray:
+        """Returns every label that an image has, in order."""
+        return np.unique(self.labels)
+
     @abc.abstractmethod
     def first_classes(self: Self, count: int) -> Self:
         """Returns the images whose class index is below `count`."""

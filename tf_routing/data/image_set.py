@@ -21,6 +21,19 @@ class ImageSet(NamedTuple):
         """The shape `(height, width, channels)` of an image."""
         return self.images.shape[1:]
 
+    def distinct_labels(self) -> np.ndarray:
+        """Returns every label that an image has, in order.
+
+        Raises:
+            ValueError: If there is not one label for each image.
+        """
+        if np.shape(self.labels) != (len(self.images),):
+            raise ValueError(
+                f"`labels` must be class indices of shape ({len(self.images)},), one for each image. Received: labels "
+                f"of shape {np.shape(self.labels)}"
+            )
+        return np.unique(self.labels)
+
     def first_classes(self, count: int) -> "ImageSet":
         """Returns the images whose class index is below `count`."""
         kept = self.labels < count

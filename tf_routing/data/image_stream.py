@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from tf_routing.data.class_counts import class_counts
+from tf_routing.data.class_counts import class_counts, has_negative_labels
 from tf_routing.data.encoded_images import EncodedImages
 
 # Files read side by side, records in a row from each, and records that the order is drawn from: about one gigabyte of
@@ -38,6 +38,12 @@ class ImageStream(EncodedImages):
         """All class indices in the order of the files. Reads the files from end to end, once."""
         batches = self.in_order().map(_label).batch(256)
         return np.concatenate(list(batches.as_numpy_iterator()))
+
+    def distinct_labels(self) -> np.ndarray:
+        """Returns every label that an image has; counted once, see `class_counts`."""
+        found = np.flatnonzero(class_counts(self.files)[: self.kept_classes])
+        unlabelled = self.kept_classes is None and has_negative_labels(self.files)
+        return np.concatenate([[-1], found]) if unlabelled else found
 
     @property
     def first_label(self) -> int:
@@ -80,7 +86,9 @@ class ImageStream(EncodedImages):
 
     def _kept(self, records: Any) -> Any:
         # Before anything is shuffled or decoded: the label alone is read.
-        return records if self.kept_classes is None else records.filter(lambda each: _label(each) < self.kept_classes)
+        if self.kept_classes is None:
+            return records
+        return records.filter(lambda each: (_label(each) >= 0) & (_label(each) < self.kept_classes))
 
     def read(self, record: Any) -> tuple[Any, Any]:
         """Returns the encoded picture of a record, and its class index."""

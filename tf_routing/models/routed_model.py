@@ -13,16 +13,18 @@ from tf_routing import cost, execution
 from tf_routing.models.decisions import decision_tensors, output_tensors
 from tf_routing.models.end_of_epoch import with_end_of_epoch
 from tf_routing.models.inputs import image_input, per_sample, sample_count
+from tf_routing.models.label_checks import LabelChecks, ignored_label, reads_classes
 from tf_routing.models.squared_kernels import squared_kernels
 from tf_routing.models.term_means import TermMeans, in_one_sum
 from tf_routing.models.training_step import Step
 from tf_routing.objectives.classification import Classification
 from tf_routing.objectives.objective import Objective
+from tf_routing.ranks import with_label_accuracy
 from tf_routing.replicas import replicas_in_sync
 
 
 @keras.saving.register_keras_serializable(package="tf_routing")
-class RoutedModel(Step, keras.Model):
+class RoutedModel(LabelChecks, Step, keras.Model):
     """A functional Keras model that shows which way each image went and what that cost.
 
     Calling it, and `predict`, return class probabilities and nothing else; `compile`, `fit`, `evaluate` and `save`
@@ -247,9 +249,11 @@ class RoutedModel(Step, keras.Model):
         """Prepares the model for training.
 
         Args:
-            optimizer: As for `keras.Model.compile`.
+            optimizer: As for `keras.Model.compile`. Where it accumulates gradients, the objective adapts once per
+                update; its terms and gradient factors are those of each small batch.
             loss: A Keras loss on the probabilities, instead of an objective.
-            metrics: As for `keras.Model.compile`; metrics see the probabilities.
+            metrics: As for `keras.Model.compile`; metrics see the probabilities. `"accuracy"` is `LabelAccuracy`: ties
+                and predictions that are NaN do not count in favour, which they do in other metrics of Keras.
             objective: An `Objective`. Where neither it nor `loss` is given, the family's own.
             **kwargs: As for `keras.Model.compile`.
 
@@ -261,7 +265,10 @@ class RoutedModel(Step, keras.Model):
         if objective is not None and not isinstance(objective, Objective):
             raise ValueError(f"`objective` must be an Objective. Received: objective={objective!r}")
         self._terms = None if loss is not None else TermMeans(objective or self.default_objective())
-        super().compile(optimizer=optimizer, loss=loss, metrics=metrics, **kwargs)
+        self.labels_are_classes = self._terms.objective.reads_classes if self._terms else reads_classes(loss)
+        self.ignored_label = ignored_label(loss)
+        kwargs["weighted_metrics"] = with_label_accuracy(kwargs.get("weighted_metrics"))
+        super().compile(optimizer=optimizer, loss=loss, metrics=with_label_accuracy(metrics), **kwargs)
         if self._terms is not None:
             self._terms.objective.build(self.symbolic_outputs())
         if self.objective_variables:
@@ -332,11 +339,18 @@ class RoutedModel(Step, keras.Model):
     ) -> Any:
         """Returns one replica's share of the loss, and adds each term to its mean."""
         if self._terms is None:
-            return super().compute_loss(x, y, y_pred, sample_weight, training)
+            return self._keras_loss(x, y, y_pred, sample_weight, training)
         outputs = {**y_pred, **squared_kernels(self, self._terms.objective.decayed_layers)}
         loss = self._terms.total(y, outputs, sample_weight, training)
         # Regularisation that users put on layers counts once per step, whatever the number of replicas.
         return in_one_sum([loss, *self.losses]) / replicas_in_sync()
+
+    def _keras_loss(self, x: Any, y: Any, y_pred: Any, sample_weight: Any, training: bool) -> Any:
+        if not (self.labels_are_classes and hasattr(y, "shape")):
+            return super().compute_loss(x, y, y_pred, sample_weight, training)
+        y, fits = self.labels_raised_for(y, y_pred)
+        loss = super().compute_loss(x, y, y_pred, sample_weight, training)
+        return keras.ops.where(fits, loss, keras.ops.full_like(loss, np.nan))
 
     def compute_metrics(self, x: Any, y: Any, y_pred: Any, sample_weight: Any = None) -> dict[str, Any]:
         """Returns the logs of a step; metrics see the probabilities."""

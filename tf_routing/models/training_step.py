@@ -10,6 +10,7 @@ from typing import Any
 
 import keras
 
+from tf_routing.models.update_steps import kept_unless, may_skip_updates, updates_done
 from tf_routing.replicas import replicas_in_sync
 
 
@@ -26,8 +27,12 @@ class TensorFlowStep:
             scaled_loss = self.optimizer.scale_loss(loss)
         variables = [*self.trainable_variables, *self.objective_variables]
         gradients = _multiplied(tape.gradient(scaled_loss, variables), variables, self.gradient_factors(outputs))
+        before = updates_done(self.optimizer) if may_skip_updates(self.optimizer) else None
         self.optimizer.apply_gradients(zip(gradients, variables, strict=True))
-        self.end_step()
+        if before is None:
+            self.end_step()
+        else:
+            kept_unless(updates_done(self.optimizer) > before, self.objective_state, self.end_step)
         return self._logged(x, y, outputs, sample_weight, loss)
 
     def test_step(self: Any, data: Any) -> dict[str, Any]:
@@ -92,20 +97,31 @@ class JaxStep:
             optimizer_variables=optimizer_variables,
         )
         loss, outputs, non_trainable, metrics_variables = results
-        gradients, non_trainable = self._adapted(list(gradients), list(non_trainable), outputs)
-        trainable, optimizer_variables = self.optimizer.stateless_apply(optimizer_variables, gradients, trainable)
+        gradients = self._scaled(list(gradients), list(non_trainable), outputs)
+        before = optimizer_variables
+        trainable, optimizer_variables = self.optimizer.stateless_apply(before, gradients, trainable)
+        updated = self._updates_in(optimizer_variables) > self._updates_in(before)
+        non_trainable = self._adapted(list(non_trainable), updated)
         logs, metrics_variables = self._update_metrics_variables(metrics_variables, loss, x, y, outputs, sample_weight)
         return logs, (trainable, non_trainable, optimizer_variables, metrics_variables)
 
-    def _adapted(
-        self: Any, gradients: list[Any], non_trainable: list[Any], outputs: Any
-    ) -> tuple[list[Any], list[Any]]:
-        """Returns the gradients as the objective scales them, and its state after the step."""
+    def _scaled(self: Any, gradients: list[Any], non_trainable: list[Any], outputs: Any) -> list[Any]:
+        """Returns the gradients as the objective scales them."""
+        with keras.StatelessScope(state_mapping=list(zip(self.non_trainable_variables, non_trainable, strict=True))):
+            return _multiplied(gradients, self.trainable_variables, self.gradient_factors(outputs))
+
+    def _adapted(self: Any, non_trainable: list[Any], updated: Any) -> list[Any]:
+        """Returns the objective's state after the step, which only an update of the weights changes."""
         variables = self.non_trainable_variables
         with keras.StatelessScope(state_mapping=list(zip(variables, non_trainable, strict=True))) as scope:
-            gradients = _multiplied(gradients, self.trainable_variables, self.gradient_factors(outputs))
-            self.end_step()
-        return gradients, [scope.get_current_value(variable) for variable in variables]
+            kept_unless(updated, self.objective_state, self.end_step)
+        return [scope.get_current_value(variable) for variable in variables]
+
+    def _updates_in(self: Any, optimizer_variables: list[Any]) -> Any:
+        """How often the weights were changed, as the optimizer's variables say."""
+        pairs = list(zip(self.optimizer.variables, optimizer_variables, strict=True))
+        with keras.StatelessScope(state_mapping=pairs):
+            return updates_done(self.optimizer)
 
     @contextlib.contextmanager
     def _running_steps(self) -> Iterator[None]:

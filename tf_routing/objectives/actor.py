@@ -7,7 +7,8 @@ import keras
 from keras import ops
 
 from tf_routing import exit_tree
-from tf_routing.objectives.early_exit import EarlyExit, weighted_mean
+from tf_routing.objectives.early_exit import EarlyExit
+from tf_routing.objectives.sample_weights import weighted_mean
 from tf_routing.validation import not_negative
 
 

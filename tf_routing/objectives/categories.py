@@ -33,9 +33,23 @@ def load_categories(categories: str | os.PathLike[str] | Sequence[int], classes:
     [4, 1, 14, 8, 0]
     """
     table = _read(os.fspath(categories)) if isinstance(categories, (str, os.PathLike)) else list(categories)
+    return category_table(table, classes)
+
+
+def category_table(categories: Sequence[int], classes: int | None = None) -> list[int]:
+    """Returns a table of categories as Python's integers.
+
+    Args:
+        categories: Category of each class.
+        classes: Integer, number of classes, where it is known.
+
+    Raises:
+        ValueError: If there are other numbers than integers of at least zero, or not one for each class.
+    """
+    table = list(categories)
     if not all(is_integer(each) and each >= 0 for each in table):
         raise ValueError(f"`categories` must hold integers counted from 0. Received: {table!r}")
-    if len(table) != classes:
+    if classes is not None and len(table) != classes:
         raise ValueError(
             f"`categories` must hold one category for each of {classes} classes. Received: {len(table)} categories"
         )
@@ -44,7 +58,7 @@ def load_categories(categories: str | os.PathLike[str] | Sequence[int], classes:
 
 def category_names(categories: Any, table: Sequence[int]) -> list[str]:
     """Returns the names of the categories of a table: those of a built-in one, else their numbers."""
-    if categories in _BUILT_IN:
+    if isinstance(categories, str) and categories in _BUILT_IN:
         return _built_in(categories)["names"]
     return [str(number) for number in range(max(table) + 1)]
 

@@ -5,7 +5,9 @@ from typing import Any
 import keras
 from keras import ops
 
+from tf_routing.objectives.labels import class_distributions
 from tf_routing.objectives.objective import Objective
+from tf_routing.objectives.sample_weights import weighted_mean
 
 
 @keras.saving.register_keras_serializable(package="tf_routing")
@@ -33,6 +35,11 @@ class Classification(Objective):
         self.label_smoothing = label_smoothing
 
     @property
+    def reads_classes(self) -> bool:
+        """Whether labels are classes: they are."""
+        return True
+
+    @property
     def names(self) -> tuple[str, ...]:
         """The one term."""
         return ("classification_loss",)
@@ -43,9 +50,7 @@ class Classification(Objective):
         targets = class_distributions(labels, predictions)
         targets = targets * (1 - self.label_smoothing) + self.label_smoothing / predictions.shape[-1]
         losses = ops.categorical_crossentropy(targets, predictions, from_logits=from_logits)
-        if sample_weight is not None:
-            losses = losses * ops.reshape(ops.cast(sample_weight, losses.dtype), (-1,))
-        return {"classification_loss": ops.mean(losses)}
+        return {"classification_loss": weighted_mean(losses, sample_weight)}
 
     def smoothed(self, label_smoothing: float) -> "Classification":
         """Returns this objective with labels smoothed."""
@@ -53,11 +58,3 @@ class Classification(Objective):
 
     def get_config(self) -> dict[str, Any]:
         return {"label_smoothing": self.label_smoothing}
-
-
-def class_distributions(labels: Any, predictions: Any) -> Any:
-    """Returns labels as distributions `(batch, classes)`, whether they are indices or distributions already."""
-    labels, classes = ops.convert_to_tensor(labels), predictions.shape[-1]
-    if len(labels.shape) == 2 and labels.shape[-1] == classes and classes > 1:
-        return ops.cast(labels, predictions.dtype)
-    return ops.one_hot(ops.cast(ops.reshape(labels, (-1,)), "int32"), classes, dtype=predictions.dtype)

@@ -95,6 +95,11 @@ class DiverseRoutes(Objective):
         self.adapted_weight: Any = None
 
     @property
+    def reads_classes(self) -> bool:
+        """Whether labels are classes: they are."""
+        return True
+
+    @property
     def names(self) -> tuple[str, ...]:
         """The terms."""
         return ("classification_loss", "consistency_loss", "diversity_loss", "cost_loss", "regularization_loss")

@@ -8,7 +8,9 @@ import numpy as np
 from keras import ops
 
 from tf_routing import cost
-from tf_routing.objectives.classification import Classification, class_distributions
+from tf_routing.objectives.categories import category_table
+from tf_routing.objectives.classification import Classification
+from tf_routing.objectives.labels import class_distributions
 from tf_routing.objectives.objective import Objective
 from tf_routing.objectives.replicas import mean_over_replicas
 from tf_routing.validation import is_number, plain
@@ -34,7 +36,8 @@ class DynamicMultipath(Objective):
         label_smoothing: Float in [0, 1), as for `Classification`.
 
     Raises:
-        ValueError: If `target_rate` is outside (0, 1], or categories are given without weights.
+        ValueError: If `target_rate` is outside (0, 1], categories are given without weights, or they are no integers
+            counted from 0; and when it is built, if there is not one for each class.
 
     Example:
 
@@ -64,13 +67,18 @@ class DynamicMultipath(Objective):
             raise ValueError("`category_weights` must name a weight per decision where `categories` are given.")
         self.target_rate, self.total_macs = plain(target_rate), plain(total_macs)
         self.macs = {name: list(map(int, each)) for name, each in macs.items()}
-        self.categories = None if categories is None else list(map(int, categories))
+        self.categories = None if categories is None else category_table(categories)
         self.category_weights = dict(category_weights or {})
         self.category_scale, self.resource_scale = category_scale, resource_scale
         self.classification_scale = classification_scale
         self.category_count = max(self.categories) + 1 if self.categories else 0
         self.classification = Classification(label_smoothing)
         self.heads: dict[str, keras.layers.Dense] = {}
+
+    @property
+    def reads_classes(self) -> bool:
+        """Whether labels are classes: they are."""
+        return True
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -82,6 +90,7 @@ class DynamicMultipath(Objective):
         """Creates the category heads for states of these shapes; those that there are stay, and what they learnt."""
         if self.categories is None or self.heads:
             return
+        category_table(self.categories, outputs["probabilities"].shape[-1])
         for name in self.category_weights:
             self.heads[name] = keras.layers.Dense(self.category_count, name=f"{name}_category", dtype="float32")
             self.heads[name].build(outputs[f"{name}_state"].shape)

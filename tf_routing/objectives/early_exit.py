@@ -7,7 +7,7 @@ import keras
 from keras import ops
 
 from tf_routing import exit_tree
-from tf_routing.objectives.classification import class_distributions
+from tf_routing.objectives.labels import class_distributions
 from tf_routing.objectives.objective import Objective
 from tf_routing.objectives.reach import hard_reach, soft_reach
 from tf_routing.objectives.replicas import mean_over_replicas
@@ -73,6 +73,11 @@ class EarlyExit(Objective):
             self.steps = keras.Variable(
                 0, dtype="int32", trainable=False, aggregation="only_first_replica", name="steps"
             )
+
+    @property
+    def reads_classes(self) -> bool:
+        """Whether labels are classes: they are."""
+        return True
 
     @property
     def state(self) -> list[Any]:
@@ -144,6 +149,8 @@ class EarlyExit(Objective):
         probabilities = _FLOOR / logits.shape[-1] + (1 - _FLOOR) * ops.softmax(logits)
         entropies = -ops.sum(targets * ops.log(probabilities), axis=-1)
         wrong = ops.cast(ops.argmax(logits, axis=-1) != ops.argmax(targets, axis=-1), "float32")
+        # NaN is no answer and no label, though `argmax` finds one.
+        wrong = ops.where(ops.isnan(entropies), entropies, wrong)
         numbered = list(enumerate(self.exits))
         return {leaf: entropies[:, n] for n, leaf in numbered}, {leaf: wrong[:, n] for n, leaf in numbered}
 
@@ -184,13 +191,6 @@ class EarlyExit(Objective):
     def changed(self, **arguments: Any) -> Self:
         """Returns this objective with other arguments."""
         return type(self)(**{**self.get_config(), **arguments})
-
-
-def weighted_mean(values: Any, sample_weight: Any) -> Any:
-    """Returns the mean of a tensor `(batch,)`, each sample's value multiplied by its weight where there are weights."""
-    if sample_weight is not None:
-        values = values * ops.reshape(ops.cast(sample_weight, values.dtype), (-1,))
-    return ops.mean(values)
 
 
 def _costs(computation_cost: Any) -> float | tuple[float, ...]:

@@ -33,6 +33,11 @@ class MemberObjectives(Objective):
         return tuple(f"{member}_{name}" for member, objective in self.objectives.items() for name in objective.names)
 
     @property
+    def reads_classes(self) -> bool:
+        """Whether a member's objective reads labels as classes."""
+        return any(objective.reads_classes for objective in self.objectives.values())
+
+    @property
     def measured_names(self) -> tuple[str, ...]:
         """What is measured of the members, each behind its member's name."""
         return tuple(f"{member}_{name}" for member, own in self.objectives.items() for name in own.measured_names)

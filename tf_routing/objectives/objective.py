@@ -39,6 +39,11 @@ class Objective:
         return []
 
     @property
+    def reads_classes(self) -> bool:
+        """Whether labels must be class indices or distributions over classes: `fit` then refuses all others."""
+        return False
+
+    @property
     def measured_names(self) -> tuple[str, ...]:
         """The names of what `measures` returns, in the order in which logs show them."""
         return ()

@@ -93,15 +93,14 @@ def evaluate(
             probabilities are averaged. Decisions and cost are those of the centre.
 
     Returns:
-        Dict of `dataset`, `images`, `crops`, `accuracy`, `top5_accuracy` where there are more than five classes, and
-        `macs` of one crop; with rounds `times`, see `gating.measured_times`, and the `hardware` they hold for.
-        Multi-path nets have `gates` beside: per decision the mean and the deviation over images of each gate. Gated
-        nets have what `gating.routing_statistics` returns, and `rates_by_category`; those that leave early what
-        `exit_statistics.measured_exits` returns. A network that is told the cost is told one drawn for each image, but
-        for these.
+        Dict of `dataset`, `images`, `crops`, what `accuracies.accuracies` returns, and `macs` of one crop; with rounds
+        `times`, see `gating.measured_times`, and the `hardware` they hold for. Multi-path nets have `gates` beside: per
+        decision the mean and the deviation over images of each gate. Gated nets have what `gating.routing_statistics`
+        returns, and `rates_by_category`; those that leave early what `exit_statistics.measured_exits` returns. A
+        network that is told the cost is told one drawn for each image, but for these.
 
     Raises:
-        ValueError: If the dataset's images or classes are not the model's.
+        ValueError: If the dataset's images, labels or classes are not the model's.
     """
     if None in dataset.image_shape:
         dataset = dataset.sized(image_input(model).shape[1])
@@ -158,6 +157,7 @@ def _gates(routes: dict[str, np.ndarray]) -> dict[str, Any]:
 
 
 def _check_fit(model: RoutedModel, dataset: data.Dataset) -> None:
+    dataset.check_labels()
     expected = tuple(image_input(model).shape[1:]), model.output_shape[-1]
     if expected != (dataset.image_shape, dataset.classes):
         raise ValueError(

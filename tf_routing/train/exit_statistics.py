@@ -8,6 +8,7 @@ import numpy as np
 from tf_routing import cost, exit_tree
 from tf_routing.data.backend_batches import with_value
 from tf_routing.models import RoutedModel
+from tf_routing.train.accuracies import are_right
 
 
 def leaves_early(model: RoutedModel) -> bool:
@@ -34,7 +35,7 @@ def exit_statistics(
         Dict of `error`, the share of wrong answers; `mean_macs` per image; and by name of each exit `exits`, with the
         numbers of images of each class that leave there, `correct` and `incorrect`.
     """
-    right, classes = probabilities.argmax(axis=-1) == labels, probabilities.shape[-1]
+    right, classes = are_right(probabilities, labels), probabilities.shape[-1]
     taken = exits_taken(model, routes)
     exits = {
         leaf: {

@@ -70,6 +70,7 @@ def given_dataset(model: RoutedModel, record: dict[str, Any], name: str | None, 
             f"`dataset` must hold images of shape {tuple(model.input_shape[1:])} for {model.name!r}. "
             f"Received: dataset={name!r} with images of shape {found.image_shape}"
         )
+    found.check_labels()
     return found
 
 

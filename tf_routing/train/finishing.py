@@ -11,7 +11,7 @@ from tf_routing.data.backend_batches import evaluation_batches, first_images, wi
 from tf_routing.files import whole_file
 from tf_routing.models import RoutedModel
 from tf_routing.models.decisions import decision_tensors
-from tf_routing.train.accuracies import top5_accuracy
+from tf_routing.train.accuracies import nan_predictions, top5_accuracy
 from tf_routing.train.exit_statistics import leaves_early, measured_exits
 from tf_routing.train.gating import is_gated, routing_statistics
 from tf_routing.train.run_record import write_record
@@ -57,7 +57,7 @@ def _draw(model: RoutedModel, dataset: data.Dataset, path: Path) -> None:
 def _decided(model: RoutedModel, drawn: Any, tested: Any, labels: np.ndarray) -> dict[str, Any]:
     """What classes and routes of the test images come to."""
     probabilities = model.predict(drawn, verbose=0)
-    found = top5_accuracy(probabilities, labels)
+    found = {**top5_accuracy(probabilities, labels), **nan_predictions(probabilities)}
     routes = model.routes(drawn) if is_gated(model) else {}
     if routes:
         found |= routing_statistics(model, routes)

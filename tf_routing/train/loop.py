@@ -11,6 +11,7 @@ import keras
 import tensorflow as tf
 
 from tf_routing.models.end_of_epoch import with_end_of_epoch
+from tf_routing.objectives.raised_labels import explained
 from tf_routing.train.stopping import StoppedAfterStep
 
 _Step = Callable[[Any, bool], tuple[dict[str, float], bool]]
@@ -51,7 +52,7 @@ def train(
 
     Raises:
         StoppedAfterStep: If there was such a wish.
-        ValueError: If there are too few batches.
+        ValueError: If there are too few batches, or a label fits no class.
 
     Example:
 
@@ -154,7 +155,8 @@ def _taken(
     take_step: _Step, iterator: Any, stop_wished: Callable[[], bool] | None, done: int
 ) -> tuple[dict[str, float], bool]:
     try:
-        return take_step(iterator, stop_wished is not None and stop_wished())
+        with explained():
+            return take_step(iterator, stop_wished is not None and stop_wished())
     except tf.errors.OutOfRangeError as error:
         raise ValueError(f"`batches` must have those of all steps. Received: an end after step {done}") from error
 

@@ -118,7 +118,11 @@ class Recipe:
         return dataclasses.replace(self, **{name: value for name, value in values.items() if value is not None})
 
     def prepared(self, dataset: Any) -> Any:
-        """Returns a `Dataset` as the recipe shows it: the classes that it asks for, in its size."""
+        """Returns a `Dataset` as the recipe shows it: the classes that it asks for, in its size.
+
+        Raises:
+            ValueError: If the dataset cannot do that, or a label, of all, fits none of its classes.
+        """
         kept = dataset if self.first_classes is None else dataset.first_classes(self.first_classes)
         sized = kept.sized(self.image_size, self.random_size_crop, self.resize)
         if self.shift >= min(sized.image_shape[:2]):
@@ -126,6 +130,8 @@ class Recipe:
                 f"`shift` must be below the size of images, {sized.image_shape[0]}x{sized.image_shape[1]}, which would "
                 f"move out of sight. Received: shift={self.shift}"
             )
+        # Last: what is in files is read for it once.
+        sized.check_labels()
         return sized
 
     def steps_in(self, image_set: Any) -> int:

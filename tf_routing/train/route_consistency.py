@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from tf_routing.analysis import consistent_images, hard_routes
+from tf_routing.train.accuracies import are_right
 from tf_routing.train.image_versions import version_batches, versions_of
 from tf_routing.train.study_runs import Setup, TrainedVariant, described, load
 
@@ -55,8 +56,7 @@ def _accuracies(setup: Setup, model: Any, versions: Sequence[str]) -> dict[str, 
     accuracies = {}
     for name in (None, *versions):
         probabilities = model.predict(version_batches(setup.dataset, name, setup.seed), verbose=0)
-        correct = probabilities.argmax(axis=-1) == setup.dataset.test.labels
-        accuracies[name or "original"] = float(np.mean(correct))
+        accuracies[name or "original"] = float(np.mean(are_right(probabilities, setup.dataset.test.labels)))
     return accuracies
 
 

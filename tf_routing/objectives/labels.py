@@ -1,0 +1,171 @@
+"""Where labels become targets, and which labels fit a model's classes.
+
+A label that fits no class would train towards nothing, without a word. On TensorFlow it raises; where a compiled step
+cannot raise (JAX, XLA), its target is NaN, and so is the loss.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+
+# Of the sum of a row: label smoothing and mixup, computed in bfloat16, stay below it.
+TOLERANCE = 0.01
+
+
+def class_distributions(labels: Any, predictions: Any) -> Any:
+    """Returns labels as distributions `(batch, classes)`, whether they are indices or distributions already.
+
+    Args:
+        labels: Class indices `(batch,)` or `(batch, 1)`, or distributions `(batch, classes)`.
+        predictions: Tensor `(batch, classes)`; its type is that of the result.
+
+    Returns:
+        Tensor `(batch, classes)`, whose row is NaN where a label fits no class and nothing could be raised.
+
+    Raises:
+        ValueError: If the labels have another shape; and on TensorFlow if one of them fits no class. There a graph
+            raises a `tf.errors.InvalidArgumentError`, which `RoutedModel.fit` and `evaluate` turn into this one.
+
+    Example:
+
+    >>> class_distributions(keras.ops.array([2, 0]), keras.ops.zeros((2, 3))).numpy().tolist()
+    [[0.0, 0.0, 1.0], [1.0, 0.0, 0.0]]
+    """
+    labels, classes = ops.convert_to_tensor(labels), predictions.shape[-1]
+    check_shape(labels.shape, classes, predictions.shape[0])
+    labels, fits = raised_for(labels, classes, ops.shape(predictions)[0])
+    if _are_distributions(labels.shape, classes):
+        targets = ops.cast(labels, predictions.dtype)
+    else:
+        targets = ops.one_hot(ops.cast(labels, "int32"), classes, dtype=predictions.dtype)
+    return ops.where(ops.expand_dims(fits, -1), targets, ops.full_like(targets, np.nan))
+
+
+def raised_for(labels: Any, classes: int, rows: Any, ignored: int | None = None) -> tuple[Any, Any]:
+    """Returns labels, and whether each fits a class; on TensorFlow, using the labels raises where one does not.
+
+    Args:
+        labels: Tensor, as for `class_distributions`.
+        classes: Integer, number of classes.
+        rows: Integer or integer tensor, rows of the predictions; `None` where nobody knows.
+        ignored: Integer, an index that fits although it names no class.
+
+    Returns:
+        Pair of the labels, indices as `(batch,)`, and booleans `(batch,)`.
+    """
+    distributions = _are_distributions(labels.shape, classes)
+    if distributions:
+        numbers = ops.cast(labels, "float32")
+        least, total = ops.min(numbers, axis=-1), ops.sum(numbers, axis=-1)
+        fits, shown = _distributions_fit(least, total), (total, least)
+    else:
+        labels = ops.reshape(labels, (-1,))
+        numbers = ops.cast(labels, _comparable(labels.dtype))
+        fits, shown = _indices_fit(numbers, classes, ignored), (numbers,)
+    if keras.backend.backend() == "tensorflow":
+        from tf_routing.objectives.raised_labels import raised
+
+        labels = raised(labels, fits, rows, shown, _sentence(classes, distributions))
+    return labels, fits
+
+
+def check_labels(labels: Any, classes: int, argument: str = "y", ignored: int | None = None) -> None:
+    """Raises a `ValueError` if one of many labels fits no class.
+
+    Args:
+        labels: Array, as for `class_distributions`.
+        classes: Integer, number of classes.
+        argument: What the message calls the labels.
+        ignored: Integer, an index that fits although it names no class.
+
+    Raises:
+        ValueError: Names the first wrong label.
+
+    Example:
+
+    >>> check_labels(np.array([0, 2, 3]), classes=3)
+    Traceback (most recent call last):
+        ...
+    ValueError: `y` must hold class indices: whole numbers from 0 to 2, for 3 classes. Received: label 3 in row 2. ...
+    """
+    labels = np.asarray(labels)
+    check_shape(labels.shape, classes, argument=argument)
+    if labels.dtype.kind not in "biufV":
+        raise ValueError(f"`{argument}` must hold numbers. Received: {argument} of type {labels.dtype}")
+    distributions = _are_distributions(labels.shape, classes)
+    shown: tuple[np.ndarray, ...]
+    if distributions:
+        shown = np.asarray(labels.sum(axis=-1, dtype="float64")), np.asarray(labels.min(axis=-1))
+        fits = _distributions_fit(shown[1], shown[0])
+    else:
+        shown = (labels.reshape(-1),)
+        with np.errstate(invalid="ignore"):
+            fits = _indices_fit(shown[0].astype(_comparable(labels.dtype)), classes, ignored)
+    wrong = np.flatnonzero(~fits)
+    if len(wrong):
+        start, between, end = _sentence(classes, distributions, argument)
+        first = wrong[0]
+        values = "".join(f"{word}{each[first]!s}" for word, each in zip(between, shown, strict=True))
+        raise ValueError(f"{start}{values} in row {first}{end}")
+
+
+def check_shape(shape: Sequence[int | None], classes: int, rows: int | None = None, argument: str = "y") -> None:
+    """Raises a `ValueError` if labels of this shape cannot be meant for so many classes and, where known, rows."""
+    if getattr(shape, "rank", 0) is None:
+        # A step that was traced for indices is traced anew for distributions, and then for anything.
+        raise ValueError(
+            f"`{argument}` must keep its kind of shape: call `compile` between labels of shape (batch,), (batch, 1) "
+            f"and (batch, {classes}). Received: {argument} of unknown shape"
+        )
+    if len(shape) not in (1, 2) or (len(shape) == 2 and shape[-1] not in (1, classes)):
+        raise ValueError(
+            f"`{argument}` must be class indices of shape (batch,) or (batch, 1), or distributions of shape (batch, "
+            f"{classes}), for {classes} classes. Received: {argument} of shape {tuple(shape)}"
+        )
+    if rows is not None and shape[0] is not None and shape[0] != rows:
+        raise ValueError(
+            f"`{argument}` must have as many rows as there are predictions. Received: {argument} of shape "
+            f"{tuple(shape)} for {rows} predictions"
+        )
+
+
+def _are_distributions(shape: Sequence[int | None], classes: int) -> bool:
+    return len(shape) == 2 and shape[-1] == classes and classes > 1
+
+
+def _indices_fit(labels: Any, classes: int, ignored: int | None) -> Any:
+    fits = (labels >= 0) & (labels < classes) & (labels % 1 == 0)
+    return fits if ignored is None else fits | (labels == ignored)
+
+
+def _distributions_fit(least: Any, total: Any) -> Any:
+    # NaN is neither.
+    return (least >= 0) & (abs(total - 1) <= TOLERANCE)
+
+
+def _comparable(dtype: Any) -> str:
+    """A type that holds both labels and the number of classes, and makes no other label of one that it cannot hold."""
+    name = keras.backend.standardize_dtype(dtype)
+    if name in ("int64", "uint64"):
+        return "int64"
+    return name if name == "float64" else "float32" if "float" in name else "int32"
+
+
+def _sentence(classes: int, distributions: bool, argument: str = "y") -> tuple[str, tuple[str, ...], str]:
+    """A message: its start, what comes before each number, and its end."""
+    if distributions:
+        start = (
+            f"`{argument}` of shape (batch, {classes}) must hold distributions: rows of at least 0 that sum to 1. "
+            "Received: "
+        )
+        end = (
+            f". Divide rows by their sums; a network that knows {classes} classes gives one of them to each image, not "
+            "several."
+        )
+        return start, ("a sum of ", " and a least number of "), end
+    accepted = f"whole numbers from 0 to {classes - 1}, for {classes} classes"
+    start = f"`{argument}` must hold class indices: {accepted}. Received: "
+    return start, ("label ",), ". Count labels from 0, or build the model with as many classes as there are."
