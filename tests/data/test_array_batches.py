@@ -132,3 +132,26 @@ def test_inputs_beside_the_images_are_drawn_by_step() -> None:
     for i in range(_STEPS):
         np.testing.assert_array_equal(continued[i][0]["cost"], whole[_STEPS + i])
         np.testing.assert_array_equal(continued[i][0]["image"], base[_STEPS + i][0])
+
+
+def test_every_shift_is_as_likely() -> None:
+    centred = np.zeros((10_000, 5, 5, 1), "uint8")
+    centred[:, 2, 2] = 1
+    moved = shift_and_mirror(centred, 2, False, np.random.default_rng(0))
+    np.testing.assert_allclose(moved[..., 0].mean(axis=0), 1 / 25, atol=0.01)
+
+
+def test_no_two_draws_share_a_seed(monkeypatch: pytest.MonkeyPatch) -> None:
+    seeds, make = [], np.random.default_rng
+
+    def seen(seed: list[int]) -> np.random.Generator:
+        seeds.append(tuple(seed))
+        return make(seed)
+
+    images = numbered()
+    monkeypatch.setattr(np.random, "default_rng", seen)
+    batches = ArraysBeside(TrainingArrays(images, _BATCH, 4, range(3), shift=1), {"cost": [0.0, 1.0]}, seed=4)
+    for index in range(len(batches)):
+        batches[index]
+    # Orders by epoch, shifts and costs by step.
+    assert len(seeds) == len(set(seeds)) == 3 + 2 * 3 * _STEPS

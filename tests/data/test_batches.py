@@ -4,7 +4,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
+from tf_routing.data import set_batches
 from tf_routing.data.batches import evaluation_batches, first_images, steps_per_epoch, training_batches
 from tf_routing.data.datasets import ImageSet
 
@@ -119,3 +121,14 @@ def test_first_images(count: int, found: int) -> None:
     images, classes = first_images(numbered(), count)
     np.testing.assert_array_equal(classes, np.arange(found))
     np.testing.assert_allclose(images, numbered().images[:found] / 255, rtol=1e-6)
+
+
+def test_no_shift_is_drawn_with_the_seed_of_an_order(monkeypatch: pytest.MonkeyPatch) -> None:
+    def shown(images: Any, *given: Any) -> Any:
+        """The seed in place of the images."""
+        return tf.broadcast_to(tf.reshape(given[2], (1, 1, 1, 2)), (tf.shape(images)[0], 1, 1, 2))
+
+    monkeypatch.setattr(set_batches, "shift_and_mirror", shown)
+    seeds = {tuple(np.round(x[0, 0, 0] * 255).astype(int)) for x, _ in training(seed=4, shift=1)}
+    assert len(seeds) == 3 * _STEPS
+    assert not seeds & {(4, epoch) for epoch in range(3)}

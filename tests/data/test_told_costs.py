@@ -41,3 +41,10 @@ def test_images_and_labels_stay() -> None:
 def test_one_value_for_all() -> None:
     inputs, _ = next(iter(with_value(pairs(), {"cost": 4e-9})))
     np.testing.assert_array_equal(inputs["cost"], np.full(300, 4e-9, "float32"))
+
+
+def test_two_inputs_are_drawn_apart() -> None:
+    values = {"cost": (0.0, 1.0), "other": (0.0, 1.0)}
+    inputs = [each for each, _ in with_drawn(pairs(), values, seed=0)]
+    first, second = (np.concatenate([each[name] for each in inputs]) for name in values)
+    assert abs(np.corrcoef(first, second)[0, 1]) < 0.1
