@@ -1,6 +1,7 @@
 """What stands beside images: drawn per sample and step, or the same for all."""
 
 import numpy as np
+import pytest
 import tensorflow as tf
 
 from tf_routing.data.told_costs import with_drawn, with_value
@@ -48,3 +49,13 @@ def test_two_inputs_are_drawn_apart() -> None:
     inputs = [each for each, _ in with_drawn(pairs(), values, seed=0)]
     first, second = (np.concatenate([each[name] for each in inputs]) for name in values)
     assert abs(np.corrcoef(first, second)[0, 1]) < 0.1
+
+
+def test_costs_are_not_drawn_with_the_seeds_of_shifts_crops_and_orders(monkeypatch: pytest.MonkeyPatch) -> None:
+    # Each sample is told the first number of its seed.
+    monkeypatch.setattr(
+        tf.random, "stateless_uniform", lambda shape, seed, **_: tf.fill(shape, tf.cast(seed[0], "int32"))
+    )
+    inputs = [each for each, _ in with_drawn(pairs(), {"cost": np.arange(2**16)}, seed=4)]
+    streams = {int(cost) for each in inputs for cost in each["cost"]}
+    assert len(streams) == 1 and not streams & {4, 4 ^ 0x5EED, 4 ^ 0xC409}

@@ -13,13 +13,13 @@ from tf_routing import cost, execution
 from tf_routing.models.decisions import decision_tensors, output_tensors
 from tf_routing.models.end_of_epoch import with_end_of_epoch
 from tf_routing.models.inputs import image_input, per_sample, sample_count
+from tf_routing.models.label_accuracy import with_label_accuracy
 from tf_routing.models.label_checks import LabelChecks, ignored_label, reads_classes
 from tf_routing.models.squared_kernels import squared_kernels
 from tf_routing.models.term_means import TermMeans, in_one_sum
 from tf_routing.models.training_step import Step
 from tf_routing.objectives.classification import Classification
 from tf_routing.objectives.objective import Objective
-from tf_routing.ranks import with_label_accuracy
 from tf_routing.replicas import replicas_in_sync
 
 

@@ -57,6 +57,7 @@ def raised_for(labels: Any, classes: int, rows: Any, ignored: int | None = None)
         Pair of the labels, indices as `(batch,)`, and booleans `(batch,)`.
     """
     distributions = _are_distributions(labels.shape, classes)
+    shown: tuple[Any, ...]
     if distributions:
         numbers = ops.cast(labels, "float32")
         least, total = ops.min(numbers, axis=-1), ops.sum(numbers, axis=-1)

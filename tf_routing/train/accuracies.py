@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from tf_routing.ranks import label_ranks
+from tf_routing.models.label_accuracy import label_ranks
 
 _TOP = 5
 

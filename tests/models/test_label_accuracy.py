@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from tests.models.labelled_model import IMAGES, labelled_model
-from tf_routing.ranks import LabelAccuracy, label_ranks
+from tf_routing.models.label_accuracy import LabelAccuracy, label_ranks
 from tf_routing.train.accuracies import accuracies, are_right
 
 CLASSES = 7
