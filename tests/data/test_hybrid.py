@@ -5,22 +5,23 @@ import pytest
 import tensorflow as tf
 
 from tests.data.prepared_data import load_or_skip
+from tf_routing.data import Dataset, ImageSet, hybrid
 from tf_routing.data.hybrid import recoloured
 
 
 def test_the_hybrid_set_has_the_papers_counts() -> None:
-    hybrid = load_or_skip("hybrid")
-    assert (hybrid.train.image_count, hybrid.test.image_count) == (55_596, 10_139)
-    assert hybrid.class_names == ["0", "1", "2", "3", "4", "airplane", "automobile", "deer", "frog", "horse"]
-    assert hybrid.mirrors == (False,) * 5 + (True,) * 5
-    assert np.bincount(hybrid.test.labels)[5:].tolist() == [1000] * 5
-    assert (hybrid.train.labels < 5).sum() == 30_596
+    mixed = load_or_skip("hybrid")
+    assert (mixed.train.image_count, mixed.test.image_count) == (55_596, 10_139)
+    assert mixed.class_names == ["0", "1", "2", "3", "4", "airplane", "automobile", "deer", "frog", "horse"]
+    assert mixed.mirrors == (False,) * 5 + (True,) * 5
+    assert np.bincount(mixed.test.labels)[5:].tolist() == [1000] * 5
+    assert (mixed.train.labels < 5).sum() == 30_596
 
 
 @pytest.mark.heavy
 def test_photographs_of_the_hybrid_set_are_those_of_cifar() -> None:
-    hybrid, cifar = load_or_skip("hybrid"), load_or_skip("cifar10")
-    deer = hybrid.test.images[hybrid.test.labels == hybrid.class_names.index("deer")]
+    mixed, cifar = load_or_skip("hybrid"), load_or_skip("cifar10")
+    deer = mixed.test.images[mixed.test.labels == mixed.class_names.index("deer")]
     np.testing.assert_array_equal(deer, cifar.test.images[cifar.test.labels == cifar.class_names.index("deer")])
 
 
@@ -62,3 +63,17 @@ def test_colours_are_evenly_drawn_and_repeat() -> None:
     assert (recoloured(digits, seed=1) != one).any()
     light = (one[:, 0, 0] / 255) ** 2.2
     np.testing.assert_allclose(light.mean(axis=0), 0.5, atol=0.03)
+
+
+def test_test_digits_have_other_colours_than_training_digits(monkeypatch: pytest.MonkeyPatch) -> None:
+    digits = ImageSet(np.zeros((20, 28, 28, 1), "uint8"), np.arange(20) % 10)
+    photographs = ImageSet(np.zeros((20, 32, 32, 3), "uint8"), np.arange(20) % 10)
+    names = {"mnist": list("0123456789"), "cifar10": [*hybrid._PHOTOGRAPHS, *"abcde"]}
+    sets = {"mnist": digits, "cifar10": photographs}
+    monkeypatch.setattr(
+        hybrid, "load_prepared", lambda name, _, mirrors: Dataset(name, sets[name], sets[name], names[name], mirrors)
+    )
+    mixed = hybrid.load_hybrid(None)
+    train, test = (part.images[part.labels < 5][:, 0, 0] for part in (mixed.train, mixed.test))
+    # Of as many equal digits no two backgrounds are alike.
+    assert len(np.unique(np.concatenate([train, test]), axis=0)) == len(train) + len(test) == 20

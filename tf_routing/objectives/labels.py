@@ -35,7 +35,6 @@ def class_distributions(labels: Any, predictions: Any) -> Any:
     [[0.0, 0.0, 1.0], [1.0, 0.0, 0.0]]
     """
     labels, classes = ops.convert_to_tensor(labels), predictions.shape[-1]
-    check_shape(labels.shape, classes, predictions.shape[0])
     labels, fits = raised_for(labels, classes, ops.shape(predictions)[0])
     if _are_distributions(labels.shape, classes):
         targets = ops.cast(labels, predictions.dtype)
@@ -55,7 +54,11 @@ def raised_for(labels: Any, classes: int, rows: Any, ignored: int | None = None)
 
     Returns:
         Pair of the labels, indices as `(batch,)`, and booleans `(batch,)`.
+
+    Raises:
+        ValueError: If the labels have another shape, and in eager mode of TensorFlow.
     """
+    check_shape(labels.shape, classes, rows if isinstance(rows, int) else None)
     distributions = _are_distributions(labels.shape, classes)
     shown: tuple[Any, ...]
     if distributions:
