@@ -16,7 +16,7 @@ def show(model: RoutedModel, results: dict[str, Any]) -> None:
         f"{results['accuracy']:.4f}, {results['macs']:,} MACs per image with everything run"
     )
     if "nan_predictions" in results:
-        console.print(f"{results['nan_predictions']:,} predictions are NaN; they count as wrong")
+        terminal.show(f"{results['nan_predictions']:,} predictions are NaN; they count as wrong")
     if "top5_accuracy" in results:
         terminal.show(f"Top-5 accuracy {results['top5_accuracy']:.4f}; crops of each image: {results['crops']}")
     if results.get("gates"):
