@@ -9,8 +9,9 @@ import pytest
 import yaml
 
 from tests.conformance.subjects import ROOT
-from tf_routing.train.cli import _parser
+from tf_routing.train.commands import program_parser
 from tf_routing.train.recipe import load_recipe
+from tf_routing.train.recipe_files import DEFAULT
 from tf_routing.train.tf_config import read_tf_config
 from tf_routing.zoo.registry import find
 
@@ -19,11 +20,11 @@ _FOLDER = ROOT / "docs" / "cluster"
 
 def check_command(words: list[str]) -> None:
     """Every option, the network and the recipe exist, and there are checkpoints to continue from."""
-    parsed = _parser().parse_args(words)
+    parsed = program_parser().parse_args(words)
     assert (parsed.command, parsed.strategy) == ("fit", "multiworker")
     assert parsed.checkpoint_every > 0
     find(parsed.model)
-    assert load_recipe(parsed.recipe).batch_size % 2 == 0
+    assert load_recipe(parsed.recipe or DEFAULT).batch_size % 2 == 0
 
 
 def test_the_kubernetes_job_starts_workers_that_find_each_other(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -78,4 +79,4 @@ def test_the_commands_of_the_page_exist(monkeypatch: pytest.MonkeyPatch) -> None
     check_command(words)
     (local,) = [line for line in text.splitlines() if "train.launch" in line]
     words = shlex.split(local.partition(" -- ")[2])
-    assert _parser().parse_args(words).strategy == "multiworker"
+    assert program_parser().parse_args(words).strategy == "multiworker"

@@ -107,6 +107,8 @@ def test_names_are_checked_before_keras_is_imported(tmp_path: Path) -> None:
         [*fit, "--dataset", "cifar11"],
         [*fit, "--dataset", "cifar10", "--data_dir", "folder"],
         [*fit, "--dataset", "folder"],
+        [*fit, "--dataset", "./foldre"],
+        ["evaluate", "wrong.toml"],
         [*fit, "--output", "full"],
         ["fit", "--recipe", "decide/hybrid_actor", "--runs", "9", "--output", "new"],
         ["study", "trade_of", "--model", "drn_resnet32", "--output", "new"],
@@ -129,6 +131,7 @@ def test_names_are_checked_before_keras_is_imported(tmp_path: Path) -> None:
     lines = done.stderr.splitlines()
     assert len(lines) == len(wrong) and all(line.startswith("tf-routing ") for line in lines), done.stderr
     assert max(map(len, lines)) < 500
+    assert "Unknown dataset './foldre'. Did you mean: ./folder?" in done.stderr
     assert not (tmp_path / "new").exists()
 
 

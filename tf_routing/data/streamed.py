@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Sequence
+from difflib import get_close_matches
 from typing import Any
 
 from tf_routing.data.datasets import Dataset, list_datasets
@@ -58,12 +59,22 @@ def _missing(name: str, data_dir: str | None) -> Exception:
     if name.partition("/")[0].partition(":")[0] in tfds.list_builders(with_community_datasets=False):
         return FileNotFoundError(not_prepared(name, data_folder(data_dir)))
     known = {*list_datasets(), *list_prepared(data_dir)}
+    known |= {folder for folder in _folders_beside(name) if get_close_matches(name, [folder], cutoff=0.6)}
     message = unknown("dataset", name, known, f"Known here: {first_few(list_datasets())}.")
     return ValueError(
         f"{message} Any image set of TensorFlow Datasets can be used once it is prepared in "
         f"{data_folder(data_dir)}; --data_dir or TFDS_DATA_DIR name another folder. Folders of pictures go by "
         "their paths."
     )
+
+
+def _folders_beside(name: str) -> list[str]:
+    """The folders that a mistyped path may have meant."""
+    parent = os.path.dirname(os.path.expanduser(name)) or "."
+    if not os.path.isdir(parent):
+        return []
+    with os.scandir(parent) as entries:
+        return [os.path.join(os.path.dirname(name), entry.name) for entry in entries if entry.is_dir()]
 
 
 def _check_content(name: str, info: Any) -> None:

@@ -11,10 +11,13 @@ def trained_file(path: str) -> Path:
 
     Raises:
         FileNotFoundError: If there is no such file; says what to do.
+        ValueError: If it is a file of another kind.
     """
     file = Path(path) / "model.keras" if Path(path).is_dir() else Path(path)
     if not file.is_file():
         unfinished = file.parent.joinpath("run.json").exists()
         hint = " The run has not finished; `tf-routing fit` continues it." if unfinished else ""
         raise FileNotFoundError(f"There is no trained model at {file}.{hint}")
+    if file.suffix != ".keras":
+        raise ValueError(f"`path` must be the folder of a run, or a .keras file. Received: {path}")
     return file
