@@ -76,7 +76,7 @@ def _changed(file: Path) -> int:
 def differences(whole: Path, killed: Path) -> list[str]:
     """Returns in what two finished runs differ, other than seconds and where one was continued."""
     found = [] if _names(whole) == _names(killed) else [f"files: {_names(whole)} and {_names(killed)}"]
-    if _log(whole) != _log(killed):
+    if untimed_log(whole) != untimed_log(killed):
         found.append("log.csv")
     if _record(whole) != _record(killed):
         found.append("run.json")
@@ -94,14 +94,16 @@ def _names(folder: Path) -> list[str]:
     return sorted(str(path) for path in paths if path.parts[0] != "checkpoints")
 
 
-def _log(folder: Path) -> list[dict[str, str]]:
+def untimed_log(folder: Path) -> list[dict[str, str]]:
+    """Returns the rows of a run's log, without the time that they took."""
     with open(folder / "log.csv", newline="") as file:
         return [{k: v for k, v in row.items() if not k.endswith("_seconds")} for row in csv.DictReader(file)]
 
 
 def _record(folder: Path) -> dict[str, object]:
     record = json.loads((folder / "run.json").read_text("utf-8"))
-    return {name: value for name, value in record.items() if name not in ("started", "seconds", "continued_at_step")}
+    timing = ("started", "seconds", "processor_seconds", "continued_at_step")
+    return {name: value for name, value in record.items() if name not in timing}
 
 
 def main() -> None:

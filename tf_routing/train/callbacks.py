@@ -10,17 +10,23 @@ from typing import Any
 import keras
 
 from tf_routing.files import whole_file
-from tf_routing.train.checkpoint import metric_values, newest_checkpoint, save_checkpoint
+from tf_routing.train.checkpoint import Spent, metric_values, newest_checkpoint, save_checkpoint
 from tf_routing.train.gating import distinct_routes
 from tf_routing.train.troubles import not_finite, writing
 
+# Columns of the log, in the order of the fields of Spent.
+_COLUMNS = ("epoch_seconds", "processor_seconds")
 
-def logged_seconds(path: Path) -> float:
-    """Returns the seconds that the epochs in a `log.csv` took, whatever stopped the run between them."""
+
+def logged_time(path: Path) -> Spent:
+    """Returns what the epochs in a `log.csv` took together, whatever stopped the run between them."""
     if not path.exists():
-        return 0.0
+        return Spent()
     with open(path, newline="") as file:
-        return round(sum(float(row["epoch_seconds"]) for row in csv.DictReader(file)), 1)
+        rows = list(csv.DictReader(file))
+    # Rows that an earlier version wrote hold no processor time.
+    columns = [[float(row.get(name) or 0) for row in rows] for name in _COLUMNS]
+    return Spent(*(round(sum(column), 1) for column in columns))
 
 
 class StopAtNotFinite(keras.callbacks.Callback):
@@ -55,36 +61,46 @@ class EpochLog(keras.callbacks.Callback):
         path: The file.
         epochs_done: Integer; rows beyond it, of an epoch that was not checkpointed, are dropped.
         steps_per_epoch: Integer.
-        seconds: Float, what the epoch that goes on took before.
+        before: What the epoch that goes on took before.
     """
 
-    def __init__(self, path: Path, epochs_done: int, steps_per_epoch: int, seconds: float = 0.0) -> None:
+    def __init__(
+        self,
+        path: Path,
+        epochs_done: int,
+        steps_per_epoch: int,
+        before: Spent = Spent(),  # noqa: B008 - a named tuple cannot change
+    ) -> None:
         super().__init__()
-        self.path, self.steps_per_epoch, self.seconds_before = path, steps_per_epoch, seconds
+        self.path, self.steps_per_epoch, self.before = path, steps_per_epoch, before
         self.rows: list[dict[str, Any]] = []
         if path.exists():
             with open(path, newline="") as file:
                 self.rows = [row for row in csv.DictReader(file) if int(row["epoch"]) <= epochs_done]
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        """Starts the epoch's clock."""
-        self.started = time.perf_counter()
+        """Starts the epoch's clocks."""
+        self.started = _clocks()
 
-    def seconds(self) -> float:
+    def spent(self) -> Spent:
         """Returns what the epoch took so far, in pieces or not."""
-        return self.seconds_before + time.perf_counter() - self.started
+        return Spent(*(b + now - s for b, now, s in zip(self.before, _clocks(), self.started, strict=True)))
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Adds the epoch's row and writes the file whole."""
         steps = (epoch + 1) * self.steps_per_epoch
-        seconds = round(self.seconds(), 3)
-        self.seconds_before = 0.0
-        self.rows.append({"epoch": epoch + 1, "step": steps, **(logs or {}), "epoch_seconds": seconds})
+        times = dict(zip(_COLUMNS, (round(each, 3) for each in self.spent()), strict=True))
+        self.before = Spent()
+        self.rows.append({"epoch": epoch + 1, "step": steps, **(logs or {}), **times})
         with writing(self.path), whole_file(self.path) as temporary, open(temporary, "w", newline="") as file:
             # Of all rows: phases of a run log different terms.
             writer = csv.DictWriter(file, fieldnames=list(dict.fromkeys(key for row in self.rows for key in row)))
             writer.writeheader()
             writer.writerows(self.rows)
+
+
+def _clocks() -> Spent:
+    return Spent(time.perf_counter(), time.process_time())
 
 
 class RouteCount(keras.callbacks.Callback):
@@ -123,7 +139,7 @@ class Checkpoints(keras.callbacks.Callback):
         folder: Where checkpoints live.
         steps_per_epoch: Integer.
         every: Integer, steps between checkpoints within epochs; 0 for none.
-        seconds: Returns what the unfinished epoch took so far.
+        spent: Returns what the unfinished epoch took so far.
         strategy: The `tf.distribute.Strategy` of the model, `None` for one device.
         writes: Boolean; of several hosts one writes, the others only tell it what theirs is.
     """
@@ -133,13 +149,13 @@ class Checkpoints(keras.callbacks.Callback):
         folder: Path,
         steps_per_epoch: int,
         every: int = 0,
-        seconds: Callable[[], float] = lambda: 0.0,
+        spent: Callable[[], Spent] = Spent,
         strategy: Any = None,
         writes: bool = True,
     ) -> None:
         super().__init__()
         self.folder, self.steps_per_epoch, self.every = folder, steps_per_epoch, every
-        self.seconds, self.strategy, self.writes = seconds, strategy, writes
+        self.spent, self.strategy, self.writes = spent, strategy, writes
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Learns which epoch it is."""
@@ -155,7 +171,7 @@ class Checkpoints(keras.callbacks.Callback):
         """Saves the unfinished epoch after a step, counted over all epochs."""
         metrics = metric_values(self.model, self.strategy)
         if self.writes:
-            save_checkpoint(self.model, self.folder, self.epoch, step, self.seconds(), metrics)
+            save_checkpoint(self.model, self.folder, self.epoch, step, self.spent(), metrics)
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Saves everything that continuing needs."""

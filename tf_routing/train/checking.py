@@ -6,6 +6,7 @@ from pathlib import Path
 
 from tf_routing.data import datasets
 from tf_routing.train.asked import asked_training
+from tf_routing.train.campaign_file import load_campaign
 from tf_routing.train.figure_table import find_figure
 from tf_routing.train.run_record import check_folder, find_record
 from tf_routing.train.study_table import find_study
@@ -55,6 +56,11 @@ def _measured(arguments: argparse.Namespace) -> None:
     datasets.check(name, arguments.data_dir)
 
 
+def _campaign(arguments: argparse.Namespace) -> None:
+    for name in {training.dataset for training in load_campaign(arguments.file).trainings}:
+        datasets.check(name, arguments.data_dir)
+
+
 def _figures(arguments: argparse.Namespace) -> None:
     find_figure(arguments.name)
     for folder in arguments.folders:
@@ -68,6 +74,7 @@ _CHECKS: dict[str, Callable[[argparse.Namespace], None]] = {
     "fit": _training,
     "tune": _training,
     "study": _several_runs,
+    "campaign": _campaign,
     "evaluate": _measured,
     "export": _trained,
     "figures": _figures,

@@ -19,12 +19,19 @@ _KEPT = 2
 _METRIC = "metric_"
 
 
+class Spent(NamedTuple):
+    """What an epoch took: seconds on the clock, and seconds of processors, which other work does not lengthen."""
+
+    seconds: float = 0.0
+    processor_seconds: float = 0.0
+
+
 class Saved(NamedTuple):
-    """How far a run was: epochs finished, steps done in all, and the seconds of an unfinished epoch so far."""
+    """How far a run was: epochs finished, steps done in all, and what an unfinished epoch took so far."""
 
     epoch: int = 0
     step: int = 0
-    seconds: float = 0.0
+    spent: Spent = Spent()
 
 
 def save_checkpoint(
@@ -32,7 +39,7 @@ def save_checkpoint(
     folder: Path,
     epoch: int,
     step: int,
-    seconds: float = 0.0,
+    spent: Spent = Spent(),  # noqa: B008 - a named tuple cannot change
     metrics: Sequence[np.ndarray] = (),
 ) -> None:
     """Writes all variables of a model and its optimizer, and removes all but the newest checkpoints.
@@ -42,7 +49,7 @@ def save_checkpoint(
         folder: Where checkpoints live.
         epoch: Integer, epochs finished.
         step: Integer, steps done, those of all epochs.
-        seconds: Float, what the unfinished epoch took so far.
+        spent: What the unfinished epoch took so far.
         metrics: Running means of the unfinished epoch, see `metric_values`.
 
     Raises:
@@ -56,7 +63,7 @@ def save_checkpoint(
     arrays |= {f"{_METRIC}{number:05d}": values for number, values in enumerate(metrics)}
     path = folder / f"step_{step:08d}.npz"
     with writing(path), whole_file(path) as temporary, open(temporary, "wb") as file:
-        np.savez(file, epoch=epoch, step=step, seconds=seconds, **arrays)  # type: ignore[arg-type]
+        np.savez(file, epoch=epoch, step=step, **spent._asdict(), **arrays)  # type: ignore[arg-type]
     for old in _files(folder)[:-_KEPT]:
         old.unlink()
 
@@ -112,8 +119,10 @@ def saved_so_far(folder: Path) -> Saved:
     path = newest_checkpoint(folder)
     if path is None:
         return Saved()
-    arrays = _read(path, ("epoch", "step", "seconds"))
-    return Saved(int(arrays["epoch"]), int(arrays["step"]), float(arrays["seconds"]))
+    # Earlier versions noted the clock alone.
+    arrays = _read(path, ("epoch", "step", "seconds"), optional=("processor_seconds",))
+    spent = Spent(**{name: float(arrays[name]) for name in Spent._fields if name in arrays})
+    return Saved(int(arrays["epoch"]), int(arrays["step"]), spent)
 
 
 def newest_checkpoint(folder: Path) -> Path | None:
@@ -134,10 +143,11 @@ def run_variables(model: Any) -> list[Any]:
     return [*model.variables, *itertools.chain(*objective), *model.optimizer.variables]
 
 
-def _read(path: Path, names: Sequence[str] | None = None) -> dict[str, np.ndarray]:
+def _read(path: Path, names: Sequence[str] | None = None, optional: Sequence[str] = ()) -> dict[str, np.ndarray]:
     try:
         with np.load(path, allow_pickle=False) as saved:
-            return {name: saved[name] for name in (names or saved.files)}
+            found = [name for name in optional if name in saved.files]
+            return {name: saved[name] for name in (*(names or saved.files), *found)}
     except Exception as error:
         raise ValueError(f"{path} is damaged ({error}): remove it to continue from the one before.") from error
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import tf_routing
 from tf_routing.data.datasets import list_datasets
+from tf_routing.train.campaign_options import add_campaign_options
 from tf_routing.train.export import add_export_options
 from tf_routing.train.figure_table import add_figure_options, list_figures
 from tf_routing.train.parsing import Help, Parser
@@ -26,7 +27,7 @@ def program_parser() -> Parser:
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for add in (_add_list, _add_card, _add_cost, _add_fit, _add_evaluate, _add_study, _add_figures):
         add(commands)
-    for add in (_add_tune, _add_export, _add_demo):
+    for add in (_add_tune, _add_campaign, _add_export, _add_demo):
         add(commands)
     return parser
 
@@ -165,6 +166,11 @@ def _add_tune(commands: argparse._SubParsersAction) -> None:
     parser = _command(commands, "tune", about, "tune", onednn="1")
     _add_training(parser, "name of the architecture", DEFAULT, "folder of the search")
     add_tune_options(parser)
+
+
+def _add_campaign(commands: argparse._SubParsersAction) -> None:
+    about = "Train the networks of a comparison, several seeds of each, one after the other."
+    add_campaign_options(_command(commands, "campaign", about, "campaign", onednn="1"))
 
 
 def _add_demo(commands: argparse._SubParsersAction) -> None:

@@ -12,8 +12,8 @@ from tf_routing import data
 from tf_routing.data.backend_batches import evaluation_batches, training_batches, with_drawn
 from tf_routing.data.picture_files import named_pictures
 from tf_routing.models import RoutedModel
-from tf_routing.train.callbacks import Checkpoints, EpochLog, EventLog, RouteCount, StopAtNotFinite, logged_seconds
-from tf_routing.train.checkpoint import Saved, restore_checkpoint
+from tf_routing.train.callbacks import Checkpoints, EpochLog, EventLog, RouteCount, StopAtNotFinite, logged_time
+from tf_routing.train.checkpoint import Saved, Spent, restore_checkpoint
 from tf_routing.train.devices import Devices
 from tf_routing.train.finishing import EVALUATION_BATCH
 from tf_routing.train.gating import is_gated
@@ -90,7 +90,7 @@ def train_phase(run: TrainingRun, phase: Phase, saved: Saved) -> None:
     # Steps of the unfinished epoch are drawn and left out: they count in the order and the draws of later ones.
     batches = batches.skip(done) if done else batches
     with operations_explained(), named_pictures(run.dataset.train, run.dataset.test):
-        _train(run, phase, batches, done, saved.seconds if done else 0.0)
+        _train(run, phase, batches, done, saved.spent if done else Spent())
 
 
 def _restore(run: TrainingRun, batches: Any, within_epoch: bool) -> None:
@@ -122,13 +122,13 @@ def _batches(run: TrainingRun, phase: Phase) -> Any:
     return with_drawn(batches, run.model.default_objective().drawn_inputs, run.seed, phase.start * run.steps)
 
 
-def _train(run: TrainingRun, phase: Phase, batches: Any, done: int, seconds: float) -> None:
+def _train(run: TrainingRun, phase: Phase, batches: Any, done: int, before: Spent) -> None:
     tested = evaluation_batches(run.dataset.test, EVALUATION_BATCH)
     # The same draw every time, so that epochs compare.
     tested = with_drawn(tested, run.model.default_objective().drawn_inputs, run.seed)
-    log = EpochLog(run.output / "log.csv", phase.start, run.steps, seconds)
+    log = EpochLog(run.output / "log.csv", phase.start, run.steps, before)
     checkpoints = Checkpoints(
-        run.checkpoints, run.steps, run.checkpoint_every, log.seconds, run.devices.strategy, run.devices.writes
+        run.checkpoints, run.steps, run.checkpoint_every, log.spent, run.devices.strategy, run.devices.writes
     )
     callbacks = _callbacks(run, tested, log, checkpoints)
     try:
@@ -154,7 +154,7 @@ def _train(run: TrainingRun, phase: Phase, batches: Any, done: int, seconds: flo
         stop.explained = True  # type: ignore[attr-defined]
         raise
     finally:
-        run.record["seconds"] = logged_seconds(run.output / "log.csv")
+        run.record |= logged_time(run.output / "log.csv")._asdict()
         run.write_record()
 
 

@@ -1,0 +1,145 @@
+"""Campaigns: order and names of trainings by hand, results by hand, and one that trains real digits and goes on."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.train.kill_harness import untimed_log
+from tf_routing.train.campaign import missing_trainings
+from tf_routing.train.campaign_file import load_campaign
+from tf_routing.train.campaign_results import add_result, read_results, summarize
+from tf_routing.train.cli import main
+
+_TEXT = """
+title = "Two comparisons"
+[[comparisons]]
+name = "paths"
+dataset = "digits"
+recipe = "quick"
+epochs = 1
+seeds = [0, 1]
+arguments = { width_multiplier = 0.125 }
+networks = [{ model = "basecnn" }, { model = "basecnn_2cc", arguments = { hidden = 4 } }]
+[[comparisons]]
+name = "large"
+dataset = "cifar10"
+recipe = "drn_cifar"
+seeds = [3]
+where = ["gpu"]
+networks = [{ model = "drn_resnet110", label = "drn", epochs = 7 }]
+"""
+
+
+@pytest.fixture
+def written(tmp_path: Path) -> Callable[[str], str]:
+    def write(text: str) -> str:
+        path = tmp_path / "mine.toml"
+        path.write_text(text, "utf-8")
+        return str(path)
+
+    return write
+
+
+def record(accuracy: float, seconds: float = 60.0) -> dict[str, object]:
+    arguments = {"model_arguments": {"hidden": 4}, "recipe": {"epochs": 1}, "train_images": 10}
+    times = {"seconds": 2 * seconds, "processor_seconds": seconds, "started": "2026-01-01T00:00:00+00:00"}
+    return {"arguments": arguments, **times, "continued_at_step": [3], "final": {"accuracy": accuracy, "exits": {}}}
+
+
+def test_every_network_has_its_first_seed_before_any_has_its_second(written: Callable[[str], str]) -> None:
+    trainings = load_campaign(written(_TEXT)).trainings
+    assert [training.folder for training in trainings] == [
+        "paths/basecnn/seed_0",
+        "paths/basecnn_2cc_hidden_4/seed_0",
+        "paths/basecnn/seed_1",
+        "paths/basecnn_2cc_hidden_4/seed_1",
+        "large/drn/seed_3",
+    ]
+    assert trainings[1].arguments == {"width_multiplier": 0.125, "hidden": 4} and trainings[1].epochs == 1
+    assert (trainings[4].epochs, trainings[4].recipe, trainings[4].where) == (7, "drn_cifar", ("gpu",))
+
+
+def test_what_has_a_result_or_runs_elsewhere_is_not_missing(tmp_path: Path, written: Callable[[str], str]) -> None:
+    campaign, file = load_campaign(written(_TEXT)), tmp_path / "mine.json"
+    add_result(file, campaign.trainings[1], record(0.5), {"processor": "a"})
+    assert [training.seed for training in missing_trainings(campaign, read_results(file), "cpu")] == [0, 1, 1]
+    assert [training.label for training in missing_trainings(campaign, read_results(file), "gpu")][-1] == "drn"
+
+
+def test_a_result_is_kept_once(tmp_path: Path, written: Callable[[str], str]) -> None:
+    first, second = load_campaign(written(_TEXT)).trainings[1:3]
+    file = tmp_path / "mine.json"
+    for training, accuracy in ((first, 0.5), (second, 0.75), (first, 0.25)):
+        add_result(file, training, record(accuracy), {})
+    rows = read_results(file)
+    assert [(row["label"], row["final"]) for row in rows] == [
+        ("basecnn", {"accuracy": 0.75}),
+        ("basecnn_2cc_hidden_4", {"accuracy": 0.25}),
+    ]
+    assert rows[0]["pieces"] == 2 and rows[0]["processor_seconds"] == 60
+
+
+def test_accuracies_of_three_seeds_by_hand() -> None:
+    best, mean, deviation = summarize([{"final": {"accuracy": value}} for value in (0.7, 0.9, 0.8)])
+    assert (best, mean) == (0.9, pytest.approx(0.8)) and deviation == pytest.approx(0.1)
+    assert summarize([{"final": {"accuracy": 0.7}}]).deviation is None
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("title =", "titel =", "Unknown key 'titel'. Did you mean: title?"),
+        ("seeds = [0, 1]", "seeds = []", "lacks seeds"),
+        ("seeds = [0, 1]", "seeds = [-1]", "`seeds` must be an integer of at least zero. Received: seeds=-1"),
+        ('where = ["gpu"]', 'where = ["tpu"]', "`where` must be one of 'cpu', 'gpu'. Received: where='tpu'"),
+        ('model = "basecnn" }', 'model = "basecn" }', "Unknown architecture 'basecn'. Did you mean: basecnn"),
+        ('recipe = "quick"', 'recipe = "quik"', "Unknown recipe 'quik'. Did you mean: quick"),
+        ("epochs = 7", "epochs = 0", "`epochs` must be a positive integer. Received: epochs=0"),
+        ("epochs = 7", "epoch = 7", "Unknown key of networks 'epoch'. Did you mean: epochs?"),
+        ("arguments = { hidden = 4 }", 'label = "basecnn"', "two trainings are called paths/basecnn/seed_0"),
+        ("[[comparisons]]", "[[comparisons", "is no TOML file"),
+    ],
+)
+def test_a_wrong_file_is_refused_by_name(written: Callable[[str], str], old: str, new: str, message: str) -> None:
+    assert old in _TEXT
+    with pytest.raises(ValueError) as refused:
+        load_campaign(written(_TEXT.replace(old, new)))
+    assert message in str(refused.value)
+
+
+def test_a_campaign_trains_what_is_missing(
+    tmp_path: Path, written: Callable[[str], str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    path, output = written(_TEXT.replace("seeds = [0, 1]", "seeds = [0]")), tmp_path / "runs"
+    words = ["campaign", path, "--output", str(output)]
+    assert main([*words, "--next"]) == 0
+    (row,) = read_results(tmp_path / "mine.json")
+    kept = json.loads((output / "paths/basecnn/seed_0/run.json").read_text("utf-8"))
+    assert row["final"]["accuracy"] == kept["final"]["accuracy"] and row["label"] == "basecnn"
+    assert row["processor_seconds"] == kept["processor_seconds"] > 0
+    # A result that was lost comes back from the finished run, which is not trained again.
+    log = untimed_log(output / "paths/basecnn/seed_0")
+    (tmp_path / "mine.json").unlink()
+    assert main(words) == 0
+    rows = read_results(tmp_path / "mine.json")
+    assert rows[0]["final"] == row["final"] and untimed_log(output / "paths/basecnn/seed_0") == log
+    assert [each["label"] for each in rows] == ["basecnn", "basecnn_2cc_hidden_4"]
+    capsys.readouterr()
+    assert main([*words, "--status"]) == 0 and main(words) == 0
+    shown = capsys.readouterr().out
+    assert "1 of 1" in shown and "0 of 1" in shown and f"{row['final']['accuracy']:.4f}" in shown
+    assert "Nothing is missing" in shown
+
+
+def test_two_processes_do_not_train_in_one_folder(
+    tmp_path: Path, written: Callable[[str], str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    import fcntl
+
+    (tmp_path / "runs").mkdir()
+    with open(tmp_path / "runs" / ".lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        assert main(["campaign", written(_TEXT), "--output", str(tmp_path / "runs"), "--next"]) == 1
+    assert "Another process trains in" in capsys.readouterr().err
