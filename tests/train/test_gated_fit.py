@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 
 from tests.gated_net import CATEGORIES, gated_model
+from tf_routing import zoo
 from tf_routing.data import Dataset, ImageSet
 from tf_routing.models import RoutedModel
-from tf_routing.train import fit as fit_module
 from tf_routing.train.callbacks import Checkpoints
 from tf_routing.train.fit import fit
 from tf_routing.train.recipe import Recipe
@@ -37,7 +37,7 @@ def _small_zoo(monkeypatch: pytest.MonkeyPatch) -> None:
         assert (classes, tuple(input_shape)) == (4, (6, 6, 3))
         return gated_model()
 
-    monkeypatch.setattr(fit_module.zoo, "get", instead)
+    monkeypatch.setattr(zoo, "get", instead)
 
 
 def interruption(after_step: int) -> Callable[..., None]:
@@ -58,12 +58,12 @@ def last_checkpoint(output: Path) -> dict[str, np.ndarray]:
 def test_a_continued_run_equals_the_uninterrupted_one_bit_for_bit(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    record = fit("gated", _DATASET, _RECIPE, tmp_path / "whole")
+    record = fit("basecnn_2cc", _DATASET, _RECIPE, tmp_path / "whole")
     with monkeypatch.context() as patch:
         patch.setattr(Checkpoints, "on_train_batch_end", interruption(_STEPS + 1))
         with pytest.raises(KeyboardInterrupt):
-            fit("gated", _DATASET, _RECIPE, tmp_path / "stopped")
-    continued = fit("gated", _DATASET, _RECIPE, tmp_path / "stopped")
+            fit("basecnn_2cc", _DATASET, _RECIPE, tmp_path / "stopped")
+    continued = fit("basecnn_2cc", _DATASET, _RECIPE, tmp_path / "stopped")
     assert f"continuing at step {_STEPS}\n" in capsys.readouterr().out
     assert continued["final"] == record["final"]
     whole, stopped = last_checkpoint(tmp_path / "whole"), last_checkpoint(tmp_path / "stopped")
@@ -76,7 +76,7 @@ def test_a_continued_run_equals_the_uninterrupted_one_bit_for_bit(
 
 
 def test_the_log_has_every_term_and_labels_are_smoothed(tmp_path: Path) -> None:
-    fit("gated", _DATASET, dataclasses.replace(_RECIPE, epochs=1), tmp_path / "run")
+    fit("basecnn_2cc", _DATASET, dataclasses.replace(_RECIPE, epochs=1), tmp_path / "run")
     with open(tmp_path / "run" / "log.csv", newline="") as file:
         (row,) = csv.DictReader(file)
     terms = ("classification_loss", "category_loss", "execution_rate_loss", "flops_loss")

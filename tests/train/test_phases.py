@@ -17,13 +17,12 @@ import pytest
 
 from tests.skip_net import CLASSES, COUNT, images, labels, skip_model
 from tests.train.kill_harness import untimed_log
-from tf_routing import calibrate, data
+from tf_routing import calibrate, data, zoo
 from tf_routing.data import Dataset, ImageSet
 from tf_routing.graph import deciding_layers
 from tf_routing.models import RoutedModel
 from tf_routing.objectives import Classification, DiverseRoutes
 from tf_routing.train import checkpoint as checkpoint_module
-from tf_routing.train import fit as fit_module
 from tf_routing.train.callbacks import Checkpoints, logged_time
 from tf_routing.train.fit import fit
 from tf_routing.train.phases import Phase, compile_for, phases
@@ -148,7 +147,7 @@ def _small_zoo() -> Any:
         return network(classes, input_shape)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(fit_module.zoo, "get", instead)
+        patch.setattr(zoo, "get", instead)
         yield
 
 
@@ -156,7 +155,7 @@ def run(output: Path, recipe: Recipe = _RECIPE) -> tuple[dict[str, Any], str]:
     """Trains, and returns the record and what was printed."""
     printed = io.StringIO()
     with contextlib.redirect_stdout(printed):
-        record = fit("skip", digits(), recipe, output, count_routes=True)
+        record = fit("drn_resnet32", digits(), recipe, output, count_routes=True)
     return record, printed.getvalue()
 
 
