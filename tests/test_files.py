@@ -36,6 +36,13 @@ def test_an_interrupted_file_leaves_the_old_one_alone(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [path]
 
 
+def test_a_folder_is_no_file(tmp_path: Path) -> None:
+    reached = False
+    with pytest.raises(IsADirectoryError, match="is a folder: name a file to write"), whole_file(tmp_path):
+        reached = True
+    assert not reached and list(tmp_path.iterdir()) == []
+
+
 def test_others_may_read_what_is_written(tmp_path: Path) -> None:
     with whole_file(tmp_path / "file") as temporary:
         temporary.write_text("content")

@@ -13,8 +13,13 @@ def whole_file(path: str | os.PathLike[str]) -> Iterator[Path]:
     """Yields a path to write to, which becomes `path` when the block ends well and vanishes when it does not.
 
     The temporary name keeps the suffix, since writers choose their format by it.
+
+    Raises:
+        IsADirectoryError: If `path` is a folder.
     """
     path = Path(path)
+    if path.is_dir():
+        raise IsADirectoryError(f"{path} is a folder: name a file to write.")
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, temporary = tempfile.mkstemp(prefix=f".{path.stem}-", suffix=path.suffix, dir=path.parent)
     os.close(handle)

@@ -7,6 +7,7 @@ import pytest
 import tensorflow as tf
 
 from tests import gated_net
+from tests.conformance.subjects import disturb, small
 from tests.export.exported import images, tiny_net
 from tf_routing import export
 from tf_routing.models import RoutedModel
@@ -31,6 +32,21 @@ def test_a_net_without_gates(signature: str, tmp_path: Path) -> None:
         answer = run(images=given)
         np.testing.assert_allclose(answer["probabilities"], expected[:count], rtol=0, atol=1e-5)
         np.testing.assert_array_equal(answer["classes"], expected[:count].argmax(axis=-1))
+
+
+# One name per builder of networks without gates.
+ZOO = ["resnet20_2cp", "resnet50_2cc", "resnext50_4x24d", "mobilenetv2", "basecnn_ensemble3", "sebasecnn"]
+ZOO += ["crossstitch2", "basecnn_2cp"]
+
+
+@pytest.mark.heavy
+@pytest.mark.parametrize("name", ZOO)
+def test_every_builder_of_nets_without_gates(name: str, tmp_path: Path) -> None:
+    model = small(name)
+    disturb(model)
+    x = images(3, model.input_shape[1:])
+    answer = converted(model, "serving_default", tmp_path).get_signature_runner()(images=x)
+    np.testing.assert_allclose(answer["probabilities"], model(x), rtol=0, atol=1e-5)
 
 
 def test_a_net_with_gates_that_runs_every_branch(tmp_path: Path) -> None:

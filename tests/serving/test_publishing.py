@@ -18,13 +18,13 @@ import pytest
 pytest.importorskip("tensorflow_serving", reason="the extra `serving` is not installed")
 
 import tensorflow as tf
-from google.protobuf import text_format
+from google.protobuf import descriptor_pb2, descriptor_pool, message_factory, text_format, wrappers_pb2
 from tensorflow_serving.apis import prediction_log_pb2
 from tensorflow_serving.config import model_server_config_pb2
 
 from tests.gated_net import gated_model, images
 from tests.serving.exported import write_tiny
-from tf_routing import serving
+from tf_routing import client, serving
 from tf_routing.exporting.checksums import check_checksums, write_checksums
 from tf_routing.extras import import_extra
 from tf_routing.serving.options import add_serving_options, publish_parsed
@@ -131,6 +131,44 @@ def test_a_version_never_changes(tiny: Path, tmp_path: Path) -> None:
     assert {name: (placed / name).read_bytes() for name in files(placed)} == before
 
 
+def test_what_the_server_reads_as_a_version_is_one(tiny: Path, tmp_path: Path) -> None:
+    # The third is a digit to Python and none to the server.
+    for name in ("007", "3", "\u0669"):
+        (tmp_path / "tiny" / name).mkdir(parents=True)
+    assert serving.list_versions(tmp_path, "tiny") == [3, 7]
+    with pytest.raises(FileExistsError, match="holds version 7 already"):
+        serving.publish_folder(tiny, tmp_path, name="tiny", version=7)
+    assert serving.publish_folder(tiny, tmp_path, name="tiny", keep=1).name == "8"
+    assert {each.name for each in (tmp_path / "tiny").iterdir()} == {"8", "\u0669"}
+
+
+def batching_message() -> Any:
+    """The message that the server reads its batching parameters into, as its source documents it."""
+    file = descriptor_pb2.FileDescriptorProto(name="batching.proto", package="batching", syntax="proto3")
+    file.dependency.append("google/protobuf/wrappers.proto")
+    message = file.message_type.add(name="Parameters")
+    names = ["max_batch_size", "batch_timeout_micros", "max_enqueued_batches", "num_batch_threads"]
+    kinds = {**dict.fromkeys([*names, "max_execution_batch_size"], "Int64"), "enable_large_batch_splitting": "Bool"}
+    for number, (name, kind) in enumerate(kinds.items(), 1):
+        type_name = f".google.protobuf.{kind}Value"
+        message.field.add(name=name, number=number, type="TYPE_MESSAGE", label="LABEL_OPTIONAL", type_name=type_name)
+    pool = descriptor_pool.DescriptorPool()
+    pool.AddSerializedFile(wrappers_pb2.DESCRIPTOR.serialized_pb)
+    pool.Add(file)
+    return message_factory.GetMessageClass(pool.FindMessageTypeByName("batching.Parameters"))()
+
+
+def test_requests_of_any_size_are_taken(tiny: Path, tmp_path: Path) -> None:
+    serving.publish_folder(tiny, tmp_path, name="tiny")
+    written = (tmp_path / "batching_parameters.txt").read_text("utf-8")
+    parameters = text_format.Parse(written, batching_message())
+    # What is above the size of a batch is cut: without, the server refuses it.
+    assert parameters.enable_large_batch_splitting.value
+    assert parameters.max_execution_batch_size.value == 32 < parameters.max_batch_size.value
+    # So that the client's own batches are run as they come.
+    assert inspect.signature(client.predict).parameters["batch_size"].default <= 32
+
+
 def test_a_version_that_appears_meanwhile_stays(tiny: Path, tmp_path: Path) -> None:
     from tf_routing.serving.layout import place
 
@@ -146,6 +184,7 @@ def test_a_version_that_appears_meanwhile_stays(tiny: Path, tmp_path: Path) -> N
         ({"name": "../up"}, "`name` must be letters"),
         ({"name": ".hidden"}, "`name` must be letters"),
         ({"version": 0}, "`version` must be a positive integer"),
+        ({"version": 2**63}, "`version` must be at most 9223372036854775807"),
         ({"keep": 0}, "`keep` must be a positive integer"),
         ({"warm_up": (0,)}, "`warm_up` must be a positive integer"),
     ],

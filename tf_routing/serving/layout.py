@@ -14,6 +14,9 @@ from pathlib import Path
 
 from tf_routing.validation import positive_integer
 
+_VERSION = re.compile(r"[0-9]+")
+# The server holds it in 64 bits, and looks past what is larger.
+_HIGHEST = 2**63 - 1
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.\-]*")
 
 
@@ -32,9 +35,14 @@ def list_versions(folder: str | os.PathLike[str], name: str) -> list[int]:
     >>> list_versions("/nowhere", "digits")
     []
     """
+    return sorted({int(each.name) for each in _version_folders(folder, name)})
+
+
+def _version_folders(folder: str | os.PathLike[str], name: str) -> list[Path]:
+    """What the server takes for versions: it reads 007 as 7."""
     base = Path(folder, check_name(name))
     found = base.iterdir() if base.is_dir() else ()
-    return sorted(int(each.name) for each in found if each.name.isdecimal() and each.is_dir())
+    return [each for each in found if _VERSION.fullmatch(each.name) and each.is_dir()]
 
 
 def check_name(name: str) -> str:
@@ -57,7 +65,9 @@ def next_version(folder: Path, name: str, version: int | None) -> int:
     there = list_versions(folder, name)
     if version is None:
         return (there[-1] if there else 0) + 1
-    if positive_integer("version", version) in there:
+    if positive_integer("version", version) > _HIGHEST:
+        raise ValueError(f"`version` must be at most {_HIGHEST}. Received: version={version!r}")
+    if version in there:
         raise FileExistsError(f"{folder / name} holds version {version} already: a version never changes.")
     return version
 
@@ -95,6 +105,7 @@ def remove_old(folder: Path, name: str, keep: int) -> list[int]:
     """Removes all versions but the `keep` highest, and returns their numbers. Each vanishes in one step."""
     old = list_versions(folder, name)[:-keep]
     with staging(folder) as removed:
-        for version in old:
-            (folder / name / str(version)).rename(removed / str(version))
+        for each in _version_folders(folder, name):
+            if int(each.name) in old:
+                each.rename(removed / each.name)
     return old
