@@ -157,10 +157,10 @@ def _gates(routes: dict[str, np.ndarray]) -> dict[str, Any]:
 
 
 def _check_fit(model: RoutedModel, dataset: data.Dataset) -> None:
-    dataset.check_labels()
     expected = tuple(image_input(model).shape[1:]), model.output_shape[-1]
     if expected != (dataset.image_shape, dataset.classes):
         raise ValueError(
             f"{model.name!r} takes images of shape {expected[0]} and knows {expected[1]} classes; {dataset.name!r} "
             f"has {dataset.image_shape} and {dataset.classes}. Choose its data with --dataset."
         )
+    dataset.check_labels()
