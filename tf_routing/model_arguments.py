@@ -3,9 +3,9 @@
 import os
 from typing import TYPE_CHECKING, Any
 
-import keras
-
 if TYPE_CHECKING:
+    import keras
+
     from tf_routing.models import RoutedModel
 
 
@@ -34,7 +34,7 @@ keras.saving.load_model first.
     return model
 
 
-def graph_model(model: Any, argument: str = "model") -> keras.Model:
+def graph_model(model: Any, argument: str = "model") -> "keras.Model":
     """Returns a model that shows its graph, functional or a built `Sequential`, else raises a `ValueError`.
 
     Args:
@@ -43,11 +43,15 @@ def graph_model(model: Any, argument: str = "model") -> keras.Model:
 
     Example:
 
+    >>> import keras
     >>> from tf_routing.model_arguments import graph_model
     >>> image = keras.Input((8, 8, 3))
     >>> graph_model(keras.Model(image, keras.layers.Flatten()(image))).output_shape
     (None, 192)
     """
+    # What is registered with Keras imports this module: it cannot begin with Keras.
+    import keras
+
     if not isinstance(model, keras.Model) or not _shows_graph(model):
         raise ValueError(
             f"`{argument}` must be a functional model or a built Sequential: other models do not show which layer "
@@ -57,6 +61,8 @@ def graph_model(model: Any, argument: str = "model") -> keras.Model:
 
 
 def _told(model: Any, argument: str) -> str:
+    import keras
+
     if isinstance(model, (str, os.PathLike)):
         return f"{argument}={str(model)!r}, a path: load it with keras.saving.load_model first."
     is_model = isinstance(model, keras.Model)
@@ -69,6 +75,8 @@ def _told(model: Any, argument: str) -> str:
     return f"{shown}: build it with keras.Input." if is_model else f"{shown}: tf_routing.zoo.get(name) builds one."
 
 
-def _shows_graph(model: keras.Model) -> bool:
+def _shows_graph(model: "keras.Model") -> bool:
+    import keras
+
     # A Sequential has no inputs before it is built.
     return isinstance(model, (keras.Function, keras.Sequential)) and bool(getattr(model, "inputs", None))
