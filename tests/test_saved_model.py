@@ -178,6 +178,8 @@ def test_a_wrong_number_of_class_names_writes_nothing(count: int, model: RoutedM
         ({"crop": 0}, "`crop` must be a number above 0 and at most 1. Received: crop=0"),
         ({"crop": 1.5}, "`crop` must be a number above 0 and at most 1. Received: crop=1.5"),
         ({"architecture": "basecnn_2c"}, "Unknown architecture 'basecnn_2c'. Did you mean: .*basecnn_2cc"),
+        ({"training": {"rate": object()}}, "`training` must be a dict that JSON can hold: Object of type object"),
+        ({"training": ["recipe"]}, "`training` must be a dict that JSON can hold. Received: training=..recipe"),
         ({"class_names": ["two\nlines"] * 10}, "`class_names` must hold one line each. Received: 'two"),
         ({"class_names": "abcdefghij"}, "`class_names` must be a list of names. Received: class_names='abcdefghij'"),
         ({"class_names": ["\ud800"] * 10}, "`class_names` must hold one line each. Received: '.ud800', class 0"),

@@ -12,7 +12,7 @@ from tf_routing.exporting.descriptions import describe
 from tf_routing.exporting.licence import licence_text
 from tf_routing.files import whole_folder
 from tf_routing.models import RoutedModel
-from tf_routing.validation import is_number, positive_integer, unknown
+from tf_routing.validation import is_number, plain, positive_integer, unknown
 
 __all__ = ["describe", "export"]
 
@@ -89,7 +89,7 @@ def export(
     exported_model(model)
     positive_integer("version", version)
     _check_crop(crop)
-    architecture = _known_architecture(model, architecture)
+    architecture, training = _known_architecture(model, architecture), _checked_training(training)
     files = {"LICENSE": licence_text() if license is None else Path(license).read_text("utf-8")}
     if class_names is not None:
         files["labels.txt"] = "".join(f"{name}\n" for name in checked_names(class_names, model.output_shape[-1]))
@@ -127,6 +127,16 @@ def _known_architecture(model: RoutedModel, architecture: str | None) -> str | N
     if architecture not in known:
         raise ValueError(unknown("architecture", architecture, known, "`tf-routing list` shows all."))
     return architecture
+
+
+def _checked_training(training: Any) -> dict[str, Any] | None:
+    try:
+        json.dumps(plain(training))
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"`training` must be a dict that JSON can hold: {error}. Received: {training!r}") from error
+    if training is not None and not isinstance(training, Mapping):
+        raise ValueError(f"`training` must be a dict that JSON can hold. Received: training={training!r}")
+    return plain(dict(training)) if training else None
 
 
 def _write(model: RoutedModel, folder: str, fold: bool, freeze: bool, crop: float) -> list[str]:

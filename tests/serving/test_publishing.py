@@ -98,9 +98,13 @@ def test_what_was_changed_in_the_servers_files_stays(tiny: Path, tmp_path: Path)
     (tmp_path / "models.config").write_text(own)
     (tmp_path / "batching_parameters.txt").write_text("max_batch_size { value: 4 }")
     for name in ("tiny", "second"):
-        serving.publish_folder(tiny, tmp_path, name=name)
+        placed = serving.publish_folder(tiny, tmp_path, name=name)
+        assert replayed(placed)["serving_default"] == [1, 4]
     assert [row.base_path for row in listed(tmp_path)] == ["/elsewhere", "/models/second"]
     assert (tmp_path / "batching_parameters.txt").read_text() == "max_batch_size { value: 4 }"
+    # The server would refuse the version's own requests.
+    with pytest.raises(ValueError, match="`warm_up` must be at most 4"):
+        serving.publish_folder(tiny, tmp_path, name="third", warm_up=(5,))
 
 
 def test_a_reader_sees_whole_versions_only(tiny: Path, tmp_path: Path) -> None:
@@ -187,6 +191,7 @@ def test_a_version_that_appears_meanwhile_stays(tiny: Path, tmp_path: Path) -> N
         ({"version": 2**63}, "`version` must be at most 9223372036854775807"),
         ({"keep": 0}, "`keep` must be a positive integer"),
         ({"warm_up": (0,)}, "`warm_up` must be a positive integer"),
+        ({"warm_up": (1, 1025)}, "`warm_up` must be at most 1024, the largest request"),
     ],
 )
 def test_wrong_arguments_write_nothing(changed: dict[str, Any], words: str, tiny: Path, tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """The two files that tell TensorFlow Serving which models there are, and how it joins requests into batches."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -26,12 +27,25 @@ num_batch_threads { value: 4 }
 """
 
 
+_LARGEST = re.compile(r"^\s*max_batch_size\s*:?\s*\{\s*value\s*:\s*(\d+)", re.MULTILINE)
+
+
 def write_batching_parameters(folder: Path) -> None:
     """Writes how requests are joined into batches, unless that is there already."""
     path = folder / BATCHING_PARAMETERS
     if not path.exists():
         with whole_file(path) as temporary:
             temporary.write_text(_BATCHING, "utf-8")
+
+
+def largest_request(folder: Path) -> int | None:
+    """Returns how many images a request may hold, as the parameters in a folder say, or those that would be written.
+
+    `None` where they do not say.
+    """
+    path = folder / BATCHING_PARAMETERS
+    found = _LARGEST.search(path.read_text("utf-8") if path.exists() else _BATCHING)
+    return int(found[1]) if found else None
 
 
 def add_model(folder: Path, name: str) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from tf_routing.exporting.card_version import write_version
 from tf_routing.exporting.checksums import FILE, check_checksums, write_checksums
-from tf_routing.serving.configuration import add_model, read_models, write_batching_parameters
+from tf_routing.serving.configuration import add_model, largest_request, read_models, write_batching_parameters
 from tf_routing.serving.layout import check_name, next_version, place, remove_old, staging
 from tf_routing.validation import positive_integer
 
@@ -164,14 +164,13 @@ def _publish(
     warm_up: Sequence[int],
 ) -> Path:
     number = check_publication(folder, name, version, keep)
-    for size in warm_up:
-        positive_integer("warm_up", size)
+    sizes = _warm_up_sizes(warm_up, largest_request(folder))
     from tf_routing.serving.warm_up import write_warm_up
 
     with staging(folder) as temporary:
         new = temporary / str(number)
         write(new, number)
-        write_warm_up(new, name, warm_up)
+        write_warm_up(new, name, sizes)
         if (new / FILE).is_file():
             write_checksums(new)
         placed = place(new, folder, name, number)
@@ -181,3 +180,13 @@ def _publish(
     if keep is not None:
         remove_old(folder, name, keep)
     return placed
+
+
+def _warm_up_sizes(warm_up: Sequence[int], most: int | None) -> Sequence[int]:
+    # A version whose own requests the server refuses is never served.
+    if most is not None and warm_up is _WARM_UP:
+        return sorted({min(size, most) for size in warm_up})
+    for size in warm_up:
+        if positive_integer("warm_up", size) > (most or size):
+            raise ValueError(f"`warm_up` must be at most {most}, the largest request of the server. Received: {size}")
+    return warm_up
