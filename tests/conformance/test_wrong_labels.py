@@ -76,6 +76,13 @@ def test_rows_that_are_too_many_or_too_few_stop_a_graph_that_knew_no_number() ->
         found(tf.constant([1]), tf.zeros((4, CLASSES)))
 
 
+@pytest.mark.parametrize("shape", [(0,), (0, 1), (0, CLASSES)])
+@pytest.mark.parametrize("wrap", [lambda function: function, tf.function])
+def test_no_rows_have_no_wrong_labels(wrap: Any, shape: tuple[int, ...]) -> None:
+    assert wrap(class_distributions)(tf.zeros(shape), tf.zeros((0, CLASSES))).shape == (0, CLASSES)
+    check_labels(np.zeros(shape), CLASSES)
+
+
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16", "float32", "float64"])
 def test_smoothed_and_mixed_labels_are_distributions_in_every_precision(dtype: str) -> None:
     rows = keras.ops.cast(keras.ops.one_hot(np.arange(4), 1000), dtype)

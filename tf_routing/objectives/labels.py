@@ -63,7 +63,8 @@ def raised_for(labels: Any, classes: int, rows: Any, ignored: int | None = None)
     shown: tuple[Any, ...]
     if distributions:
         numbers = ops.cast(labels, "float32")
-        least, total = ops.min(numbers, axis=-1), ops.sum(numbers, axis=-1)
+        # Without a first value Keras refuses a batch of no rows.
+        least, total = ops.min(numbers, axis=-1, initial=np.inf), ops.sum(numbers, axis=-1)
         fits, shown = _distributions_fit(least, total), (total, least)
     else:
         labels = ops.reshape(labels, (-1,))

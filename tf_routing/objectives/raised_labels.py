@@ -33,7 +33,8 @@ def raised(labels: Any, fits: Any, rows: Any, shown: Sequence[Any], sentence: tu
         given = tf.shape(fits)[0]
         counted = [] if rows is None else _asserted(tf.equal(given, rows), [_ROWS, given, " for ", rows])
         with tf.control_dependencies(counted):
-            first = tf.argmin(tf.cast(fits, tf.int32), output_type=tf.int32)
+            # Of replicas that share a last, small batch, one may have no rows, of which none is the least.
+            first = tf.argmin(tf.cast(tf.concat([fits, [True]], axis=0), tf.int32), output_type=tf.int32)
         numbers = [part for word, each in zip(between, shown, strict=True) for part in (word, each[first : first + 1])]
         failed = [start, *numbers, " in row ", first, end]
         with tf.control_dependencies(_asserted(tf.reduce_all(fits), failed)):
