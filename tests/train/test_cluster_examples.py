@@ -11,7 +11,6 @@ import yaml
 from tests.conformance.subjects import ROOT
 from tf_routing.train.commands import program_parser
 from tf_routing.train.recipe import load_recipe
-from tf_routing.train.recipe_files import DEFAULT
 from tf_routing.train.tf_config import read_tf_config
 from tf_routing.zoo.registry import find
 
@@ -24,7 +23,7 @@ def check_command(words: list[str]) -> None:
     assert (parsed.command, parsed.strategy) == ("fit", "multiworker")
     assert parsed.checkpoint_every > 0
     find(parsed.model)
-    assert load_recipe(parsed.recipe or DEFAULT).batch_size % 2 == 0
+    assert load_recipe(parsed.recipe).batch_size % 2 == 0
 
 
 def test_the_kubernetes_job_starts_workers_that_find_each_other(monkeypatch: pytest.MonkeyPatch) -> None:

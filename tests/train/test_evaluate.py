@@ -125,6 +125,12 @@ def test_a_wrong_number_of_crops_is_named(run: Path, pictures: Path, capsys: pyt
     assert "`crops` must be one of 1, 10. Received: crops=5" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("name", ["first_classes", "resize", "batch_size"])
+def test_nothing_is_no_number(name: str, run: Path, pictures: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["evaluate", str(run), "--dataset", str(pictures), f"--{name}", "0"]) == 1
+    assert f"`{name}` must be a positive integer. Received: {name}=0" in capsys.readouterr().err
+
+
 def test_fit_takes_the_first_classes(pictures: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     place = ["--dataset", "digits", "--output", str(tmp_path / "run")]
     assert main(["fit", "--model", "basecnn", *place, "--first_classes", "11"]) == 1

@@ -68,6 +68,15 @@ def test_what_ends_the_process_at_its_start_is_seen(tmp_path: Path) -> None:
     assert (process.returncode, error) == (-signal.SIGABRT, f"{_FATAL}\n")
 
 
+def test_the_level_of_the_user_counts(tmp_path: Path) -> None:
+    code = f'import os\nos.write(2, b"{_ONEDNN}\\n{_WARNING}\\n")\nraise ImportError("gone")\n'
+    place = instead_of_tensorflow(tmp_path, code)
+    for level, lines in (("0", [_ONEDNN, _WARNING]), ("1", [_WARNING]), ("3", [])):
+        with started("cost", "basecnn", env={**place, "TF_CPP_MIN_LOG_LEVEL": level}) as process:
+            _, error = process.communicate()
+        assert error.splitlines() == [*lines, "tf-routing cost: gone"]
+
+
 def test_what_fails_at_the_start_is_one_line(tmp_path: Path) -> None:
     code = 'raise ImportError("libcudart.so.99 is missing")'
     with started("cost", "basecnn", env=instead_of_tensorflow(tmp_path, code)) as process:

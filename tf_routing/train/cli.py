@@ -50,13 +50,12 @@ def _run(words: Sequence[str]) -> None:
     from tf_routing.train.checking import check_names
     from tf_routing.train.commands import program_parser
     from tf_routing.train.parsing import with_underscores
-    from tf_routing.train.starting import quiet_start
+    from tf_routing.train.starting import start_quietly
 
     parsed = program_parser().parse_args(with_underscores(words))
     check_names(parsed)
-    with quiet_start(parsed.onednn):
-        command = importlib.import_module(f"tf_routing.train.{parsed.module}")
-    command.run(parsed)
+    start_quietly(parsed.onednn)
+    importlib.import_module(f"tf_routing.train.{parsed.module}").run(parsed)
 
 
 def _close_quietly() -> None:

@@ -21,7 +21,7 @@ from tf_routing.train.hardware import hardware
 from tf_routing.train.run_record import write_json
 from tf_routing.train.show_results import show
 from tf_routing.train.trained import as_trained, load_trained
-from tf_routing.validation import not_negative_integer
+from tf_routing.validation import not_negative_integer, positive_integer
 
 _GATED_IMAGES, _ROUNDS = 1000, 15
 
@@ -35,7 +35,7 @@ def run(arguments: argparse.Namespace) -> None:
     results = evaluate(
         model,
         dataset,
-        arguments.batch_size,
+        positive_integer("batch_size", arguments.batch_size),
         architecture=run_arguments.get("model"),
         model_arguments=run_arguments.get("model_arguments", {}),
         categories=arguments.categories,
@@ -64,8 +64,11 @@ def _dataset(name: str, arguments: argparse.Namespace, model: RoutedModel, recip
     dataset = data.load(name, arguments.data_dir)
     if dataset.note:
         print(dataset.note)
-    first_classes = arguments.first_classes or recipe.get("first_classes")
-    return as_trained(dataset, model, first_classes, arguments.resize or recipe.get("resize"))
+    first_classes, resize = (
+        recipe.get(name) if (given := getattr(arguments, name)) is None else positive_integer(name, given)
+        for name in ("first_classes", "resize")
+    )
+    return as_trained(dataset, model, first_classes, resize)
 
 
 def evaluate(
