@@ -75,7 +75,7 @@ def test_each_refusal_says_what_to_do(changes: dict[str, Any], epochs_done: int,
 def test_the_record_of_somebody_else_is_not_ours(content: str, tmp_path: Path) -> None:
     (tmp_path / "run.json").write_text(content, "utf-8")
     for begin in (lambda: open_record(tmp_path, asked()), lambda: remove_run(tmp_path)):
-        with pytest.raises(ValueError, match="is no record of a run: choose another --output"):
+        with pytest.raises(ValueError, match="is no record of a run of tf_routing: choose another folder"):
             begin()
     assert (tmp_path / "run.json").read_text("utf-8") == content
 

@@ -68,7 +68,7 @@ def find_record(output: Path) -> dict[str, Any] | None:
     except ValueError as error:
         raise ValueError(f"{file} is damaged ({error}): remove it, or choose another --output.") from error
     if not isinstance(record, dict) or not isinstance(record.get("arguments"), dict):
-        raise ValueError(f"{file} is no record of a run: choose another --output.")
+        raise ValueError(f"{file} is no record of a run of tf_routing: choose another folder.")
     return record
 
 
