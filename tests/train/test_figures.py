@@ -252,10 +252,11 @@ def failed(words: list[str | Path], output: Path, capsys: pytest.CaptureFixture[
         (["samples", "a"], "`folders` means nothing to the figure 'samples'. Received: folders=['a']"),
         (["exits", "a", "--panel", "b"], "`panel` means nothing to the figure 'exits'. Received: panel=[['b']]"),
         (["exits", "a", "--seed", "0"], "`seed` means nothing to the figure 'exits'. Received: seed=0"),
-        (["exits", "a", "--by", "classes"], "`by` must be one of 'correctness', 'class'. Received: by='classes'"),
+        (["exits", ".", "--by", "classes"], "`by` must be one of 'correctness', 'class'. Received: by='classes'"),
         (["samples", "--seed", "-1"], "`seed` must be an integer of at least zero. Received: seed=-1"),
         (["samples", "--dataset", "cifar11"], "Unknown dataset 'cifar11'. Did you mean: "),
-        (["exits", "nowhere"], "nowhere holds no run: neither a run.json nor folders with one."),
+        (["exits", "."], ". holds no run: neither a run.json nor folders with one."),
+        (["exits", "nowhere"], "There is no nowhere: a folder of a run, or of runs, is needed."),
     ],
 )
 def test_a_wrong_argument_is_named(

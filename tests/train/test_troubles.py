@@ -17,6 +17,7 @@ from tests.few_layers import few_layers
 from tests.train.kill_harness import WORDS, fit_command
 from tf_routing import data
 from tf_routing.train import fit as fit_module
+from tf_routing.train import networks
 from tf_routing.train.callbacks import Checkpoints
 from tf_routing.train.checkpoint import save_checkpoint
 from tf_routing.train.cli import main
@@ -76,7 +77,7 @@ def test_a_loss_that_is_not_finite_names_step_term_and_checkpoint(
 
 
 def test_weights_that_are_not_finite_are_never_saved(tmp_path: Path) -> None:
-    model = fit_module.zoo.get("basecnn", width_multiplier=0.125)
+    model = networks.zoo.get("basecnn", width_multiplier=0.125)
     model.compile("sgd")
     model.trainable_variables[-1].assign(np.full(10, np.nan, "float32"))
     with pytest.raises(NotFinite, match="Step 3: .*bias is nan. There is no checkpoint before"):

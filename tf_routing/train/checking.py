@@ -7,6 +7,7 @@ from pathlib import Path
 from tf_routing.data import datasets
 from tf_routing.train.asked import asked_training
 from tf_routing.train.campaign_file import load_campaign
+from tf_routing.train.figure_given import check_output, given_options
 from tf_routing.train.figure_table import find_figure
 from tf_routing.train.run_record import check_folder, find_record
 from tf_routing.train.study_table import find_study
@@ -62,10 +63,11 @@ def _campaign(arguments: argparse.Namespace) -> None:
 
 
 def _figures(arguments: argparse.Namespace) -> None:
-    find_figure(arguments.name)
-    for folder in arguments.folders:
-        if not Path(folder).exists():
-            raise FileNotFoundError(f"There is no folder {folder}.")
+    given = given_options(arguments, find_figure(arguments.name))
+    check_output(arguments.output)
+    for path in [given.get("model"), *arguments.folders]:
+        if path is not None and not Path(path).exists():
+            raise FileNotFoundError(f"There is no {path}: a folder of a run, or of runs, is needed.")
 
 
 _CHECKS: dict[str, Callable[[argparse.Namespace], None]] = {
