@@ -16,7 +16,7 @@ from tests.skip_net import skip_model
 from tests.train.kill_harness import WORDS, differences, killed_run, whole_run
 from tf_routing.data import Dataset, ImageSet
 from tf_routing.data.backend_batches import training_batches, with_drawn
-from tf_routing.train import fit as fit_module
+from tf_routing.train import networks
 from tf_routing.train.callbacks import Checkpoints
 from tf_routing.train.fit import fit
 from tf_routing.train.recipe import Recipe
@@ -44,7 +44,7 @@ class Killed(Exception):
 def run(output: Path) -> dict[str, Any]:
     """Trains a network whose routers are frozen in the second epoch."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(fit_module.zoo, "get", lambda *_, **__: skip_model(shape=(8, 8, 3), classes=4, target=0.2))
+        patch.setattr(networks.zoo, "get", lambda *_, **__: skip_model(shape=(8, 8, 3), classes=4, target=0.2))
         return fit("skip", _DATASET, _RECIPE, output, checkpoint_every=1)
 
 
