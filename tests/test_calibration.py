@@ -6,9 +6,12 @@ from typing import Any
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from tests.execution.split_nets import decided, split_net
 from tests.execution.split_nets import images as small_images
+from tests.exit_net import exit_model
+from tests.exit_net import images as exit_images
 from tf_routing import calibrate, zoo
 from tf_routing.execution import gated_blocks
 from tf_routing.layers import Controller
@@ -140,12 +143,93 @@ def test_the_gates_of_an_ensembles_members_open_on_the_share() -> None:
         assert_shares(member, x, 0.3)
 
 
-def test_images_of_bytes_and_lists_are_taken() -> None:
+def test_images_come_as_bytes_lists_and_batches() -> None:
     x = np.random.default_rng(5).integers(0, 256, (COUNT, 8, 8, 3)).astype("uint8")
-    for given in (x, x.astype("float64"), x.tolist()):
+    floats, labels = (x / 255).astype("float32"), np.zeros(COUNT)
+    pairs = tf.data.Dataset.from_tensor_slices((floats, labels)).batch(7)
+    batches = [floats[start : start + 7] for start in range(0, COUNT, 7)]
+    ways = (x, x / 255, floats.tolist(), list(floats), batches, pairs, (each for each in pairs), {"image": floats})
+    thresholds = []
+    for given in ways:
         model = split_net()
-        calibrate(model, given, rate=0.3)
-        assert_shares(model, x.astype("float32"), 0.3)
+        calibrate(model, given, 0.3)
+        assert_shares(model, floats, 0.3)
+        thresholds.append(np.concatenate([layer.score_layer.get_weights()[1] for layer in controllers(model)]))
+    np.testing.assert_allclose(thresholds, [thresholds[0]] * len(ways), rtol=0, atol=1e-5)
+
+
+def test_images_that_are_none_are_named() -> None:
+    model, x = split_net(), small_images(COUNT)
+    broken = x.copy()
+    broken[3, 1, 1, 1] = np.nan
+    for given, message in (
+        (broken, "`images` must hold finite numbers. Received: NaN or infinity in image 3"),
+        (x.astype("int64"), "`images` must hold images of shape .*, or uint8.*dtype int64"),
+        (x[:, :4], "`images` must hold images of shape .*Received: shape"),
+        (tf.data.Dataset.from_tensor_slices(x).batch(5).repeat(), "`x` must end"),
+    ):
+        before = model.get_weights()
+        with pytest.raises(ValueError, match=message):
+            calibrate(model, given, 0.5)
+        for old, new in zip(before, model.get_weights(), strict=True):
+            np.testing.assert_array_equal(old, new)
+
+
+# What was reached
+
+
+def test_what_was_reached_is_reported_by_gate(recwarn: pytest.WarningsRecorder) -> None:
+    model, x = split_net(), small_images(COUNT)
+    gates = calibrate(model, x, rate=0.3)
+    assert [gate.gate for gate in gates] == [f"controller_{n}[{choice}]" for n in (1, 2) for choice in (0, 1)]
+    shares = np.concatenate([each.mean(axis=0) for each in switches(model, x).values()])
+    np.testing.assert_allclose([gate.reached for gate in gates], shares, atol=1e-6)
+    assert {(gate.wanted, gate.images, gate.tied, gate.is_missed) for gate in gates} == {(0.3, COUNT, 0, False)}
+    assert not [each for each in recwarn if "is missed" in str(each.message)]
+
+
+def test_a_share_that_ties_keep_from_being_reached_is_told() -> None:
+    model = exit_model(drawn=False)
+    with pytest.warns(UserWarning, match="`rate` 0.5 is missed at 2 of 2 gates, by up to 0.5: junction_1") as told:
+        gates = calibrate(model, exit_images(20), 0.5)
+    message = str(told[-1].message)
+    assert "junction_1 reached 0 (20 of 20 images have the same score" in message
+    assert "no image comes to junction_2" in message
+    assert told[-1].filename == __file__
+    assert [(gate.gate, gate.images, gate.tied) for gate in gates] == [("junction_1", 20, 20), ("junction_2", 0, 0)]
+    assert gates[0].reached == 0 and np.isnan(gates[1].reached)
+    np.testing.assert_array_equal(model.routes(exit_images(20))["junction_1"], [[1, 0]] * 20)
+
+
+def test_what_goes_on_at_a_junction_is_a_share_of_those_that_come() -> None:
+    model = exit_model()
+    first, second = calibrate(model, exit_images(20), rate=0.5)
+    assert (first.images, second.images) == (20, 10)
+    assert first.reached == second.reached == 0.5
+    assert model.routes(exit_images(20))["junction_2"].sum() == 10
+
+
+def test_some_ties_are_told_by_their_number() -> None:
+    x = small_images(4)[[0, 0, 0, 1, 2]]
+    with pytest.warns(UserWarning, match=r"reached .* \(3 of 5 images have the same score"):
+        gates = calibrate(split_net(1, None), x, 0.4)
+    for gate in gates:
+        assert gate.tied in (0, 3) and gate.is_missed == (round(gate.reached * 5) != 2)
+
+
+def test_a_forced_switch_tells_the_least_share() -> None:
+    image = keras.Input((8, 8, 3))
+    switches_, _ = Controller(2, force_one=True, seed=1, name="controller_1")(image)
+    model = RoutedModel(image, keras.layers.Dense(3, "softmax")(switches_))
+    with pytest.warns(UserWarning, match="one of its parts always runs, so 0.5 is the least"):
+        gates = calibrate(model, small_images(COUNT), 0.2)
+    assert [gate.reached for gate in gates] == [0.5, 0.5]
+
+
+def test_a_single_number_of_numpy_is_a_rate() -> None:
+    model, x = split_net(), small_images(COUNT)
+    calibrate(model, x, np.float32(0.5))
+    assert_shares(model, x, 0.5)
 
 
 def test_a_model_that_switches_nothing_is_named() -> None:

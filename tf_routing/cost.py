@@ -257,7 +257,7 @@ def executed_macs(model: keras.Model, decisions: Mapping[str, np.ndarray], count
         count: Integer, number of samples.
 
     Returns:
-        Integer array `(count,)`.
+        Integer array `(count,)`. Where decisions are NaN, nothing that they govern is counted.
 
     Example:
 
@@ -268,7 +268,8 @@ def executed_macs(model: keras.Model, decisions: Mapping[str, np.ndarray], count
     fixed, gated = gated_macs(model)
     total = np.full(count, fixed, dtype="int64")
     for name, macs in gated.items():
-        total += np.asarray(decisions[name]).round().astype("int64") @ macs
+        # An image that holds NaN has no route: it costs what no switch governs.
+        total += np.nan_to_num(np.asarray(decisions[name])).round().astype("int64") @ macs
     return total
 
 

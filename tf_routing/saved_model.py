@@ -40,13 +40,15 @@ def export(
     besides, floats too, which runs faster where it is given one image. A model with more inputs than
     images takes them by name in every signature.
 
-    An empty batch gives empty answers. An image that holds what is not a number gets an answer that means nothing,
-    and changes none of the others.
+    An empty batch gives empty answers. An image that holds NaN or infinity gets NaN, decisions included, and changes
+    none of the others; its `macs` are what every image costs. Signatures name their outputs, in no order: the card has
+    the decisions in order of depth.
 
-    The SavedModel is reusable as TensorFlow Hub defines it: it can be called, `loaded(images, training=False)`, returns
-    probabilities and has `variables`, `trainable_variables` and `regularization_losses`. In Keras 3 it is a layer:
-    `keras.layers.TFSMLayer(path, call_training_endpoint="train")`. Signatures do not follow when these are trained:
-    with `fold_batch_norm` they run a copy, which the file holds besides.
+    The SavedModel is reusable as TensorFlow Hub defines it: it can be called with floats or bytes,
+    `loaded(images, training=False)`, returns probabilities and has `variables`, `trainable_variables` and
+    `regularization_losses`. In Keras 3 it is a layer: `keras.layers.TFSMLayer(path, call_training_endpoint="train")`.
+    Signatures do not follow when these are trained: with `fold_batch_norm` they run a copy, which the file holds
+    besides.
 
     `assets/` holds `card.json` and `card.md` (what the model is, the version, what its papers report), `labels.txt`
     where there are names, `LICENSE`, and `SHA256SUMS` of every other file.

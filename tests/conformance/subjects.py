@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Collection
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -292,6 +292,8 @@ def marked(names: Collection[str]) -> list[Any]:
 
 
 TRAINED = marked(_NAMES)
+FAMILIES = ["basecnn", "basecnn_2cp", "basecnn_ensemble3", *SHORT]
+"""One small net of each builder."""
 GATED = [name for name in _NAMES if name.startswith(("dmnn", "drn", "decide_chain"))]
 """Names whose images choose what runs."""
 
@@ -315,6 +317,25 @@ def images(name: str, count: int = BATCH) -> np.ndarray:
     zoos = SHORT[name].name if name in SHORT else name
     shape = (count, *(_RICH_SHAPE if name == "rich" else MODELS[zoos]["input_shape"]))
     return np.random.default_rng(11).uniform(size=shape).astype("float32")
+
+
+@cache
+def family_net(name: str) -> models.RoutedModel:
+    """Returns a small net whose images differ in what they choose, shared by tests that change no weight."""
+    keras.utils.set_random_seed(1)
+    model = small(name)
+    disturb(model)
+    draw_scores(model)
+    return model
+
+
+def many_routers(count: int = 11) -> models.RoutedModel:
+    """Returns a model of so many routers that the order of their names is not that of their depth."""
+    image = keras.Input((4, 4, 3), name="image")
+    routers = [layers.SkipRouter("linear", hidden=2, seed=n, name=f"router_{n}") for n in range(1, count + 1)]
+    switches = keras.layers.Concatenate(name="switches")([router(image) for router in routers])
+    vector = keras.layers.Concatenate(name="joined")([keras.layers.Flatten(name="flat")(image), switches])
+    return models.RoutedModel(image, keras.layers.Dense(CLASSES, "softmax", name="head")(vector), name="many")
 
 
 def labels(count: int = BATCH) -> np.ndarray:

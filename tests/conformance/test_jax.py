@@ -29,7 +29,7 @@ import json
 
 import keras
 import numpy as np
-from tests.conformance.subjects import LAYERS, images, labels, layer_batch, layer_model, small
+from tests.conformance.subjects import LAYERS, images, labels, layer_batch, layer_model, many_routers, small
 
 # Stored weights replace what is drawn, and JAX compiles a draw for each shape.
 keras.initializers.VarianceScaling.__call__ = lambda _, shape, dtype=None: np.zeros(shape, dtype)
@@ -62,6 +62,62 @@ for name in [name for name in names if name not in LAYERS]:
     objective = model.default_objective()
     own = {"terms": objective.names, "measured": objective.measured_names}
     report["logs"][name] = {**own, "moved": moved, "fit": history, "evaluate": evaluated}
+
+
+def refusal(ask):
+    try:
+        ask()
+    except ValueError as error:
+        return str(error)
+    return "nothing was refused"
+
+
+class NoBatches(keras.utils.PyDataset):
+    num_batches = 0
+
+    def __getitem__(self, index):
+        raise IndexError(index)
+
+
+def edge(name):
+    # What a net makes of bytes, NaN, none and what is no image.
+    model, x = small(name), images(name)
+    model.compile("sgd")
+    before = model.predict(x, verbose=0)
+    seen = (x * 255).round().astype("uint8")
+    bytes_apart = np.abs(model.predict(seen, verbose=0) - model.predict(seen / 255, verbose=0)).max()
+    broken = x.copy()
+    broken[1, 3, 3, 1] = np.nan
+    nan = model.predict(broken, verbose=0)
+    routes = model.routes(broken)
+    empty = [model.predict(x[:0], verbose=0), model(x[:0]), model.predict(NoBatches(), verbose=0)]
+    whole, wrong = ((each, labels()) for each in ()), ((each, labels()) for each in [x.astype("int32")])
+    refused = {
+        "int32": refusal(lambda: model.predict(x.astype("int32"), verbose=0)),
+        "generator of int32": refusal(lambda: model.predict(wrong, verbose=0)),
+        "channels first": refusal(lambda: model(np.zeros((2, 3, 16, 16), "float32"))),
+        "none to fit": refusal(lambda: model.fit(x[:0], labels(0), verbose=0)),
+        "no batch to evaluate": refusal(lambda: model.evaluate(NoBatches(), verbose=0)),
+        "no batch of a generator": refusal(lambda: model.evaluate(whole, verbose=0)),
+    }
+    return {
+        "bytes_apart": float(bytes_apart),
+        "nan": np.isnan(nan).all(axis=1).tolist(),
+        "nan_routes": [np.isnan(each).reshape(len(x), -1).all(axis=1).tolist() for each in routes.values()],
+        "others_apart": float(np.abs(nan - before)[[0, 2, 3]].max()),
+        "empty": [list(each.shape) for each in empty] + [list(model.cost(x[:0]).shape)],
+        "empty_routes": [len(each) for each in model.routes(x[:0]).values()],
+        "refused": refused,
+        "cost_of_batches": model.cost((each, labels(2)) for each in (x[:2], x[2:])).tolist(),
+        "cost": model.cost(x).tolist(),
+        "still_there": float(np.abs(model.predict(x, verbose=0) - before).max()),
+    }
+
+
+deep = many_routers()
+decided = deep.routes(np.random.default_rng(0).uniform(size=(5, 4, 4, 3)))
+report["order"] = {"routes": list(decided), "names": deep.decision_names}
+report["edge"] = {name: edge(name) for name in names if name == "basecnn_2cc"}
 assert "tensorflow" not in sys.modules
 print(json.dumps(report))
 """
@@ -117,6 +173,32 @@ def test_jax_equals_tensorflow(report: dict, name: str) -> None:
 def test_jax_trains_with_the_default_objective(report: dict) -> None:
     assert report["logs"][NET]["terms"] == ["classification_loss"]
     _assert_trained(report["logs"][NET])
+
+
+def test_jax_takes_the_same_images(report: dict) -> None:
+    edge = report["edge"][NET]
+    assert edge["bytes_apart"] < 1e-6 and edge["others_apart"] < 1e-6
+    assert edge["nan"] == [False, True, False, False]
+    assert edge["nan_routes"] == [edge["nan"]] * 5
+    assert edge["empty"] == [[0, 5], [0, 5], [0, 5], [0]]
+    assert edge["empty_routes"] == [0] * 5
+    assert edge["cost_of_batches"] == edge["cost"] and len(edge["cost"]) == 4
+
+
+def test_jax_refuses_the_same_images_and_stays_as_it_was(report: dict) -> None:
+    refused = report["edge"][NET]["refused"]
+    assert "or uint8" in refused["int32"] and "dtype int32" in refused["int32"]
+    assert "dtype int32" in refused["generator of int32"]
+    assert "np.transpose(x, (0, 2, 3, 1))" in refused["channels first"]
+    assert "at least one image. Received: none" in refused["none to fit"]
+    assert "at least one image. Received: none" in refused["no batch to evaluate"]
+    assert "at least one batch" in refused["no batch of a generator"]
+    assert report["edge"][NET]["still_there"] == 0
+
+
+def test_jax_decides_in_order_of_depth(report: dict) -> None:
+    assert report["order"]["names"] == [f"router_{number}" for number in range(1, 12)]
+    assert report["order"]["routes"] == report["order"]["names"]
 
 
 @pytest.mark.heavy

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from tf_routing.analysis.displayed import displayed
 from tf_routing.analysis.routing_flow import RouteFlow
 from tf_routing.files import whole_file
 
@@ -59,7 +60,7 @@ def draw_flow_panels(
     # The image's row is as high in all pictures, however deep the network.
     grid = figure.subplots(2, len(images), height_ratios=(1.3, extent[1]), squeeze=False)
     for (picture, diagram), image, flow, name in zip(grid.T, images, flows, titles, strict=True):
-        picture.imshow(np.squeeze(np.clip(image, 0, 1)), cmap="gray", vmin=0, vmax=1, interpolation="nearest")
+        picture.imshow(displayed(image), cmap="gray", vmin=0, vmax=1, interpolation="nearest")
         picture.set_title(name, fontsize=10)
         picture.axis("off")
         _draw_flow(diagram, flow, paths)

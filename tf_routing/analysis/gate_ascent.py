@@ -10,6 +10,7 @@ from keras import ops
 from tf_routing.analysis.gate_address import GateAddress, find_gate, routing_layers
 from tf_routing.analysis.gradients import value_and_gradient
 from tf_routing.models import RoutedModel
+from tf_routing.models.reader import Reader
 from tf_routing.validation import not_negative, not_negative_integer, positive_integer, positive_number
 
 _GREY, _NOISE = 0.5, 0.05
@@ -57,12 +58,12 @@ def gate_score(model: RoutedModel, gate: str | GateAddress) -> Callable[[Any], A
     """
     address = find_gate(model, gate)
     layer = routing_layers(model)[address.layer - 1]
-    features = keras.Model(model.inputs, keras.tree.flatten(layer.input)[address.input - 1])
+    features = Reader(model.input, keras.tree.flatten(layer.input)[address.input - 1])
     network = layer.gates[address.input - 1]
 
     def score(images: Any) -> Any:
         """Scores of a batch, at least float32 under mixed precision."""
-        scores = network.scores(features([images], training=False))
+        scores = network.scores(features(images, training=False))
         return ops.cast(scores[:, address.output - 1], layer.variable_dtype)
 
     return score

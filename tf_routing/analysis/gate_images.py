@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from tf_routing.analysis.displayed import displayed
 from tf_routing.analysis.gate_ascent import Synthesis
 from tf_routing.files import whole_file
 from tf_routing.validation import positive_integer
@@ -126,7 +127,7 @@ class _Sheet:
         """Draws an image into a square."""
         place = left / self.width, 1 - (top + side) / self.height, side / self.width, side / self.height
         axes = self.figure.add_axes(place)
-        axes.imshow(np.squeeze(np.clip(image, 0, 1)), cmap="gray", vmin=0, vmax=1, interpolation="nearest")
+        axes.imshow(displayed(image), cmap="gray", vmin=0, vmax=1, interpolation="nearest")
         axes.axis("off")
 
     def write(self, text: str, left: float, top: float, **look: Any) -> None:

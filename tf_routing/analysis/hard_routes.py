@@ -14,12 +14,13 @@ def hard_routes(decisions: Mapping[str, Any]) -> np.ndarray:
 
     Args:
         decisions: 0/1 switches `(count, choices)` by decision name, in order of depth, as `RoutedModel.routes` returns.
+            An export's signature returns them in no order: its card has that of depth.
 
     Returns:
         Array `(count, all_choices)`, int8: one row of 0 and 1 per image.
 
     Raises:
-        ValueError: If there is no decision, or one is not of that shape.
+        ValueError: If there is no decision, or one is not of that shape or holds NaN.
 
     Example:
 
@@ -34,4 +35,10 @@ def hard_routes(decisions: Mapping[str, Any]) -> np.ndarray:
     for name, each in switches.items():
         if each.ndim != 2:
             raise ValueError(f"`decisions` must hold switches (count, choices). Received: {name} of shape {each.shape}")
+        unknown = np.flatnonzero(np.isnan(each).any(axis=1))
+        if len(unknown):
+            raise ValueError(
+                f"`decisions` must hold 0 and 1. Received: NaN of {name} for image {unknown[0]}: an image that holds "
+                "NaN has no route."
+            )
     return np.concatenate(list(switches.values()), axis=1).round().astype("int8")

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from tf_routing.analysis.displayed import displayed
 from tf_routing.files import whole_file
 from tf_routing.validation import positive_integer
 
@@ -53,7 +54,7 @@ def draw_image_grid(
         axes.axis("off")
     # The last row may have room to spare.
     for axes, image, name in zip(grid, images, titles, strict=False):
-        axes.imshow(np.squeeze(np.clip(image, 0, 1)), cmap="gray", vmin=0, vmax=1, interpolation="nearest")
+        axes.imshow(displayed(image), cmap="gray", vmin=0, vmax=1, interpolation="nearest")
         axes.set_title(name if len(name) <= _LETTERS else f"{name[: _LETTERS - 1]}…", fontsize=8)
     figure.suptitle(title, fontsize=10, y=1 - _TOP / 2 / height, va="center")
     with whole_file(path) as temporary:

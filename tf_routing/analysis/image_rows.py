@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from tf_routing.analysis.displayed import displayed
 from tf_routing.files import whole_file
 
 _LETTERS = 15
@@ -74,5 +75,5 @@ def _draw_row(row: ImageRow, axes: Any) -> None:
     axes[0].set_ylabel(row.label, rotation=0, ha="right", va="center", fontsize=8)
     # `zip` alone is strict about images and titles; the axes may be more.
     for each, (image, title) in zip(axes, zip(row.images, row.titles, strict=True), strict=False):
-        each.imshow(np.squeeze(np.clip(image, 0, 1)), cmap="gray", interpolation="nearest")
+        each.imshow(displayed(image), cmap="gray", interpolation="nearest")
         each.set_title(title if len(title) <= _LETTERS else f"{title[: _LETTERS - 1]}…", fontsize=8)

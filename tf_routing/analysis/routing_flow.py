@@ -7,9 +7,11 @@ from typing import Any, NamedTuple
 import keras
 import numpy as np
 
+from tf_routing.analysis.displayed import displayed
 from tf_routing.files import whole_file
 from tf_routing.model_arguments import routed_model
 from tf_routing.models import RoutedModel
+from tf_routing.models.reader import Reader
 
 _ACTIVITY, _GATE = "#c0392b", "#1f6fb4"
 _ROW = 1.0
@@ -67,7 +69,7 @@ def _flows(model: RoutedModel, images: np.ndarray) -> list[list[RouteFlow]]:
         raise ValueError(f"{model.name!r} has no routing layer, so there is no flow to draw.")
     layers = [model.get_layer(name) for name in names]
     tensors = [keras.tree.flatten(layer.input) + keras.tree.flatten(layer.output) for layer in layers]
-    values = keras.Model(model.inputs, tensors).predict(images, verbose=0)
+    values = Reader(model.input, tensors).predict(images, verbose=0)
     return [
         [
             _flow(layer, [np.asarray(value)[number] for value in each])
@@ -102,7 +104,7 @@ def draw_routing_flow(
 
     Args:
         model: A multi-path `RoutedModel`.
-        images: Array `(count, height, width, channels)` with values in [0, 1].
+        images: Array `(count, height, width, channels)` with values in [0, 1], or uint8.
         path: Where to write the picture.
         titles: One title per image.
 
@@ -129,7 +131,7 @@ def draw_routing_flow(
     FigureCanvasAgg(figure)
     grid = figure.subplots(len(images), 2, width_ratios=(1, 1.35 * len(flows[0])), squeeze=False)
     for (picture, diagram), image, flow, title in zip(grid, images, flows, titles or [""] * len(images), strict=True):
-        picture.imshow(np.squeeze(np.clip(image, 0, 1)), cmap="gray", interpolation="nearest")
+        picture.imshow(displayed(image), cmap="gray", interpolation="nearest")
         picture.set_title(title, fontsize=9)
         picture.axis("off")
         _draw_flow(diagram, flow, paths)

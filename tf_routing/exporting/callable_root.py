@@ -10,9 +10,9 @@ from tf_routing.exporting.model_inputs import ModelInputs
 def callable_root(model: Any, inputs: ModelInputs) -> Any:
     """Returns a model as the object that TensorFlow Hub expects of a SavedModel.
 
-    `root(images, training=False)` returns class probabilities; it is traced for training, for inference, and with
-    `training` left out. `root.serve(images)` and `root.train(images)` are the same with `training` as their names say.
-    `variables`, `trainable_variables` and `regularization_losses` are the model's.
+    `root(images, training=False)` returns class probabilities of floats or bytes; it is traced for training, for
+    inference, and with `training` left out. `root.serve(images)` and `root.train(images)` are the same for floats, with
+    `training` as their names say. `variables`, `trainable_variables` and `regularization_losses` are the model's.
 
     Args:
         model: The `RoutedModel`.
@@ -24,16 +24,22 @@ def callable_root(model: Any, inputs: ModelInputs) -> Any:
     root = tf.__internal__.tracking.AutoTrackable()
 
     @tf.function(autograph=False)
-    def call(images: Any, training: bool = False) -> Any:
+    def answer(images: Any, training: bool) -> Any:
         """Class probabilities of float images."""
         return inputs.never_empty(lambda x: model(x, training=training), images)
 
-    spec = inputs.call_spec()
-    traces = [call.get_concrete_function(spec)]
-    traces += [call.get_concrete_function(spec, training=training) for training in (True, False)]
+    @tf.function(autograph=False)
+    def call(images: Any, training: bool = False) -> Any:
+        """Class probabilities of images, floats or bytes: the network itself is traced for floats alone."""
+        return answer(inputs.as_floats(images), training)
+
+    traces = []
+    for spec in (inputs.call_spec(), inputs.call_spec(tf.uint8)):
+        traces += [call.get_concrete_function(spec)]
+        traces += [call.get_concrete_function(spec, training=training) for training in (True, False)]
     root.__call__ = call
     # Keras's name for it, which its own layer for SavedModels calls; and what that layer may call in training.
-    root.serve, root.train = (_endpoint(call, spec, training) for training in (False, True))
+    root.serve, root.train = (_endpoint(call, inputs.call_spec(), training) for training in (False, True))
     root.variables = _raw(model.weights)
     root.trainable_variables = _raw(model.trainable_weights)
     root.regularization_losses = [_penalty(weight) for weight in model.trainable_weights if weight.regularizer]

@@ -9,6 +9,7 @@ from tf_routing.execution import gated_blocks
 from tf_routing.execution.batches import run_batch
 from tf_routing.model_arguments import routed_model
 from tf_routing.models import RoutedModel
+from tf_routing.models.images import image_part, with_images
 from tf_routing.models.inputs import image_input
 
 
@@ -51,10 +52,15 @@ class ModelInputs:
         images = tf.TensorSpec((count, *(self.image_shape if shape is None else shape)), dtype, name="images")
         return [images, *(tf.TensorSpec((count,), tf.float32, name=name) for name in self.beside)]
 
-    def call_spec(self) -> Any:
+    def call_spec(self, dtype: Any = tf.float32) -> Any:
         """Returns what the model itself takes: images, or a dict of them and what stands beside."""
-        images, *values = self.specs()
+        images, *values = self.specs(dtype)
         return self.joined(images, *values)
+
+    def as_floats(self, x: Any) -> Any:
+        """Returns what the model itself takes with images as floats in [0, 1]."""
+        images = image_part(x)
+        return with_images(x, tf.cast(images, tf.float32) / 255) if images.dtype == tf.uint8 else x
 
     def joined(self, images: Any, *values: Any) -> Any:
         """Returns what a signature was given as the model takes it."""

@@ -106,5 +106,7 @@ def _executed_macs(model: Any, decisions: dict[str, Any], count: Any) -> Any:
     fixed, gated = cost.gated_macs(model)
     total = tf.fill((count,), tf.constant(fixed, tf.int64))
     for name, macs in gated.items():
-        total += tf.reduce_sum(tf.cast(tf.round(decisions[name]), tf.int64) * tf.constant(macs, tf.int64), axis=-1)
+        # As `cost.executed_macs`: an image that holds NaN has no route.
+        switches = tf.where(tf.math.is_nan(decisions[name]), tf.zeros_like(decisions[name]), decisions[name])
+        total += tf.reduce_sum(tf.cast(tf.round(switches), tf.int64) * tf.constant(macs, tf.int64), axis=-1)
     return total

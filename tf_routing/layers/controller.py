@@ -141,6 +141,11 @@ class Controller(Router):
         scores = self._scores(self._next_state(inputs[0], inputs[1] if len(inputs) > 1 else None))
         return scores[..., 1] - scores[..., 0]
 
+    @property
+    def least_rate(self) -> float:
+        """The least share of samples for which each switch can be on: where one of them is forced, they share these."""
+        return 1 / self.sub_blocks if self.force_one else 0.0
+
     def shift_thresholds(self, shifts: np.ndarray) -> None:
         """Adds `shifts` `(sub_blocks,)` to the biases of the "on" scores."""
         bias = np.asarray(self.score_layer.bias).astype("float64").reshape(-1, 2)
@@ -153,9 +158,7 @@ class Controller(Router):
             return super().shifts_for_rate(rate, *inputs)
         state = self._next_state(inputs[0], inputs[1] if len(inputs) > 1 else None)
         scores = np.asarray(ops.cast(self._scores(state), "float32"), "float64")
-        # One of them is always on, so no smaller share can be reached.
-        rate = max(rate, 1 / self.sub_blocks)
-        return _forced_shifts(rate, scores[..., 1] - scores[..., 0], scores[..., 1])
+        return _forced_shifts(max(rate, self.least_rate), scores[..., 1] - scores[..., 0], scores[..., 1])
 
     def macs(self, input_shape: Any) -> int:
         """Returns the multiply-accumulates per sample for inputs of these shapes, batch included."""

@@ -137,11 +137,18 @@ class Junction(Router):
 
     def shifts_for_rate(self, rate: float, *inputs: Any) -> np.ndarray:
         """Returns the shift with which a share `rate` of the samples that come here goes on."""
-        margins = np.asarray(self.margins(*inputs), "float64")[:, 0]
-        if len(inputs) > 1 and inputs[1] is not None:
-            come = np.asarray(inputs[1])[:, 0] > 0.5
-            margins = margins[come] if come.any() else margins
-        return np.array([shift_for_rate(rate, margins)])
+        margins, come = np.asarray(self.margins(*inputs), "float64")[:, 0], self.comes(*inputs)
+        return np.array([shift_for_rate(rate, margins[come] if come.any() else margins)])
+
+    def comes(self, *inputs: Any) -> np.ndarray:
+        """Returns which samples did not leave before, a boolean array `(batch,)`."""
+        if len(inputs) < 2 or inputs[1] is None:
+            return super().comes(*inputs)
+        return np.asarray(ops.cast(inputs[1], "float32"))[:, 0] > 0.5
+
+    def taken(self, outputs: Any) -> np.ndarray:
+        """Returns which samples go on, an array `(batch, 1)` of 0 and 1."""
+        return super().taken(outputs)[:, 1:].sum(axis=1, keepdims=True)
 
     def without_normalization(self, folded_weights: Callable[[Any, Any], list[np.ndarray]]) -> "Junction":
         """Returns a copy for inference, whose hidden layers have `folded_weights(layer, normalization)`."""

@@ -25,6 +25,19 @@ class Router(keras.layers.Layer):
         """Returns `(batch, choices)` scores at inference: a choice is taken where its score is positive."""
         raise NotImplementedError
 
+    @property
+    def least_rate(self) -> float:
+        """The least share of samples for which a choice can be taken."""
+        return 0.0
+
+    def comes(self, *inputs: Any) -> np.ndarray:
+        """Returns which samples, of those it is called with, come to this router: a boolean array `(batch,)`."""
+        return np.ones(len(inputs[0]), dtype=bool)
+
+    def taken(self, outputs: Any) -> np.ndarray:
+        """Returns which choices that `shift_thresholds` moves are taken, an array `(batch, choices)` of 0 and 1."""
+        return np.asarray(keras.ops.cast(self.decision(outputs), "float32"))
+
     def shift_thresholds(self, shifts: np.ndarray) -> None:
         """Adds `shifts`, one per choice, to what `margins` returns from now on."""
         raise NotImplementedError

@@ -1,6 +1,6 @@
 """Independently trained members that answer together."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import keras
@@ -77,10 +77,13 @@ class Ensemble(RoutedModel):
 
     def routes(self, x: Any, batch_size: int = 32) -> dict[str, Any]:
         """Returns the decisions of every member by `member/decision` name; see `RoutedModel.routes`."""
+        self._checked(x)
+        # What can be read once must do for all members.
+        batches = list(x) if isinstance(x, Iterator) else None
         return {
             f"{member.name}/{name}": values
             for member in self.members
-            for name, values in member.routes(x, batch_size).items()
+            for name, values in member.routes(x if batches is None else (e for e in batches), batch_size).items()
         }
 
     def decisions(self, outputs: dict[str, Any]) -> dict[str, Any]:

@@ -1,10 +1,12 @@
 """What a routed model is given: images, or images with something beside them."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import keras
 import numpy as np
+
+from tf_routing.models.batch_guard import refuse_endless
 
 
 def image_input(model: keras.Model) -> Any:
@@ -33,6 +35,45 @@ def per_sample(x: Any) -> Any:
     }
 
 
-def sample_count(x: Any) -> int:
-    """Returns the number of samples among inputs that are arrays."""
-    return len(x["image"] if isinstance(x, Mapping) else x)
+def batch_rows(x: Any) -> int:
+    """Returns the number of samples among inputs: arrays, a dict of them, or batches, which are counted one by one."""
+    if isinstance(x, Mapping):
+        return len(x["image"])
+    return len(x) if hasattr(x, "shape") else sum(batch_rows(each) for each in batches_of(x))
+
+
+def batches_of(x: Any) -> Iterator[Any]:
+    """Yields the inputs of each batch, without labels, of a dataset, a generator or a list.
+
+    Raises:
+        ValueError: If it is a dataset that repeats for ever.
+    """
+    refuse_endless(x)
+    batches = (x[number] for number in range(x.num_batches)) if isinstance(x, keras.utils.PyDataset) else x
+    return (keras.utils.unpack_x_y_sample_weight(batch)[0] for batch in batches)
+
+
+def as_arrays(x: Any, rank: int) -> Any:
+    """Returns inputs as one array, or a dict of arrays: batches are joined, and their labels left out.
+
+    Args:
+        x: Images, a dict with more, or batches of either: a dataset, a generator, or a list.
+        rank: Integer, number of axes of a batch of images, which tells a list of batches from a list of images.
+
+    Example:
+
+    >>> as_arrays([np.zeros((2, 8, 8, 3)), np.zeros((1, 8, 8, 3))], rank=4).shape
+    (3, 8, 8, 3)
+    """
+    if isinstance(x, Mapping):
+        return {name: np.asarray(each) for name, each in per_sample(x).items()}
+    if hasattr(x, "shape") or (isinstance(x, (list, tuple)) and not _are_batches(x, rank)):
+        return np.asarray(x)
+    parts = [as_arrays(each, rank) for each in batches_of(x)]
+    if not parts:
+        return np.zeros((0,) * rank, "float32")
+    return keras.tree.map_structure(lambda *each: np.concatenate(each), *parts)
+
+
+def _are_batches(x: Any, rank: int) -> bool:
+    return len(x) > 0 and all(isinstance(each, (Mapping, tuple)) or np.ndim(each) == rank for each in x)

@@ -3,18 +3,21 @@
 import importlib
 import os
 from collections.abc import Mapping
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import keras
 import numpy as np
 
 from tf_routing import cost, execution
+from tf_routing.models.checked_inputs import CheckedInputs
 from tf_routing.models.decisions import decision_tensors, output_tensors
 from tf_routing.models.end_of_epoch import with_end_of_epoch
-from tf_routing.models.inputs import image_input, per_sample, sample_count
+from tf_routing.models.images import at_edge
+from tf_routing.models.inputs import batch_rows, image_input
 from tf_routing.models.label_accuracy import with_label_accuracy
 from tf_routing.models.label_checks import LabelChecks, ignored_label, reads_classes
+from tf_routing.models.reader import Reader
 from tf_routing.models.squared_kernels import squared_kernels
 from tf_routing.models.term_means import TermMeans, in_one_sum
 from tf_routing.models.training_step import Step
@@ -24,7 +27,7 @@ from tf_routing.replicas import replicas_in_sync
 
 
 @keras.saving.register_keras_serializable(package="tf_routing")
-class RoutedModel(LabelChecks, Step, keras.Model):
+class RoutedModel(LabelChecks, Step, CheckedInputs, keras.Model):
     """A functional Keras model that shows which way each image went and what that cost.
 
     Calling it, and `predict`, return class probabilities and nothing else; `compile`, `fit`, `evaluate` and `save`
@@ -37,7 +40,8 @@ class RoutedModel(LabelChecks, Step, keras.Model):
         **kwargs: As for `keras.Model`.
 
     Call arguments:
-        inputs: Images `(batch, height, width, channels)`, floats; for networks with more inputs a dict.
+        inputs: Images `(batch, height, width, channels)`, floats in [0, 1] or uint8, which is divided by 255; for
+            networks with more inputs a dict. For an image that holds NaN or infinity every output is NaN.
         training: Boolean.
         return_outputs: Boolean, whether to return what objectives read instead of the probabilities alone: a dict of
             `probabilities`, `logits` and the decisions by name.
@@ -71,7 +75,7 @@ class RoutedModel(LabelChecks, Step, keras.Model):
                 return early_exit(images)["probabilities"]
             return super(RoutedModel, self).call(images, training=training, mask=mask)
 
-        return execution.execute_batch(self, run, inputs, training)
+        return at_edge(self, lambda x: execution.execute_batch(self, run, x, training), inputs, training)
 
     def decide(self, inputs: Any) -> dict[str, Any]:
         """Returns `probabilities` and the decisions by name for a batch, run as `execution` says.
@@ -84,7 +88,8 @@ class RoutedModel(LabelChecks, Step, keras.Model):
         """
         early_exit = self._early_exit(training=False)
         if early_exit is not None:
-            outputs = execution.execute_batch(self, early_exit, inputs, training=False)
+            run = partial(execution.execute_batch, self, early_exit, training=False)
+            outputs = at_edge(self, run, inputs, training=False)
         else:
             outputs = self(inputs, training=False, return_outputs=True)
         return {"probabilities": outputs["probabilities"], **self.decisions(outputs)}
@@ -103,9 +108,9 @@ class RoutedModel(LabelChecks, Step, keras.Model):
         return keras.Model(self.input, output_tensors(self))
 
     @cached_property
-    def _decider(self) -> keras.Model | None:
+    def _decider(self) -> Reader | None:
         tensors = decision_tensors(self)
-        return keras.Model(self.input, tensors) if tensors else None
+        return Reader(self.input, tensors) if tensors else None
 
     @property
     def decision_names(self) -> list[str]:
@@ -116,19 +121,24 @@ class RoutedModel(LabelChecks, Step, keras.Model):
         """Returns the decisions taken for each image.
 
         Args:
-            x: Images `(count, height, width, channels)`, a dict with more, or a `tf.data.Dataset` of batches, as for
-                `predict`.
-            batch_size: Integer, images per forward pass.
+            x: Images `(count, height, width, channels)`, a dict with more, or batches as for `predict`: a
+                `tf.data.Dataset`, a `keras.utils.PyDataset` or a generator, with labels or without.
+            batch_size: Integer, images per forward pass; batches stay as they are.
 
         Returns:
             Dict of arrays by decision name, in order of depth: 0/1 switches `(count, choices)`, for multi-path nets
-            gate values `(count, inputs, paths)`. Empty for a model that decides nothing.
+            gate values `(count, inputs, paths)`; NaN for an image that holds NaN. Empty for a model that decides
+            nothing.
+
+        Raises:
+            ValueError: If these are no images of the model, or a dataset that repeats for ever.
         """
+        self._checked(x)
         if self._decider is None:
             return {}
-        # Datasets come in batches already.
-        size = None if hasattr(x, "element_spec") else batch_size
-        return {name: np.asarray(each) for name, each in self._decider.predict(per_sample(x), size, verbose=0).items()}
+        decisions = self._decider.predict(x, batch_size, verbose=0)
+        # By name: on JAX they come sorted, `router_10` before `router_2`.
+        return {name: np.asarray(decisions[name]) for name in self.decision_names}
 
     def decisions(self, outputs: dict[str, Any]) -> dict[str, Any]:
         """Picks the decisions among what `call(..., return_outputs=True)` returns, named as by `routes`."""
@@ -145,13 +155,20 @@ class RoutedModel(LabelChecks, Step, keras.Model):
         Every path of a multi-path net runs for every image, so there each costs the same.
 
         Args:
-            x: Images `(count, height, width, channels)`, or a dict with more.
+            x: As for `routes`.
             batch_size: Integer, images per forward pass.
 
         Returns:
-            Integer array `(count,)`.
+            Integer array `(count,)`. An image that holds NaN has no route, and costs what every image does.
+
+        Raises:
+            ValueError: If these are no images of the model, or a dataset that repeats for ever.
         """
-        return cost.executed_macs(self, self.routes(x, batch_size), sample_count(x))
+        if cost.gated_macs(self)[1]:
+            routes = self.routes(x, batch_size)
+            return cost.executed_macs(self, routes, len(next(iter(routes.values()))))
+        self._checked(x)
+        return cost.executed_macs(self, {}, batch_rows(x))
 
     @property
     def execution(self) -> str:
@@ -290,14 +307,14 @@ class RoutedModel(LabelChecks, Step, keras.Model):
         **kwargs: Any,
     ) -> Any:
         """Trains the model as `keras.Model.fit` does; the objective adapts after each epoch."""
-        return super().fit(per_sample(x), y, batch_size, epochs, verbose, with_end_of_epoch(callbacks, self), **kwargs)
+        return super().fit(x, y, batch_size, epochs, verbose, with_end_of_epoch(callbacks, self), **kwargs)
 
     def predict(self, x: Any, *args: Any, **kwargs: Any) -> Any:
         """Returns class probabilities as `keras.Model.predict` does; see there.
 
         In a dict of inputs a single number stands for all samples.
         """
-        return super().predict(per_sample(x), *args, **kwargs)
+        return super().predict(x, *args, **kwargs)
 
     def export(
         self,

@@ -1,0 +1,72 @@
+"""A model says once, and only then, that images lie far outside [0, 1]."""
+
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tests.models.test_routed_model import small_model
+from tf_routing.models import Ensemble, RoutedModel
+
+COUNT = 6
+LABELS = np.arange(COUNT) % 5
+WAYS: dict[str, Callable[[RoutedModel, Any], Any]] = {
+    "call": lambda model, x: model(x),
+    "predict": lambda model, x: model.predict(x, verbose=0),
+    "predict_on_batch": lambda model, x: model.predict_on_batch(x),
+    "predict_dataset": lambda model, x: model.predict(tf.data.Dataset.from_tensor_slices(x).batch(2), verbose=0),
+    "routes": lambda model, x: model.routes(x),
+    "cost": lambda model, x: model.cost(x),
+    "evaluate": lambda model, x: model.evaluate(x, LABELS, verbose=0),
+    "fit": lambda model, x: model.fit(x, LABELS, verbose=0),
+    "train_on_batch": lambda model, x: model.train_on_batch(x, LABELS),
+    "eager_inside_another": lambda model, x: tf.keras.Sequential([model])(x),
+}
+
+
+def light() -> np.ndarray:
+    return np.random.default_rng(2).uniform(size=(COUNT, 6, 6, 3)).astype("float32")
+
+
+def net() -> RoutedModel:
+    model = small_model()
+    model.compile("sgd")
+    return model
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_bytes_as_floats_are_told_once(way: str) -> None:
+    model = net()
+    message = r"`(x|inputs)` holds values from .* to 25\d.*takes floats in \[0, 1\]"
+    with pytest.warns(UserWarning, match=message) as told:
+        WAYS[way](model, 255 * light())
+    assert [each.filename for each in told if "holds values" in str(each.message)] == [__file__]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", UserWarning)
+        for again in WAYS.values():
+            again(model, 255 * light())
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_light_bytes_and_their_augmentation_are_not(way: str) -> None:
+    model = net()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", UserWarning)
+        for x in (light(), 2 * light() - 1, (255 * light()).astype("uint8"), np.full_like(light(), np.nan)):
+            WAYS[way](model, x)
+
+
+def test_standardised_images_are_told() -> None:
+    with pytest.warns(UserWarning, match="`x` holds values from -2.* to 2"):
+        net().predict((light() - 0.45) / 0.2, verbose=0)
+
+
+def test_an_ensemble_tells_once_for_all_members() -> None:
+    ensemble = Ensemble.of([small_model(seed) for seed in range(2)])
+    with pytest.warns(UserWarning) as told:
+        ensemble(255 * light())
+        ensemble.routes(255 * light())
+    assert ["'ensemble'" in str(each.message) for each in told if "holds values" in str(each.message)] == [True]

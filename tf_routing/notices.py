@@ -1,0 +1,18 @@
+"""Warnings that point to the line of the user, not to one of ours."""
+
+import sys
+import warnings
+
+_PASSED = ("keras", "tf_routing", "tensorflow")
+
+
+def warn(message: str) -> None:
+    """Warns of something that the caller of this library did.
+
+    Args:
+        message: What the warning says.
+    """
+    frame, level = sys._getframe(1), 1
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").partition(".")[0] in _PASSED:
+        frame, level = frame.f_back, level + 1
+    warnings.warn(message, stacklevel=level + 1)
