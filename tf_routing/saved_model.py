@@ -40,8 +40,8 @@ def export(
     besides, floats too, which runs faster where it is given one image. A model with more inputs than
     images takes them by name in every signature.
 
-    An empty batch gives empty answers. An image that holds NaN or infinity gets NaN, decisions included, and changes
-    none of the others; its `macs` are what every image costs. Signatures name their outputs, in no order: the card has
+    An empty batch gives empty answers. An image that holds NaN or infinity gets NaN, decisions included, the class -1,
+    and changes none of the others; its `macs` are what every image costs. Signatures name their outputs, in no order: the card has
     the decisions in order of depth.
 
     The SavedModel is reusable as TensorFlow Hub defines it: it can be called with floats or bytes,

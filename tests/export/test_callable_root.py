@@ -53,6 +53,19 @@ def test_inference_is_what_the_model_says(count: int, model: RoutedModel, folder
         np.testing.assert_allclose(root(tf.constant(x[:count]), **given), expected, rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.parametrize("training", [{}, {"training": False}, {"training": True}])
+def test_bytes_are_divided_by_255(training: dict[str, bool], model: RoutedModel, folder: Path) -> None:
+    seen = (images(5) * 255).round().astype("uint8")
+    # A fresh one each: training moves statistics.
+    found = loaded(folder)(tf.constant(seen), **training)
+    expected = loaded(folder)(tf.constant(seen / np.float32(255)), **training)
+    np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-6)
+    if not training.get("training"):
+        np.testing.assert_allclose(found, model(seen), rtol=1e-4, atol=1e-5)
+    with pytest.raises(ValueError, match="uint8"):
+        loaded(folder)(tf.constant(seen.astype("int32")), **training)
+
+
 def test_training_reads_the_batch_and_moves_the_statistics(model: RoutedModel, folder: Path) -> None:
     root, x = loaded(folder), images(5)
     before = arrays(model.weights)

@@ -4,6 +4,7 @@ import warnings
 from collections.abc import Callable
 from typing import Any
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -16,15 +17,23 @@ LABELS = np.arange(COUNT) % 5
 WAYS: dict[str, Callable[[RoutedModel, Any], Any]] = {
     "call": lambda model, x: model(x),
     "predict": lambda model, x: model.predict(x, verbose=0),
+    "predict_tensor": lambda model, x: model.predict(tf.constant(x), verbose=0),
     "predict_on_batch": lambda model, x: model.predict_on_batch(x),
     "predict_dataset": lambda model, x: model.predict(tf.data.Dataset.from_tensor_slices(x).batch(2), verbose=0),
+    "evaluate_dataset": lambda model, x: model.evaluate(batches(x), verbose=0),
+    "fit_dataset": lambda model, x: model.fit(batches(x), epochs=2, verbose=0),
+    "fit_generator": lambda model, x: model.fit(((x, LABELS) for _ in range(2)), verbose=0),
     "routes": lambda model, x: model.routes(x),
     "cost": lambda model, x: model.cost(x),
     "evaluate": lambda model, x: model.evaluate(x, LABELS, verbose=0),
     "fit": lambda model, x: model.fit(x, LABELS, verbose=0),
     "train_on_batch": lambda model, x: model.train_on_batch(x, LABELS),
-    "eager_inside_another": lambda model, x: tf.keras.Sequential([model])(x),
+    "eager_inside_another": lambda model, x: keras.Sequential([model])(x),
 }
+
+
+def batches(x: np.ndarray) -> tf.data.Dataset:
+    return tf.data.Dataset.from_tensor_slices((x, LABELS)).batch(2)
 
 
 def light() -> np.ndarray:
@@ -45,7 +54,7 @@ def test_bytes_as_floats_are_told_once(way: str) -> None:
         WAYS[way](model, 255 * light())
     assert [each.filename for each in told if "holds values" in str(each.message)] == [__file__]
     with warnings.catch_warnings():
-        warnings.simplefilter("error", UserWarning)
+        warnings.filterwarnings("error", ".*holds values")
         for again in WAYS.values():
             again(model, 255 * light())
 
@@ -54,9 +63,31 @@ def test_bytes_as_floats_are_told_once(way: str) -> None:
 def test_light_bytes_and_their_augmentation_are_not(way: str) -> None:
     model = net()
     with warnings.catch_warnings():
-        warnings.simplefilter("error", UserWarning)
+        warnings.filterwarnings("error", ".*holds values")
         for x in (light(), 2 * light() - 1, (255 * light()).astype("uint8"), np.full_like(light(), np.nan)):
             WAYS[way](model, x)
+
+
+def test_a_dataset_that_is_looked_at_is_read_as_any_other() -> None:
+    # What shuffles anew in each epoch, and what can be read once: nothing may be read for looking.
+    losses = []
+    for told in (False, True):
+        keras.utils.set_random_seed(4)
+        shuffled = tf.data.Dataset.range(COUNT).shuffle(COUNT, seed=3)
+        model, seen = net(), []
+        model.__dict__["_told_far"] = told
+        pairs = shuffled.map(lambda number: (tf.gather(light(), number), tf.gather(LABELS, number))).batch(2)
+        losses.append(model.fit(pairs, epochs=2, verbose=0).history["loss"])
+
+        def once(seen: list[int] = seen) -> Any:
+            """Pairs that are noted when they are read."""
+            for number in range(3):
+                seen.append(number)
+                yield light(), LABELS
+
+        model.fit(once(), verbose=0)
+        assert seen == [0, 1, 2]
+    np.testing.assert_allclose(losses[0], losses[1], rtol=1e-6)
 
 
 def test_standardised_images_are_told() -> None:

@@ -67,7 +67,10 @@ class _Functions:
         probabilities = self.inputs.never_empty(
             lambda x: self.model(x, training=False), self.inputs.joined(images, *values)
         )
-        return {"probabilities": probabilities, "classes": tf.argmax(probabilities, axis=-1, output_type=tf.int32)}
+        classes = tf.argmax(probabilities, axis=-1, output_type=tf.int32)
+        # What is NaN has no largest: an index of a class would be one like any other.
+        unknown = tf.reduce_any(tf.math.is_nan(probabilities), axis=-1)
+        return {"probabilities": probabilities, "classes": tf.where(unknown, -1, classes)}
 
     def classify_one_or_more(self, images: Any, *values: Any) -> dict[str, Any]:
         """Class probabilities of float images, by a graph of its own where there is one image.

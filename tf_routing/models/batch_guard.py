@@ -31,13 +31,16 @@ def refuse_endless(x: Any) -> None:
         raise ValueError("`x` must end, and this dataset repeats for ever: take(n) of it, or say `steps`.")
 
 
-def guarded(function: Callable[..., Any], ran: list[bool], look: Callable[[Any], None]) -> Callable[..., Any]:
+def guarded(
+    function: Callable[..., Any], ran: list[bool], look: Callable[[Any], None], shown: list[Any]
+) -> Callable[..., Any]:
     """Returns a train, test or predict function of Keras that notices if the first batch is missing.
 
     Args:
         function: The function, whose last argument are batches.
         ran: Holds whether a batch has run.
         look: Is shown the first batch where it can be seen.
+        shown: Batches that were seen elsewhere, and are still to be looked at.
 
     Returns:
         The function, which raises `NoBatch` instead of ending where none has run.
@@ -55,6 +58,8 @@ def guarded(function: Callable[..., Any], ran: list[bool], look: Callable[[Any],
                 raise NoBatch from error
             raise
         ran[0] = True
+        while shown:
+            look(shown.pop())
         return outputs
 
     return run

@@ -3,9 +3,9 @@
 from typing import Any
 
 import keras
-import numpy as np
 
 from tf_routing.models.batch_guard import NoBatch, guarded, refuse_endless, values_kept
+from tf_routing.models.first_batch import watched
 from tf_routing.models.image_range import tell_far_images
 from tf_routing.models.images import check_images, image_part
 from tf_routing.models.inputs import per_sample
@@ -19,14 +19,13 @@ class CheckedInputs:
         inputs = args[0] if args else kwargs.get("inputs")
         check_images(self, inputs, "inputs")
         if not self.__dict__.get("_called"):
-            # The first call alone is looked at: a loop of a user's own must not wait for a device at every step.
-            self.__dict__["_called"] = True
-            tell_far_images(self, inputs, "inputs")
+            # The first images alone are looked at: a loop of a user's own must not wait for a device at every step.
+            self.__dict__["_called"] = tell_far_images(self, inputs, "inputs")
         return super().__call__(*args, **kwargs)  # type: ignore[misc]
 
     def fit(self: Any, x: Any = None, *args: Any, **kwargs: Any) -> Any:
         """Trains the model; see `keras.Model.fit`."""
-        x = self._begun(self._some(x))
+        x = self._watched(self._begun(self._some(x)))
         with values_kept(self):
             return super().fit(x, *args, **kwargs)  # type: ignore[misc]
 
@@ -35,6 +34,7 @@ class CheckedInputs:
         x = self._begun(self._some(x))
         if kwargs.get("steps") is None:
             refuse_endless(x)
+        x = self._watched(x)
         with values_kept(self):
             return super().evaluate(x, *args, **kwargs)  # type: ignore[misc]
 
@@ -84,7 +84,7 @@ class CheckedInputs:
         make(force)
         made = getattr(self, name)
         if made is not before:
-            setattr(self, name, guarded(made, self._ran, self._look))
+            setattr(self, name, guarded(made, self._ran, self._look, self._shown))
         return getattr(self, name)
 
     @property
@@ -92,19 +92,28 @@ class CheckedInputs:
         # Whether the loop that runs has seen a batch; beside what Keras tracks.
         return self.__dict__.setdefault("_ran_batch", [True])
 
+    @property
+    def _shown(self) -> list[Any]:
+        # The first images of a dataset, from the thread that read them until they are looked at.
+        return self.__dict__.setdefault("_shown_images", [])
+
+    def _watched(self: Any, x: Any) -> Any:
+        """What a loop is given, watched where there may be something to say of it."""
+        return x if self.__dict__.get("_told_far") else watched(x, self._shown.append)
+
     def _look(self: Any, batch: Any) -> None:
         tell_far_images(self, keras.utils.unpack_x_y_sample_weight(batch)[0], "x")
 
     def _begun(self, x: Any) -> Any:
         """The inputs of a loop, none of which has run."""
         self._ran[0] = False
+        self._shown.clear()
         return x
 
     def _checked(self: Any, x: Any) -> Any:
         """The inputs, if they can be those of a model."""
         check_images(self, x, "x")
-        if isinstance(image_part(x), np.ndarray):
-            tell_far_images(self, x, "x")
+        tell_far_images(self, x, "x")
         return per_sample(x)
 
     def _some(self: Any, x: Any) -> Any:

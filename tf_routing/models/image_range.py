@@ -13,28 +13,29 @@ _LOWEST, _HIGHEST = -1.0, 2.0
 _LOOKED_AT = 32
 
 
-def tell_far_images(model: keras.Model, x: Any, argument: str) -> None:
-    """Warns, once per model, if the first of some images lie far outside [0, 1].
+def tell_far_images(model: keras.Model, x: Any, argument: str) -> bool:
+    """Warns, once per model, if the first of some images lie far outside [0, 1], and returns whether they had values.
 
     Args:
         model: The model.
-        x: Images, or a dict with more; what has no values yet, such as a symbolic tensor, passes.
+        x: Images, or a dict with more; what has no values, such as a symbolic tensor or a dataset, passes.
         argument: What the caller calls `x`.
     """
     if model.__dict__.get("_told_far") or not takes_floats(model):
-        return
+        return True
     values = _first_values(image_part(x))
-    if values is None or not values.size:
-        return
-    low, high = float(values.min()), float(values.max())
+    if values is None:
+        return False
+    low, high = float(values.min(initial=0)), float(values.max(initial=0))
     if low >= _LOWEST and high <= _HIGHEST:
-        return
+        return True
     _remember(model)
     warn(
         f"`{argument}` holds values from {low:.3g} to {high:.3g}, and {model.name!r} takes floats in [0, 1]: its "
         "answers may mean nothing. Divide by 255 what were bytes, and leave standardisation to the network, unless it "
         "was trained on such values. This is said once per model."
     )
+    return True
 
 
 def _first_values(images: Any) -> np.ndarray | None:
@@ -47,7 +48,7 @@ def _first_values(images: Any) -> np.ndarray | None:
         # While a graph is traced, tensors have no values.
         return None
     floats = seen.dtype.kind == "f" or seen.dtype.name.startswith("bfloat")
-    return seen[np.isfinite(seen)].astype("float64") if floats else None
+    return seen[np.isfinite(seen)].astype("float64") if floats else np.zeros(0)
 
 
 def _remember(model: keras.Model) -> None:
