@@ -1,11 +1,10 @@
 """Sets the share of images for which each gated part runs, without training."""
 
 from collections.abc import Iterator, Sequence
-from numbers import Real
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tf_routing.notices import warn
-from tf_routing.validation import first_few
+from tf_routing.validation import first_few, is_number
 
 if TYPE_CHECKING:
     import numpy as np
@@ -93,7 +92,7 @@ def calibrate(model: "RoutedModel", images: Any, rate: float) -> list[Calibrated
     """
     from tf_routing.model_arguments import graph_model
 
-    if isinstance(rate, bool) or not isinstance(rate, Real) or not 0 <= rate <= 1:
+    if not is_number(rate) or not 0 <= rate <= 1:
         raise ValueError(f"`rate` must be in [0, 1]. Received: rate={rate!r}")
     if not _has_routers(graph_model(model)):
         raise ValueError(f"`model` must have routers with thresholds; {model.name!r} has none.")

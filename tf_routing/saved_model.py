@@ -41,8 +41,8 @@ def export(
     images takes them by name in every signature.
 
     An empty batch gives empty answers. An image that holds NaN or infinity gets NaN, decisions included, the class -1,
-    and changes none of the others; its `macs` are what every image costs. Signatures name their outputs, in no order: the card has
-    the decisions in order of depth.
+    and changes none of the others; its `macs` are what every image costs. Signatures name their outputs, in no order:
+    the card has the decisions in order of depth.
 
     The SavedModel is reusable as TensorFlow Hub defines it: it can be called with floats or bytes,
     `loaded(images, training=False)`, returns probabilities and has `variables`, `trainable_variables` and

@@ -1,5 +1,6 @@
 """Checks what the methods of a model are given, before Keras begins."""
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import keras
@@ -32,7 +33,7 @@ class CheckedInputs:
     def evaluate(self: Any, x: Any = None, *args: Any, **kwargs: Any) -> Any:
         """Measures the model; see `keras.Model.evaluate`."""
         x = self._begun(self._some(x))
-        if kwargs.get("steps") is None:
+        if _steps(kwargs, args[4:]) is None:
             refuse_endless(x)
         x = self._watched(x)
         with values_kept(self):
@@ -43,7 +44,7 @@ class CheckedInputs:
         x = self._begun(self._checked(x))
         if _holds_none(x):
             return self._answers_for_none()
-        if kwargs.get("steps") is None:
+        if _steps(kwargs, args[2:]) is None:
             refuse_endless(x)
         try:
             with values_kept(self):
@@ -99,7 +100,9 @@ class CheckedInputs:
 
     def _watched(self: Any, x: Any) -> Any:
         """What a loop is given, watched where there may be something to say of it."""
-        return x if self.__dict__.get("_told_far") else watched(x, self._shown.append)
+        # Where replicas share batches, datasets are cut up and sent elsewhere, which a look at them would hinder.
+        replicas = getattr(getattr(self, "distribute_strategy", None), "num_replicas_in_sync", 1)
+        return x if replicas > 1 or self.__dict__.get("_told_far") else watched(x, self._shown.append)
 
     def _look(self: Any, batch: Any) -> None:
         tell_far_images(self, keras.utils.unpack_x_y_sample_weight(batch)[0], "x")
@@ -131,6 +134,11 @@ class CheckedInputs:
             lambda tensor: keras.ops.convert_to_numpy(keras.ops.zeros((0, *tensor.shape[1:]), tensor.dtype)),
             self.output,
         )
+
+
+def _steps(named: Mapping[str, Any], others: Sequence[Any]) -> Any:
+    """The argument `steps`, by name or as the first of others."""
+    return named.get("steps", others[0] if others else None)
 
 
 def _holds_none(x: Any) -> bool:

@@ -39,8 +39,7 @@ def _can_be_watched(x: Any) -> bool:
         return False
     import tensorflow as tf
 
-    alone = not tf.distribute.has_strategy()
-    return alone and isinstance(x, tf.data.Dataset) and isinstance(_images_of(x.element_spec), tf.TensorSpec)
+    return isinstance(x, tf.data.Dataset) and isinstance(_images_of(x.element_spec), tf.TensorSpec)
 
 
 def _watched_dataset(dataset: Any, show: Callable[[Any], None]) -> Any:

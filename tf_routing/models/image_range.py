@@ -26,7 +26,7 @@ def tell_far_images(model: keras.Model, x: Any, argument: str) -> bool:
     values = _first_values(image_part(x))
     if values is None:
         return False
-    low, high = float(values.min(initial=0)), float(values.max(initial=0))
+    low, high = (float(values.min()), float(values.max())) if values.size else (0.0, 0.0)
     if low >= _LOWEST and high <= _HIGHEST:
         return True
     _remember(model)
