@@ -49,7 +49,8 @@ def test_wrong_shapes_are_refused(which: str, net: tuple[Any, tuple[int, ...]]) 
 @pytest.mark.parametrize("which", ["serving_default", "routes", "call"])
 def test_wrong_types_are_refused(which: str, net: tuple[Any, tuple[int, ...]]) -> None:
     loaded, shape = net
-    for dtype in (tf.uint8, tf.int32, tf.float64):
+    # The callable takes bytes too; each signature has one type.
+    for dtype in (*(() if which == "call" else (tf.uint8,)), tf.int32, tf.float64):
         with pytest.raises(_REFUSED, match="float32|float"):
             functions(loaded)[which](images=tf.zeros((2, *shape), dtype))
     with pytest.raises(_REFUSED, match="string|uint8|float"):

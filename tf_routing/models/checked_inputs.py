@@ -19,9 +19,9 @@ class CheckedInputs:
         """Calls the model; see `keras.Model`."""
         inputs = args[0] if args else kwargs.get("inputs")
         check_images(self, inputs, "inputs")
-        if not self.__dict__.get("_called"):
+        if not self.__dict__.get("_looked_at"):
             # The first images alone are looked at: a loop of a user's own must not wait for a device at every step.
-            self.__dict__["_called"] = tell_far_images(self, inputs, "inputs")
+            self.__dict__["_looked_at"] = tell_far_images(self, inputs, "inputs")
         return super().__call__(*args, **kwargs)  # type: ignore[misc]
 
     def fit(self: Any, x: Any = None, *args: Any, **kwargs: Any) -> Any:

@@ -40,7 +40,7 @@ def tell_far_images(model: keras.Model, x: Any, argument: str) -> bool:
 
 def _first_values(images: Any) -> np.ndarray | None:
     """The finite values of the first images, or `None` where there are none to see."""
-    if not hasattr(images, "shape") or not len(images.shape):
+    if not hasattr(images, "shape") or not len(images.shape) or keras.backend.is_keras_tensor(images):
         return None
     try:
         seen = np.asarray(images[:_LOOKED_AT] if isinstance(images, np.ndarray) else images)[:_LOOKED_AT]
