@@ -9,7 +9,7 @@ from tests.conformance.subjects import ROOT
 
 
 class Paper(NamedTuple):
-    """How a paper is called here, its last equation and figure, its sections, the one on training, and those of tables."""
+    """How a paper is called here, its last equation and figure, its sections, the one on training, those of tables."""
 
     called: str
     equations: int
