@@ -12,7 +12,9 @@ from tf_routing.exporting.descriptions import describe
 from tf_routing.exporting.licence import licence_text
 from tf_routing.files import whole_folder
 from tf_routing.models import RoutedModel
-from tf_routing.validation import is_number, plain, positive_integer, unknown
+from tf_routing.models.inputs import image_input
+from tf_routing.pictures.framing import check_crop
+from tf_routing.validation import plain, positive_integer, unknown
 
 __all__ = ["describe", "export"]
 
@@ -25,6 +27,7 @@ def export(
     version: int = 1,
     freeze: bool = False,
     crop: float = 1.0,
+    resize: int | None = None,
     class_names: Sequence[str] | None = None,
     architecture: str | None = None,
     training: Mapping[str, Any] | None = None,
@@ -33,12 +36,12 @@ def export(
     """Writes a SavedModel that loads without Keras and without this library, and skips what is switched off.
 
     Its signatures take a batch of any size. A signature has one type of images, so there is one for each:
-    `serving_default` takes floats in [0, 1], `serve_uint8` bytes, `serve_encoded` strings, JPEG or PNG files of any
-    size up to `exporting.decoding.MOST_PIXELS`, for networks that see 1 or 3 channels. They return `probabilities` and
-    `classes` (indices of the most probable). `routes` takes floats and returns the decisions by name and `macs`,
-    executed per sample; an ensemble's are named `member_1_route_1` and so on. Networks that skip have `serve_one`
-    besides, floats too, which runs faster where it is given one image. A model with more inputs than
-    images takes them by name in every signature.
+    `serving_default` takes floats in [0, 1], `serve_uint8` bytes, `serve_encoded` strings, JPEG, PNG, GIF, BMP or WebP
+    files of any size up to `exporting.decoding.MOST_PIXELS`, for networks that see 1 or 3 channels. They return
+    `probabilities` and `classes` (indices of the most probable). `routes` takes floats and returns the decisions by
+    name and `macs`, executed per sample; an ensemble's are named `member_1_route_1` and so on. Networks that skip have
+    `serve_one` besides, floats too, which runs faster where it is given one image. A model with more inputs than images
+    takes them by name in every signature.
 
     An empty batch gives empty answers. An image that holds NaN or infinity gets NaN, decisions included, the class -1,
     and changes none of the others; its `macs` are what every image costs. Signatures name their outputs, in no order:
@@ -61,8 +64,10 @@ def export(
         version: Positive integer, noted in `assets/card.json`.
         freeze: Boolean, whether the signatures that classify hold the weights as constants. They run faster, small
             networks that skip most of all, and the file holds these weights once more per signature of its own.
-        crop: Number in (0, 1], the share of a picture that `serve_encoded` sees: of the largest part in its centre that
-            has the ratio of the images, this share of height and width. Photographs are evaluated at 224 / 256.
+        crop: Number in (0, 1], the share of a picture that `serve_encoded` sees: it is brought, in its ratio, to the
+            smallest size of which an image is this share of height and width, and the centre is cut out. Photographs
+            are evaluated at 224 / 256. A picture that has the size of an image is seen as it is.
+        resize: Integer, height and width that `serve_encoded` brings a picture to instead, whatever its ratio.
         class_names: Names by class index, written to `assets/labels.txt`.
         architecture: Name in the zoo, for the card; the model's name where that is one.
         training: How the model was trained, for the card: a dict that JSON can hold.
@@ -90,14 +95,16 @@ def export(
 
     exported_model(model)
     positive_integer("version", version)
-    _check_crop(crop)
+    check_crop(crop)
+    _check_resize(model, resize)
     architecture, training = _known_architecture(model, architecture), _checked_training(training)
     files = {"LICENSE": licence_text() if license is None else Path(license).read_text("utf-8")}
     if class_names is not None:
         files["labels.txt"] = "".join(f"{name}\n" for name in checked_names(class_names, model.output_shape[-1]))
     with whole_folder(path) as folder:
-        signatures = _write(model, str(folder), fold_batch_norm, freeze, float(crop))
-        settings = {"version": version, "fold_batch_norm": fold_batch_norm, "freeze": freeze, "crop": float(crop)}
+        signatures = _write(model, str(folder), fold_batch_norm, freeze, float(crop), resize)
+        seen = {"crop": float(crop), "resize": resize}
+        settings = {"version": version, "fold_batch_norm": fold_batch_norm, "freeze": freeze, **seen}
         files |= _cards(model, architecture, signatures, training, settings)
         (folder / "assets").mkdir(exist_ok=True)
         for name, text in files.items():
@@ -115,9 +122,12 @@ def _check_backend() -> None:
         )
 
 
-def _check_crop(crop: Any) -> None:
-    if not is_number(crop) or not 0 < crop <= 1:
-        raise ValueError(f"`crop` must be a number above 0 and at most 1. Received: crop={crop!r}")
+def _check_resize(model: RoutedModel, resize: Any) -> None:
+    if resize is None:
+        return
+    longest = max(image_input(model).shape[1:3])
+    if positive_integer("resize", resize) < longest:
+        raise ValueError(f"`resize` must be at least {longest}, a side of the images. Received: resize={resize!r}")
 
 
 def _known_architecture(model: RoutedModel, architecture: str | None) -> str | None:
@@ -141,7 +151,7 @@ def _checked_training(training: Any) -> dict[str, Any] | None:
     return plain(dict(training)) if training else None
 
 
-def _write(model: RoutedModel, folder: str, fold: bool, freeze: bool, crop: float) -> list[str]:
+def _write(model: RoutedModel, folder: str, fold: bool, freeze: bool, crop: float, resize: int | None) -> list[str]:
     """Writes graph and weights, and returns the names of the signatures."""
     import tensorflow as tf
 
@@ -151,7 +161,7 @@ def _write(model: RoutedModel, folder: str, fold: bool, freeze: bool, crop: floa
 
     inputs = ModelInputs(model)
     root, served = callable_root(model, inputs), _folded(model) if fold else model
-    functions = signatures(served, inputs, freeze, crop)
+    functions = signatures(served, inputs, freeze, crop, resize)
     # Kept apart from what is trained, and tracked: a SavedModel holds no variable that nobody owns.
     root.served_variables = [weight.value for weight in served.variables]
     tf.saved_model.save(root, folder, functions)

@@ -6,13 +6,17 @@ from typing import Any
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from tests.data.prepared_data import load_or_skip
 from tests.data.test_views import resized
-from tests.data.written_folder import noise, png, write_records
+from tests.data.written_folder import central_view, noise, png, write_records
 from tf_routing.data import ImageSet, ImageStream
 from tf_routing.data.batches import evaluation_batches, training_batches
-from tf_routing.data.crops import brought_to_size, central_crop, central_view, random_crop, ten_crops
+from tf_routing.data.crops import random_crop, ten_crops
+from tf_routing.pictures.central import brought_to_size
+from tf_routing.pictures.framing import PHOTOGRAPH_CROP, Framing
+from tf_routing.pictures.resampling import Resampled
 
 _SIDE, _SIZE = 16, 12
 
@@ -21,6 +25,10 @@ def places(height: int, width: int) -> np.ndarray:
     """A picture whose channels are a pixel's row, its column and their sum."""
     rows, columns = np.mgrid[:height, :width]
     return np.stack([rows, columns, rows + columns], axis=-1).astype("uint8")
+
+
+def unscaled(picture: np.ndarray) -> Resampled:
+    return Resampled(tf.constant(picture), tf.constant(picture.shape[:2]))
 
 
 def stream(folder: Path, images: list[np.ndarray], **changes: Any) -> ImageStream:
@@ -36,12 +44,15 @@ def seen(batches: Any) -> tuple[np.ndarray, np.ndarray]:
 @pytest.mark.parametrize(("height", "width"), [(16, 16), (20, 31), (7, 40), (90, 24)])
 def test_both_sides_are_resized_whatever_the_ratio(height: int, width: int) -> None:
     image = noise(height, width)
-    np.testing.assert_allclose(brought_to_size(png(image), _SIZE, _SIDE), resized(image, _SIDE, _SIDE), atol=1e-5)
+    brought = brought_to_size(png(image), Framing(_SIZE, _SIZE, resize=_SIDE))
+    np.testing.assert_array_equal(brought.sides, [_SIDE, _SIDE])
+    np.testing.assert_allclose(brought.part((0, 0), (_SIDE, _SIDE)), resized(image, _SIDE, _SIDE), atol=1e-5)
 
 
 def test_without_a_size_of_its_own_the_shorter_side_gets_a_margin() -> None:
     # 35 * 256 / 224 = 40.
-    assert brought_to_size(png(noise(50, 100)), 35).shape == (40, 80, 3)
+    brought = brought_to_size(png(noise(50, 100)), Framing(35, 35, PHOTOGRAPH_CROP))
+    np.testing.assert_array_equal(brought.sides, [40, 80])
 
 
 def test_the_centre_of_256_leaves_16_pixels_on_each_side() -> None:
@@ -50,8 +61,8 @@ def test_the_centre_of_256_leaves_16_pixels_on_each_side() -> None:
 
 
 def test_random_crops_are_slices_and_reach_every_place() -> None:
-    picture = places(6, 8).astype("float32")
-    corners = [random_crop(picture, 4, (seed, 1)).numpy() for seed in range(400)]
+    picture = places(6, 8)
+    corners = [np.rint(255 * random_crop(unscaled(picture), 4, (seed, 1))) for seed in range(400)]
     for crop in corners:
         top, left = crop[0, 0, :2].astype(int)
         np.testing.assert_array_equal(crop, picture[top : top + 4, left : left + 4])
@@ -63,16 +74,15 @@ def test_random_crops_are_slices_and_reach_every_place() -> None:
 
 
 def test_a_crop_of_the_whole_picture_is_the_picture() -> None:
-    picture = places(6, 6).astype("float32")
-    for crop in (random_crop(picture, 6, (0, 1)), central_crop(picture, 6)):
-        np.testing.assert_array_equal(crop, picture)
+    picture = places(6, 6)
+    np.testing.assert_array_equal(random_crop(unscaled(picture), 6, (0, 1)), picture / np.float32(255))
 
 
 def test_ten_crops_are_ten_slices() -> None:
-    picture = places(7, 9).astype("float32")
+    picture = places(7, 9) / np.float32(255)
     five = [picture[:4, :4], picture[:4, 5:], picture[3:, :4], picture[3:, 5:], picture[1:5, 2:6]]
     expected = [*five, *(crop[:, ::-1] for crop in five)]
-    np.testing.assert_array_equal(ten_crops(picture, 4), expected)
+    np.testing.assert_array_equal(ten_crops(unscaled(places(7, 9)), 4), expected)
 
 
 def test_evaluation_shows_the_centre(tmp_path: Path) -> None:

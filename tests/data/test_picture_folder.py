@@ -7,11 +7,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tests.data.written_folder import noise, png, write_folder
+from tests.data.written_folder import central_view, noise, png, write_folder
 from tf_routing import data
 from tf_routing.data import Dataset, PictureFiles
 from tf_routing.data.batches import evaluation_batches, training_batches
-from tf_routing.data.crops import central_view
 from tf_routing.data.picture_files import named_pictures
 
 _CLASSES = ("bee", "cat", "owl")

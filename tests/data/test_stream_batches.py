@@ -9,10 +9,9 @@ import pytest
 import tensorflow as tf
 
 from tests.data.prepared_data import load_or_skip
-from tests.data.written_folder import numbered, write_records
+from tests.data.written_folder import central_view, numbered, write_records
 from tf_routing.data import ImageStream, image_stream, stream_batches
 from tf_routing.data.batches import evaluation_batches, first_images, steps_per_epoch, training_batches
-from tf_routing.data.crops import central_view
 
 _COUNT, _BATCH, _STEPS, _SIZE = 40, 7, 5, 14
 

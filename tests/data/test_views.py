@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tests.data.written_folder import noise, png
-from tf_routing.data.crops import central_view
+from tests.data.written_folder import central_view, noise, png
 from tf_routing.data.views import random_box, random_view
 
 _SEEDS = 3000

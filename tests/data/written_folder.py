@@ -8,6 +8,9 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from tf_routing.pictures.central import central_image
+from tf_routing.pictures.framing import PHOTOGRAPH_CROP, Framing
+
 Examples = Sequence[tuple[bytes, int]]
 
 _FEATURES = "tensorflow_datasets.core.features"
@@ -24,6 +27,11 @@ def noise(height: int, width: int, channels: int = 3, seed: int = 0) -> np.ndarr
 
 def png(image: np.ndarray) -> bytes:
     return tf.io.encode_png(image).numpy()
+
+
+def central_view(encoded: Any, image_size: int, resize: int | None = None) -> tf.Tensor:
+    """What evaluation sees of a picture."""
+    return central_image(tf.convert_to_tensor(encoded), Framing(image_size, image_size, PHOTOGRAPH_CROP, resize))
 
 
 def numbered(count: int) -> Examples:

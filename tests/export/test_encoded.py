@@ -1,4 +1,4 @@
-"""JPEG and PNG files are decoded, cut and resized inside the graph, and refused there by their headers."""
+"""Encoded pictures are decoded, resized and cut inside the graph, and refused there by their headers."""
 
 import struct
 import sys
@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from tests.data.test_views import resized
 from tests.export.exported import jpeg, picture, png
 from tf_routing.exporting.decoding import MOST_PIXELS, decoded_images
 
@@ -45,20 +46,18 @@ def test_a_picture_of_the_right_size_stays_as_it_is() -> None:
 
 def test_sizes_mix_and_the_centre_is_seen() -> None:
     wide, high = picture(40, 80), picture(64, 32)
-    expected = [wide[:, 20:60], high[16:48]]
-    resized = [tf.image.resize(each, (16, 16), antialias=True).numpy() / 255 for each in expected]
-    np.testing.assert_allclose(decode(png(wide), png(high)), resized, atol=1e-5)
+    expected = [resized(wide, 16, 32)[:, 8:24], resized(high, 32, 16)[8:24]]
+    np.testing.assert_allclose(decode(png(wide), png(high)), expected, atol=1e-5)
 
 
 def test_a_crop_is_a_share_of_height_and_width() -> None:
     image = picture(32, 32)
-    expected = tf.image.resize(image[4:28, 4:28], (16, 16), antialias=True).numpy() / 255
-    np.testing.assert_allclose(decode(png(image), crop=0.75)[0], expected, atol=1e-5)
+    np.testing.assert_allclose(decode(png(image), crop=0.8)[0], resized(image, 20, 20)[2:18, 2:18], atol=1e-5)
 
 
 def test_images_that_are_no_squares() -> None:
     image = picture(48, 48)
-    expected = tf.image.resize(image[12:36], (8, 16), antialias=True).numpy() / 255
+    expected = resized(image, 16, 16)[4:12]
     np.testing.assert_allclose(decode(png(image), shape=(8, 16, 3))[0], expected, atol=1e-5)
 
 
@@ -81,7 +80,7 @@ def test_grey_and_transparent_pictures_are_seen_in_colour(channels: int) -> None
 
 def test_a_network_may_see_grey() -> None:
     image = picture(20, 20, channels=1)
-    expected = tf.image.resize(image, (8, 8), antialias=True).numpy() / 255
+    expected = resized(image, 8, 8)
     np.testing.assert_allclose(decode(png(image), shape=(8, 8, 1))[0], expected, atol=1e-5)
 
 
@@ -89,7 +88,7 @@ def test_no_files_are_no_images() -> None:
     assert decode().shape == (0, *SHAPE)
 
 
-_NEITHER = "`images` must hold whole JPEG or PNG files. Received neither"
+_NEITHER = "`images` must hold whole JPEG, PNG, GIF, BMP or WebP files. Received none of these"
 _SIZE = f"`images` must be pictures of 1 to {MOST_PIXELS} pixels. Received height and width"
 
 
@@ -99,8 +98,9 @@ _SIZE = f"`images` must be pictures of 1 to {MOST_PIXELS} pixels. Received heigh
         pytest.param(b"", _NEITHER, id="empty"),
         pytest.param(b"\xff", _NEITHER, id="one byte"),
         pytest.param(b"Not a picture, but a text of some length.\n" * 20, _NEITHER, id="text"),
-        pytest.param(tf.io.encode_png(np.zeros((9, 9, 3), "uint8")).numpy()[:20], _NEITHER, id="header of a PNG"),
-        pytest.param(b"GIF89a" + b"\0" * 40, _NEITHER, id="GIF"),
+        pytest.param(tf.io.encode_png(np.zeros((9, 9, 3), "uint8")).numpy()[:14], _NEITHER, id="beginning of a PNG"),
+        pytest.param(tf.io.encode_png(np.zeros((9, 9, 3), "uint8")).numpy()[:20], _SIZE, id="header of a PNG"),
+        pytest.param(b"GIF89a" + b"\0" * 40, _SIZE, id="header of a GIF"),
         pytest.param(png_header(20_000, 20_000), _SIZE, id="large PNG"),
         pytest.param(png_header(2**31 - 1, 2**31 - 1), _SIZE, id="largest PNG"),
         pytest.param(png_header(2**32 - 1, 2**32 - 1), _SIZE, id="PNG of negative size"),

@@ -70,7 +70,8 @@ def test_released_weights_predict_as_their_file(name: str) -> None:
 def test_results_are_what_the_card_says(name: str) -> None:
     row, model = ROWS[name], loaded(ROWS[name])
     training = row["training"]
-    dataset = as_trained(load_or_skip(training["dataset"]), model, None, training["recipe"].get("resize"))
+    record = {"arguments": training, "class_names": row["class_names"]}
+    dataset = as_trained(load_or_skip(training["dataset"]), model, record)
     results = evaluate(model, dataset, batch_size=250)
     for key in {"accuracy", "execution_rate", "distinct_routes"} & set(row["results"]):
         assert results[key] == pytest.approx(row["results"][key], rel=2e-3), key

@@ -122,7 +122,7 @@ def first_images(image_set: ImageSet | EncodedImages, count: int) -> tuple[np.nd
 
 def _sized(stream: EncodedImages) -> EncodedImages:
     # Raises where there is no size.
-    return stream.sized(stream.image_size, stream.random_size_crop, stream.resize)
+    return stream.sized(stream.image_size, stream.random_size_crop, stream.resize, stream.crop)
 
 
 def _untuned(dataset: Any) -> Any:

@@ -1,10 +1,12 @@
 """Loads image classification sets: small ones as arrays, others as streams of files."""
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from tf_routing.data.image_set import ImageSet
+from tf_routing.pictures.framing import PHOTOGRAPH_CROP
 from tf_routing.validation import first_few, positive_integer
 
 __all__ = ["Dataset", "ImageSet", "list_datasets", "load"]
@@ -108,7 +110,50 @@ class Dataset(NamedTuple):
             )
         return self._replace(train=train, test=test, class_names=self.class_names[:count], mirrors=mirrors)
 
-    def sized(self, image_size: int | None, random_size_crop: bool = False, resize: int | None = None) -> "Dataset":
+    def of_classes(self, names: Sequence[str], others: bool = False) -> "Dataset":
+        """Returns the dataset with its classes numbered as these, for a network that has learnt them in this order.
+
+        Args:
+            names: Names of classes.
+            others: Boolean, whether the dataset may have other classes too, whose images are then left out.
+
+        Returns:
+            A `Dataset`.
+
+        Raises:
+            ValueError: If the dataset lacks a class, or has another.
+
+        Example:
+
+        >>> from tf_routing import data
+        >>> data.load("digits").of_classes(["7", "1"], others=True).class_names
+        ['7', '1']
+        """
+        missing = [name for name in names if name not in self.class_names]
+        extra = [] if others else [name for name in self.class_names if name not in names]
+        if missing or extra:
+            raise ValueError(
+                f"`dataset` must have the classes that the network learnt. {self.name!r} lacks {first_few(missing)}, "
+                f"and has besides {first_few(extra)}."
+            )
+        if list(names) == self.class_names:
+            return self
+        new_labels = [names.index(name) if name in names else None for name in self.class_names]
+        mirrors = self.mirrors if isinstance(self.mirrors, bool) else self._mirrors_of(names)
+        train, test = self.train.relabelled(new_labels), self.test.relabelled(new_labels)
+        return self._replace(train=train, test=test, class_names=list(names), mirrors=mirrors)
+
+    def _mirrors_of(self, names: Sequence[str]) -> tuple[bool, ...]:
+        by_name = dict(zip(self.class_names, self.mirrors, strict=True))  # type: ignore[arg-type]
+        return tuple(by_name[name] for name in names)
+
+    def sized(
+        self,
+        image_size: int | None,
+        random_size_crop: bool = False,
+        resize: int | None = None,
+        crop: float = PHOTOGRAPH_CROP,
+    ) -> "Dataset":
         """Returns the dataset with all images of one size.
 
         Args:
@@ -118,6 +163,8 @@ class Dataset(NamedTuple):
             resize: Integer, height and width to which pictures are brought before squares of `image_size` are cut out,
                 at random in training and the centre in tests; only of images that are not in memory. See
                 `EncodedImages`.
+            crop: Number in (0, 1], for `resize=None`: the share of a picture's shorter side that its centre is; only of
+                images that are not in memory.
 
         Returns:
             A `Dataset`.
@@ -125,8 +172,8 @@ class Dataset(NamedTuple):
         Raises:
             ValueError: If the dataset cannot do that.
         """
-        train = self.train.sized(image_size, random_size_crop, resize)
-        return self._replace(train=train, test=self.test.sized(image_size, resize=resize))
+        train = self.train.sized(image_size, random_size_crop, resize, crop)
+        return self._replace(train=train, test=self.test.sized(image_size, resize=resize, crop=crop))
 
     def channel_statistics(self) -> tuple[list[float], list[float]]:
         """Returns means and deviations per channel of training images scaled to [0, 1].

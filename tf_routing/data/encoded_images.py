@@ -2,10 +2,12 @@
 
 import abc
 import dataclasses
+from collections.abc import Sequence
 from typing import Any, TypeVar
 
 import numpy as np
 
+from tf_routing.pictures.framing import PHOTOGRAPH_CROP, Framing, check_crop
 from tf_routing.validation import positive_integer
 
 # Of the 1.28 million training images of ImageNet, as everyone uses them for photographs.
@@ -28,7 +30,9 @@ class EncodedImages(abc.ABC):
         random_size_crop: Boolean, whether training sees parts of random place, size and ratio instead of the centre.
         resize: Integer, height and width to which pictures are brought, whatever their ratio, before squares of
             `image_size` are cut out: in training at random places, else the centre. `None` keeps the ratio, brings the
-            shorter side to 256/224 of `image_size`, and sees the centre.
+            shorter side to what `crop` says, and sees the centre.
+        crop: Number in (0, 1], for `resize=None`: the share of the shorter side that the centre is. A picture that has
+            the size of an image is seen as it is, but where training cuts at random.
     """
 
     files: tuple[str, ...]
@@ -36,6 +40,13 @@ class EncodedImages(abc.ABC):
     image_size: int | None = None
     random_size_crop: bool = False
     resize: int | None = None
+    crop: float = PHOTOGRAPH_CROP
+
+    @property
+    def framing(self) -> Framing:
+        """What evaluation sees of a picture."""
+        height, width, _ = self.image_shape
+        return Framing(height, width, self.crop, self.resize)
 
     @property
     def image_shape(self) -> tuple[Any, Any, int]:
@@ -59,6 +70,14 @@ class EncodedImages(abc.ABC):
         """Returns the images whose class index is below `count`."""
 
     @abc.abstractmethod
+    def relabelled(self: Self, new_labels: Sequence[int | None]) -> Self:
+        """Returns the images with other class indices.
+
+        Args:
+            new_labels: The new index of each class, or `None` for one whose images are left out.
+        """
+
+    @abc.abstractmethod
     def in_order(self) -> Any:
         """Returns the records of all images as a `tf.data.Dataset`, in the order of the files."""
 
@@ -74,13 +93,20 @@ class EncodedImages(abc.ABC):
     def read(self, record: Any) -> tuple[Any, Any]:
         """Returns the encoded picture of a record, a string tensor, and its class index."""
 
-    def sized(self: Self, image_size: int | None, random_size_crop: bool = False, resize: int | None = None) -> Self:
+    def sized(
+        self: Self,
+        image_size: int | None,
+        random_size_crop: bool = False,
+        resize: int | None = None,
+        crop: float = PHOTOGRAPH_CROP,
+    ) -> Self:
         """Returns the images brought to one size.
 
         Args:
             image_size: Integer, height and width.
             random_size_crop: Boolean; see the class.
             resize: Integer, at least `image_size`, or `None`; see the class.
+            crop: Number in (0, 1]; see the class.
 
         Returns:
             Images of the same kind.
@@ -95,8 +121,9 @@ class EncodedImages(abc.ABC):
             )
         positive_integer("image_size", image_size)
         check_resize(resize, image_size, random_size_crop)
-        changes = {"image_size": image_size, "random_size_crop": random_size_crop, "resize": resize}
-        return dataclasses.replace(self, **changes)  # type: ignore[arg-type]
+        return dataclasses.replace(
+            self, image_size=image_size, random_size_crop=random_size_crop, resize=resize, crop=check_crop(crop)
+        )
 
     def channel_statistics(self) -> tuple[list[float], list[float]]:
         """Returns means and deviations per channel of ImageNet's images scaled to [0, 1], whatever the dataset."""

@@ -1,8 +1,11 @@
 """Images that fit in memory."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
+
+from tf_routing.pictures.framing import Framing
 
 
 class ImageSet(NamedTuple):
@@ -15,6 +18,12 @@ class ImageSet(NamedTuple):
     def image_count(self) -> int:
         """The number of images."""
         return len(self.labels)
+
+    @property
+    def framing(self) -> Framing:
+        """How pictures of other sizes become such images: at most as large as they must be, and the centre of them."""
+        height, width, _ = self.image_shape
+        return Framing(height, width)
 
     @property
     def image_shape(self) -> tuple[int, int, int]:
@@ -39,13 +48,30 @@ class ImageSet(NamedTuple):
         kept = self.labels < count
         return ImageSet(self.images[kept], self.labels[kept])
 
-    def sized(self, image_size: int | None, random_size_crop: bool = False, resize: int | None = None) -> "ImageSet":
+    def relabelled(self, new_labels: Sequence[int | None]) -> "ImageSet":
+        """Returns the images with other class indices.
+
+        Args:
+            new_labels: The new index of each class, or `None` for one whose images are left out.
+        """
+        table = np.array([-1 if label is None else label for label in new_labels])
+        labels = table[self.labels]
+        return ImageSet(self.images[labels >= 0], labels[labels >= 0])
+
+    def sized(
+        self,
+        image_size: int | None,
+        random_size_crop: bool = False,
+        resize: int | None = None,
+        crop: float | None = None,
+    ) -> "ImageSet":
         """Returns the set itself: its images have one size, and stay as they are.
 
         Args:
             image_size: `None` or the height and width that the images have.
             random_size_crop: `False`.
             resize: As `image_size`.
+            crop: Means nothing here: images of the right size are seen as they are.
 
         Returns:
             The set.

@@ -2,6 +2,7 @@
 
 import dataclasses
 import os
+from collections.abc import Sequence
 from functools import cached_property
 from typing import Any
 
@@ -28,27 +29,38 @@ class ImageStream(EncodedImages):
         image_size: As for `EncodedImages`.
         random_size_crop: As for `EncodedImages`.
         resize: As for `EncodedImages`.
-        kept_classes: Integer, number of classes, the first ones, whose records count; `None` for all.
+        crop: As for `EncodedImages`.
+        new_labels: By class index of the records, that of the images, negative for classes that are left out; `None`
+            for those of the records.
     """
 
-    kept_classes: int | None = None
+    new_labels: tuple[int, ...] | None = None
 
     @cached_property
     def labels(self) -> np.ndarray:
         """All class indices in the order of the files. Reads the files from end to end, once."""
-        batches = self.in_order().map(_label).batch(256)
+        batches = self.in_order().map(self._label).batch(256)
         return np.concatenate(list(batches.as_numpy_iterator()))
 
     def distinct_labels(self) -> np.ndarray:
         """Returns every label that an image has; counted once, see `class_counts`."""
-        found = np.flatnonzero(class_counts(self.files)[: self.kept_classes])
-        unlabelled = self.kept_classes is None and has_negative_labels(self.files)
+        found = np.flatnonzero(class_counts(self.files))
+        if self.new_labels is not None:
+            table = np.array(self.new_labels)
+            # What is behind the table is an error when it is read, and stays one here.
+            found = np.unique(np.concatenate([table[found[found < len(table)]], found[found >= len(table)]]))
+            found = found[found >= 0]
+        unlabelled = not self._leaves_out and has_negative_labels(self.files)
         return np.concatenate([[-1], found]) if unlabelled else found
+
+    @property
+    def _leaves_out(self) -> bool:
+        return self.new_labels is not None and min(self.new_labels) < 0
 
     @property
     def first_label(self) -> int:
         """The class index of the first image, negative where TensorFlow Datasets has no labels."""
-        return int(next(self.in_order().map(_label).as_numpy_iterator()))
+        return int(next(self.in_order().map(self._label).as_numpy_iterator()))
 
     def first_classes(self, count: int) -> "ImageStream":
         """Returns the images whose class index is below `count`.
@@ -57,7 +69,19 @@ class ImageStream(EncodedImages):
         epoch reads all records too, and decodes those of the kept classes.
         """
         counts = class_counts(self.files)
-        return dataclasses.replace(self, image_count=int(counts[:count].sum()), kept_classes=count)
+        known = len(counts) if self.new_labels is None else 1 + max(self.new_labels)
+        return self.relabelled([label if label < count else None for label in range(max(known, count))])
+
+    def relabelled(self, new_labels: Sequence[int | None]) -> "ImageStream":
+        """Returns the images with other class indices, those of `None` left out; see `first_classes`."""
+        before = range(len(new_labels)) if self.new_labels is None else self.new_labels
+        found = [None if label < 0 else new_labels[label] for label in before]
+        table = tuple(-1 if label is None else label for label in found)
+        count = self.image_count
+        if -1 in table:
+            counts = class_counts(self.files)
+            count = sum(int(own) for own, label in zip(counts, table, strict=False) if label >= 0)
+        return dataclasses.replace(self, image_count=count, new_labels=table)
 
     def in_order(self) -> Any:
         """Returns the records of all images, in the order of the files."""
@@ -86,9 +110,7 @@ class ImageStream(EncodedImages):
 
     def _kept(self, records: Any) -> Any:
         # Before anything is shuffled or decoded: the label alone is read.
-        if self.kept_classes is None:
-            return records
-        return records.filter(lambda each: (_label(each) >= 0) & (_label(each) < self.kept_classes))
+        return records.filter(lambda each: self._label(each) >= 0) if self._leaves_out else records
 
     def read(self, record: Any) -> tuple[Any, Any]:
         """Returns the encoded picture of a record, and its class index."""
@@ -96,10 +118,18 @@ class ImageStream(EncodedImages):
 
         features = {"image": tf.io.FixedLenFeature((), tf.string), "label": tf.io.FixedLenFeature((), tf.int64)}
         example = tf.io.parse_single_example(record, features)
-        return example["image"], example["label"]
+        return example["image"], self._relabelled(example["label"])
 
+    def _label(self, record: Any) -> Any:
+        import tensorflow as tf
 
-def _label(record: Any) -> Any:
-    import tensorflow as tf
+        label = tf.io.parse_single_example(record, {"label": tf.io.FixedLenFeature((), tf.int64)})["label"]
+        return self._relabelled(label)
 
-    return tf.io.parse_single_example(record, {"label": tf.io.FixedLenFeature((), tf.int64)})["label"]
+    def _relabelled(self, label: Any) -> Any:
+        import tensorflow as tf
+
+        if self.new_labels is None:
+            return label
+        # Negative where there is no label: that is of no class before and after.
+        return tf.where(label < 0, label, tf.gather(tf.constant(self.new_labels, tf.int64), tf.maximum(label, 0)))

@@ -2,7 +2,7 @@
 
 import contextlib
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,11 +16,12 @@ class PictureFiles(EncodedImages):
     """Pictures of any sizes, one per file, with their class indices.
 
     Args:
-        files: Paths of the pictures: JPEG, PNG, BMP or GIF.
+        files: Paths of the pictures: JPEG, PNG, GIF, BMP or WebP.
         image_count: Integer, number of files.
         image_size: As for `EncodedImages`.
         random_size_crop: As for `EncodedImages`.
         resize: As for `EncodedImages`.
+        crop: As for `EncodedImages`.
         file_labels: Class index of each file.
     """
 
@@ -33,8 +34,13 @@ class PictureFiles(EncodedImages):
 
     def first_classes(self, count: int) -> "PictureFiles":
         """Returns the pictures whose class index is below `count`."""
-        pairs = [pair for pair in zip(self.files, self.file_labels, strict=True) if pair[1] < count]
-        files, labels = zip(*pairs, strict=True) if pairs else ((), ())
+        return self.relabelled([label if label < count else None for label in range(max(self.file_labels) + 1)])
+
+    def relabelled(self, new_labels: Sequence[int | None]) -> "PictureFiles":
+        """Returns the pictures with other class indices, those of `None` left out."""
+        pairs = [(file, new_labels[label]) for file, label in zip(self.files, self.file_labels, strict=True)]
+        kept = [(file, label) for file, label in pairs if label is not None]
+        files, labels = tuple(file for file, _ in kept), tuple(label for _, label in kept)
         return dataclasses.replace(self, files=files, image_count=len(files), file_labels=labels)
 
     def in_order(self) -> Any:
@@ -68,12 +74,12 @@ class PictureFiles(EncodedImages):
         """Returns the paths of the files that cannot be decoded. Decodes all of them."""
         import tensorflow as tf
 
-        from tf_routing.data.views import decoded
+        from tf_routing.pictures.decoder import EncodedPicture
 
         broken = []
         for path in self.files:
             try:
-                decoded(tf.io.read_file(path))
+                EncodedPicture(tf.io.read_file(path)).decoded()
             except tf.errors.OpError:
                 broken.append(path)
         return broken

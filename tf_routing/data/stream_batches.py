@@ -7,9 +7,10 @@ from typing import Any
 import tensorflow as tf
 
 from tf_routing.data.augmentation import shift_and_mirror
-from tf_routing.data.crops import TEN, brought_to_size, central_view, random_crop, ten_crops
+from tf_routing.data.crops import TEN, random_crop, ten_crops
 from tf_routing.data.encoded_images import EncodedImages
 from tf_routing.data.views import random_view
+from tf_routing.pictures.central import brought_to_size, central_image
 
 _WORKERS = os.cpu_count() or 1
 
@@ -57,8 +58,8 @@ def _training_view(stream: EncodedImages) -> Callable[[Any, Any], Any]:
     if stream.random_size_crop:
         return lambda encoded, seed: random_view(encoded, image_size, seed)
     if stream.resize is not None:
-        return lambda encoded, seed: random_crop(brought_to_size(encoded, image_size, stream.resize), image_size, seed)
-    return lambda encoded, _: central_view(encoded, image_size)
+        return lambda encoded, seed: random_crop(brought_to_size(encoded, stream.framing), image_size, seed)
+    return lambda encoded, _: central_image(encoded, stream.framing)
 
 
 def stream_evaluation_batches(stream: EncodedImages, batch_size: int, crops: int = 1) -> Any:
@@ -69,8 +70,8 @@ def stream_evaluation_batches(stream: EncodedImages, batch_size: int, crops: int
         """One image and its label, or the crops of one image and as many labels."""
         encoded, label = stream.read(record)
         if crops == 1:
-            return central_view(encoded, image_size, stream.resize), label
-        return ten_crops(brought_to_size(encoded, image_size, stream.resize), image_size), tf.repeat(label, TEN)
+            return central_image(encoded, stream.framing), label
+        return ten_crops(brought_to_size(encoded, stream.framing), image_size), tf.repeat(label, TEN)
 
     images = stream.in_order().map(view, num_parallel_calls=_WORKERS, deterministic=True)
     # Keras then knows when it is through, and files with more or fewer images are an error.

@@ -5,6 +5,9 @@ from typing import Any
 
 import tensorflow as tf
 
+from tf_routing.pictures.decoder import EncodedPicture
+from tf_routing.pictures.resampling import Resampled
+
 _AREAS = (0.08, 1.0)
 _RATIOS = (3 / 4, 4 / 3)
 _ATTEMPTS = 10
@@ -53,39 +56,13 @@ def random_view(encoded: Any, image_size: int, seed: Any) -> Any:
     """Returns the part of a picture that `random_box` draws, resized.
 
     Args:
-        encoded: String tensor, a JPEG, PNG, BMP or GIF file; grey ones get three channels.
+        encoded: String tensor of shape (), a file; see `EncodedPicture`.
         image_size: Integer, height and width of the view.
         seed: Integer tensor of shape (2,).
 
     Returns:
         Tensor `(image_size, image_size, 3)`, float32 with values in [0, 1].
     """
-
-    def jpeg_part() -> Any:
-        """The part alone, decoded: twice as fast."""
-        height, width, _ = tf.unstack(tf.io.extract_jpeg_shape(encoded))
-        return tf.io.decode_and_crop_jpeg(encoded, random_box(height, width, seed), channels=3)
-
-    def other_part() -> Any:
-        """The part of the decoded picture."""
-        picture = decoded(encoded)
-        height, width, _ = tf.unstack(tf.shape(picture))
-        return _cut(picture, *tf.unstack(random_box(height, width, seed)))
-
-    return resized(tf.cond(tf.io.is_jpeg(encoded), jpeg_part, other_part), (image_size, image_size))
-
-
-def decoded(encoded: Any) -> Any:
-    """Returns a picture, bytes `(height, width, 3)`, of a JPEG, PNG, BMP or GIF file."""
-    return tf.io.decode_image(encoded, channels=3, expand_animations=False)
-
-
-def _cut(picture: Any, top: Any, left: Any, height: Any, width: Any) -> Any:
-    return picture[top : top + height, left : left + width]
-
-
-def resized(picture: Any, sides: Any) -> Any:
-    """Returns a picture of bytes as floats in [0, 1] with these sides, height and width."""
-    # Antialiased, as the image libraries do it that the papers' networks were trained with.
-    floats = tf.image.resize(tf.ensure_shape(picture, (None, None, 3)), sides, antialias=True)
-    return tf.clip_by_value(floats / 255, 0, 1)
+    picture, size = EncodedPicture(encoded), (image_size, image_size)
+    part = picture.part(random_box(*tf.unstack(picture.sides), seed))
+    return Resampled(part, tf.constant(size)).part(tf.constant((0, 0)), size)

@@ -12,7 +12,7 @@ from tf_routing.exporting.decoding import DECODED_CHANNELS, decoded_images
 from tf_routing.exporting.model_inputs import ModelInputs
 
 
-def signatures(model: Any, inputs: ModelInputs, freeze: bool, crop: float) -> dict[str, Any]:
+def signatures(model: Any, inputs: ModelInputs, freeze: bool, crop: float, resize: int | None = None) -> dict[str, Any]:
     """Returns the functions that an export shows by name; see `tf_routing.export`.
 
     Args:
@@ -20,11 +20,12 @@ def signatures(model: Any, inputs: ModelInputs, freeze: bool, crop: float) -> di
         inputs: What it takes.
         freeze: Boolean, whether those that classify hold the weights as constants.
         crop: Share of pictures that is seen; see `decoding.decoded_images`.
+        resize: To which height and width they are brought before; see there.
 
     Returns:
         Dict from name to a `tf.function` with an input signature.
     """
-    own = _Functions(model, inputs, freeze, crop)
+    own = _Functions(model, inputs, freeze, {"crop": crop, "resize": resize})
     functions = {
         "serving_default": own.classify,
         "serve_uint8": _graph(own.classify_bytes, inputs.specs(tf.uint8)),
@@ -54,8 +55,8 @@ def _runs_one_otherwise(model: Any) -> bool:
 class _Functions:
     """What signatures compute."""
 
-    def __init__(self, model: Any, inputs: ModelInputs, freeze: bool, crop: float) -> None:
-        self.model, self.inputs, self.freeze, self.crop = model, inputs, freeze, crop
+    def __init__(self, model: Any, inputs: ModelInputs, freeze: bool, framing: dict[str, Any]) -> None:
+        self.model, self.inputs, self.freeze, self.framing = model, inputs, freeze, framing
         # Traced once: other signatures call it.
         self.classify = self.classifying(inputs.specs())
 
@@ -93,8 +94,8 @@ class _Functions:
         return self.classify(tf.cast(images, tf.float32) / 255, *values)
 
     def classify_encoded(self, images: Any, *values: Any) -> dict[str, Any]:
-        """Class probabilities of JPEG and PNG files."""
-        return self.classify(decoded_images(images, self.inputs.image_shape, self.crop), *values)
+        """Class probabilities of encoded pictures."""
+        return self.classify(decoded_images(images, self.inputs.image_shape, **self.framing), *values)
 
     def routes(self, images: Any, *values: Any) -> dict[str, Any]:
         """Decisions and executed MACs of float images."""

@@ -31,7 +31,10 @@ def run(arguments: argparse.Namespace) -> None:
     rounds = _rounds(arguments.rounds)
     model, record = load_trained(arguments.path)
     run_arguments = record.get("arguments", {})
-    dataset = _dataset(arguments.dataset or run_arguments["dataset"], arguments, model, run_arguments.get("recipe", {}))
+    dataset = data.load(arguments.dataset or run_arguments["dataset"], arguments.data_dir)
+    if dataset.note:
+        print(dataset.note)
+    dataset = as_trained(dataset, model, record, arguments.first_classes, arguments.resize)
     results = evaluate(
         model,
         dataset,
@@ -57,18 +60,6 @@ def _rounds(asked: int | None) -> int:
     if asked and backend != "tensorflow":
         raise ValueError(f"`rounds` must be 0 on {backend!r}: skipping needs TensorFlow. Received: rounds={asked}")
     return not_negative_integer("rounds", asked)
-
-
-def _dataset(name: str, arguments: argparse.Namespace, model: RoutedModel, recipe: dict[str, Any]) -> data.Dataset:
-    """The dataset that is named, with the classes and the size that the options ask for, or else those of the run."""
-    dataset = data.load(name, arguments.data_dir)
-    if dataset.note:
-        print(dataset.note)
-    first_classes, resize = (
-        recipe.get(name) if (given := getattr(arguments, name)) is None else positive_integer(name, given)
-        for name in ("first_classes", "resize")
-    )
-    return as_trained(dataset, model, first_classes, resize)
 
 
 def evaluate(

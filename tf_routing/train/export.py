@@ -22,8 +22,10 @@ def add_export_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--freeze", action="store_true", help="write the weights into the signatures that classify")
     about = "serve batch normalisation as it is instead of folded into kernels"
     parser.add_argument("--no_fold_batch_norm", action="store_true", help=about)
-    about = "share of an encoded picture's centre that is seen; 0.875 is what evaluate sees of photographs"
-    parser.add_argument("--crop", type=float, default=1.0, help=about)
+    about = "share of an encoded picture's centre that is seen; the run's where not given"
+    parser.add_argument("--crop", type=float, help=about)
+    about = "height and width that encoded pictures are brought to before that; the run's where not given"
+    parser.add_argument("--resize", type=int, help=about)
     parser.add_argument("--license", metavar="FILE", help="licence of the weights; this library's where not given")
     add_serving_options(parser)
     add_onnx_option(parser)
@@ -79,13 +81,22 @@ def _folder(output: str | None) -> Iterator[Path]:
         yield Path(folder) / "saved_model"
 
 
+def _framing(arguments: argparse.Namespace, record: dict[str, Any]) -> dict[str, Any]:
+    """What is seen of encoded pictures: as asked for, else what evaluation sees."""
+    from tf_routing.train.trained import run_framing
+
+    if arguments.crop is None and arguments.resize is None:
+        return run_framing(record)
+    return {"crop": 1.0 if arguments.crop is None else arguments.crop, "resize": arguments.resize}
+
+
 def _options(arguments: argparse.Namespace, record: dict[str, Any]) -> dict[str, Any]:
     """What `tf_routing.export` is told, from the command line and from the record of the run."""
     told = record.get("arguments", {})
     return {
         "fold_batch_norm": not arguments.no_fold_batch_norm,
         "freeze": arguments.freeze,
-        "crop": arguments.crop,
+        **_framing(arguments, record),
         "license": arguments.license,
         "class_names": record.get("class_names"),
         "architecture": told.get("model"),

@@ -10,7 +10,7 @@ from tf_routing import analysis, data
 from tf_routing.analysis import GateAddress
 from tf_routing.data.backend_batches import evaluation_batches
 from tf_routing.models import RoutedModel
-from tf_routing.train.trained import as_trained, load_trained
+from tf_routing.train.trained import as_trained, load_trained, run_framing
 from tf_routing.validation import unknown
 
 BATCH = 256
@@ -47,8 +47,8 @@ def given_dataset(model: RoutedModel, record: dict[str, Any], name: str | None, 
     Args:
         model: The network.
         record: The record of its run, or an empty dict.
-        name: Name of a dataset, see `data.load`; that of the run where it is `None`. The run's dataset is shown as the
-            run showed it: as many classes, cut out of images in the same way.
+        name: Name of a dataset, see `data.load`; that of the run where it is `None`. The run's dataset is shown with
+            the classes of the run, in its order; pictures of any are cut as the run cut them.
         data_dir: Folder of TensorFlow Datasets.
 
     Returns:
@@ -61,10 +61,8 @@ def given_dataset(model: RoutedModel, record: dict[str, Any], name: str | None, 
     name = name or run_dataset(record)
     if name is None:
         raise ValueError("`dataset` must be given for a network without the record of its run. Received: dataset=None")
-    recipe = record["arguments"].get("recipe", {}) if name == run_dataset(record) else {}
-    found = as_trained(data.load(name, data_dir), model, recipe.get("first_classes"), recipe.get("resize"))
-    if not recipe.get("resize"):
-        found = found.sized(model.input_shape[1])
+    shown_as = record if name == run_dataset(record) else {"framing": run_framing(record)}
+    found = as_trained(data.load(name, data_dir), model, shown_as)
     if found.image_shape != tuple(model.input_shape[1:]):
         raise ValueError(
             f"`dataset` must hold images of shape {tuple(model.input_shape[1:])} for {model.name!r}. "

@@ -15,6 +15,7 @@ from tf_routing.train.accuracies import nan_predictions, top5_accuracy
 from tf_routing.train.exit_statistics import leaves_early, measured_exits
 from tf_routing.train.gating import is_gated, routing_statistics
 from tf_routing.train.run_record import write_record
+from tf_routing.train.trained import framing_record
 from tf_routing.train.troubles import writing
 
 EVALUATION_BATCH = 256
@@ -28,7 +29,7 @@ def finish(model: RoutedModel, dataset: data.Dataset, output: Path, record: dict
         model: The network, on one device.
         dataset: What it was trained on.
         output: Folder of the run.
-        record: What `run.json` holds; it gets `final` and `class_names`.
+        record: What `run.json` holds; it gets `final`, `class_names` and `framing`.
         parameters: Integer, how many there are.
     """
     tested = evaluation_batches(dataset.test, EVALUATION_BATCH)
@@ -44,6 +45,7 @@ def finish(model: RoutedModel, dataset: data.Dataset, output: Path, record: dict
         **_decided(model, drawn, tested, dataset.test.labels),
     }
     record["class_names"] = dataset.class_names
+    record["framing"] = framing_record(dataset.test)
     write_record(output, record)
 
 

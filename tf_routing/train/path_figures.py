@@ -17,7 +17,6 @@ from tf_routing.train.figure_inputs import (
     gate_values_of,
     given_dataset,
     given_network,
-    run_dataset,
 )
 from tf_routing.train.image_versions import images_at
 from tf_routing.validation import not_negative_integer, positive_integer
@@ -128,9 +127,8 @@ def gate_histograms(
     """
     network, record = given_network(folders, model)
     addresses = [analysis.find_gate(network, gate) for gate in gates]
-    if dataset in (None, run_dataset(record)):
-        # Known from the run's record, before the images are loaded.
-        class_indices(classes, record.get("class_names", classes))
+    # What the network has learnt is known from the run's record, before the images are loaded.
+    class_indices(classes, record.get("class_names", classes))
     found = given_dataset(network, record, dataset, data_dir)
     wanted = class_indices(classes, found.class_names)
     count = int(np.isin(found.test.labels, wanted).sum())

@@ -1,13 +1,15 @@
 """Finds and loads a trained network from a run's folder or a `.keras` file."""
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 import keras
 
-from tf_routing.data import Dataset
+from tf_routing.data import Dataset, list_datasets
 from tf_routing.models import RoutedModel
 from tf_routing.models.inputs import image_input
+from tf_routing.pictures.framing import PHOTOGRAPH_CROP
 from tf_routing.train.trained_file import trained_file
 
 
@@ -32,14 +34,69 @@ def load_trained(path: str) -> tuple[RoutedModel, dict[str, Any]]:
     return model, json.loads(record.read_text("utf-8")) if record.exists() else {}
 
 
-def as_trained(dataset: Dataset, model: RoutedModel, first_classes: int | None, resize: int | None) -> Dataset:
-    """Returns a dataset with the classes that a network learnt, cut out of pictures as it learnt them.
+def as_trained(
+    dataset: Dataset,
+    model: RoutedModel,
+    record: Mapping[str, Any],
+    first_classes: int | None = None,
+    resize: int | None = None,
+) -> Dataset:
+    """Returns a dataset as a network has learnt to see it: its classes, in its order, and its part of pictures.
+
+    Classes are matched by name where the record has names; without a record they are taken as they come.
 
     Args:
         dataset: The dataset.
         model: The network, which knows the size of its images.
-        first_classes: Integer, number of classes to keep; all where not given.
-        resize: See `Dataset.sized`; where not given, the size is left to the caller.
+        record: That of its run, or an empty dict.
+        first_classes: Integer, number of classes to keep; those of the run where not given.
+        resize: See `Dataset.sized`; that of the run where not given.
+
+    Raises:
+        ValueError: If classes are missing, or there are others than those of the run, and it did not leave some out.
     """
-    kept = dataset.first_classes(first_classes) if first_classes else dataset
-    return kept.sized(image_input(model).shape[1], resize=resize) if resize else kept
+    kept = _with_classes(dataset, record, first_classes)
+    if None not in kept.image_shape:
+        return kept
+    framing = run_framing(record)
+    if resize is not None:
+        framing["resize"] = resize
+    return kept.sized(image_input(model).shape[1], **framing)
+
+
+def _with_classes(dataset: Dataset, record: Mapping[str, Any], first_classes: int | None) -> Dataset:
+    names = record.get("class_names")
+    count = first_classes or _recipe(record).get("first_classes")
+    if names is None:
+        return dataset.first_classes(count) if count else dataset
+    if first_classes not in (None, len(names)):
+        raise ValueError(
+            f"`first_classes` must be left out, or be {len(names)}, the classes that the run learnt. "
+            f"Received: first_classes={first_classes!r}"
+        )
+    return dataset.of_classes(names, others=count is not None)
+
+
+def run_framing(record: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns what evaluation sees of pictures, `crop` and `resize` of a `Framing`: those of the run.
+
+    Without the record of a run it is what is usually seen of photographs.
+    """
+    if "framing" in record:
+        return dict(record["framing"])
+    # Records of earlier versions do not say.
+    in_memory = record.get("arguments", {}).get("dataset") in list_datasets()
+    return {"crop": 1.0 if in_memory else PHOTOGRAPH_CROP, "resize": _recipe(record).get("resize")}
+
+
+def framing_record(image_set: Any) -> dict[str, Any]:
+    """Returns what the record of a run says for `run_framing`.
+
+    Args:
+        image_set: The test images.
+    """
+    return {"crop": image_set.framing.crop, "resize": image_set.framing.resize}
+
+
+def _recipe(record: Mapping[str, Any]) -> dict[str, Any]:
+    return record.get("arguments", {}).get("recipe", {})

@@ -1,0 +1,72 @@
+"""Parts of pictures brought to another size, without bringing the rest there."""
+
+from typing import Any, NamedTuple
+
+import tensorflow as tf
+
+# A side above which the resampling works along the shorter one first; below, its memory is small anyway.
+_LONG = 2**14
+
+
+class Resampled(NamedTuple):
+    """A picture that is thought to be of another size; parts of it are computed when they are asked for.
+
+    Args:
+        picture: Tensor `(height, width, 3)`, bytes.
+        sides: Integer tensor: height and width that it is brought to.
+    """
+
+    picture: Any
+    sides: Any
+
+    def part(self, corner: Any, size: tuple[int, int]) -> Any:
+        """Returns a part, the numbers that cutting it out of the whole would give.
+
+        Bilinear and antialiased, as the image libraries do it that the papers' networks were trained with.
+
+        Args:
+            corner: Integer tensor: top and left.
+            size: Tuple, height and width.
+
+        Returns:
+            Tensor `(height, width, 3)`, float32 with values in [0, 1].
+
+        Example:
+
+        >>> whole = Resampled(tf.fill((4, 6, 3), tf.constant(255, tf.uint8)), tf.constant([8, 12]))
+        >>> float(tf.reduce_min(whole.part(tf.constant([0, 3]), (8, 8))))
+        1.0
+        """
+        # In 64 bits: a side of millions of pixels is no exact number in 32, and its middle would be missed.
+        actual, corner = tf.shape(self.picture, tf.int64)[:2], tf.cast(corner, tf.float64)
+        scale = tf.cast(self.sides, tf.float64) / tf.cast(actual, tf.float64)
+        first, last = _seen(corner, tf.constant(size, tf.float64), scale, actual)
+        cut = self.picture[first[0] : last[0], first[1] : last[1]]
+        shift = tf.cast(first, tf.float64) * scale - corner
+        floats = _scaled(cut, tf.constant(size, tf.int32), tf.cast(scale, tf.float32), tf.cast(shift, tf.float32))
+        return tf.ensure_shape(tf.clip_by_value(floats / 255, 0, 1), (*size, 3))
+
+
+def _seen(corner: Any, size: Any, scale: Any, actual: Any) -> tuple[Any, Any]:
+    """The first pixels of the picture that count, and those behind the last: as far as the kernel reaches."""
+    reach = tf.maximum(tf.ones_like(scale), 1 / scale) + 1
+    first = tf.cast(tf.floor(corner / scale - reach), tf.int64)
+    last = tf.cast(tf.math.ceil((corner + size) / scale + reach), tf.int64)
+    return tf.maximum(first, 0), tf.minimum(last, actual)
+
+
+def _scaled(cut: Any, size: Any, scale: Any, shift: Any) -> Any:
+    """Scales and shifts a picture of bytes, and returns what is then seen in a window of this size, floats."""
+    # Rows are resampled first, at the full width: the largest tensor has the window's height and this width, which
+    # must not be the long side of a picture that is thin.
+    order = tf.where(tf.shape(cut)[1] > _LONG, (1, 0), (0, 1))
+    axes = tf.concat([order, [2]], axis=0)
+    images = tf.raw_ops.ScaleAndTranslate(
+        images=tf.transpose(cut, axes)[None],
+        size=tf.gather(size, order),
+        scale=tf.gather(scale, order),
+        translation=tf.gather(shift, order),
+        kernel_type="triangle",
+        antialias=True,
+    )
+    return tf.transpose(images[0], axes)
