@@ -118,6 +118,11 @@ def broken() -> None:
     raise Refusal("INTERNAL", "out of paper")
 
 
+def spoilt() -> None:
+    """A trouble: the request was joined with one that is wrong."""
+    raise Refusal("INVALID_ARGUMENT", "Invalid PNG data")
+
+
 def slow(seconds: float) -> Callable[[], None]:
     """A trouble: the answer takes time."""
     return lambda: time.sleep(seconds)

@@ -19,7 +19,7 @@ import tf_routing
 from tests.conformance.subjects import finish, start_python
 from tests.gated_net import gated_model, images
 from tests.serving.exported import write_tiny
-from tests.serving.model_server import ModelServer, broken, served_by_grpc, served_by_rest, slow, unavailable
+from tests.serving.model_server import ModelServer, broken, served_by_grpc, served_by_rest, slow, spoilt, unavailable
 from tf_routing import client
 from tf_routing.models import RoutedModel
 
@@ -180,6 +180,23 @@ def test_a_joined_request_of_another_shape_fails_in_words(address: str, running:
                     each.result()
     finally:
         running.server.join = 1
+
+
+def test_a_damaged_picture_is_named_by_its_index(address: str, running: Running) -> None:
+    pictures = [tf.io.encode_png(np.full((6, 6, 3), light, "uint8")).numpy() for light in range(7)]
+    pictures[4] = pictures[4][:-20]
+    with pytest.raises(client.RequestRefused, match=r"^images\[4\] refused, asked alone: .*(?i:png)"):
+        client.predict(pictures, address=address, model="net", signature="serve_encoded", batch_size=3)
+    # One request for the first three, one for the next three, and each of these alone.
+    assert running.server.requests == 5
+
+
+def test_a_picture_that_another_ones_damage_failed_is_answered(address: str, running: Running) -> None:
+    pictures = [tf.io.encode_png(np.full((6, 6, 3), light, "uint8")).numpy() for light in (10, 200)]
+    expected = client.predict(pictures, address=address, model="net", signature="serve_encoded")
+    running.server.troubles.append(spoilt)
+    answer = client.predict(pictures, address=address, model="net", signature="serve_encoded")
+    np.testing.assert_allclose(answer["probabilities"], expected["probabilities"], rtol=1e-5)
 
 
 def test_inputs_by_name(address: str) -> None:

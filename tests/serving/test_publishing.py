@@ -240,6 +240,9 @@ def test_the_container_files_name_what_is_published(tiny: Path, tmp_path: Path) 
     for name in ("compose.yaml", "kubernetes.yaml"):
         text = (_ROOT / "docs" / "serving" / name).read_text("utf-8")
         options = dict(re.findall(r"- --(\w+)=(\S+)", text))
+        # As a comment, for servers that are sent no pictures: the server knows no way to leave a signature out.
+        assert options["enable_batching"] == "true"
+        assert not re.search(r"^ *- --(enable_batching|batching_parameters_file)", text, re.MULTILINE)
         for option in ("model_config_file", "batching_parameters_file"):
             folder, _, file = options[option].rpartition("/")
             assert (tmp_path / file).is_file(), name

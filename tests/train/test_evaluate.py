@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from tests.data.written_folder import noise, png
 from tf_routing import data, zoo
@@ -18,6 +19,7 @@ from tf_routing.train.evaluate import evaluate
 from tf_routing.train.fit import fit
 from tf_routing.train.gating import BATCHES
 from tf_routing.train.recipe import Recipe
+from tf_routing.train.trained import as_trained, load_trained
 
 _CLASSES = [f"class_{i}" for i in range(7)]
 _RECIPE = Recipe(
@@ -104,6 +106,46 @@ def test_evaluation_finds_classes_and_size_in_the_record(run: Path, pictures: Pa
     assert (results["images"], results["crops"]) == (12, 1)
     for name in ("accuracy", "top5_accuracy"):
         assert results[name] == pytest.approx(record["final"][name])
+
+
+def renamed(pictures: Path, folder: Path, names: dict[str, str]) -> Path:
+    """The same pictures in folders of other names."""
+    for file in pictures.rglob("*.png"):
+        part, class_name = file.parts[-3:-1]
+        copy = folder / part / names.get(class_name, class_name) / file.name
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        copy.write_bytes(file.read_bytes())
+    return folder
+
+
+def test_classes_are_matched_by_name(
+    run: Path, pictures: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    # Another class comes first by name, and one that the run has left out.
+    more = renamed(pictures, tmp_path / "more", {_CLASSES[6]: "another"})
+    expected = measured([str(run), "--dataset", str(pictures)], tmp_path)
+    found = measured([str(run), "--dataset", str(more)], tmp_path)
+    assert {**found, "dataset": 0} == {**expected, "dataset": 0}
+    other = renamed(pictures, tmp_path / "other", {_CLASSES[2]: "wrong"})
+    assert main(["evaluate", str(run), "--dataset", str(other)]) == 1
+    assert f"{str(other)!r} lacks class_2" in capsys.readouterr().err
+    assert main(["evaluate", str(run), "--dataset", str(pictures), "--first_classes", "3"]) == 1
+    assert "`first_classes` must be left out, or be 6" in capsys.readouterr().err
+
+
+def test_an_export_of_a_run_sees_what_evaluation_sees(run: Path, pictures: Path, tmp_path: Path) -> None:
+    assert main(["export", str(run), "--output", str(tmp_path / "export")]) == 0
+    card = json.loads((tmp_path / "export" / "assets" / "card.json").read_text("utf-8"))
+    assert (card["crop"], card["resize"]) == (0.875, 40)
+    assert (tmp_path / "export" / "assets" / "labels.txt").read_text("utf-8").split() == _CLASSES[:6]
+    files = [pictures / "validation" / name / "0.png" for name in _CLASSES[:6]]
+    served = tf.saved_model.load(str(tmp_path / "export")).signatures["serve_encoded"](
+        images=tf.constant([file.read_bytes() for file in files])
+    )
+    model, record = load_trained(str(run))
+    tested = as_trained(data.load(str(pictures)), model, record).test
+    images = np.concatenate([each for each, _ in evaluation_batches(tested, 12)])[::2]
+    np.testing.assert_allclose(served["probabilities"], model.predict(images, verbose=0), rtol=1e-4, atol=1e-5)
 
 
 def test_evaluation_without_a_record_takes_options(

@@ -1,5 +1,6 @@
 """Predictions of a model that a server holds."""
 
+from collections.abc import Callable
 from contextlib import closing
 from functools import partial
 from typing import Any, Protocol
@@ -9,6 +10,8 @@ import numpy as np
 from tf_routing.client.addresses import parse_address
 from tf_routing.client.batches import as_inputs, batches, joined
 from tf_routing.client.image_types import matched
+from tf_routing.client.errors import RequestRefused
+from tf_routing.client.one_by_one import asked_one_by_one, holds_pictures
 from tf_routing.client.retrying import retried
 from tf_routing.client.servable import Servable
 from tf_routing.validation import not_negative, not_negative_integer, positive_integer, positive_number
@@ -67,7 +70,8 @@ def predict(
         ValueError: If an argument is wrong, or the images are of a type that the signature does not take.
         ImportError: If the extra `serving` is not installed.
         client.ServingError: If the server cannot be reached (`ServerUnavailable`), does not answer in time
-            (`ServerTimeout`), has no such model or version (`ModelNotFound`), or refuses (`RequestRefused`).
+            (`ServerTimeout`), has no such model or version (`ModelNotFound`), or refuses (`RequestRefused`). Encoded
+            pictures of a refused request are asked one by one, and the error names those that are refused alone.
 
     Example:
 
@@ -81,10 +85,24 @@ def predict(
     _check(model, version, batch_size, timeout, retries, backoff)
     signature, inputs = matched(as_inputs(images), signature)
     with closing(_caller(address, transport, Servable(model, version, signature), timeout)) as call:
-        answers = [
-            retried(partial(call, batch), retries, backoff, retry_timeouts) for batch in batches(inputs, batch_size)
-        ]
+
+        def ask(batch: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+            """The answer to one request, in the end."""
+            return retried(partial(call, batch), retries, backoff, retry_timeouts)
+
+        answers = [_answer(ask, batch, number * batch_size) for number, batch in enumerate(batches(inputs, batch_size))]
     return joined(answers, len(next(iter(inputs.values()))))
+
+
+def _answer(
+    ask: Callable[[dict[str, np.ndarray]], dict[str, np.ndarray]], batch: dict[str, np.ndarray], first: int
+) -> dict[str, np.ndarray]:
+    try:
+        return ask(batch)
+    except RequestRefused as refused:
+        if not holds_pictures(batch):
+            raise
+        return asked_one_by_one(ask, batch, first, refused)
 
 
 def _check(model: str, version: int | None, batch_size: int, timeout: float, retries: int, backoff: float) -> None:

@@ -4,6 +4,7 @@ from typing import Any
 
 import tensorflow as tf
 
+from tf_routing.pictures import beginnings
 from tf_routing.pictures.file_content import FileContent, number, spells
 from tf_routing.pictures.formats import Format
 
@@ -90,7 +91,7 @@ def _palette(content: FileContent) -> Any:
 
 BMP = Format(
     "BMP",
-    (b"BM",),
+    beginnings.BMP,
     _sides,
     _decode,
     _readable,

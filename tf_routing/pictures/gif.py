@@ -4,6 +4,7 @@ from typing import Any
 
 import tensorflow as tf
 
+from tf_routing.pictures import beginnings
 from tf_routing.pictures.file_content import FileContent, number
 from tf_routing.pictures.formats import Format
 
@@ -61,4 +62,4 @@ def _behind_blocks(content: FileContent, start: Any) -> Any:
     return tf.while_loop(goes_on, block, (start,), maximum_iterations=_MOST_BLOCKS)[0] + 1
 
 
-GIF = Format("GIF", (b"GIF87a", b"GIF89a"), _sides, _decode)
+GIF = Format("GIF", beginnings.GIF, _sides, _decode)

@@ -4,6 +4,7 @@ from typing import Any
 
 import tensorflow as tf
 
+from tf_routing.pictures import beginnings
 from tf_routing.pictures.exif import PREFIX
 from tf_routing.pictures.file_content import FileContent, as_number, part
 from tf_routing.pictures.formats import Format
@@ -42,4 +43,4 @@ def _exif_start(content: FileContent) -> Any:
     return tf.while_loop(goes_on, segment, start, maximum_iterations=_MOST_SEGMENTS)[1]
 
 
-JPEG = Format("JPEG", (b"\xff\xd8\xff",), _sides, _decode, exif_start=_exif_start)
+JPEG = Format("JPEG", beginnings.JPEG, _sides, _decode, exif_start=_exif_start)

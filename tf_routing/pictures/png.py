@@ -4,12 +4,13 @@ from typing import Any
 
 import tensorflow as tf
 
+from tf_routing.pictures import beginnings
 from tf_routing.pictures.file_content import FileContent, as_number, number, part, spells
 from tf_routing.pictures.formats import Format
 
-# A PNG begins with its header: nothing else may come before it, and its size are the next eight bytes.
-_BEGINNING = b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR"
+# A PNG begins with its header: nothing else may come before it.
 _FIRST_CHUNK = 8
+_SIDES = _FIRST_CHUNK + 8
 # Length, name and checksum of a chunk.
 _FRAME = 12
 # EXIF may stand behind the pixels, which come in chunks of 8 kilobytes.
@@ -17,7 +18,7 @@ _MOST_CHUNKS = 2**14
 
 
 def _sides(encoded: Any, content: FileContent) -> Any:
-    width, height = tf.unstack(as_number(tf.reshape(part(content, len(_BEGINNING), 8), (2, 4))))
+    width, height = tf.unstack(as_number(tf.reshape(part(content, _SIDES, 8), (2, 4))))
     return tf.stack([height, width])
 
 
@@ -39,4 +40,4 @@ def _exif_start(content: FileContent) -> Any:
     return tf.where(spells(content, place + 4, b"eXIf"), place + 8, tf.constant(-1, tf.int64))
 
 
-PNG = Format("PNG", (_BEGINNING,), _sides, _decode, exif_start=_exif_start)
+PNG = Format("PNG", beginnings.PNG, _sides, _decode, exif_start=_exif_start)

@@ -4,6 +4,7 @@ from typing import Any
 
 import tensorflow as tf
 
+from tf_routing.pictures import beginnings
 from tf_routing.pictures.file_content import FileContent, number, spells
 from tf_routing.pictures.formats import Format
 
@@ -67,7 +68,7 @@ def _exif_start(content: FileContent) -> Any:
 
 WEBP = Format(
     "WebP",
-    (b"RIFF\0\0\0\0WEBPVP8",),
+    beginnings.WEBP,
     _sides,
     _decode,
     _readable,

@@ -15,6 +15,8 @@ SERVED_FROM = "/models"
 # No `allowed_batch_sizes`: the server would fill batches up with copies of an image, and run these too.
 _BATCHING = """\
 # How requests are joined, for --enable_batching. Measure with your own load, and change what is here: it stays.
+# It joins requests to all signatures, so one damaged picture sent to serve_encoded fails those that it is joined with:
+# for servers that are sent no encoded pictures.
 # Images in the largest request, which is cut; without the next two lines a request of more than a batch is refused.
 max_batch_size { value: 1024 }
 enable_large_batch_splitting { value: true }
