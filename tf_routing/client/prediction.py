@@ -9,8 +9,8 @@ import numpy as np
 
 from tf_routing.client.addresses import parse_address
 from tf_routing.client.batches import as_inputs, batches, joined
-from tf_routing.client.image_types import matched
 from tf_routing.client.errors import RequestRefused
+from tf_routing.client.image_types import matched
 from tf_routing.client.one_by_one import asked_one_by_one, holds_pictures
 from tf_routing.client.retrying import retried
 from tf_routing.client.servable import Servable
