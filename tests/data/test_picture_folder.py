@@ -8,6 +8,7 @@ import pytest
 import tensorflow as tf
 
 from tests.data.written_folder import central_view, noise, png, write_folder
+from tests.pictures.written import encoded, photograph
 from tf_routing import data
 from tf_routing.data import Dataset, PictureFiles
 from tf_routing.data.batches import evaluation_batches, training_batches
@@ -111,7 +112,46 @@ def test_hidden_and_other_files_are_passed_over(folder: Path) -> None:
     (folder / "train" / ".thumbnails").mkdir()
     (folder / "train" / "bee" / "notes.txt").write_text("mine")
     (folder / "train" / "bee" / "._0.png").write_text("mine")
-    assert load(folder).train.image_count == 12
+    found = load(folder)
+    assert (found.train.image_count, found.note) == (12, "Ignored: 1 .txt, 1 hidden.")
+
+
+def test_whatever_can_be_decoded_is_found_and_the_rest_is_counted(folder: Path) -> None:
+    assert load(folder).note == ""
+    bee, whole = folder / "train" / "bee", photograph()
+    names = {"a.jfif": "JPEG", "b.JPE": "JPEG", "c.webp": "WEBP", "d.dib": "BMP", "no_ending": "PNG", "e.data": "GIF"}
+    for name, kind in names.items():
+        (bee / name).write_bytes(encoded(whole, kind))
+    (bee / "2019" / "may").mkdir(parents=True)
+    (bee / "2019" / "may" / "0.png").write_bytes(png(picture(0)))
+    (bee / "2019" / "above").symlink_to(bee)
+    for number in range(3):
+        (bee / "2019" / f"{number}.tif").write_bytes(encoded(whole, "TIFF"))
+    (folder / "train" / "loose.png").write_bytes(png(picture(0)))
+    (folder / "val" / "cat" / "README").write_text("mine")
+    found = load(folder)
+    assert found.train.image_count == 12 + len(names) + 1
+    assert found.note == "Ignored: 3 .tif, 1 .png outside of classes, 1 without an ending."
+    # All of them are read, and the class is that of the folder below `train`.
+    images, labels = seen(evaluation_batches(found.train, 32))
+    assert len(images) == found.train.image_count and (labels == 0).sum() == 4 + len(names) + 1
+
+
+def test_a_class_of_pictures_that_are_not_read_says_which(folder: Path) -> None:
+    for file in (folder / "train" / "cat").iterdir():
+        file.rename(file.with_suffix(".heic"))
+        file.with_suffix(".heic").write_bytes(b"mine")
+    with pytest.raises(ValueError, match=r"The class 'cat' must have pictures .*Received: none. Ignored: 2 .heic."):
+        load(folder)
+
+
+def test_the_reason_is_told_beside_the_name(folder: Path) -> None:
+    animated = encoded(photograph(), "WEBP", save_all=True, append_images=[photograph().rotate(180)], lossless=True)
+    (folder / "train" / "cat" / "1.webp").write_bytes(animated)
+    found = load(folder)
+    words = "cat/1.webp. Of the first: `images` must not hold what TensorFlow cannot read. Received: an animated WebP"
+    with pytest.raises(ValueError, match=words), named_pictures(found.train):
+        seen(evaluation_batches(found.train, 4))
 
 
 def test_a_prepared_name_goes_before_a_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

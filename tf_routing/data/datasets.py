@@ -23,6 +23,7 @@ class Dataset(NamedTuple):
         mirrors: Boolean, whether a mirrored image is still of its class, or a tuple that says it of each class.
         held_out: Float, the share of each class that was held out of the training images to be the test set, `None`
             where the dataset has one.
+        ignored: What lies beside pictures and was not read, as a sentence; empty where there is nothing.
     """
 
     name: str
@@ -31,10 +32,14 @@ class Dataset(NamedTuple):
     class_names: list[str]
     mirrors: bool | tuple[bool, ...]
     held_out: float | None = None
+    ignored: str = ""
 
     @property
     def note(self) -> str:
         """What to know about the dataset, if anything."""
+        return " ".join(filter(None, [self._held_out_note(), self.ignored]))
+
+    def _held_out_note(self) -> str:
         if self.held_out is None:
             return ""
         count = self.train.image_count + self.test.image_count

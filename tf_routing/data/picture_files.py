@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -9,6 +10,9 @@ import numpy as np
 
 from tf_routing.data.encoded_images import EncodedImages
 from tf_routing.validation import first_few
+
+# In an error of TensorFlow: the values of a failed assertion, or else what comes after the name of a function.
+_SAID = re.compile(r"(?<=assertion failed: )\[.*\]|(?<=\}\} )[^\n\[]+")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -70,18 +74,18 @@ class PictureFiles(EncodedImages):
 
         return tf.io.read_file(record["path"]), record["label"]
 
-    def unreadable(self) -> list[str]:
-        """Returns the paths of the files that cannot be decoded. Decodes all of them."""
+    def unreadable(self) -> dict[str, str]:
+        """Returns what is wrong with the files that cannot be decoded, by path. Decodes all of them."""
         import tensorflow as tf
 
         from tf_routing.pictures.decoder import EncodedPicture
 
-        broken = []
+        broken = {}
         for path in self.files:
             try:
                 EncodedPicture(tf.io.read_file(path)).decoded()
-            except tf.errors.OpError:
-                broken.append(path)
+            except tf.errors.OpError as error:
+                broken[path] = _reason(error)
         return broken
 
 
@@ -106,7 +110,14 @@ def named_pictures(*image_sets: Any) -> Iterator[None]:
     try:
         yield
     except tf.errors.OpError as error:
-        broken = [path for each in pictures for path in each.unreadable()]
+        broken = {path: reason for each in pictures for path, reason in each.unreadable().items()}
         if not broken:
             raise
-        raise ValueError(f"These pictures cannot be read: {first_few(broken)}.") from error
+        first = next(iter(broken.values()))
+        raise ValueError(f"These pictures cannot be read: {first_few(list(broken))}. Of the first: {first}") from error
+
+
+def _reason(error: Any) -> str:
+    """What TensorFlow says, without the names of its operations."""
+    said = _SAID.search(error.message)
+    return " ".join(said[0].replace("] [", " ").strip("[]").split()) if said else error.message

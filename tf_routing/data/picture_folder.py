@@ -1,15 +1,16 @@
 """Datasets of one's own: folders of pictures, one for each class."""
 
 import os
+from collections import Counter
 from pathlib import Path
 
 from tf_routing.data.datasets import Dataset
 from tf_routing.data.held_out import SHARE, divided
 from tf_routing.data.picture_files import PictureFiles
+from tf_routing.data.picture_search import count_loose_files, find_pictures, told
+from tf_routing.pictures.beginnings import ENDINGS
 from tf_routing.validation import first_few
 
-# What TensorFlow decodes.
-_ENDINGS = (".jpg", ".jpeg", ".png", ".bmp", ".gif")
 _TEST = ("test", "validation", "val")
 # Names of folders that divide pictures, ours and others': where one is there, the rest are no classes.
 _PARTS = {*_TEST, "train", "training", "testing", "valid"}
@@ -21,7 +22,8 @@ def load_pictures(name: str) -> Dataset:
     Args:
         name: Path of a folder with `train` and one of `test`, `validation` and `val` in it, each with one folder per
             class; or with folders of classes alone, of each of which a fifth is held out for tests. Classes are
-            numbered in the order of their names.
+            numbered in the order of their names, and have the pictures of all folders in theirs. What is no JPEG, PNG,
+            GIF, BMP or WebP file, by its name or its content, is counted in the dataset's `note`.
 
     Returns:
         A `Dataset`. Its test images are those of the first of these folders that has classes.
@@ -29,11 +31,11 @@ def load_pictures(name: str) -> Dataset:
     Raises:
         ValueError: If a folder is missing, a class has no picture, or training and test have other classes; says which.
     """
-    root = Path(name).expanduser()
+    root, passed_over = Path(name).expanduser(), Counter[str]()
     if _is_flat(root):
         class_names = _folders(root)
-        train, test = divided(_pictures(root, class_names), str(root))
-        return Dataset(name, train, test, class_names, mirrors=True, held_out=SHARE)
+        train, test = divided(_pictures(root, class_names, passed_over), str(root))
+        return Dataset(name, train, test, class_names, True, held_out=SHARE, ignored=told(passed_over))
     class_names = _folders(root / "train")
     tested = [folder for folder in _TEST if _folders(root / folder)]
     if not class_names or not tested:
@@ -43,8 +45,8 @@ def load_pictures(name: str) -> Dataset:
             f"{first_few(_folders(root))}"
         )
     _check_same(root, class_names, tested[0])
-    train, test = (_pictures(root / part, class_names) for part in ("train", tested[0]))
-    return Dataset(name, train, test, class_names, mirrors=True)
+    train, test = (_pictures(root / part, class_names, passed_over) for part in ("train", tested[0]))
+    return Dataset(name, train, test, class_names, mirrors=True, ignored=told(passed_over))
 
 
 def _is_flat(root: Path) -> bool:
@@ -71,23 +73,19 @@ def _check_same(root: Path, class_names: list[str], test: str) -> None:
         )
 
 
-def _pictures(folder: Path, class_names: list[str]) -> PictureFiles:
+def _pictures(folder: Path, class_names: list[str], passed_over: Counter[str]) -> PictureFiles:
     files: list[str] = []
     labels: list[int] = []
     for label, class_name in enumerate(class_names):
-        own = _picture_files(folder / class_name)
+        others = Counter[str]()
+        own = find_pictures(folder / class_name, others)
         if not own:
             raise ValueError(
-                f"The class {class_name!r} must have pictures ({', '.join(_ENDINGS)}) in {folder / class_name}. "
-                "Received: none"
+                f"The class {class_name!r} must have pictures ({', '.join(ENDINGS)}) in {folder / class_name}. "
+                f"Received: none. {told(others)}".strip()
             )
+        passed_over += others
         files += own
         labels += [label] * len(own)
+    count_loose_files(folder, passed_over)
     return PictureFiles(tuple(files), len(files), file_labels=tuple(labels))
-
-
-def _picture_files(folder: Path) -> list[str]:
-    with os.scandir(folder) as entries:
-        return sorted(
-            each.path for each in entries if each.name.lower().endswith(_ENDINGS) and not each.name.startswith(".")
-        )
