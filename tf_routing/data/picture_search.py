@@ -42,9 +42,8 @@ def told(passed_over: Counter[str]) -> str:
     >>> told(Counter({".tif": 12, ".txt": 1}))
     'Ignored: 12 .tif, 1 .txt.'
     """
-    return (
-        f"Ignored: {', '.join(f'{count} {name}' for name, count in passed_over.most_common())}." if passed_over else ""
-    )
+    counts = sorted(passed_over.items(), key=lambda each: (-each[1], each[0]))
+    return f"Ignored: {', '.join(f'{count} {name}' for name, count in counts)}." if counts else ""
 
 
 def _files(folder: Path | str, passed_over: Counter[str], above: set[tuple[int, int]]) -> Iterator[os.DirEntry[str]]:

@@ -64,5 +64,5 @@ def random_view(encoded: Any, image_size: int, seed: Any) -> Any:
         Tensor `(image_size, image_size, 3)`, float32 with values in [0, 1].
     """
     picture, size = EncodedPicture(encoded), (image_size, image_size)
-    part = picture.part(random_box(*tf.unstack(picture.sides), seed))
+    part = picture.part(random_box(picture.sides[0], picture.sides[1], seed))
     return Resampled(part, tf.constant(size)).part(tf.constant((0, 0)), size)

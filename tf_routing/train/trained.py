@@ -99,4 +99,5 @@ def framing_record(image_set: Any) -> dict[str, Any]:
 
 
 def _recipe(record: Mapping[str, Any]) -> dict[str, Any]:
-    return record.get("arguments", {}).get("recipe", {})
+    recipe = record.get("arguments", {}).get("recipe")
+    return recipe if isinstance(recipe, dict) else {}
