@@ -70,7 +70,8 @@ class ImageStream(EncodedImages):
         """
         counts = class_counts(self.files)
         known = len(counts) if self.new_labels is None else 1 + max(self.new_labels)
-        return self.relabelled([label if label < count else None for label in range(max(known, count))])
+        # One more than there are, which says that some are left out: those without a label then are too.
+        return self.relabelled([label if label < count else None for label in range(max(known, count) + 1)])
 
     def relabelled(self, new_labels: Sequence[int | None]) -> "ImageStream":
         """Returns the images with other class indices, those of `None` left out; see `first_classes`."""
