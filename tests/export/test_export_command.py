@@ -20,7 +20,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("run")
     tiny_net().save(folder / "model.keras")
     record = {
-        "arguments": {"model": "basecnn_2cc", "recipe": "quick"},
+        "arguments": {"model": "basecnn_2cc", "dataset": "digits", "recipe": "quick"},
         "class_names": [f"class {n}" for n in range(10)],
         "final": {"accuracy": 0.5},
     }
@@ -41,7 +41,7 @@ def test_a_folder_and_an_archive_of_it(finished: Path, tmp_path: Path, capsys: p
     assert f"Wrote {output} and {archive}" in printed and "serve_encoded" in printed
     card = json.loads((output / "assets" / "card.json").read_text("utf-8"))
     assert (card["version"], card["fold_batch_norm"], card["freeze"], card["crop"]) == (3, False, False, 1.0)
-    assert card["training"] == {"model": "basecnn_2cc", "recipe": "quick", "final accuracy": 0.5}
+    assert card["training"] == {"model": "basecnn_2cc", "dataset": "digits", "recipe": "quick", "final accuracy": 0.5}
     assert card["architecture"]["name"] == "basecnn_2cc"
     assert (output / "assets" / "labels.txt").read_text("utf-8").splitlines()[9] == "class 9"
     with tarfile.open(archive) as tar:
