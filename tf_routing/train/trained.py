@@ -11,6 +11,7 @@ from tf_routing.models import RoutedModel
 from tf_routing.models.inputs import image_input
 from tf_routing.pictures.framing import PHOTOGRAPH_CROP
 from tf_routing.train.trained_file import trained_file
+from tf_routing.validation import positive_integer
 
 
 def load_trained(path: str) -> tuple[RoutedModel, dict[str, Any]]:
@@ -60,13 +61,15 @@ def as_trained(
         return kept
     framing = run_framing(record)
     if resize is not None:
-        framing["resize"] = resize
+        framing["resize"] = positive_integer("resize", resize)
     return kept.sized(image_input(model).shape[1], **framing)
 
 
 def _with_classes(dataset: Dataset, record: Mapping[str, Any], first_classes: int | None) -> Dataset:
     names = record.get("class_names")
-    count = first_classes or _recipe(record).get("first_classes")
+    count = _recipe(record).get("first_classes")
+    if first_classes is not None:
+        count = positive_integer("first_classes", first_classes)
     if names is None:
         return dataset.first_classes(count) if count else dataset
     if first_classes not in (None, len(names)):
