@@ -33,6 +33,18 @@ def test_one_flow_per_routing_layer_in_order_of_depth(model: RoutedModel) -> Non
     assert [route.name for route in routing_flow(model, images(1)[0])] == model.decision_names
 
 
+def test_bytes_flow_and_look_as_the_floats_that_they_stand_for(tmp_path: Path) -> None:
+    seen = (255 * images(1)).round().astype("uint8")
+    for own, other in zip(routing_flow(net(), seen[0]), routing_flow(net(), seen[0] / 255), strict=True):
+        for found, expected in ((own.inputs, other.inputs), (own.gates, other.gates), (own.outputs, other.outputs)):
+            np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
+    drawn = []
+    for given in (seen, seen / 255):
+        draw_routing_flow(net(), given, tmp_path / "flow.png")
+        drawn.append(np.asarray(Image.open(tmp_path / "flow.png"), "float64"))
+    assert np.abs(drawn[0] - drawn[1]).mean() < 0.5
+
+
 def test_shares_sum_to_one(model: RoutedModel) -> None:
     for route in routing_flow(model, images(1)[0]):
         assert route.inputs.shape == route.gates.shape[:1]
