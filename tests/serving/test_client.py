@@ -3,6 +3,7 @@
 import doctest
 import inspect
 import socket
+import warnings
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -162,6 +163,15 @@ def test_images_of_a_type_that_is_not_taken(dtype: str | None, signature: str | 
     given = [b"picture"] if dtype is None else np.ones((1, 6, 6, 3), dtype)
     with pytest.raises(ValueError, match=words):
         client.predict(given, address="http://127.0.0.1:9", model="net", signature=signature)
+
+
+def test_floats_that_were_bytes_are_told(address: str, running: Running) -> None:
+    pictures = np.random.default_rng(0).integers(0, 256, (2, 6, 6, 3), "uint8")
+    with pytest.warns(UserWarning, match=r"`images` holds values from \d+ to 25\d, and the server takes floats in"):
+        client.predict(pictures.astype("float64"), address=address, model="net")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        client.predict(pictures, address=address, model="net", signature="serve_one")
 
 
 def test_signatures_that_are_not_ours_get_what_is_given(address: str, running: Running) -> None:

@@ -8,7 +8,9 @@ from collections.abc import Mapping
 
 import numpy as np
 
-_LARGEST_BYTE = 255
+from tf_routing.notices import warn
+from tf_routing.pixel_values import HIGHEST, LARGEST_BYTE, LOWEST
+
 _FLOATS, _BYTES, _PICTURES = "serving_default", "serve_uint8", "serve_encoded"
 _OF_FLOATS = (_FLOATS, "serve_one", "routes")
 _KNOWN = (*_OF_FLOATS, _BYTES, _PICTURES)
@@ -46,7 +48,7 @@ def matched(inputs: Mapping[str, np.ndarray], signature: str | None) -> tuple[st
         return signature or _FLOATS, dict(inputs)
     name = signature or _signature_of(images)
     if name in _OF_FLOATS and images.dtype == np.uint8:
-        images = images.astype("float32") / _LARGEST_BYTE
+        images = images.astype("float32") / LARGEST_BYTE
     taken = {_BYTES: images.dtype == np.uint8, _PICTURES: images.dtype == object}
     if not taken.get(name, images.dtype.kind == "f"):
         wanted = {_BYTES: "bytes (uint8)", _PICTURES: "JPEG or PNG files as bytes"}.get(name, "floats in [0, 1]")
@@ -54,7 +56,19 @@ def matched(inputs: Mapping[str, np.ndarray], signature: str | None) -> tuple[st
             f"`signature={name!r}` takes {wanted}. Received: images of {_shown(images)}: leave `signature` out, or "
             f"name {_signature_of(images)!r}."
         )
+    if name in _OF_FLOATS:
+        _tell_far(images)
     return name, {**inputs, _IMAGES: images}
+
+
+def _tell_far(images: np.ndarray) -> None:
+    seen = images[np.isfinite(images)]
+    low, high = (float(seen.min()), float(seen.max())) if seen.size else (0.0, 0.0)
+    if low < LOWEST or high > HIGHEST:
+        warn(
+            f"`images` holds values from {low:.3g} to {high:.3g}, and the server takes floats in [0, 1]: its answers "
+            "may mean nothing. Give bytes as `images.astype('uint8')`."
+        )
 
 
 def _signature_of(images: np.ndarray) -> str:

@@ -6,11 +6,12 @@ from typing import Any
 import keras
 import numpy as np
 
+from tf_routing.pixel_values import LARGEST_BYTE
+
 BATCHES = (1, 3, 7)
 """Images in the batches that are compared."""
 
 _SEED = 0
-_LARGEST_BYTE = 255
 # What rounding alone explains: a few units in the last place of what layers compute in.
 _TOLERANCES = {"float16": 5e-3, "bfloat16": 5e-2}
 _TOLERANCE = 1e-5
@@ -74,7 +75,7 @@ def check_numbers(
 def _drawn(spec: Any, count: int, random: np.random.Generator) -> np.ndarray:
     dtype, shape = keras.backend.standardize_dtype(spec.dtype), (count, *spec.shape[1:])
     if dtype.startswith(("int", "uint")):
-        return random.integers(0, _LARGEST_BYTE + 1, shape).astype(dtype)
+        return random.integers(0, LARGEST_BYTE + 1, shape).astype(dtype)
     # What stands beside images is a column of costs, of which zero is one.
     return (random.uniform(size=shape) if len(shape) > 2 else np.zeros(shape)).astype(dtype)
 

@@ -7,9 +7,8 @@ import numpy as np
 
 from tf_routing.models.images import image_part, takes_floats
 from tf_routing.notices import warn
+from tf_routing.pixel_values import HIGHEST, LOWEST
 
-_LOWEST, _HIGHEST = -1.0, 2.0
-"""Beyond these are standardised images and bytes as floats, and nothing that augmentation does."""
 _LOOKED_AT = 32
 
 
@@ -27,7 +26,7 @@ def tell_far_images(model: keras.Model, x: Any, argument: str) -> bool:
     if values is None:
         return False
     low, high = (float(values.min()), float(values.max())) if values.size else (0.0, 0.0)
-    if low >= _LOWEST and high <= _HIGHEST:
+    if low >= LOWEST and high <= HIGHEST:
         return True
     _remember(model)
     warn(

@@ -8,9 +8,9 @@ import keras
 from keras import ops
 
 from tf_routing.models.inputs import image_input
+from tf_routing.pixel_values import LARGEST_BYTE
 
 _BYTE = "uint8"
-_LARGEST_BYTE = 255
 
 
 def image_part(x: Any) -> Any:
@@ -64,7 +64,7 @@ def check_images(model: keras.Model, x: Any, argument: str) -> None:
 
 def _accepted(model: keras.Model) -> str:
     if takes_floats(model):
-        return f"floats in [0, 1], or {_BYTE}, which is divided by {_LARGEST_BYTE}"
+        return f"floats in [0, 1], or {_BYTE}, which is divided by {LARGEST_BYTE}"
     return image_input(model).dtype
 
 
@@ -102,7 +102,7 @@ def scaled(model: keras.Model, images: Any) -> Any:
     """Returns images as the network computes with them: bytes become floats in [0, 1], all others stay."""
     if not takes_floats(model) or _dtype_name(images) != _BYTE:
         return images
-    return ops.cast(images, image_input(model).dtype) / _LARGEST_BYTE
+    return ops.cast(images, image_input(model).dtype) / LARGEST_BYTE
 
 
 def at_edge(model: keras.Model, run: Callable[[Any], Any], x: Any, training: bool | None) -> Any:
