@@ -41,9 +41,11 @@ def _with_tables(text: str) -> str:
 def _zoo_table() -> str:
     rows = []
     for name in zoo.list_models():
-        row = zoo.card(name).reported[0]
+        reported = zoo.card(name).reported
+        row = reported[0]
         size = "x".join(map(str, row.input_shape))
-        rows.append([f"`{name}`", size, f"{row.trainable_parameters:,}", f"{row.macs:,}", _reported_error(row)])
+        error = _reported_error(row) + _with_needed(reported)
+        rows.append([f"`{name}`", size, f"{row.trainable_parameters:,}", f"{row.macs:,}", error])
     return markdown_table(["name", "input", "parameters", "MACs", "reported error"], rows)
 
 
@@ -65,6 +67,15 @@ def _reported_error(row: ReportedRow) -> str:
         return f"{row.error_percent[names[0]]:.2f} ({data[row.classes]}, {blocks} blocks executed)"
     first = [name for name in names if name.split("_")[0] == names[0].split("_")[0] and "10crop" not in name]
     return f"{row.error_percent[first[-1]]:.2f} ({data[row.classes]})" if first else "-"
+
+
+def _with_needed(reported: list[ReportedRow]) -> str:
+    """What the error was reached with that the default arguments lack, and the one without it where there is one."""
+    needed = " and ".join(reported[0].needs or ())
+    if not needed:
+        return ""
+    without = [row for row in reported if row.arguments == {"use_category": False}]
+    return f" with {needed}" + "".join(f"; {row.error_percent['imagenet_top1']:.2f} without" for row in without)
 
 
 def _measured_table() -> str:

@@ -11,6 +11,7 @@ from tf_routing.models import RoutedModel
 from tf_routing.validation import not_negative, not_negative_integer, one_of, positive_integer
 from tf_routing.widened_graph import WidenedGraph
 from tf_routing.widening_places import places
+from tf_routing.zoo.saved_configuration import take_over
 
 __all__ = ["widen_paths"]
 
@@ -81,7 +82,7 @@ def widen_paths(
 def _take_over(graph: WidenedGraph) -> None:
     """Gives every copy the weights of its layer."""
     for copy, layer in graph.copies:
-        copy.set_weights(layer.get_weights())
+        take_over(copy, layer)
     for route, replaced in graph.routes:
         if replaced is not None:
             normalization = graph.model.get_layer(f"{replaced.name}_bn")

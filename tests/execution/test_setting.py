@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tests.conformance.subjects import finish, start_python
+from tests.conformance.subjects import finish, small, start_python
 from tests.execution.split_nets import (
     CLASSES,
     SIDE,
@@ -22,7 +22,7 @@ from tests.execution.split_nets import (
     rows_run,
     split_net,
 )
-from tf_routing import execution
+from tf_routing import execution, zoo
 from tf_routing.models import Ensemble, RoutedModel
 
 COUNT = 17
@@ -229,3 +229,20 @@ def test_setting_sparse_drops_xla_from_a_compiled_model() -> None:
     model.compile("sgd", jit_compile=True)
     model.execution = "sparse"
     assert model.predict(np.ones((3, *model.input_shape[1:])), verbose=0).shape == (3, model.output_shape[-1])
+
+
+@pytest.mark.parametrize("name", ["basecnn", "basecnn_2cc", "basecnn_ensemble3"])
+def test_what_has_nothing_to_skip_cannot_be_sparse(name: str) -> None:
+    model = zoo.get(name, width_multiplier=0.125, input_shape=(16, 16, 3))
+    with pytest.raises(ValueError, match=f"`execution` must be 'auto' or 'masked' for '{name}': .*nothing to skip"):
+        model.execution = "sparse"
+    assert model.execution == "auto"
+    model.execution = "masked"
+
+
+@pytest.mark.parametrize("name", ["short_chain", "short_skip_resnet"])
+def test_what_leaves_early_or_skips_can(name: str) -> None:
+    model = small(name)
+    model.execution = "sparse"
+    assert model.execution == "sparse"
+    Ensemble.of([model]).execution = "sparse"

@@ -154,6 +154,20 @@ def test_a_card_shows_a_dash_for_a_count_that_is_not_known(
     assert counts == ["24,755,010", "-", "-", "-", "-"]
 
 
+def test_a_card_says_what_an_error_needs(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "300")
+    assert main(["card", "dmnn50_n2"]) == 0
+    printed = capsys.readouterr().out
+    headings = [line for line in printed.splitlines() if "categories=..." in line]
+    assert any("use_previous=False, categories=..." in line for line in headings)
+    assert "Errors with categories=... need one category for each of the 1000 classes" in printed
+    assert "at each target rate, with categories=..." in " ".join(printed.split())
+    # What `zoo.get` builds is the row without, and the card says that, too.
+    assert not any("use_category=False, categories" in line for line in headings)
+    assert main(["card", "dmnn50_cifar_n2"]) == 0
+    assert "categories=..." not in capsys.readouterr().out
+
+
 def test_a_card_names_the_paper_of_rows_from_another(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -125,7 +125,7 @@ _DEEPER = {"marks": pytest.mark.heavy}
 )
 def test_any_number_of_paths(name: str, router: str) -> None:
     model = small(name, paths=3, router=router, input_shape=(32, 32, 3), width_multiplier=0.0625)
-    assert model.name == name
+    assert model.name == name.replace("2cc", f"3{router}")
     gates = model.routes(images(side=32))
     first, *others = [values.shape for values in gates.values()]
     assert first == (2, 1, 3) and set(others) == {(2, 3, 3)}

@@ -160,7 +160,10 @@ def test_a_bypassed_block_passes_its_input_on_without_a_rectifier() -> None:
         ({"decision": "bernoulli", "keep": 12}, "`decision='bernoulli'` takes no number of blocks. Received: keep=12"),
         ({"decision": "random", "keep": 0}, "`keep` must be a positive integer. Received: keep=0"),
         ({"decision": "first", "keep": 16}, "`keep` must be at most 15, the blocks there are. Received: keep=16"),
-        ({"decision": "first", "keep": 12, "router": "recurrent"}, "`router='recurrent'` would run for .*'first'"),
+        (
+            {"decision": "first", "keep": 12, "router": "recurrent"},
+            "`router` counts only .*Received: router='recurrent'",
+        ),
         ({"hidden": 0}, "`hidden` must be a positive integer. Received: hidden=0"),
         ({"beta": -1.0}, "`beta` must be a positive number. Received: beta=-1.0"),
         ({"init_open_rate": 1.0}, r"`init_open_rate` must be in \(0, 1\). Received: init_open_rate=1.0"),

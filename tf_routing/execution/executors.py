@@ -44,6 +44,34 @@ def check(execution: Any, method: Any = "auto", batch_method: Any = "auto") -> N
         )
 
 
+def check_skips(model: keras.Model, execution: str) -> None:
+    """Raises if a model is to skip and has nothing to skip.
+
+    Args:
+        model: The model.
+        execution: One of `EXECUTIONS`.
+
+    Raises:
+        ValueError: If `"sparse"` is asked of a model without parts that switch on and off, and without exits to choose.
+
+    Example:
+
+    >>> from tf_routing import execution, zoo
+    >>> execution.check_skips(zoo.get("basecnn", width_multiplier=0.25), "auto")
+    """
+    if execution == "sparse" and not gated_blocks(model) and not _exits(model):
+        raise ValueError(
+            f"`execution` must be 'auto' or 'masked' for {model.name!r}: all of it runs for every image, and there is "
+            "nothing to skip. Received: execution='sparse'"
+        )
+
+
+def _exits(model: keras.Model) -> list[Any]:
+    """The layers of a model, and of models inside it, at which images leave."""
+    parts = [_exits(layer) if isinstance(layer, keras.Model) else [layer] for layer in model.layers]
+    return [layer for part in parts for layer in part if hasattr(layer, "tree")]
+
+
 def supports_jit(execution: str) -> bool:
     """Whether XLA can compile a block: not where it skips, since shapes then depend on the data.
 

@@ -81,13 +81,18 @@ def _reported(card: Mapping[str, Any]) -> list[str]:
     if not card["architecture"]:
         return []
     rows = [ReportedRow(**row) for row in card["architecture"]["reported"]]
-    cells = [(row.paper, row.table, _errors(row), row.note) for row in rows]
+    cells = [(row.paper, row.table, _errors(row), _note(row)) for row in rows]
     about = f"`{card['architecture']['name']}`, as papers report it. These numbers are theirs, not this export's."
     return ["## The architecture", about, _table(("paper", "table", "error, %", "note"), cells)]
 
 
 def _errors(row: ReportedRow) -> str:
     return ", ".join(f"{data} {error}" for data, error in row.error_percent.items()) or "-"
+
+
+def _note(row: ReportedRow) -> str:
+    needed = [f"trained with {argument}=..., {held}" for argument, held in (row.needs or {}).items()]
+    return "; ".join(filter(None, [row.note, *needed]))
 
 
 def _training(card: Mapping[str, Any]) -> list[str]:

@@ -6,6 +6,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from tf_routing.layers.channels_last import check_channels_last
 from tf_routing.layers.pooling import channel_means
 from tf_routing.layers.replica_draws import uniform_rows
 from tf_routing.layers.router import Router, open_rate, open_score, shift_for_rate
@@ -87,6 +88,8 @@ class Controller(Router):
                 "Controller takes a tensor (batch, height, width, channels) or (batch, channels). "
                 f"Received: inputs.shape={tuple(inputs_shape)}"
             )
+        if len(inputs_shape) == 4:
+            check_channels_last("Controller")
         self.summary_layer.build((None, inputs_shape[-1]))
         if self._counts(state_shape):
             self.previous_layer.build((None, self.hidden))

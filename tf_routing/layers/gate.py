@@ -5,6 +5,7 @@ from typing import Any
 import keras
 from keras import ops
 
+from tf_routing.layers.channels_last import check_channels_last
 from tf_routing.layers.pooling import channel_means
 from tf_routing.validation import positive_integer
 
@@ -67,6 +68,8 @@ class Gate(keras.layers.Layer):
                 "Gate takes a tensor (batch, height, width, channels) or (batch, channels). "
                 f"Received: inputs.shape={tuple(input_shape)}"
             )
+        if len(input_shape) == 4:
+            check_channels_last("Gate")
         self.hidden_layer.build((input_shape[0], input_shape[-1]))
         self.choice_layer.build((input_shape[0], self.hidden))
 

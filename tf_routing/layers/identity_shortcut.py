@@ -5,6 +5,7 @@ from typing import Any
 import keras
 from keras import ops
 
+from tf_routing.layers.channels_last import check_channels_last
 from tf_routing.validation import positive_integer
 
 
@@ -40,6 +41,7 @@ class IdentityShortcut(keras.layers.Layer):
         self.strides = positive_integer("strides", strides)
 
     def build(self, input_shape: Any) -> None:
+        check_channels_last("IdentityShortcut")
         if len(input_shape) != 4 or input_shape[-1] > self.filters:
             raise ValueError(
                 f"IdentityShortcut takes maps of at most filters={self.filters} channels. "

@@ -5,6 +5,7 @@ from typing import Any
 import keras
 from keras import ops
 
+from tf_routing.layers.channels_last import check_channels_last
 from tf_routing.validation import one_of, positive_integer
 
 METHODS = ("strided", "average")
@@ -43,6 +44,7 @@ class ImagePyramid(keras.layers.Layer):
         self.scales, self.method = positive_integer("scales", scales), one_of("method", method, METHODS)
 
     def build(self, inputs_shape: Any) -> None:
+        check_channels_last("ImagePyramid")
         last = 2 ** (self.scales - 1)
         if any(side is not None and side % last for side in inputs_shape[1:3]):
             raise ValueError(

@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from typing import Any
 
+from tf_routing.layers.channels_last import check_channels_last
+
 
 def as_parallel(layer: Any, inputs: Any, count: int) -> list[Any]:
     """Returns `inputs` as a list of `count` tensors alike; one tensor is a list of one."""
@@ -23,4 +25,6 @@ def parallel_shapes(owner: str, input_shape: Any) -> list[tuple[Any, ...]]:
         raise ValueError(
             f"{owner} takes tensors (batch, height, width, channels) or (batch, channels). Received shapes: {shapes}"
         )
+    if len(shapes[0]) == 4:
+        check_channels_last(owner)
     return list(shapes)

@@ -7,6 +7,7 @@ from typing import Any
 import keras
 from keras import ops
 
+from tf_routing.layers.channels_last import check_channels_last
 from tf_routing.layers.initializers import distinct_seed
 from tf_routing.validation import plain, positive_integer, seed_or_none
 
@@ -85,6 +86,7 @@ class PyramidColumn(keras.layers.Layer):
         return keras.layers.Conv2D(filters, 3, padding="same", kernel_initializer=initializer, **own, **arguments)
 
     def build(self, inputs_shape: Any) -> None:
+        check_channels_last("PyramidColumn")
         shapes = _shapes(inputs_shape)
         if len(shapes) != len(self.filters):
             raise ValueError(

@@ -7,6 +7,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from tf_routing.layers.channels_last import check_channels_last
 from tf_routing.layers.pooling import channel_means
 from tf_routing.layers.replica_draws import uniform_rows
 from tf_routing.layers.router import Router, open_rate, open_score
@@ -102,6 +103,7 @@ class SkipRouter(Router):
             # Per block, where the scores are shared: moved by `shift_thresholds`, not trained.
             self.threshold = self.add_weight(shape=(1,), initializer="zeros", trainable=False, name="threshold")
             return
+        check_channels_last("SkipRouter")
         channels = inputs_shape[-1]
         if self.kind == "conv":
             self._build_conv(inputs_shape)

@@ -5,6 +5,7 @@ from typing import Any
 import keras
 from keras import ops
 
+from tf_routing.layers.channels_last import check_channels_last
 from tf_routing.layers.pooling import channel_means
 from tf_routing.validation import positive_integer
 
@@ -50,6 +51,7 @@ class SqueezeExcite(keras.layers.Layer):
                 "SqueezeExcite takes a tensor (batch, height, width, channels). "
                 f"Received: inputs.shape={tuple(input_shape)}"
             )
+        check_channels_last("SqueezeExcite")
         channels, hidden = input_shape[-1], self._hidden(input_shape[-1])
         self.squeeze = keras.layers.Dense(hidden, "relu", dtype=self.dtype_policy, name="squeeze")
         self.excite = keras.layers.Dense(channels, "sigmoid", dtype=self.dtype_policy, name="excite")

@@ -13,6 +13,7 @@ from tf_routing import cost, execution
 from tf_routing.models.checked_inputs import CheckedInputs
 from tf_routing.models.decisions import decision_tensors, output_tensors
 from tf_routing.models.end_of_epoch import with_end_of_epoch
+from tf_routing.models.file_formats import check_saved_as
 from tf_routing.models.images import at_edge
 from tf_routing.models.inputs import batch_rows, image_input
 from tf_routing.models.label_accuracy import with_label_accuracy
@@ -192,10 +193,11 @@ class RoutedModel(LabelChecks, Step, CheckedInputs, keras.Model):
             batch_method: How a batch is run, one of `execution.BATCH_METHODS`; `"auto"` goes by measurements.
 
         Raises:
-            ValueError: If a value is not known.
+            ValueError: If a value is not known, or `"sparse"` is asked of a model that has nothing to skip.
             RuntimeError: If the backend cannot run sparsely and `"sparse"` is asked for.
         """
         execution.check(execution_, method, batch_method)
+        execution.check_skips(self, execution_)
         self._execution, self.batch_method = execution_, batch_method
         for block in execution.gated_blocks(self):
             block.execution, block.method = execution_, method
@@ -345,6 +347,21 @@ class RoutedModel(LabelChecks, Step, CheckedInputs, keras.Model):
         """
         formats = importlib.import_module("tf_routing.exporting.keras_formats")
         formats.export_in_format(self, super().export, filepath, format, verbose, input_signature, **kwargs)
+
+    def save(self, filepath: Any, overwrite: bool = True, zipped: bool | None = None, **kwargs: Any) -> None:
+        """Saves the whole model as `keras.Model.save` does, in the one format that holds it.
+
+        Args:
+            filepath: Path that ends in `.keras`.
+            overwrite: As for `keras.Model.save`.
+            zipped: As for `keras.Model.save`.
+            **kwargs: As for `keras.Model.save`.
+
+        Raises:
+            ValueError: If the path ends in `.h5` or `.hdf5`.
+        """
+        check_saved_as(filepath)
+        super().save(filepath, overwrite, zipped, **kwargs)
 
     def compute_loss(
         self,

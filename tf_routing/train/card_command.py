@@ -22,9 +22,11 @@ def run(arguments: argparse.Namespace) -> None:
     show(f"Paper: {card.reported[0].paper}")
     for start in range(0, len(card.reported), _SIDE_BY_SIDE):
         show(_reported(card.reported[start : start + _SIDE_BY_SIDE], card.reported[0].paper))
-    points = [point for row in card.reported for point in row.operating_points or []]
-    if points:
-        show(_operating_points(points))
+    measured = [row for row in card.reported if row.operating_points]
+    if measured:
+        needed = "".join(f", with {key}=..." for key in measured[0].needs or ())
+        points = [point for row in measured for point in row.operating_points or []]
+        show(_operating_points(points, needed))
     trade_off = [point for row in card.reported for point in row.trade_off or []]
     if trade_off:
         show(_trade_off(trade_off))
@@ -32,6 +34,10 @@ def run(arguments: argparse.Namespace) -> None:
     show(f"Recipe: {card.recipe or 'none yet'}.  Weights: {', '.join(card.weights) or 'none'}.")
     for note in dict.fromkeys(row.note for row in card.reported if row.note):
         show(f"Note: {note}")
+    for argument, held in dict.fromkeys(pair for row in card.reported for pair in (row.needs or {}).items()):
+        show(
+            f"Errors with {argument}=... need {held}. Without it `zoo.get` and `tf-routing fit` have another objective."
+        )
 
 
 def _as_dict(card: ModelCard) -> dict[str, Any]:
@@ -56,8 +62,8 @@ def _reported(rows: list[ReportedRow], paper: str) -> Table:
     return table
 
 
-def _operating_points(points: list[dict[str, float]]) -> Table:
-    table = Table(title="What the paper reports at each target rate")
+def _operating_points(points: list[dict[str, float]], needed: str) -> Table:
+    table = Table(title=f"What the paper reports at each target rate{needed}")
     for heading in ("rate", "GMACs", "execution rate that these imply", "error, %"):
         table.add_column(heading, justify="right")
     for point in points:
@@ -86,7 +92,8 @@ def _shown(count: float | None, form: str) -> str:
 
 
 def _call(row: ReportedRow) -> str:
-    return ", ".join(f"{key}={value}" for key, value in row.arguments.items()) or "default arguments"
+    given = [f"{key}={value}" for key, value in row.arguments.items()]
+    return ", ".join([*given, *(f"{key}=..." for key in row.needs or ())]) or "default arguments"
 
 
 def _measured(card: ModelCard) -> Table:

@@ -39,7 +39,7 @@ def run(arguments: argparse.Namespace) -> None:
 
     model, record = load_trained(arguments.path)
     check_parsed(arguments, model)
-    options = _options(arguments, record)
+    options = _options(arguments, record, model)
     if arguments.output or arguments.archive:
         _write(arguments, model, options)
     else:
@@ -90,7 +90,7 @@ def _framing(arguments: argparse.Namespace, record: dict[str, Any]) -> dict[str,
     return {"crop": 1.0 if arguments.crop is None else arguments.crop, "resize": arguments.resize}
 
 
-def _options(arguments: argparse.Namespace, record: dict[str, Any]) -> dict[str, Any]:
+def _options(arguments: argparse.Namespace, record: dict[str, Any], model: Any) -> dict[str, Any]:
     """What `tf_routing.export` is told, from the command line and from the record of the run."""
     told = record.get("arguments", {})
     return {
@@ -99,6 +99,7 @@ def _options(arguments: argparse.Namespace, record: dict[str, Any]) -> dict[str,
         **_framing(arguments, record),
         "license": arguments.license,
         "class_names": record.get("class_names"),
-        "architecture": told.get("model"),
+        # Arguments may have made another network of it, as the model's name tells.
+        "architecture": told.get("model") if told.get("model") == model.name else None,
         "training": {**told, **{f"final {key}": value for key, value in record.get("final", {}).items()}} or None,
     }

@@ -31,6 +31,8 @@ class ReportedRow(NamedTuple):
         executed_blocks: For networks that skip blocks: the reported mean number of executed ones, by data set.
         trade_off: For networks that skip blocks: reported points of `accuracy`, executed blocks `k` and FLOPs.
         exit_macs: For networks that leave early: multiply-accumulates per image that leaves behind each level.
+        needs: Arguments beside `arguments` with which the reported errors were reached and that only the user can give,
+            each with what it must hold; without them another objective trains the same network.
     """
 
     row: str
@@ -49,6 +51,7 @@ class ReportedRow(NamedTuple):
     executed_blocks: dict[str, float] | float | None = None
     trade_off: list[dict[str, float]] | None = None
     exit_macs: list[int] | None = None
+    needs: dict[str, str] | None = None
 
 
 class ModelCard(NamedTuple):

@@ -86,9 +86,8 @@ def build(
     """
     exit_trees.check(tree)
     one_of("strategy", strategy, STRATEGIES)
-    has_junctions = _branches(tree)
     learning: dict[str, Any] = {
-        "computation_cost": _costs(computation_cost, dynamic_cost, has_junctions),
+        "computation_cost": _costs(computation_cost, dynamic_cost, exit_trees.has_junctions(tree)),
         "kernel_decay": kernel_decay,
         "talr": talr,
         "temperature_half_life": temperature_half_life,
@@ -120,11 +119,6 @@ def build(
     return model
 
 
-def _branches(column: dict[str, Any]) -> bool:
-    sinks = column["sinks"]
-    return len(sinks) > 1 or any(_branches(sink) for sink in sinks if sink != exit_trees.CLASSIFY)
-
-
 def _costs(computation_cost: Any, dynamic: bool, has_junctions: bool) -> Any:
     if dynamic and not has_junctions:
         raise ValueError("`dynamic_cost` must be False where nothing is decided. Received: dynamic_cost=True")
@@ -142,6 +136,12 @@ def _pyramid(
 ) -> tuple[Any, list[Any]]:
     """Returns the image input, and what the first column reads."""
     positive_number("gamma", gamma)
+    divisor = 2 ** (scales - 1)
+    if any(side % divisor for side in input_shape[:2]):
+        raise ValueError(
+            f"`input_shape` must have sides that {divisor} divides, {divisor} at least, for {scales} scales. "
+            f"Received: input_shape={input_shape!r}"
+        )
     image, x = blocks.image_input(input_shape, None)
     if gamma != 1:
         x = layers.Gamma(gamma, name="gamma")(x)

@@ -82,6 +82,18 @@ def _is_list(value: Any) -> bool:
     return isinstance(value, Sequence) and not isinstance(value, str) and len(value) > 0
 
 
+def has_junctions(tree: dict[str, Any]) -> bool:
+    """Returns whether something is chosen anywhere in a tree.
+
+    Example:
+
+    >>> has_junctions(chain()), has_junctions(static(8))
+    (True, False)
+    """
+    sinks = tree["sinks"]
+    return len(sinks) > 1 or any(has_junctions(sink) for sink in sinks if sink != CLASSIFY)
+
+
 def level_sizes(tree: dict[str, Any]) -> list[int]:
     """Returns how many columns each level of a tree has.
 

@@ -6,8 +6,12 @@ import inspect
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from tf_routing.validation import is_integer, plain, positive_integer, positive_number, unknown
+from tf_routing.validation import plain, unknown
 from tf_routing.zoo.architectures import ARCHITECTURES, Architecture
+from tf_routing.zoo.common_arguments import check_common, default_name
+from tf_routing.zoo.exit_trees import check as check_tree
+from tf_routing.zoo.idle_arguments import refuse_idle
+from tf_routing.zoo.path_arguments import checked_paths
 
 if TYPE_CHECKING:
     from tf_routing.models import RoutedModel
@@ -74,27 +78,32 @@ def get(
 
     Args:
         architecture: A name of `zoo.list_models()`.
-        classes: Integer, number of classes. The paper's by default: 10 at 32x32, 1000 at 224x224.
+        classes: Integer of at least 2, number of classes. The paper's by default: 10 at 32x32, 1000 at 224x224. As in
+            `keras.applications` it and `classifier_activation` mean nothing with `include_top=False`.
         input_shape: Tuple `(height, width, channels)`, the paper's by default.
-        weights: `None` for random weights, the path of a `.keras` file whose model has the same layers, the tag of
-            weights that were trained here (`zoo.card` names them; classes and input shape are then theirs by default),
-            or `"imagenet"` for those of `keras.applications`, with their preprocessing inside the model: for
-            `resnet50`, `resnet101` (both with `keras_strides=True`) and `mobilenetv2`. Where the number of classes
-            differs, the body is loaded and the head stays fresh, and a warning says so.
+        weights: `None` for random weights, the path of a `.keras` file whose model has the same layers or the folder of
+            a run, the tag of weights that were trained here (`zoo.card` names them; classes and input shape are then
+            theirs by default), or `"imagenet"` for those of `keras.applications`, with their preprocessing inside the
+            model: for `resnet50`, `resnet101` (both with `keras_strides=True`) and `mobilenetv2`. Where the number of
+            classes differs, the body is loaded and the head stays fresh, and a warning says so. The preprocessing
+            (`standardize`, `gamma`) is the file's; layers that are set otherwise than the file's are an error. A
+            `.weights.h5` file goes into a network of the same arguments; it holds no settings to compare, and a
+            warning says so. What exists as a path is never taken for a tag.
         include_top: Boolean. `False` ends before the final dense layers, with the paths' feature maps concatenated
             along channels.
         pooling: With `include_top=False`, `None` for maps, `"avg"` or `"max"` for vectors.
-        name: Name of the Keras model, the architecture's by default.
+        name: Name of the Keras model; by default the architecture's, as its arguments make it: `resnet18_2cc` with
+            `paths=3` is a `resnet18_3cc`.
         classifier_activation: Activation of the prediction; `None` returns logits.
         **family_arguments: The family's own, for multi-path nets among others `width_multiplier`, `hidden` (of the
             gates), `average`, `standardize`; `use_bias` and `shortcut` for ResNets. An unknown one is an error that
-            lists the known ones.
+            lists the known ones, and one that would do nothing beside the others is an error too.
 
     Returns:
         A `RoutedModel`.
 
     Raises:
-        ValueError: If the name or a value is not known or not possible.
+        ValueError: If the name or a value is not known or not possible, or weights do not belong to the network.
         TypeError: If an argument is not known.
         FileNotFoundError: If `weights` names no file.
         OSError: If weights of `keras.applications` are neither in its cache nor to be downloaded.
@@ -107,30 +116,41 @@ def get(
     (None, 7)
     """
     found = find(architecture)
-    classes, input_shape, family_arguments = plain(classes), plain(input_shape), plain(family_arguments)
-    _check_values(classes, input_shape, include_top, pooling, family_arguments)
-    build = _builder(architecture, found, family_arguments)
+    classes, input_shape, given = plain(classes), plain(input_shape), plain(family_arguments)
+    check_common(classes, input_shape, include_top, pooling, given)
+    _check_channels_last(architecture)
+    build, defaults = _builder(architecture, found, given)
     classes, input_shape = _of_weights(architecture, weights, classes, input_shape)
     shape = tuple(found.defaults["input_shape"] if input_shape is None else input_shape)
+    values = checked_paths({**defaults, **found.arguments, **_family_defaults(found, classes), **given}, given)
+    if "tree" in values:
+        # Before it is asked whether it has junctions.
+        check_tree(values["tree"])
+    refuse_idle(found.builder, {**values, "include_top": include_top}, given, defaults)
     if weights is not None:
         from tf_routing.zoo.weights import open_weights
 
-        defaults = {key: each.default for key, each in inspect.signature(build).parameters.items()}
-        asked, load = open_weights(architecture, weights, shape, family_arguments, defaults)
-        family_arguments = {**family_arguments, **asked}
+        asked, load = open_weights(architecture, weights, shape, given, defaults)
+        values |= asked
     model = build(
         classes=found.defaults["classes"] if classes is None else classes,
         input_shape=shape,
         include_top=include_top,
         pooling=pooling,
         classifier_activation=classifier_activation,
-        name=name or architecture,
-        **found.arguments,
-        **{**_family_defaults(found, classes), **family_arguments},
+        name=name or default_name(architecture, values, given, {**defaults, **found.defaults}),
+        **values,
     )
     if weights is not None:
         load(model)
     return model
+
+
+def _check_channels_last(architecture: str) -> None:
+    # Keras is imported where a network is built, not where names are listed.
+    from tf_routing.layers.channels_last import check_channels_last
+
+    check_channels_last(f"zoo.get({architecture!r})")
 
 
 def _of_weights(
@@ -148,36 +168,22 @@ def _of_weights(
     )
 
 
-def _builder(name: str, found: Architecture, arguments: dict[str, Any]) -> Callable[..., Any]:
+def _builder(name: str, found: Architecture, arguments: dict[str, Any]) -> tuple[Callable[..., Any], dict[str, Any]]:
+    """Returns the builder, and its arguments that a user may give, with their defaults."""
     build = importlib.import_module(f"tf_routing.zoo.{found.builder}").build
     bound = {*found.arguments, *_COMMON}
-    known = [argument for argument in inspect.signature(build).parameters if argument not in bound]
+    parameters = inspect.signature(build).parameters.values()
+    known = {each.name: each.default for each in parameters if each.name not in bound}
     for argument in arguments:
         if argument not in known:
             accepted = [*_COMMON, "weights", *known]
             raise TypeError(
                 f"{unknown('argument', argument, accepted)} All arguments of {name}: {', '.join(accepted)}."
             )
-    return build
+    return build, known
 
 
 def _family_defaults(found: Architecture, classes: int | None) -> dict[str, Any]:
     of_other_classes = classes not in (None, found.defaults["classes"])
     left_out = (*_COMMON, *_OF_CLASSES) if of_other_classes else _COMMON
     return {key: value for key, value in found.defaults.items() if key not in left_out}
-
-
-def _check_values(
-    classes: Any, input_shape: Any, include_top: Any, pooling: Any, family_arguments: dict[str, Any]
-) -> None:
-    if classes is not None:
-        positive_integer("classes", classes)
-    if input_shape is not None:
-        shape = tuple(input_shape) if isinstance(input_shape, (list, tuple)) else ()
-        if len(shape) != 3 or not all(is_integer(side) and side > 0 for side in shape):
-            raise ValueError(f"`input_shape` must be (height, width, channels). Received: input_shape={input_shape!r}")
-    if not isinstance(include_top, bool):
-        raise ValueError(f"`include_top` must be True or False. Received: include_top={include_top!r}")
-    if pooling not in (None, "avg", "max"):
-        raise ValueError(f"`pooling` must be None, 'avg' or 'max'. Received: pooling={pooling!r}")
-    positive_number("width_multiplier", family_arguments.get("width_multiplier", 1.0))

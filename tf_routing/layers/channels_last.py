@@ -1,0 +1,24 @@
+"""The one order of axes that networks here are built for."""
+
+import keras
+
+
+def check_channels_last(reader: str) -> None:
+    """Raises if Keras takes images with channels first, whose axes layers here would mistake for one another.
+
+    Args:
+        reader: What reads the images, for the message.
+
+    Raises:
+        ValueError: If `keras.config.image_data_format()` is not `"channels_last"`.
+
+    Example:
+
+    >>> check_channels_last("Gate")
+    """
+    if keras.config.image_data_format() != "channels_last":
+        raise ValueError(
+            f"{reader} takes images and maps (batch, height, width, channels), and Keras is set to channels first. "
+            "Call keras.config.set_image_data_format('channels_last'), or set it in keras.json. "
+            f"Received: image_data_format={keras.config.image_data_format()!r}"
+        )

@@ -1,0 +1,60 @@
+"""What `weights=` names: a path, or a word for weights that are known by name.
+
+Importing this module does not import Keras.
+"""
+
+import os
+from pathlib import Path
+from typing import Any
+
+IMAGENET = "imagenet"
+_MODEL = "model.keras"
+_ENDINGS = (".keras", ".weights.h5")
+
+
+def weights_path(weights: Any) -> Path | None:
+    """Returns the file that `weights` names, or `None` where it is no path but a word.
+
+    What exists is a path, and never taken for a word; so is whatever has a folder or an ending in it. A run's folder
+    stands for its `model.keras`.
+
+    Args:
+        weights: Text, or a path object.
+
+    Returns:
+        Path of a `.keras` or `.weights.h5` file that exists.
+
+    Raises:
+        ValueError: If it is a path of something else, or no text at all.
+        FileNotFoundError: If there is no such file.
+    """
+    if not isinstance(weights, (str, os.PathLike)):
+        raise ValueError(f"`weights` must be None, a path or a name. Received: weights={weights!r}")
+    path = Path(weights)
+    looks_like_one = os.path.dirname(os.fspath(weights)) != "" or path.suffix in (".keras", ".h5")
+    if isinstance(weights, str) and not looks_like_one and not path.exists():
+        return None
+    file = path / _MODEL if path.is_dir() else path
+    if path.is_dir() and not file.is_file():
+        raise FileNotFoundError(
+            f"`weights` names the folder {path}, which holds no {_MODEL}: no run, or one that is not finished. "
+            "Weights that are known by this name are not meant where a folder has it: start from another folder."
+        )
+    if not file.name.endswith(_ENDINGS):
+        raise ValueError(_refused(file))
+    if not file.is_file():
+        raise FileNotFoundError(f"`weights` names no file: {file}")
+    return file
+
+
+def _refused(file: Path) -> str:
+    if file.suffix == ".h5":
+        return (
+            f"`weights` names {file}, a whole model in the old format, which holds no objective and none of the "
+            "settings that weights need: save it with `model.save('model.keras')`, or weights alone with "
+            "`model.save_weights('model.weights.h5')`."
+        )
+    return (
+        "`weights` must be None, 'imagenet' for some networks, the tag of released weights, the folder of a run, or "
+        f"the path of a `.keras` or `.weights.h5` file. Received: weights={os.fspath(file)!r}"
+    )
