@@ -94,3 +94,13 @@ def test_pictures_have_the_size_of_the_recipe_or_else_of_the_network(
 def test_images_in_memory_keep_their_size() -> None:
     shown, recipe = shown_as("resnet50_2cc", data.load("digits"), _RECIPE)
     assert shown.image_shape == (32, 32, 3) and recipe == _RECIPE
+
+
+def test_trained_weights_bring_their_own_standardisation(many: Dataset, no_network: None) -> None:
+    recipe = _RECIPE.changed(image_size=None)
+    for weights, standardizes in ((None, True), ("run/model.keras", False), ("model.weights.h5", True)):
+        for how in ({"arguments": {"weights": weights}}, {"arguments": {}, "weights": weights}):
+            with pytest.raises(Built) as built:
+                build_network("basecnn", many, recipe, **how)  # type: ignore[arg-type]
+            asked = built.value.args[1]
+            assert asked["weights"] == weights and ("standardize" in asked) is standardizes

@@ -50,7 +50,7 @@ def build_network(
         dataset: The dataset as `shown_as` returns it: its classes, size, mean and deviation are the network's.
         recipe: The recipe, which says whether images are standardised.
         arguments: Other arguments of `zoo.get`; `standardize` goes before what the recipe says.
-        weights: As for `zoo.get`.
+        weights: As for `zoo.get`; images are standardised as they were where these weights were trained.
 
     Raises:
         ValueError: If an argument is wrong, or decided by the dataset.
@@ -59,11 +59,8 @@ def build_network(
     for name, by in _DECIDED.items():
         if name in arguments:
             raise ValueError(f"`{name}` is decided {by}. Received: {name}={arguments[name]!r}")
-    statistics = {"standardize": dataset.channel_statistics()} if recipe.standardize else {}
-    return zoo.get(
-        architecture,
-        classes=dataset.classes,
-        input_shape=dataset.image_shape,
-        weights=weights,
-        **{**statistics, **arguments},
-    )
+    given = {"weights": weights, **arguments}
+    # What trained weights were taught on is done to images by their own layers, whatever the dataset's mean.
+    brought = given["weights"] is not None and not str(given["weights"]).endswith(".weights.h5")
+    statistics = {"standardize": dataset.channel_statistics()} if recipe.standardize and not brought else {}
+    return zoo.get(architecture, classes=dataset.classes, input_shape=dataset.image_shape, **{**statistics, **given})
