@@ -28,11 +28,10 @@ def shown_as(architecture: str, dataset: Dataset, recipe: Recipe) -> tuple[Datas
         Pair of the `Dataset`, of one size, and the `Recipe`.
 
     Raises:
-        ValueError: If the architecture is not known, or the dataset cannot be shown so.
+        ValueError: If the dataset cannot be shown so, or the architecture that should tell the size is not known.
     """
-    default = find(architecture).defaults["input_shape"][0]
     if recipe.image_size is None and None in dataset.image_shape:
-        recipe = recipe.changed(image_size=default)
+        recipe = recipe.changed(image_size=find(architecture).defaults["input_shape"][0])
     return recipe.prepared(dataset), recipe
 
 
