@@ -32,10 +32,28 @@ def load_pictures(name: str) -> Dataset:
         ValueError: If a folder is missing, a class has no picture, or training and test have other classes; says which.
     """
     root, passed_over = Path(name).expanduser(), Counter[str]()
-    if _is_flat(root):
-        class_names = _folders(root)
+    class_names, test_part = find_classes(name)
+    if test_part is None:
         train, test = divided(_pictures(root, class_names, passed_over), str(root))
         return Dataset(name, train, test, class_names, True, held_out=SHARE, ignored=told(passed_over))
+    train, test = (_pictures(root / part, class_names, passed_over) for part in ("train", test_part))
+    return Dataset(name, train, test, class_names, mirrors=True, ignored=told(passed_over))
+
+
+def find_classes(name: str) -> tuple[list[str], str | None]:
+    """Returns the classes of a folder of pictures, and the name of its test set, `None` where it has none.
+
+    Looks at folders alone, however many pictures are in them.
+
+    Args:
+        name: As for `load_pictures`.
+
+    Raises:
+        ValueError: If a folder is missing, or training and test have other classes.
+    """
+    root = Path(name).expanduser()
+    if _is_flat(root):
+        return _folders(root), None
     class_names = _folders(root / "train")
     tested = [folder for folder in _TEST if _folders(root / folder)]
     if not class_names or not tested:
@@ -45,8 +63,7 @@ def load_pictures(name: str) -> Dataset:
             f"{first_few(_folders(root))}"
         )
     _check_same(root, class_names, tested[0])
-    train, test = (_pictures(root / part, class_names, passed_over) for part in ("train", tested[0]))
-    return Dataset(name, train, test, class_names, mirrors=True, ignored=told(passed_over))
+    return class_names, tested[0]
 
 
 def _is_flat(root: Path) -> bool:

@@ -8,7 +8,7 @@ from typing import Any
 from tf_routing.data.datasets import Dataset, list_datasets
 from tf_routing.data.folders import check_features, data_folder, find_prepared, is_there, list_prepared
 from tf_routing.data.image_stream import ImageStream
-from tf_routing.data.picture_folder import load_pictures
+from tf_routing.data.picture_folder import find_classes, load_pictures
 from tf_routing.data.prepared import not_prepared
 from tf_routing.validation import first_few, unknown
 
@@ -27,12 +27,12 @@ def load_files(name: str, data_dir: str | None) -> Dataset:
 
 
 def check_files(name: str, data_dir: str | None) -> None:
-    """Raises what `load_files` would, as far as names of files tell; imports no TensorFlow and reads no image."""
+    """Raises what `load_files` would, as far as names of folders tell; imports no TensorFlow and reads no image."""
     if find_prepared(name, data_dir) is not None:
         return
     if not (name and os.path.isdir(os.path.expanduser(name))):
         raise _missing(name, data_dir)
-    load_pictures(name)
+    find_classes(name)
 
 
 def check_is_there(names: Sequence[str], data_dir: str | None) -> None:
