@@ -65,7 +65,7 @@ def test_bytes_and_files_have_types_too(net: tuple[Any, tuple[int, ...]]) -> Non
         loaded.signatures["serve_encoded"](images=tf.zeros((2,)))
     with pytest.raises(_REFUSED):
         loaded.signatures["serve_encoded"](images=tf.constant("one file, no batch"))
-    with pytest.raises(tf.errors.InvalidArgumentError, match="must hold whole JPEG or PNG files"):
+    with pytest.raises(tf.errors.InvalidArgumentError, match="must hold whole JPEG, PNG, GIF, BMP or WebP files"):
         loaded.signatures["serve_encoded"](images=tf.constant(["text"]))
 
 
