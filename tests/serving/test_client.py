@@ -154,8 +154,8 @@ def test_bytes_mean_the_same_whoever_is_asked(address: str, running: Running) ->
         ("int64", "serve_uint8", "`images` must be floats in .*Received: images of type int64"),
         ("bool", "routes", "`images` must be floats in .*Received: images of type bool"),
         ("float32", "serve_uint8", "'serve_uint8'` takes bytes .*type float32.*name 'serving_default'"),
-        ("float64", "serve_encoded", "'serve_encoded'` takes JPEG or PNG files as bytes.*type float32"),
-        ("uint8", "serve_encoded", "'serve_encoded'` takes JPEG or PNG files as bytes.*name 'serve_uint8'"),
+        ("float64", "serve_encoded", "'serve_encoded'` takes encoded pictures as bytes.*type float32"),
+        ("uint8", "serve_encoded", "'serve_encoded'` takes encoded pictures as bytes.*name 'serve_uint8'"),
         (None, "serve_one", r"'serve_one'` takes floats in \[0, 1\].*encoded pictures.*name 'serve_encoded'"),
     ],
 )

@@ -51,7 +51,7 @@ def matched(inputs: Mapping[str, np.ndarray], signature: str | None) -> tuple[st
         images = images.astype("float32") / LARGEST_BYTE
     taken = {_BYTES: images.dtype == np.uint8, _PICTURES: images.dtype == object}
     if not taken.get(name, images.dtype.kind == "f"):
-        wanted = {_BYTES: "bytes (uint8)", _PICTURES: "JPEG or PNG files as bytes"}.get(name, "floats in [0, 1]")
+        wanted = {_BYTES: "bytes (uint8)", _PICTURES: "encoded pictures as bytes"}.get(name, "floats in [0, 1]")
         raise ValueError(
             f"`signature={name!r}` takes {wanted}. Received: images of {_shown(images)}: leave `signature` out, or "
             f"name {_signature_of(images)!r}."
@@ -79,7 +79,7 @@ def _signature_of(images: np.ndarray) -> str:
     if images.dtype.kind == "f":
         return _FLOATS
     raise ValueError(
-        f"`images` must be floats in [0, 1], bytes (uint8) in [0, 255], or JPEG or PNG files. Received: images of "
+        f"`images` must be floats in [0, 1], bytes (uint8) in [0, 255], or encoded pictures. Received: images of "
         f"{_shown(images)}, which does not say which: give `images.astype('uint8')` or floats."
     )
 
