@@ -17,11 +17,17 @@ def _mixed_bfloat16() -> Iterator[None]:
     keras.config.set_dtype_policy(before)
 
 
+# What decisions are made of, and handed on for: scores and states.
+IN_FLOAT32 = {"Controller": [1], "RouterMemory": [0, 1], "Junction": [1]}
+
+
 @pytest.mark.parametrize("name", LAYERS)
 def test_layer_computes_in_bfloat16_and_keeps_float32_weights(name: str) -> None:
     subject, layer = LAYERS[name], LAYERS[name].build()
     outputs = subject.call(layer, subject.tensors())
-    assert {keras.backend.standardize_dtype(output.dtype) for output in outputs} == {"bfloat16"}
+    for number, output in enumerate(outputs):
+        expected = "float32" if number in IN_FLOAT32.get(subject.layer, []) else "bfloat16"
+        assert keras.backend.standardize_dtype(output.dtype) == expected
     assert {weight.dtype for weight in layer.weights} <= {"float32"}
     assert all(np.isfinite(np.asarray(output, "float32")).all() for output in outputs)
 

@@ -9,6 +9,10 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
 
+from keras import ops
+
+from tf_routing.precision import is_half
+
 # While a model runs, the maps that were summarised last, and their means. No more than those: kept maps take memory.
 _newest: ContextVar[list[Any] | None] = ContextVar("_newest", default=None)
 
@@ -21,6 +25,11 @@ def carrying() -> Iterator[None]:
         yield
     finally:
         _newest.reset(token)
+
+
+def of_positions(maps: Any) -> Any:
+    """Returns the means of maps `(batch, height, width, channels)` over their positions, at least in float32."""
+    return ops.mean(ops.cast(maps, "float32") if is_half(maps.dtype) else maps, axis=(1, 2))
 
 
 def means_of(maps: Any) -> Any:

@@ -51,7 +51,7 @@ class _Parts:
 
     def means_with(self, rows: Any, finished: Any) -> list[Any]:
         """The channel means of the block's output, if those of its input are known: new for the rows that ran."""
-        return [tf.tensor_scatter_nd_update(means, rows, tf.reduce_mean(finished, (1, 2))) for means in self.means]
+        return [tf.tensor_scatter_nd_update(means, rows, carried_means.of_positions(finished)) for means in self.means]
 
     def empty(self) -> Any:
         """The block's output for no rows."""
@@ -142,7 +142,7 @@ def _by_case(parts: _Parts, inputs: Any, is_open: Any) -> list[Any]:
     def run() -> list[Any]:
         """The only part, and what it makes of the means."""
         finished = parts.finished(inputs, [0])
-        return [finished, *(tf.reduce_mean(finished, (1, 2)) for _ in parts.means)]
+        return [finished, *(carried_means.of_positions(finished) for _ in parts.means)]
 
     if parts.count == 1:
         return tf.cond(tf.reshape(is_open, ()), run, lambda: [parts.finished(inputs, []), *parts.means])

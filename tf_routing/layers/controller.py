@@ -7,6 +7,7 @@ import numpy as np
 from keras import ops
 
 from tf_routing.layers.channels_last import check_channels_last
+from tf_routing.layers.parts import decision_policy, float_part
 from tf_routing.layers.pooling import channel_means
 from tf_routing.layers.replica_draws import uniform_rows
 from tf_routing.layers.router import Router, open_rate, open_score, shift_for_rate
@@ -74,9 +75,8 @@ class Controller(Router):
         self.score_layer = self._dense(2 * self.sub_blocks, None, "score", bias_initializer=self._initial_bias)
 
     def _dense(self, units: int, activation: str | None, name: str, **arguments: Any) -> keras.layers.Dense:
-        return keras.layers.Dense(
-            units, activation, kernel_initializer="he_normal", dtype=self.dtype_policy, name=name, **arguments
-        )
+        own = {"dtype": decision_policy(self), "name": name, **arguments}
+        return float_part(keras.layers.Dense(units, activation, kernel_initializer="he_normal", **own))
 
     def _initial_bias(self, shape: Any, dtype: Any = None) -> Any:
         biases = np.tile([0.0, open_score(self.init_open_rate)], self.sub_blocks)
@@ -103,10 +103,10 @@ class Controller(Router):
         scores = self._scores(state)
         if not training:
             return ops.cast(self._open(scores), self.compute_dtype), state
-        noisy = scores + self._gumbel(ops.shape(scores))
+        noisy = scores + ops.cast(self._gumbel(ops.shape(scores)), scores.dtype)
         on = ops.sigmoid(noisy[..., 1] - noisy[..., 0])
         switches = ops.cast(self._open(noisy), on.dtype)
-        return on + ops.stop_gradient(switches - on), state
+        return ops.cast(on + ops.stop_gradient(switches - on), self.compute_dtype), state
 
     def _next_state(self, inputs: Any, state: Any) -> Any:
         summary = self.summary_layer(channel_means(inputs))
@@ -127,13 +127,11 @@ class Controller(Router):
 
     def _gumbel(self, shape: Any) -> Any:
         # In float32 whatever the policy: half precision rounds uniform numbers to 0 and 1, whose logarithms end all.
-        uniform = uniform_rows(shape, 1e-7, 1.0, seed=self.noise_seed)
-        return ops.cast(-ops.log(-ops.log(uniform)), self.compute_dtype)
+        return -ops.log(-ops.log(uniform_rows(shape, 1e-7, 1.0, seed=self.noise_seed)))
 
     def compute_output_spec(self, inputs: Any, state: Any = None, training: bool | None = None) -> tuple[Any, Any]:
-        shapes = (inputs.shape[0], self.sub_blocks), (inputs.shape[0], self.hidden)
-        switches, state = (keras.KerasTensor(shape, dtype=self.compute_dtype) for shape in shapes)
-        return switches, state
+        switches = keras.KerasTensor((inputs.shape[0], self.sub_blocks), dtype=self.compute_dtype)
+        return switches, keras.KerasTensor((inputs.shape[0], self.hidden), dtype=self.score_layer.compute_dtype)
 
     def observed(self, outputs: Any) -> dict[str, Any]:
         """Returns the state among this layer's `outputs` (a flat list); objectives that supervise it read it."""

@@ -7,6 +7,7 @@ import keras
 from tf_routing.layers.initializers import distinct_copy
 from tf_routing.layers.mixing import weighted_sum
 from tf_routing.layers.parallel import parallel_shapes
+from tf_routing.layers.parts import float_part, part_policy
 from tf_routing.layers.routing_layer import RoutingLayer
 from tf_routing.validation import plain, positive_integer
 
@@ -102,12 +103,12 @@ class CrossPrediction(RoutingLayer):
             "use_bias": self.use_bias,
             # One initializer object draws the same values every time.
             "kernel_initializer": distinct_copy(self.kernel_initializer, (i - 1) * self.paths + j),
-            "dtype": self.dtype_policy,
+            "dtype": part_policy(self),
             "name": f"prediction_{i}_{j}",
         }
         if self.filters:
             return keras.layers.Conv2D(self.filters, self.kernel_size, padding="same", **shared)
-        return keras.layers.Dense(self.units, **shared)
+        return float_part(keras.layers.Dense(self.units, **shared))
 
     def _normalization(self, j: int) -> Any:
         return keras.layers.BatchNormalization(

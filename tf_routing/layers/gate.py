@@ -6,6 +6,7 @@ import keras
 from keras import ops
 
 from tf_routing.layers.channels_last import check_channels_last
+from tf_routing.layers.parts import float_part, part_policy
 from tf_routing.layers.pooling import channel_means
 from tf_routing.validation import positive_integer
 
@@ -55,12 +56,12 @@ class Gate(keras.layers.Layer):
         self.hidden = positive_integer("hidden", hidden)
         self.kernel_initializer = keras.initializers.get(kernel_initializer)
         self.choice_initializer = keras.initializers.get(choice_initializer)
-        self.hidden_layer = keras.layers.Dense(
-            self.hidden, "relu", kernel_initializer=kernel_initializer, dtype=self.dtype_policy, name="hidden"
-        )
-        self.choice_layer = keras.layers.Dense(
-            self.choices, kernel_initializer=choice_initializer, dtype=self.dtype_policy, name="choice"
-        )
+        self.hidden_layer = self._dense(self.hidden, "relu", kernel_initializer, "hidden")
+        self.choice_layer = self._dense(self.choices, None, choice_initializer, "choice")
+
+    def _dense(self, units: int, activation: str | None, initializer: Any, name: str) -> keras.layers.Dense:
+        own = {"dtype": part_policy(self), "name": name}
+        return float_part(keras.layers.Dense(units, activation, kernel_initializer=initializer, **own))
 
     def build(self, input_shape: Any) -> None:
         if len(input_shape) not in (2, 4):

@@ -9,6 +9,7 @@ import numpy as np
 from keras import ops
 
 from tf_routing.layers.initializers import distinct_seed
+from tf_routing.layers.parts import decision_policy, float_part
 from tf_routing.layers.router import Router, shift_for_rate
 from tf_routing.validation import plain, positive_integer, seed_or_none
 
@@ -69,9 +70,11 @@ class Junction(Router):
         super().__init__(**kwargs)
         self.sinks, self.hidden = positive_integer("sinks", sinks), positive_integer("hidden", hidden)
         self.momentum, self.epsilon, self.seed = plain(momentum), plain(epsilon), seed_or_none(seed)
-        own = {"dtype": self.dtype_policy, "trainable": self.trainable}
+        own = {"dtype": decision_policy(self), "trainable": self.trainable}
         self.hidden_layers = [
-            keras.layers.Dense(self.hidden, kernel_initializer=self._initializer(k), name=f"hidden_{k}", **own)
+            float_part(
+                keras.layers.Dense(self.hidden, kernel_initializer=self._initializer(k), name=f"hidden_{k}", **own)
+            )
             for k in (1, 2)
         ]
         self.normalizations = [
@@ -81,7 +84,7 @@ class Junction(Router):
             for k in (1, 2)
             if normalized
         ]
-        self.scores_layer = keras.layers.Dense(self.sinks, kernel_initializer="zeros", name="scores", **own)
+        self.scores_layer = float_part(keras.layers.Dense(self.sinks, kernel_initializer="zeros", name="scores", **own))
 
     def _initializer(self, index: int) -> keras.initializers.Initializer:
         seed = distinct_seed(self.seed, index)
@@ -97,14 +100,14 @@ class Junction(Router):
 
     def call(self, inputs: Any, reach: Any = None, cost: Any = None, training: bool | None = None) -> tuple[Any, ...]:
         scores = self.scores(inputs, cost, training)
-        decision = ops.softmax(scores) if training else ops.cast(_first_largest(scores), scores.dtype)
+        decision = ops.cast(ops.softmax(scores) if training else _first_largest(scores), self.compute_dtype)
         if reach is not None:
             decision = decision * ops.cast(reach, decision.dtype)
         return decision, scores, *(decision[:, n : n + 1] for n in range(self.sinks))
 
     def scores(self, inputs: Any, cost: Any = None, training: bool | None = None) -> Any:
         """Returns the scores of the sinks alone, `(batch, sinks)`."""
-        x = ops.reshape(inputs, (-1, prod(inputs.shape[1:])))
+        x = ops.cast(ops.reshape(inputs, (-1, prod(inputs.shape[1:]))), self.scores_layer.compute_dtype)
         if cost is not None:
             x = ops.concatenate([x, ops.cast(cost, x.dtype)], axis=-1)
         for number, dense in enumerate(self.hidden_layers):
@@ -117,8 +120,9 @@ class Junction(Router):
     def compute_output_spec(
         self, inputs: Any, reach: Any = None, cost: Any = None, training: bool | None = None
     ) -> tuple[Any, ...]:
-        widths = (self.sinks, self.sinks, *(1,) * self.sinks)
-        return tuple(keras.KerasTensor((inputs.shape[0], width), dtype=self.compute_dtype) for width in widths)
+        decision, score = self.compute_dtype, self.scores_layer.compute_dtype
+        columns = [(self.sinks, decision), (self.sinks, score), *((1, decision),) * self.sinks]
+        return tuple(keras.KerasTensor((inputs.shape[0], width), dtype=dtype) for width, dtype in columns)
 
     def observed(self, outputs: Any) -> dict[str, Any]:
         """Returns what objectives read beside the decision, among this layer's `outputs` (a flat list)."""

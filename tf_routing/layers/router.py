@@ -15,7 +15,17 @@ class Router(keras.layers.Layer):
     A router's decision is an ordinary tensor `(batch, choices)` of 0 and 1 in the functional graph; `decision` picks it
     among the layer's outputs. Each choice has a score whose sign decides, and a threshold that `shift_thresholds`
     moves, which is how `tf_routing.calibrate` sets the share of samples for which a part runs.
+
+    Scores are computed and compared in float32 where the layer's policy has half precision; decisions are of the
+    layer's own.
+
+    Args:
+        **kwargs: As for every `keras.layers.Layer`.
     """
+
+    def __init__(self, **kwargs: Any) -> None:
+        # What a router is given, and its own weights, come as they are: its parts know how they compute.
+        super().__init__(autocast=False, **kwargs)
 
     def decision(self, outputs: Any) -> Any:
         """Returns the 0/1 switches among this layer's `outputs` (a flat list)."""

@@ -5,6 +5,7 @@ from typing import Any
 import keras
 from keras import ops
 
+from tf_routing.layers.parts import decision_policy, float_part
 from tf_routing.layers.router import open_rate, open_score
 from tf_routing.validation import positive_integer
 
@@ -44,11 +45,12 @@ class RouterMemory(keras.layers.Layer):
     """
 
     def __init__(self, units: int = 10, init_open_rate: float | None = None, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
+        # For what decides: in float32 where the policy has half precision, as routers compute.
+        super().__init__(autocast=False, **kwargs)
         self.units, self.init_open_rate = positive_integer("units", units), open_rate(init_open_rate)
-        own = {"dtype": self.dtype_policy, "trainable": self.trainable}
+        own = {"dtype": decision_policy(self), "trainable": self.trainable}
         self.cell = keras.layers.LSTMCell(self.units, name="cell", **own)
-        self.scores = keras.layers.Dense(2, bias_initializer=self._initial_bias, name="scores", **own)
+        self.scores = float_part(keras.layers.Dense(2, bias_initializer=self._initial_bias, name="scores", **own))
 
     def _initial_bias(self, shape: Any, dtype: Any = None) -> Any:
         return ops.convert_to_tensor([open_score(self.init_open_rate), 0.0], dtype=dtype)
@@ -59,13 +61,13 @@ class RouterMemory(keras.layers.Layer):
 
     def call(self, inputs: Any, state: Any = None) -> tuple[Any, Any]:
         if state is None:
-            state = ops.zeros((ops.shape(inputs)[0], 2 * self.units), dtype=self.compute_dtype)
+            state = ops.zeros((ops.shape(inputs)[0], 2 * self.units), dtype=self.cell.compute_dtype)
         output, states = self.cell(inputs, list(ops.split(state, 2, axis=-1)))
         return self.scores(output), ops.concatenate(states, axis=-1)
 
     def compute_output_spec(self, inputs: Any, state: Any = None) -> tuple[Any, Any]:
         shapes = (inputs.shape[0], 2), (inputs.shape[0], 2 * self.units)
-        scores, state = (keras.KerasTensor(shape, dtype=self.compute_dtype) for shape in shapes)
+        scores, state = (keras.KerasTensor(shape, dtype=self.cell.compute_dtype) for shape in shapes)
         return scores, state
 
     def macs(self, input_shape: Any) -> int:

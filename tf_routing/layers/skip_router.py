@@ -8,6 +8,7 @@ import numpy as np
 from keras import ops
 
 from tf_routing.layers.channels_last import check_channels_last
+from tf_routing.layers.parts import decision_policy, float_part
 from tf_routing.layers.pooling import channel_means
 from tf_routing.layers.replica_draws import uniform_rows
 from tf_routing.layers.router import Router, open_rate, open_score
@@ -89,8 +90,8 @@ class SkipRouter(Router):
 
     def _dense(self, units: int, name: str, activation: str | None = None, **arguments: Any) -> keras.layers.Dense:
         # The flag too: a network that was saved frozen must come back with as many weights to train.
-        own = {"dtype": self.dtype_policy, "trainable": self.trainable}
-        return keras.layers.Dense(units, activation, name=name, **own, **arguments)
+        own = {"dtype": decision_policy(self), "trainable": self.trainable}
+        return float_part(keras.layers.Dense(units, activation, name=name, **own, **arguments))
 
     def build(self, inputs_shape: Any, switches_shape: Any = None) -> None:
         expected = "scores (batch, 2)" if self.kind == "recurrent" else "maps (batch, height, width, channels)"
@@ -101,7 +102,9 @@ class SkipRouter(Router):
             )
         if self.kind == "recurrent":
             # Per block, where the scores are shared: moved by `shift_thresholds`, not trained.
-            self.threshold = self.add_weight(shape=(1,), initializer="zeros", trainable=False, name="threshold")
+            self.threshold = self.add_weight(
+                shape=(1,), initializer="zeros", trainable=False, autocast=False, name="threshold"
+            )
             return
         check_channels_last("SkipRouter")
         channels = inputs_shape[-1]
@@ -112,7 +115,7 @@ class SkipRouter(Router):
         self.scores_layer.build((None, channels if self.kind == "conv" else self.hidden))
 
     def _build_conv(self, inputs_shape: Any) -> None:
-        own = {"dtype": self.dtype_policy, "trainable": self.trainable}
+        own = {"dtype": decision_policy(self), "trainable": self.trainable}
         self.conv = keras.layers.Conv2D(
             inputs_shape[-1], 3, 2, "same", use_bias=False, kernel_initializer="he_normal", name="conv", **own
         )
@@ -133,7 +136,7 @@ class SkipRouter(Router):
         margins = self._margins(inputs, training)
         # A frozen router decides as it will at inference, so that the rest can be tuned to that.
         if training and self.trainable:
-            return ops.sigmoid(self.beta * _probability_margin(margins))
+            return ops.cast(ops.sigmoid(self.beta * _probability_margin(margins)), self.compute_dtype)
         return ops.cast(self._is_open(margins, training), self.compute_dtype)
 
     def _is_open(self, margins: Any, training: bool | None) -> Any:
@@ -146,7 +149,9 @@ class SkipRouter(Router):
         if self.kind == "recurrent":
             return _difference(inputs) + ops.cast(self.threshold, inputs.dtype)
         features = self._features(inputs, training)
-        return _difference(self.scores_layer(features)) if training else self._margins_at_once(features)
+        # Within a model of mixed precision a kernel that is read directly comes in half.
+        apart = training or self.scores_layer.compute_dtype != self.compute_dtype
+        return _difference(self.scores_layer(features)) if apart else self._margins_at_once(features)
 
     def _features(self, inputs: Any, training: bool | None) -> Any:
         """What scores are computed from."""

@@ -6,6 +6,7 @@ import keras
 from keras import ops
 
 from tf_routing.layers.channels_last import check_channels_last
+from tf_routing.layers.parts import float_part, part_policy
 from tf_routing.layers.pooling import channel_means
 from tf_routing.validation import positive_integer
 
@@ -53,8 +54,9 @@ class SqueezeExcite(keras.layers.Layer):
             )
         check_channels_last("SqueezeExcite")
         channels, hidden = input_shape[-1], self._hidden(input_shape[-1])
-        self.squeeze = keras.layers.Dense(hidden, "relu", dtype=self.dtype_policy, name="squeeze")
-        self.excite = keras.layers.Dense(channels, "sigmoid", dtype=self.dtype_policy, name="excite")
+        policy = part_policy(self)
+        self.squeeze = float_part(keras.layers.Dense(hidden, "relu", dtype=policy, name="squeeze"))
+        self.excite = float_part(keras.layers.Dense(channels, "sigmoid", dtype=policy, name="excite"))
         self.squeeze.build((input_shape[0], channels))
         self.excite.build((input_shape[0], hidden))
 

@@ -116,6 +116,7 @@ def get(
     (None, 7)
     """
     found = find(architecture)
+    _check_precision(architecture)
     classes, input_shape, given = plain(classes), plain(input_shape), plain(family_arguments)
     check_common(classes, input_shape, include_top, pooling, given)
     _check_channels_last(architecture)
@@ -151,6 +152,15 @@ def _check_channels_last(architecture: str) -> None:
     from tf_routing.layers.channels_last import check_channels_last
 
     check_channels_last(f"zoo.get({architecture!r})")
+
+
+def _check_precision(architecture: str) -> None:
+    # Before any layer is built: those of Keras say only which method they lack. Names are listed without Keras.
+    import keras
+
+    from tf_routing.precision import float_policy
+
+    float_policy(keras.config.dtype_policy(), architecture)
 
 
 def _of_weights(
