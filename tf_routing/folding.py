@@ -9,7 +9,6 @@ import numpy as np
 from tf_routing.graph import layer_calls
 from tf_routing.layers import GroupedConv2D
 from tf_routing.model_arguments import graph_model
-from tf_routing.models import RoutedModel
 
 _LINEAR = (keras.layers.Conv2D, GroupedConv2D, keras.layers.DepthwiseConv2D, keras.layers.Dense)
 
@@ -44,9 +43,7 @@ def fold_batch_norm(model: keras.Model) -> keras.Model:
     (2, True)
     """
     graph_model(model)
-    folded = _Folding(model).run()
-    _carry_over(model, folded)
-    return _frozen_like(model, folded)
+    return _frozen_like(model, _Folding(model).run())
 
 
 class _Folding:
@@ -155,7 +152,15 @@ def _frozen_like(layer: Any, copy: Any) -> Any:
 
 def _take_over(layer: Any, copy: Any, normalization: Any) -> None:
     """Gives a copy the weights of its layer, with those of a normalisation folded in where there is one."""
-    copy.set_weights(layer.get_weights() if normalization is None else _folded_weights(layer, normalization))
+    if normalization is not None:
+        copy.set_weights(_folded_weights(layer, normalization))
+    elif getattr(layer, "quantization_mode", None) is not None:
+        # By place in the file: a layer that was quantised has its weights in another order than one built so.
+        store: dict[str, Any] = {}
+        layer.save_own_variables(store)
+        copy.load_own_variables(store)
+    else:
+        copy.set_weights(layer.get_weights())
     for old, new in zip(layer._flatten_layers(), copy._flatten_layers(), strict=True):
         new.trainable = old.trainable
         # Preprocessing layers compute with constants that they derive from their weights.
@@ -176,11 +181,3 @@ def _folded_weights(layer: Any, normalization: Any) -> list[np.ndarray]:
 
 def _array(weight: Any) -> np.ndarray:
     return np.asarray(weight).astype("float64")
-
-
-def _carry_over(model: keras.Model, folded: keras.Model) -> None:
-    """Copies what a routed model knows beside its graph."""
-    if isinstance(model, RoutedModel):
-        # Not by `set_execution`: that would reset what the blocks are set to.
-        for attribute in ("_default_objective", "_execution", "batch_method"):
-            setattr(folded, attribute, getattr(model, attribute))

@@ -6,8 +6,11 @@ import keras
 import numpy as np
 import pytest
 
+from tests import exit_net
+from tests.exit_net import exit_model
 from tf_routing.layers import CrossConnection
 from tf_routing.models import Ensemble, RoutedModel
+from tf_routing.objectives import Classification, MemberObjectives
 
 CLASSES, COUNT, RATE = 3, 10, 0.5
 
@@ -119,7 +122,7 @@ def test_a_saved_ensemble_predicts_and_trains_the_same(tmp_path: Path) -> None:
 
 
 def test_no_member_is_named() -> None:
-    with pytest.raises(ValueError, match=r"`members` must agree in input and output shape. Received shapes: \[\]"):
+    with pytest.raises(ValueError, match="`members` must hold at least one model. Received: none"):
         Ensemble.of([])
 
 
@@ -136,3 +139,66 @@ def test_members_of_different_image_sizes_are_shown() -> None:
 def test_members_of_open_and_fixed_image_sizes_are_shown() -> None:
     with pytest.raises(ValueError, match=r"`members` must agree.*\(None, None, None, 2\)"):
         Ensemble.of([member(0), member(1, size=None)])
+
+
+# Members that leave early
+
+
+def leaving(computation_cost: float) -> RoutedModel:
+    model = exit_model()
+    # Cooling fast, so that steps count.
+    changed = {"computation_cost": computation_cost, "temperature_half_life": 2.0}
+    model.set_default_objective(model.default_objective().changed(**changed))
+    return model
+
+
+def train_to_leave(model: RoutedModel, inputs: object = None) -> dict[str, list[float]]:
+    model.compile(keras.optimizers.SGD(0.05, momentum=0.9), run_eagerly=True)
+    x = exit_net.images() if inputs is None else inputs
+    return model.fit(x, exit_net.labels(), batch_size=8, epochs=2, shuffle=False, verbose=0).history
+
+
+def test_members_that_leave_early_train_as_each_alone() -> None:
+    costs = (0.0, 1e-6)
+    alone, together = [leaving(cost) for cost in costs], Ensemble.of([leaving(cost) for cost in costs])
+    histories = [train_to_leave(each) for each in alone]
+    history = train_to_leave(together)
+    for model, expected in zip(together.members, alone, strict=True):
+        assert_same_weights(model, expected)
+    assert np.abs(alone[0].get_weights()[0] - alone[1].get_weights()[0]).max() > 1e-4
+    assert [int(steps) for steps in together.objective_state] == [6, 6]
+    for number, own in enumerate(histories, 1):
+        for name in ("kernel_loss", "classification_loss", "computation_loss", "executed_macs"):
+            np.testing.assert_allclose(history[f"member_{number}_{name}"], own[name], rtol=1e-4)
+    np.testing.assert_allclose(history["loss"], np.sum([own["loss"] for own in histories], axis=0), rtol=1e-4)
+
+
+def test_members_that_are_told_of_cost_read_the_same_one() -> None:
+    costs = (0.0, 1e-6)
+    members = [exit_model(dynamic_cost=True, computation_cost=costs) for _ in range(2)]
+    ensemble = Ensemble.of(members)
+    assert ensemble.default_objective().drawn_inputs == {"cost": costs}
+    inputs = {"image": exit_net.images(), "cost": np.resize(costs, (exit_net.COUNT, 1)).astype("float32")}
+    answers = [each.predict(inputs, verbose=0) for each in members]
+    np.testing.assert_allclose(ensemble.predict(inputs, verbose=0), np.mean(answers, axis=0), rtol=1e-5)
+    assert np.isfinite(train_to_leave(ensemble, inputs)["loss"]).all()
+    members[1].set_default_objective(members[1].default_objective().changed(computation_cost=(0.0, 1.0)))
+    with pytest.raises(ValueError, match="'member_2' draws 'cost' from .*give all members the same values"):
+        _ = ensemble.default_objective().drawn_inputs
+
+
+def test_how_an_ensemble_runs_is_how_its_members_run() -> None:
+    ensemble = Ensemble.of([exit_model(), exit_model()])
+    ensemble.execution = "sparse"
+    assert [each.execution for each in ensemble.members] == ["sparse", "sparse"]
+    assert all(each._early_exit(training=False) is not None for each in ensemble.members)
+    ensemble.execution = "masked"
+    assert [each._early_exit(training=False) for each in ensemble.members] == [None, None]
+
+
+def test_the_default_objective_of_an_ensemble_is_that_of_its_members() -> None:
+    ensemble = Ensemble.of([member(0), member(1)])
+    ensemble.set_default_objective(MemberObjectives({f"member_{n}": Classification(0.25 * n) for n in (1, 2)}))
+    assert [each.default_objective().label_smoothing for each in ensemble.members] == [0.25, 0.5]
+    with pytest.raises(ValueError, match="must be MemberObjectives for member_1, member_2"):
+        ensemble.set_default_objective(Classification())

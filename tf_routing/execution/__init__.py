@@ -14,6 +14,7 @@ from tf_routing.execution.executors import (
     execute,
     execute_batch,
     gated_blocks,
+    possible,
     supports_jit,
 )
 
@@ -27,5 +28,6 @@ __all__ = [
     "execute",
     "execute_batch",
     "gated_blocks",
+    "possible",
     "supports_jit",
 ]

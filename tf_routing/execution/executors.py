@@ -72,6 +72,22 @@ def _exits(model: keras.Model) -> list[Any]:
     return [layer for part in parts for layer in part if hasattr(layer, "tree")]
 
 
+def possible(execution: str) -> str:
+    """Returns how a model that is set to an execution runs here: `"auto"` where the backend has no sparse one.
+
+    Args:
+        execution: One of `EXECUTIONS`, perhaps chosen on another backend.
+
+    Example:
+
+    >>> from tf_routing import execution
+    >>> execution.possible("masked")
+    'masked'
+    """
+    runs = execution != "sparse" or keras.backend.backend() == "tensorflow"
+    return one_of("execution", execution, EXECUTIONS) if runs else "auto"
+
+
 def supports_jit(execution: str) -> bool:
     """Whether XLA can compile a block: not where it skips, since shapes then depend on the data.
 

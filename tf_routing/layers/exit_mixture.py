@@ -6,7 +6,9 @@ from typing import Any
 import keras
 from keras import ops
 
-from tf_routing import execution, exit_tree
+from tf_routing import execution as executors
+from tf_routing import exit_tree
+from tf_routing.validation import one_of
 
 
 @keras.saving.register_keras_serializable(package="tf_routing")
@@ -21,6 +23,8 @@ class ExitMixture(keras.layers.Layer):
         tree: The network's shape, an `exit_tree.Stage` or what `exit_tree.to_config` makes of it; executors and the
             cost model read it here.
         activation: Activation of the answers; `None` returns logits.
+        execution: How the model runs, one of `execution.EXECUTIONS`; a `RoutedModel` sets it.
+        method: One of `execution.METHODS`, kept as for blocks: exits have one way.
         **kwargs: As for every `keras.layers.Layer`.
 
     Call arguments:
@@ -44,12 +48,19 @@ class ExitMixture(keras.layers.Layer):
     Reference: McGill and Perona, *Deciding How to Decide: Dynamic Routing in Artificial Neural Networks*, section 3.
     """
 
-    def __init__(self, tree: exit_tree.Stage | Mapping[str, Any], activation: Any = "softmax", **kwargs: Any) -> None:
+    def __init__(
+        self,
+        tree: exit_tree.Stage | Mapping[str, Any],
+        activation: Any = "softmax",
+        execution: str = "auto",
+        method: str = "auto",
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
         self.tree: Any = exit_tree.from_config(tree) if isinstance(tree, Mapping) else tree
         self.activation = keras.activations.get(activation)
-        self.execution = self.method = "auto"
-        self.supports_jit = execution.supports_jit(self.execution)
+        self.execution, self.method = executors.possible(execution), one_of("method", method, executors.METHODS)
+        self.supports_jit = executors.supports_jit(self.execution)
 
     def build(self, inputs_shape: Any, reaches_shape: Any) -> None:
         exits = len(exit_tree.exits(self.tree))
@@ -72,5 +83,7 @@ class ExitMixture(keras.layers.Layer):
         config = {
             "tree": exit_tree.to_config(self.tree),
             "activation": keras.activations.serialize(self.activation),
+            "execution": self.execution,
+            "method": self.method,
         }
         return {**super().get_config(), **config}

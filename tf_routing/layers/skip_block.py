@@ -22,7 +22,7 @@ class SkipBlock(SwitchedBlock):
         shortcut: `"identity"`, or a functional model of the branch's shapes for blocks that change them. It always
             runs.
         activation: Activation of the sum.
-        **kwargs: As for every `keras.layers.Layer`.
+        **kwargs: `execution` and `method`, see `RoutedModel.set_execution`, and as for every `keras.layers.Layer`.
 
     Call arguments:
         inputs: Tensor `(batch, height, width, channels)`.

@@ -22,7 +22,7 @@ class SplitBlock(SwitchedBlock):
         sub_blocks: Functional models of one input and one output, all of the same shapes.
         shortcut: A functional model with the sub-blocks' shapes, `"identity"`, or `None` for no shortcut.
         activation: Activation of the sum.
-        **kwargs: As for every `keras.layers.Layer`.
+        **kwargs: `execution` and `method`, see `RoutedModel.set_execution`, and as for every `keras.layers.Layer`.
 
     Call arguments:
         inputs: Tensor `(batch, height, width, channels)`.

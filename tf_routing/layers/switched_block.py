@@ -1,11 +1,13 @@
 """What blocks whose parts are switched on and off have in common."""
 
+import copy
 from collections.abc import Callable, Sequence
 from typing import Any, Self
 
 import keras
 
-from tf_routing import execution
+from tf_routing import execution as executors
+from tf_routing.validation import one_of
 
 
 class SwitchedBlock(keras.layers.Layer):
@@ -18,13 +20,23 @@ class SwitchedBlock(keras.layers.Layer):
         sub_blocks: Functional models of one input and one output, all of the same shapes.
         shortcut: A functional model with the sub-blocks' shapes, or a word that stands for a shortcut without layers.
         activation: Activation of the sum.
+        execution: How the parts run, one of `execution.EXECUTIONS`; a `RoutedModel` sets it for all its blocks.
+        method: How sparse execution goes about it, one of `execution.METHODS`.
         **kwargs: As for every `keras.layers.Layer`.
 
     Raises:
         ValueError: If there is no sub-block, or two differ in shapes.
     """
 
-    def __init__(self, sub_blocks: Sequence[keras.Model], shortcut: Any, activation: Any = None, **kwargs: Any) -> None:
+    def __init__(
+        self,
+        sub_blocks: Sequence[keras.Model],
+        shortcut: Any,
+        activation: Any = None,
+        execution: str = "auto",
+        method: str = "auto",
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
         shapes = {(part.input_shape, part.output_shape) for part in sub_blocks}
         if len(shapes) != 1:
@@ -33,9 +45,9 @@ class SwitchedBlock(keras.layers.Layer):
             )
         self.sub_blocks, self.shortcut = list(sub_blocks), shortcut
         self.activation = keras.activations.get(activation)
-        self.execution, self.method = "auto", "auto"
+        self.execution, self.method = executors.possible(execution), one_of("method", method, executors.METHODS)
         # Keras compiles with XLA on a GPU unless a layer says no.
-        self.supports_jit = execution.supports_jit(self.execution)
+        self.supports_jit = executors.supports_jit(self.execution)
         # Of the images that the whole model sees, which tells how best to run; the model sets it.
         self.image_size = 224
 
@@ -47,7 +59,7 @@ class SwitchedBlock(keras.layers.Layer):
             )
 
     def call(self, inputs: Any, switches: Any, training: bool | None = None) -> Any:
-        return execution.execute(self, inputs, switches, training)
+        return executors.execute(self, inputs, switches, training)
 
     def shortcut_terms(self, inputs: Any, training: bool | None = None) -> list[Any]:
         """Returns the shortcut's output in a list, which is empty where there is no shortcut."""
@@ -99,9 +111,9 @@ class SwitchedBlock(keras.layers.Layer):
         parts = [transform(part) for part in self.sub_blocks]
         # The flag by argument: set later, it would overwrite those of the parts.
         own = {"name": self.name, "dtype": self.dtype_policy, "trainable": self.trainable}
-        block = self.of_parts(parts, shortcut, self.activation, **own)
-        block.supports_jit = self.supports_jit
-        block.execution, block.method, block.image_size = self.execution, self.method, self.image_size
+        how = {"execution": self.execution, "method": self.method}
+        block = self.of_parts(parts, shortcut, self.activation, **how, **own)
+        block.image_size = self.image_size
         return block
 
     def get_config(self) -> dict[str, Any]:
@@ -109,11 +121,15 @@ class SwitchedBlock(keras.layers.Layer):
             "sub_blocks": [keras.saving.serialize_keras_object(part) for part in self.sub_blocks],
             "shortcut": keras.saving.serialize_keras_object(self.shortcut),
             "activation": keras.activations.serialize(self.activation),
+            "execution": self.execution,
+            "method": self.method,
         }
         return {**super().get_config(), **config}
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Self:
+        # A copy, and a deep one: Keras takes the configurations of models inside apart while it reads them.
+        config = copy.deepcopy(config)
         parts = [keras.saving.deserialize_keras_object(part) for part in config.pop("sub_blocks")]
         shortcut = keras.saving.deserialize_keras_object(config.pop("shortcut"))
         return cls.of_parts(parts, shortcut, **config)

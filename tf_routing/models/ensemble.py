@@ -51,17 +51,20 @@ class Ensemble(RoutedModel):
             routed_model(member, f"members[{index}]")
         if not members:
             raise ValueError("`members` must hold at least one model. Received: none")
-        shapes = {(member.input_shape, member.output_shape) for member in members}
-        if len(shapes) != 1:
-            raise ValueError(
-                f"`members` must agree in input and output shape. Received shapes: {sorted(shapes, key=str)}"
-            )
+        # Models that are told something beside the image have shapes by name.
+        shapes = [(member.input_shape, member.output_shape) for member in members]
+        if len({str(each) for each in shapes}) != 1:
+            distinct = sorted({str(each): each for each in shapes}.values(), key=str)
+            raise ValueError(f"`members` must agree in input and output shape. Received shapes: {distinct}")
         for number, member in enumerate(members, 1):
             member.name = f"member_{number}"
-        image = keras.Input(members[0].input_shape[1:], name="image")
-        answers = [member(image) for member in members]
+        if isinstance(members[0].input, dict):
+            inputs: Any = {name: keras.Input(each.shape[1:], name=name) for name, each in members[0].input.items()}
+        else:
+            inputs = keras.Input(members[0].input_shape[1:], name="image")
+        answers = [member(inputs) for member in members]
         average = keras.layers.Average(name="probabilities", dtype=members[0].layers[-1].dtype_policy)
-        return cls(image, average(answers) if len(answers) > 1 else answers[0], name=name)
+        return cls(inputs, average(answers) if len(answers) > 1 else answers[0], name=name)
 
     @property
     def members(self) -> list[RoutedModel]:
@@ -97,6 +100,24 @@ class Ensemble(RoutedModel):
     def symbolic_outputs(self) -> dict[str, Any]:
         """Returns what the members' objectives read, by member."""
         return {member.name: member.symbolic_outputs() for member in self.members}
+
+    def set_default_objective(self, objective: Objective) -> None:
+        """Sets what the members' own `default_objective` return copies of.
+
+        Args:
+            objective: A `MemberObjectives` that names every member.
+
+        Raises:
+            ValueError: If it is another objective, or names other members.
+        """
+        names = [member.name for member in self.members]
+        if not isinstance(objective, MemberObjectives) or sorted(objective.objectives) != sorted(names):
+            raise ValueError(
+                f"`objective` of an ensemble must be MemberObjectives for {', '.join(names)}. "
+                f"Received: objective={objective!r}"
+            )
+        for member in self.members:
+            member.set_default_objective(objective.objectives[member.name])
 
     def default_objective(self) -> Objective:
         """Returns the sum of the members' own default objectives."""

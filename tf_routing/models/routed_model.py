@@ -11,24 +11,30 @@ import numpy as np
 
 from tf_routing import cost, execution
 from tf_routing.models.checked_inputs import CheckedInputs
+from tf_routing.models.clones import inherit, mark_source
 from tf_routing.models.decisions import decision_tensors, output_tensors
 from tf_routing.models.end_of_epoch import with_end_of_epoch
 from tf_routing.models.file_formats import check_saved_as
 from tf_routing.models.images import at_edge
 from tf_routing.models.inputs import batch_rows, image_input
+from tf_routing.models.jit import JitWish
 from tf_routing.models.label_accuracy import with_label_accuracy
 from tf_routing.models.label_checks import LabelChecks, ignored_label, reads_classes
+from tf_routing.models.layer_paths import layer_at
+from tf_routing.models.objective_parts import build_objective, has_stepped
 from tf_routing.models.reader import Reader
 from tf_routing.models.squared_kernels import squared_kernels
 from tf_routing.models.term_means import TermMeans, in_one_sum
+from tf_routing.models.training_state import TrainingState
 from tf_routing.models.training_step import Step
 from tf_routing.objectives.classification import Classification
 from tf_routing.objectives.objective import Objective
+from tf_routing.precision import float_policy
 from tf_routing.replicas import replicas_in_sync
 
 
 @keras.saving.register_keras_serializable(package="tf_routing")
-class RoutedModel(LabelChecks, Step, CheckedInputs, keras.Model):
+class RoutedModel(JitWish, LabelChecks, Step, CheckedInputs, keras.Model):
     """A functional Keras model that shows which way each image went and what that cost.
 
     Calling it, and `predict`, return class probabilities and nothing else; `compile`, `fit`, `evaluate` and `save`
@@ -60,11 +66,19 @@ class RoutedModel(LabelChecks, Step, CheckedInputs, keras.Model):
 
     def __init__(self, inputs: Any, outputs: Any, name: str | None = None, **kwargs: Any) -> None:
         super().__init__(inputs, outputs, name=name, **kwargs)
+        float_policy(self.dtype_policy, type(self).__name__)
         self._terms: TermMeans | None = None
+        self._has_learnt = False
         self._default_objective: Objective = Classification()
         self._execution = self.batch_method = "auto"
         for block in execution.gated_blocks(self):
             block.image_size = image_input(self).shape[1] or block.image_size
+        inherit(self)
+
+    def _run_through_graph(self, *args: Any, **kwargs: Any) -> Any:
+        outputs = super()._run_through_graph(*args, **kwargs)
+        mark_source(self, outputs)
+        return outputs
 
     def call(self, inputs: Any, training: bool | None = None, mask: Any = None, return_outputs: bool = False) -> Any:
         def run(images: Any) -> Any:
@@ -112,6 +126,11 @@ class RoutedModel(LabelChecks, Step, CheckedInputs, keras.Model):
     def _decider(self) -> Reader | None:
         tensors = decision_tensors(self)
         return Reader(self.input, tensors) if tensors else None
+
+    @cached_property
+    def _training_state(self) -> TrainingState:
+        # Keras finds it among the attributes when it saves and loads; uncalled, it is no layer of the model.
+        return TrainingState(self)
 
     @property
     def decision_names(self) -> list[str]:
@@ -198,12 +217,17 @@ class RoutedModel(LabelChecks, Step, CheckedInputs, keras.Model):
         """
         execution.check(execution_, method, batch_method)
         execution.check_skips(self, execution_)
-        self._execution, self.batch_method = execution_, batch_method
         for block in execution.gated_blocks(self):
             block.execution, block.method = execution_, method
             block.supports_jit = execution.supports_jit(execution_)
-            if not block.supports_jit:
-                self.jit_compile = False
+        # Models inside, such as the members of an ensemble, cut themselves at their exits by what is set for them.
+        for model in self._flatten_layers():
+            if isinstance(model, RoutedModel):
+                model._settle(execution_, batch_method)
+
+    def _settle(self, execution_: str, batch_method: str) -> None:
+        self._execution, self.batch_method = execution_, batch_method
+        self.renew_jit()
         # Compiled steps hold what was set when they were traced.
         self.train_function = self.test_function = self.predict_function = None
         for part in ("_reader", "_decider"):
@@ -249,7 +273,7 @@ class RoutedModel(LabelChecks, Step, CheckedInputs, keras.Model):
         """
         factors = self._terms.objective.gradient_factors(outputs) if self._terms else {}
         return {
-            id(weight): factor for name, factor in factors.items() for weight in self.get_layer(name).trainable_weights
+            id(weight): factor for name, factor in factors.items() for weight in layer_at(self, name).trainable_weights
         }
 
     @property
@@ -267,6 +291,9 @@ class RoutedModel(LabelChecks, Step, CheckedInputs, keras.Model):
     ) -> None:
         """Prepares the model for training.
 
+        Compiled again with the same kind of objective, the model keeps what that learnt and adapted (category heads,
+        cost weights, steps of the temperature), or warns that it begins anew because of other arguments.
+
         Args:
             optimizer: As for `keras.Model.compile`. Where it accumulates gradients, the objective adapts once per
                 update; its terms and gradient factors are those of each small batch.
@@ -283,13 +310,19 @@ class RoutedModel(LabelChecks, Step, CheckedInputs, keras.Model):
             raise ValueError(f"Give `loss` or `objective`, not both. Received: loss={loss!r}, objective={objective!r}")
         if objective is not None and not isinstance(objective, Objective):
             raise ValueError(f"`objective` must be an Objective. Received: objective={objective!r}")
-        self._terms = None if loss is not None else TermMeans(objective or self.default_objective())
+        # With the optimizer of any `compile` so far.
+        self._has_learnt = self._has_learnt or has_stepped(self)
+        terms = None if loss is not None else TermMeans(objective or self.default_objective())
+        before, self._terms = self._terms, terms
         self.labels_are_classes = self._terms.objective.reads_classes if self._terms else reads_classes(loss)
         self.ignored_label = ignored_label(loss)
         kwargs["weighted_metrics"] = with_label_accuracy(kwargs.get("weighted_metrics"))
         super().compile(optimizer=optimizer, loss=loss, metrics=with_label_accuracy(metrics), **kwargs)
+        # Keras has made up its mind by now, for the layers as they are.
+        self._jit_wish = kwargs.get("jit_compile", "auto")
         if self._terms is not None:
-            self._terms.objective.build(self.symbolic_outputs())
+            last = None if before is None else before.objective
+            build_objective(self._terms.objective, self.symbolic_outputs(), last, self._has_learnt)
         if self.objective_variables:
             self.optimizer.build([*self.trainable_variables, *self.objective_variables])
 
@@ -363,6 +396,24 @@ class RoutedModel(LabelChecks, Step, CheckedInputs, keras.Model):
         check_saved_as(filepath)
         super().save(filepath, overwrite, zipped, **kwargs)
 
+    def quantize(self, mode: Any = None, *args: Any, **kwargs: Any) -> None:
+        """Refuses what `keras.Model.quantize` does.
+
+        Args:
+            mode: As for `keras.Model.quantize`.
+            *args: As there.
+            **kwargs: As there.
+
+        Raises:
+            NotImplementedError: Always.
+        """
+        raise NotImplementedError(
+            "`quantize` changes dense layers alone: convolutions, which are nearly all of this model's work, would "
+            "stay floats, and routers would decide otherwise. Build the model under "
+            "`keras.config.set_dtype_policy('mixed_float16')` or 'mixed_bfloat16' to compute in fewer bits. "
+            f"Received: mode={mode!r}"
+        )
+
     def compute_loss(
         self,
         x: Any = None,
@@ -397,7 +448,8 @@ class RoutedModel(LabelChecks, Step, CheckedInputs, keras.Model):
         config = super().get_compile_config()
         if config and self._terms is not None:
             config["objective"] = keras.saving.serialize_keras_object(self._terms.objective)
-        return config
+        # Not what became of it here: another process may have another device.
+        return config and {**config, "jit_compile": self._jit_wish}
 
     def compile_from_config(self, config: dict[str, Any]) -> None:
         """Compiles the model as `get_compile_config` says."""
@@ -406,15 +458,22 @@ class RoutedModel(LabelChecks, Step, CheckedInputs, keras.Model):
             self.optimizer.build(self.trainable_variables)
 
     def get_config(self) -> dict[str, Any]:
-        """Returns the graph and the default objective."""
+        """Returns the graph, the default objective and how gated parts run."""
         objective = keras.saving.serialize_keras_object(self._default_objective)
-        return {**super().get_config(), "default_objective": objective}
+        settings = {"execution": self._execution, "batch_method": self.batch_method}
+        return {**super().get_config(), "default_objective": objective, **settings}
 
     @classmethod
     def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> "RoutedModel":
         """Builds the model from `get_config`."""
+        # A copy: who builds two models from a configuration gets two of the same.
+        config = dict(config)
         objective = config.pop("default_objective", None)
+        execution_, batch_method = config.pop("execution", "auto"), config.pop("batch_method", "auto")
         model = super().from_config(config, custom_objects=custom_objects)
         if objective is not None:
-            model.set_default_objective(keras.saving.deserialize_keras_object(objective))
+            model._default_objective = keras.saving.deserialize_keras_object(objective)
+        # Blocks have theirs in their own configurations. Elsewhere "sparse" cannot be, and means what "auto" does.
+        model._execution = execution.possible(execution_)
+        model.batch_method = batch_method
         return model

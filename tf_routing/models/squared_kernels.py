@@ -7,10 +7,13 @@ import keras
 from keras import ops
 
 from tf_routing.kernels import is_kernel
+from tf_routing.models.layer_paths import layer_at
 
 
 def squared_kernels(model: keras.Model, layers: Iterable[str]) -> dict[str, Any]:
     """Returns the sum of all squared numbers in each layer's kernels, recurrent ones too, as `{layer}_squares`.
+
+    Layers of models inside are named as by `layer_at`.
 
     Example:
 
@@ -19,7 +22,7 @@ def squared_kernels(model: keras.Model, layers: Iterable[str]) -> dict[str, Any]
     >>> float(squared_kernels(keras.Model(inputs, dense(inputs)), ["dense"])["dense_squares"])
     6.0
     """
-    return {f"{name}_squares": sum(map(_square, _kernels(model.get_layer(name)))) for name in layers}
+    return {f"{name}_squares": sum(map(_square, _kernels(layer_at(model, name)))) for name in layers}
 
 
 def _kernels(layer: Any) -> list[Any]:

@@ -14,7 +14,28 @@ from tf_routing.models.update_steps import kept_unless, may_skip_updates, update
 from tf_routing.replicas import replicas_in_sync
 
 
-class TensorFlowStep:
+class Fit:
+    """`fit` with an optimizer that knows the objective's weights beside the model's."""
+
+    objective_variables: list[Any]
+    _fits = False
+
+    @property
+    def trainable_weights(self) -> list[Any]:
+        """The model's own, and while `fit` runs the objective's too: optimizers that average weights set all."""
+        own = super().trainable_weights  # type: ignore[misc]
+        return [*own, *self.objective_variables] if self._fits else own
+
+    def fit(self, *args: Any, **kwargs: Any) -> Any:
+        """Trains the model; see `keras.Model.fit`."""
+        self._fits = True
+        try:
+            return super().fit(*args, **kwargs)  # type: ignore[misc]
+        finally:
+            self._fits = False
+
+
+class TensorFlowStep(Fit):
     """`train_step` and `test_step` on TensorFlow."""
 
     def train_step(self: Any, data: Any) -> dict[str, Any]:
@@ -59,11 +80,10 @@ def _multiplied(gradients: list[Any], variables: list[Any], factors: dict[int, A
     ]
 
 
-class JaxStep:
+class JaxStep(Fit):
     """`train_step` on JAX, and what differs in the rest of Keras's stateless steps."""
 
     has_objective: bool
-    objective_variables: list[Any]
     objective_state: list[Any]
     _steps_run = False
 
@@ -134,7 +154,7 @@ class JaxStep:
     def fit(self, *args: Any, **kwargs: Any) -> Any:
         """Trains the model; see `keras.Model.fit`."""
         with self._running_steps():
-            return super().fit(*args, **kwargs)  # type: ignore[misc]
+            return super().fit(*args, **kwargs)
 
     def evaluate(self, *args: Any, **kwargs: Any) -> Any:
         """Measures the model; see `keras.Model.evaluate`."""

@@ -80,7 +80,9 @@ class Critic(EarlyExit):
         entropies, wrong = self.errors(labels, outputs)
         scores, costs = self.scores(outputs), self.costs(entropies if self.error == "cross_entropy" else wrong, outputs)
         regression = sum(
-            ops.mean(given[name] * ops.sum(ops.square(each + ops.stop_gradient(costs[name])), axis=-1))
+            weighted_mean(
+                given[name] * ops.sum(ops.square(each + ops.stop_gradient(costs[name])), axis=-1), sample_weight
+            )
             for name, each in scores.items()
         )
         return {

@@ -119,6 +119,11 @@ class DiverseRoutes(Objective):
         """The adapted weight of the cost term, where there is a target."""
         return [] if self.adapted_weight is None else [self.adapted_weight]
 
+    @property
+    def starting_point(self) -> dict[str, Any]:
+        """What the cost weight starts with, and what it is adapted to."""
+        return {"cost_weight": self.cost_weight, "target": self.target}
+
     def end_epoch(self, logs: Mapping[str, float]) -> None:
         """Raises the cost weight where more was executed than the target, and lowers it where less was."""
         if self.target is None or self.adapted_weight is None or logs["execution_rate"] == self.target:

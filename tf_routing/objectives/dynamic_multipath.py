@@ -13,6 +13,7 @@ from tf_routing.objectives.classification import Classification
 from tf_routing.objectives.labels import class_distributions
 from tf_routing.objectives.objective import Objective
 from tf_routing.objectives.replicas import mean_over_replicas
+from tf_routing.objectives.sample_weights import weighted_mean
 from tf_routing.validation import is_number, plain
 
 
@@ -100,11 +101,16 @@ class DynamicMultipath(Objective):
         """The weights of the category heads."""
         return [weight for head in self.heads.values() for weight in head.weights]
 
+    @property
+    def starting_point(self) -> dict[str, Any]:
+        """What the category heads predict, and which controllers have one."""
+        return {"categories": self.categories, "category_weights": list(self.category_weights)}
+
     def __call__(self, labels: Any, outputs: dict[str, Any], sample_weight: Any = None) -> dict[str, Any]:
         own = self.classification(labels, outputs, sample_weight)["classification_loss"]
         terms = {"classification_loss": self.classification_scale * own}
         if self.categories is not None:
-            terms["category_loss"] = self.category_scale * self._category_loss(labels, outputs)
+            terms["category_loss"] = self.category_scale * self._category_loss(labels, outputs, sample_weight)
         rates = self._rates(outputs)
         executed = sum((self.target_rate - ops.mean(rate)) ** 2 for rate in rates.values())
         shares = {name: np.array(macs) / self.total_macs for name, macs in self.macs.items()}
@@ -119,12 +125,13 @@ class DynamicMultipath(Objective):
         ends = np.cumsum([len(macs) for macs in self.macs.values()])
         return {name: whole[end - len(macs) : end] for (name, macs), end in zip(self.macs.items(), ends, strict=True)}
 
-    def _category_loss(self, labels: Any, outputs: dict[str, Any]) -> Any:
+    def _category_loss(self, labels: Any, outputs: dict[str, Any], sample_weight: Any) -> Any:
         predictions = outputs.get("logits", outputs["probabilities"])
         members = np.eye(self.category_count, dtype="float32")[self.categories]
         targets = ops.matmul(ops.cast(class_distributions(labels, predictions), "float32"), members)
+        scores = {name: self.heads[name](outputs[f"{name}_state"]) for name in self.category_weights}
         losses = [
-            weight * ops.mean(ops.categorical_crossentropy(targets, self.heads[name](outputs[f"{name}_state"]), True))
+            weight * weighted_mean(ops.categorical_crossentropy(targets, scores[name], True), sample_weight)
             for name, weight in self.category_weights.items()
         ]
         return sum(losses[1:], start=losses[0])

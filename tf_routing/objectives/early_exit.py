@@ -84,6 +84,11 @@ class EarlyExit(Objective):
         """The counter of training steps, which the temperature follows."""
         return [] if self.steps is None else [self.steps]
 
+    @property
+    def starting_point(self) -> dict[str, Any]:
+        """The temperature, and how it falls."""
+        return {"temperature": self.temperature, "temperature_half_life": self.temperature_half_life}
+
     def end_step(self) -> None:
         """Counts a training step."""
         if self.steps is not None:

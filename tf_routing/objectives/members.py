@@ -42,12 +42,42 @@ class MemberObjectives(Objective):
         """What is measured of the members, each behind its member's name."""
         return tuple(f"{member}_{name}" for member, own in self.objectives.items() for name in own.measured_names)
 
+    @property
+    def decayed_layers(self) -> tuple[str, ...]:
+        """The members' layers whose squared kernels count, each as `member/layer`."""
+        return tuple(f"{member}/{name}" for member, own in self.objectives.items() for name in own.decayed_layers)
+
+    @property
+    def drawn_inputs(self) -> dict[str, tuple[float, ...]]:
+        """Inputs beside the image that training draws, the same for all members.
+
+        Raises:
+            ValueError: If members draw one input from different values.
+        """
+        drawn: dict[str, tuple[float, ...]] = {}
+        for member, own in self.objectives.items():
+            for name, values in own.drawn_inputs.items():
+                if drawn.setdefault(name, values) != values:
+                    raise ValueError(
+                        f"Members of an ensemble read the same inputs, but {member!r} draws {name!r} from {values}, "
+                        f"one before it from {drawn[name]}: give all members the same values."
+                    )
+        return drawn
+
     def __call__(self, labels: Any, outputs: dict[str, Any], sample_weight: Any = None) -> dict[str, Any]:
-        return self._joined(lambda member, own: own(labels, outputs[member], sample_weight))
+        return self._joined(lambda member, own: own(labels, _of_member(outputs, member), sample_weight))
 
     def measures(self, outputs: dict[str, Any]) -> dict[str, Any]:
         """Returns what is measured of the members."""
-        return self._joined(lambda member, own: own.measures(outputs[member]))
+        return self._joined(lambda member, own: own.measures(_of_member(outputs, member)))
+
+    def gradient_factors(self, outputs: dict[str, Any]) -> dict[str, Any]:
+        """Returns what the members multiply gradients by, each behind its member's name as `member/layer`."""
+        return {
+            f"{member}/{name}": factor
+            for member, own in self.objectives.items()
+            for name, factor in own.gradient_factors(_of_member(outputs, member)).items()
+        }
 
     def _joined(self, values: Callable[[str, Objective], dict[str, Any]]) -> dict[str, Any]:
         return {
@@ -70,6 +100,22 @@ class MemberObjectives(Objective):
     def state(self) -> list[Any]:
         """What the members' objectives adapt."""
         return [variable for objective in self.objectives.values() for variable in objective.state]
+
+    def go_on_from(self, before: Objective) -> list[str]:
+        """Lets every member's objective take over from that of the same member."""
+        if not isinstance(before, MemberObjectives):
+            return []
+        changed = [
+            own.go_on_from(before.objectives[member])
+            for member, own in self.objectives.items()
+            if member in before.objectives
+        ]
+        return list(dict.fromkeys(name for names in changed for name in names))
+
+    def end_step(self) -> None:
+        """Lets every member's objective adapt after a step."""
+        for objective in self.objectives.values():
+            objective.end_step()
 
     def end_epoch(self, logs: Mapping[str, float]) -> None:
         """Lets every member's objective adapt to its own part of the logs."""
@@ -102,3 +148,9 @@ class MemberObjectives(Objective):
     def from_config(cls, config: dict[str, Any]) -> "MemberObjectives":
         members = config["objectives"].items()
         return cls({name: keras.saving.deserialize_keras_object(each) for name, each in members})
+
+
+def _of_member(outputs: dict[str, Any], member: str) -> dict[str, Any]:
+    """What a member's objective reads: the member's outputs, and what the model adds by `member/name`."""
+    added = {name.removeprefix(f"{member}/"): value for name, value in outputs.items() if name.startswith(f"{member}/")}
+    return {**outputs[member], **added}

@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
+from keras import ops
+
 
 class Objective:
     """Turns labels and a model's outputs into named loss terms, whose sum is minimised (base class).
@@ -56,6 +58,30 @@ class Objective:
     def state(self) -> list[Any]:
         """Variables that `end_epoch` adapts and nothing trains; they resume with the model."""
         return []
+
+    @property
+    def starting_point(self) -> dict[str, Any]:
+        """What `variables` and `state` start with or stand for, by argument."""
+        return {}
+
+    def go_on_from(self, before: "Objective") -> list[str]:
+        """Takes over what another objective learnt and adapted, if it is of the same kind; both are built.
+
+        Args:
+            before: The other objective.
+
+        Returns:
+            The arguments of the `starting_point` that differ, because of which nothing is taken over; none where there
+            is nothing to take over.
+        """
+        theirs, own = [*before.variables, *before.state], [*self.variables, *self.state]
+        if type(before) is not type(self) or not theirs or not own:
+            return []
+        changed = [name for name, value in self.starting_point.items() if value != before.starting_point[name]]
+        if not changed:
+            for variable, value in zip(own, theirs, strict=True):
+                variable.assign(ops.convert_to_numpy(value))
+        return changed
 
     def end_epoch(self, logs: Mapping[str, float]) -> None:
         """Adapts the objective's state; `fit` calls this after each epoch.

@@ -1,6 +1,6 @@
 """Checkpoints of a training run: every variable, as plain arrays, and how far the run was.
 
-Keras's own files leave out the counters of seed generators, and loading arrays runs no code.
+Keras's own files hold no running means of an unfinished epoch, and loading arrays runs no code.
 """
 
 import itertools

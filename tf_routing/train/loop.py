@@ -96,7 +96,9 @@ def train(
         every.on_epoch_end(epoch, logs)
         if model.stop_training:
             break
-    model.optimizer.finalize_variable_values(model.trainable_weights)
+    # Optimizers that average weights set all that they trained.
+    objective = getattr(model, "objective_variables", [])
+    model.optimizer.finalize_variable_values([*model.trainable_weights, *objective])
     every.on_train_end(logs)
     return model.history
 

@@ -1,0 +1,29 @@
+"""What a routed model knows beside its graph, handed on to copies of it."""
+
+import weakref
+from typing import Any
+
+import keras
+
+_SETTINGS = ("_default_objective", "_execution", "batch_method")
+
+
+def mark_source(model: Any, outputs: Any) -> None:
+    """Notes on symbolic tensors from whose graph they were drawn.
+
+    `keras.models.clone_model` draws a graph anew and calls the class with its tensors. It asks for no configuration and
+    hands over nothing else.
+    """
+    for tensor in keras.tree.flatten(outputs):
+        if isinstance(tensor, keras.KerasTensor):
+            tensor._routed_source = weakref.ref(model)
+
+
+def inherit(model: Any) -> None:
+    """Takes over the settings of the model from whose graph a new one's was drawn, if it was."""
+    tensor = model.outputs[0]
+    source = getattr(tensor, "_routed_source", lambda: None)()
+    # Where a model was called as a layer the tensor comes out of that model, and is no copy of its graph.
+    if source is not None and tensor._keras_history.operation is not source and type(source) is type(model):
+        for name in _SETTINGS:
+            setattr(model, name, getattr(source, name))

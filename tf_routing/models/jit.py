@@ -1,0 +1,28 @@
+"""Whether XLA compiles the steps of a model, where what it runs may change to something that XLA cannot compile."""
+
+from typing import Any
+
+import keras
+
+
+class JitWish:
+    """Keeps what was asked of `jit_compile`, for when it becomes possible again (mixin of `keras.Model`)."""
+
+    _jit_wish: Any = "auto"
+
+    @property
+    def jit_compile(self: Any) -> bool:
+        """Whether XLA compiles the steps: what was asked for, where every layer supports it."""
+        return super().jit_compile  # type: ignore[misc]
+
+    @jit_compile.setter
+    def jit_compile(self: Any, value: Any) -> None:
+        self._jit_wish = value
+        keras.Model.jit_compile.fset(self, value)
+
+    def renew_jit(self: Any) -> None:
+        """Does what was asked for, now that layers may support XLA, or do no more."""
+        supported = all(layer.supports_jit for layer in self._flatten_layers())
+        wish = self._jit_wish if supported else False
+        # Keras decides anew where it finds None. Not by its setter, which warns where nobody asks for anything.
+        self._jit_compile = None if wish == "auto" else wish
