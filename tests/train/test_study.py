@@ -334,7 +334,10 @@ def test_a_wrong_name_lists_close_ones(tmp_path: Path, capsys: pytest.CaptureFix
         (["decision_rules", _SMALL], "`keep` must be given: the paper reports none for drn_resnet8"),
         (["trade_off", _MODEL, "--set", "betta=3"], "Unknown argument 'betta'. Did you mean: beta"),
         (["trade_off", _MODEL, "--seed", "-1"], "`seed` must be an integer of at least zero. Received: seed=-1"),
-        (["decision_rules", _SMALL, "--keep", "2", "--set", "router=recurrent"], "`router='recurrent'` would run for"),
+        (
+            ["decision_rules", _SMALL, "--keep", "2", "--set", "router=recurrent"],
+            "`router` counts only where routers decide",
+        ),
     ],
 )
 def test_a_wrong_argument_is_known_before_anything_is_trained(
