@@ -2,8 +2,6 @@
 
 from typing import Any
 
-import keras
-
 
 def is_half(dtype: object) -> bool:
     """Whether numbers of a type have 16 bits.
@@ -16,6 +14,9 @@ def is_half(dtype: object) -> bool:
     >>> is_half("bfloat16"), is_half("float32")
     (True, False)
     """
+    # Importing Keras imports the layers, and these this.
+    import keras
+
     return keras.backend.standardize_dtype(dtype) in ("float16", "bfloat16")
 
 
