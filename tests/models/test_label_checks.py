@@ -86,7 +86,6 @@ _SPARSE = keras.losses.SparseCategoricalCrossentropy
         (keras.losses.CategoricalCrossentropy(label_smoothing=0.1), np.eye(5)[LABELS], ROWS["several"], _ROW),
         (_SPARSE(ignore_class=255), np.array([0, 255, 3, 1]), WRONG, _INDEX),
     ],
-    ids=str,
 )
 def test_losses_of_keras_that_read_classes_refuse_them_too(
     loss: Any, right: np.ndarray, wrong: np.ndarray, message: str
