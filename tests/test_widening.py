@@ -18,7 +18,7 @@ STANDARDIZE = ((0.5, 0.4, 0.3), (0.25, 0.2, 0.1))
 CASES = [
     ("basecnn", 2, "cc", {"standardize": STANDARDIZE}),
     ("basecnn", 3, "cp", {}),
-    ("sebasecnn", 2, "cc", {"average": "probs"}),
+    ("sebasecnn", 2, "cc", {}),
     # BaseCNN with more stages.
     pytest.param("vgg16_cifar", 2, "cp", {}, marks=pytest.mark.heavy),
     # Three paths, and residual nets, are in other cases.
@@ -183,7 +183,7 @@ def test_nets_without_their_normalisations_are_refused() -> None:
 
 @pytest.mark.parametrize("model", [None, keras.Sequential([keras.layers.Dense(3)])])
 def test_what_has_no_graph_is_refused(model: Any) -> None:
-    with pytest.raises(ValueError, match="`model` must be a functional Keras model"):
+    with pytest.raises(ValueError, match="`model` must be a functional model or a built Sequential"):
         widen_paths(model)
 
 

@@ -18,7 +18,7 @@ from tf_routing.train.export import add_export_options, run
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run's folder, of a network that was never trained."""
     folder = tmp_path_factory.mktemp("run")
-    tiny_net().save(folder / "model.keras")
+    tiny_net("basecnn_2cc").save(folder / "model.keras")
     record = {
         "arguments": {"model": "basecnn_2cc", "dataset": "digits", "recipe": "quick"},
         "class_names": [f"class {n}" for n in range(10)],
@@ -87,7 +87,7 @@ def test_what_cannot_be_published_is_told_before_the_work(
     words: tuple[str, ...], error: type[Exception], message: str, finished: Path, tmp_path: Path
 ) -> None:
     pytest.importorskip("tensorflow_serving", reason="the extra `serving` is not installed")
-    (tmp_path / "models" / "tiny" / "1").mkdir(parents=True)
+    (tmp_path / "models" / "basecnn_2cc" / "1").mkdir(parents=True)
     with pytest.raises(error, match=message):
         run(parsed(finished, "--output", tmp_path / "net", "--serving", tmp_path / "models", *words))
     assert [each.name for each in tmp_path.iterdir()] == ["models"]

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import keras
+import numpy as np
 from keras import ops
 
 from tf_routing.models.inputs import image_input
@@ -21,10 +22,14 @@ def image_part(x: Any) -> Any:
 
 
 def with_images(x: Any, images: Any) -> Any:
-    """Returns inputs with other images."""
+    """Returns inputs with other images; what stands beside them is a tensor too, since Keras takes no mixture."""
     if isinstance(x, Mapping):
-        return {**x, "image": images}
-    return [images, *x[1:]] if isinstance(x, (list, tuple)) else images
+        return {**{name: _as_tensor(each) for name, each in x.items()}, "image": images}
+    return [images, *map(_as_tensor, x[1:])] if isinstance(x, (list, tuple)) else images
+
+
+def _as_tensor(x: Any) -> Any:
+    return ops.convert_to_tensor(x) if isinstance(x, np.ndarray) else x
 
 
 def takes_floats(model: keras.Model) -> bool:

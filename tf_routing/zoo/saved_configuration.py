@@ -21,6 +21,8 @@ _NOT_COMPARED = {
     # What batch normalisation was trained with comes along with its statistics.
     *("epsilon", "momentum"),
 }
+# Of layers whose parts run masked or sparse: which way changes no number.
+_RUNS = {"execution", "method"}
 _NOT_COMPARED_ENDINGS = ("_initializer", "_regularizer", "_constraint")
 _STATISTICS = ("mean", "variance")
 # Ends of a model without its head, which a model with one has not.
@@ -76,13 +78,14 @@ def _settings(layer: Any, donor: Any, name: str) -> Iterator[Difference]:
         yield from differences(layer, donor, f"{name}/")
         return
     own, saved = layer.get_config(), donor.get_config()
+    left_out = _NOT_COMPARED | (_RUNS if "execution" in own else set())
     # A key that one of them lacks is one that is not set there.
     for key in dict.fromkeys((*own, *saved)):
         parts, theirs = _models(layer, key), _models(donor, key)
         if parts and len(parts) == len(theirs):
             for part, their in zip(parts, theirs, strict=True):
                 yield from differences(part, their, f"{name}/{part.name}/")
-        elif key not in _NOT_COMPARED and not key.endswith(_NOT_COMPARED_ENDINGS):
+        elif key not in left_out and not key.endswith(_NOT_COMPARED_ENDINGS):
             values = _comparable(own.get(key)), _comparable(saved.get(key))
             if values[0] != values[1] and not (key in _STATISTICS and _nearly_equal(*values)):
                 yield Difference(name, key, *values)
