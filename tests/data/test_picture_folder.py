@@ -166,7 +166,7 @@ def test_a_prepared_name_goes_before_a_folder(tmp_path: Path, monkeypatch: pytes
 
 
 def test_a_folder_of_another_layout_says_what_it_must_hold(folder: Path) -> None:
-    with pytest.raises(ValueError, match="`dataset` must be a folder with `train` and .* which holds nothing"):
+    with pytest.raises(ValueError, match="`dataset` must be a folder with `train` and .* which holds no folders"):
         load(folder / "train" / "bee")
     (folder / "val").rename(folder / "held_out")
     with pytest.raises(ValueError, match="one of test, validation, val in it, .* which holds held_out, train"):
@@ -191,7 +191,9 @@ def test_an_unreadable_picture_is_named(content: bytes, folder: Path) -> None:
     (folder / "train" / "cat" / "1.PNG").write_bytes(content)
     found = load(folder)
     with (
-        pytest.raises(ValueError, match=f"These pictures cannot be read: {folder}/train/cat/1.PNG\\."),
+        pytest.raises(
+            ValueError, match=f"These pictures cannot be read; repair or remove them: {folder}/train/cat/1.PNG\\."
+        ),
         named_pictures(found.test, found.train),
     ):
         seen(training_batches(found.train, 4, seed=0, epochs=1))

@@ -1,5 +1,6 @@
 """Campaigns: order and names of trainings by hand, results by hand, and one that trains real digits and goes on."""
 
+import itertools
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -9,7 +10,7 @@ import pytest
 from tests.train.kill_harness import untimed_log
 from tf_routing.train.campaign import missing_trainings
 from tf_routing.train.campaign_file import load_campaign
-from tf_routing.train.campaign_results import add_result, read_results, summarize
+from tf_routing.train.campaign_results import add_result, check_results, read_results, summarize
 from tf_routing.train.cli import main
 
 _TEXT = """
@@ -61,6 +62,19 @@ def test_every_network_has_its_first_seed_before_any_has_its_second(written: Cal
     assert (trainings[4].epochs, trainings[4].recipe, trainings[4].where) == (7, "drn_cifar", ("gpu",))
 
 
+def test_the_documented_campaign_is_one(written: Callable[[str], str]) -> None:
+    page = Path(__file__).parents[2].joinpath("docs/training.md").read_text("utf-8")
+    lines = page[page.index("    title = ") :].splitlines()
+    example = "\n".join(itertools.takewhile(lambda line: not line or line.startswith("    "), lines))
+    trainings = load_campaign(written(example)).trainings
+    assert [training.folder for training in trainings][:3] == [
+        "paths/basecnn/seed_0",
+        "paths/small router/seed_0",
+        "paths/basecnn/seed_1",
+    ]
+    assert len(trainings) == 6 and dict(trainings[1].arguments) == {"hidden": 8}
+
+
 def test_what_has_a_result_or_runs_elsewhere_is_not_missing(tmp_path: Path, written: Callable[[str], str]) -> None:
     campaign, file = load_campaign(written(_TEXT)), tmp_path / "mine.json"
     add_result(file, campaign.trainings[1], record(0.5), {"processor": "a"})
@@ -79,6 +93,28 @@ def test_a_result_is_kept_once(tmp_path: Path, written: Callable[[str], str]) ->
         ("basecnn_2cc_hidden_4", {"accuracy": 0.25}),
     ]
     assert rows[0]["pieces"] == 2 and rows[0]["processor_seconds"] == 60
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("epochs = 1", "epochs = 2", "epochs was 1, now 2"),
+        ('dataset = "digits"', 'dataset = "cifar10"', "dataset was 'digits', now 'cifar10'"),
+        ("width_multiplier = 0.125", "width_multiplier = 0.25", "'width_multiplier': 0.25, 'hidden': 4"),
+    ],
+)
+def test_a_result_counts_only_for_what_was_trained(
+    tmp_path: Path, written: Callable[[str], str], old: str, new: str, message: str
+) -> None:
+    trainings, file = load_campaign(written(_TEXT)).trainings, tmp_path / "mine.json"
+    trained = record(0.5)
+    trained["arguments"] |= {"model_arguments": {"width_multiplier": 0.125, "hidden": 4}}  # type: ignore[operator]
+    add_result(file, trainings[1], trained, {})
+    check_results(file, read_results(file), trainings)
+    changed = load_campaign(written(_TEXT.replace(old, new))).trainings
+    with pytest.raises(ValueError) as refused:
+        check_results(file, read_results(file), changed)
+    assert message in str(refused.value) and "paths/basecnn_2cc_hidden_4/seed_0" in str(refused.value)
 
 
 def test_accuracies_of_three_seeds_by_hand() -> None:
@@ -100,6 +136,21 @@ def test_accuracies_of_three_seeds_by_hand() -> None:
         ("epochs = 7", "epoch = 7", "Unknown key of networks 'epoch'. Did you mean: epochs?"),
         ("arguments = { hidden = 4 }", 'label = "basecnn"', "two trainings are called paths/basecnn/seed_0"),
         ("[[comparisons]]", "[[comparisons", "is no TOML file"),
+        ("seeds = [0, 1]", "seeds = 3", "`seeds` must be a list. Received: seeds=3"),
+        ('where = ["gpu"]', 'where = "gpu"', "`where` must be a list. Received: where='gpu'"),
+        (
+            '[{ model = "basecnn" }, ',
+            '["basecnn", ',
+            "`networks` must be a list of tables. Received: networks=['basecnn'",
+        ),
+        ("{ width_multiplier = 0.125 }", "0.125", "`arguments` must be a table. Received: arguments=0.125"),
+        ('"Two comparisons"', "2", "`title` must be text. Received: title=2"),
+        (
+            'name = "paths"',
+            'name = "../paths"',
+            "`name` must be fit for the name of a folder. Received: name='../paths'",
+        ),
+        ('label = "drn"', 'label = ".."', "`label` must be fit for the name of a folder. Received: label='..'"),
     ],
 )
 def test_a_wrong_file_is_refused_by_name(written: Callable[[str], str], old: str, new: str, message: str) -> None:

@@ -173,7 +173,7 @@ def test_a_finished_run_gets_more_epochs_and_then_begins_anew(tmp_path: Path) ->
     whole, _ = run(tmp_path / "whole", architecture="basecnn", recipe=two)
     first, _ = run(tmp_path / "run", architecture="basecnn", recipe=one)
     record, printed = run(tmp_path / "run", architecture="basecnn", recipe=two)
-    assert "was trained for 1 epochs and gets 2" in printed and f"continuing at step {_STEPS}\n" in printed
+    assert "was asked for 1 epochs and gets 2" in printed and f"continuing at step {_STEPS}\n" in printed
     assert record["final"] == whole["final"] != first["final"]
     assert record["epochs_before"] == [1] and record["arguments"] == whole["arguments"]
     assert [row["epoch"] for row in rows(tmp_path / "run")] == ["1", "2"]

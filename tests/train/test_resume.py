@@ -1,5 +1,6 @@
 """A run that is killed at any moment and continued ends as one that nobody killed."""
 
+import dataclasses
 import json
 import os
 import signal
@@ -41,14 +42,15 @@ class Killed(Exception):
     """Stands for a kill: nothing that would tidy up knows it."""
 
 
-def run(output: Path) -> dict[str, Any]:
+def run(output: Path, **changes: Any) -> dict[str, Any]:
     """Trains a network whose routers are frozen in the second epoch."""
+    recipe = dataclasses.replace(_RECIPE, **changes)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(networks.zoo, "get", lambda *_, **__: skip_model(shape=(8, 8, 3), classes=4, target=0.2))
-        return fit("skip", _DATASET, _RECIPE, output, checkpoint_every=1)
+        return fit("skip", _DATASET, recipe, output, checkpoint_every=1)
 
 
-def killed_after(step: int, output: Path) -> None:
+def killed_after(step: int, output: Path, **changes: Any) -> None:
     """Kills a run after a step; where that is an epoch's last, with the checkpoint that Ctrl-C leaves there."""
 
     def kill(callback: Any, batch: int, logs: Any = None) -> None:
@@ -60,7 +62,7 @@ def killed_after(step: int, output: Path) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Checkpoints, "on_train_batch_end", kill)
         with pytest.raises(Killed):
-            run(output)
+            run(output, **changes)
 
 
 def test_a_run_goes_on_within_an_epoch_of_each_phase(tmp_path: Path) -> None:
@@ -70,6 +72,22 @@ def test_a_run_goes_on_within_an_epoch_of_each_phase(tmp_path: Path) -> None:
     record = run(tmp_path / "killed")
     assert record["continued_at_step"] == kills and record["final"] == whole["final"]
     assert differences(tmp_path / "whole", tmp_path / "killed") == []
+
+
+def test_a_run_that_stopped_in_its_first_epoch_gets_more_epochs(tmp_path: Path) -> None:
+    whole = run(tmp_path / "whole", epochs=2, frozen_epochs=0)
+    killed_after(3, tmp_path / "killed", frozen_epochs=0)
+    record = run(tmp_path / "killed", epochs=2, frozen_epochs=0)
+    assert (record["epochs_before"], record["continued_at_step"]) == ([1], [3])
+    assert record["final"] == whole["final"]
+    # Which alone says what was asked for before.
+    assert differences(tmp_path / "whole", tmp_path / "killed") == ["run.json"]
+
+
+def test_a_run_that_stopped_within_its_first_frozen_epoch_gets_no_more_before_it(tmp_path: Path) -> None:
+    killed_after(_STEPS + 1, tmp_path)
+    with pytest.raises(ValueError, match="cannot grow from 1 to 2 .*: its routers are frozen"):
+        run(tmp_path, epochs=2)
 
 
 def test_batches_within_an_epoch_are_those_of_an_uninterrupted_run() -> None:

@@ -45,13 +45,13 @@ def test_a_finished_run_binds_without_its_checkpoints(output: Path) -> None:
 def test_more_epochs_continue(finished: bool, output: Path) -> None:
     if not finished:
         begun(output)
-    record = open_record(output, asked(recipe={"epochs": 6}), epochs_done=4 if finished else 2)
+    record = open_record(output, asked(recipe={"epochs": 6}), epochs_begun=4 if finished else 2)
     assert record["arguments"] == asked(recipe={"epochs": 6}) and record["epochs_before"] == [4]
     assert "final" not in record
 
 
 @pytest.mark.parametrize(
-    ("changes", "epochs_done", "message"),
+    ("changes", "epochs_begun", "message"),
     [
         ({"recipe": {"epochs": 3}}, 4, "`epochs` must be at least 4, .* Received: epochs=3. .* --restart"),
         (
@@ -64,10 +64,10 @@ def test_more_epochs_continue(finished: bool, output: Path) -> None:
         ({"recipe": {"shift": 3}}, 4, "shift was 2, now 3. Give what was given before, .*--restart"),
     ],
 )
-def test_each_refusal_says_what_to_do(changes: dict[str, Any], epochs_done: int, message: str, output: Path) -> None:
+def test_each_refusal_says_what_to_do(changes: dict[str, Any], epochs_begun: int, message: str, output: Path) -> None:
     before = (output / "run.json").read_bytes()
     with pytest.raises(ValueError, match=message):
-        open_record(output, asked(**changes), epochs_done=epochs_done)
+        open_record(output, asked(**changes), epochs_begun=epochs_begun)
     assert (output / "run.json").read_bytes() == before
 
 

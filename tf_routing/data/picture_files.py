@@ -114,7 +114,9 @@ def named_pictures(*image_sets: Any) -> Iterator[None]:
         if not broken:
             raise
         first = next(iter(broken.values()))
-        raise ValueError(f"These pictures cannot be read: {first_few(list(broken))}. Of the first: {first}") from error
+        raise ValueError(
+            f"These pictures cannot be read; repair or remove them: {first_few(list(broken))}. Of the first: {first}"
+        ) from error
 
 
 def _reason(error: Any) -> str:

@@ -10,7 +10,14 @@ from typing import Any
 from rich.table import Table
 
 from tf_routing.train.campaign_file import Campaign, Training, load_campaign
-from tf_routing.train.campaign_results import add_result, is_result_of, read_results, results_file, summarize
+from tf_routing.train.campaign_results import (
+    add_result,
+    check_results,
+    is_result_of,
+    read_results,
+    results_file,
+    summarize,
+)
 from tf_routing.train.terminal import show
 
 
@@ -18,6 +25,7 @@ def run(arguments: argparse.Namespace) -> None:
     """Shows the campaign, or trains what it lacks."""
     campaign = load_campaign(arguments.file)
     file, output = results_file(arguments.file), Path(arguments.output or f"runs/{Path(arguments.file).stem}")
+    check_results(file, read_results(file), campaign.trainings)
     if arguments.status:
         _show(campaign, file, output)
         return

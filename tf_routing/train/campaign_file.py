@@ -2,7 +2,7 @@
 
 import dataclasses
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,19 @@ _CAMPAIGN = ("title", "comparisons")
 _SHARED = ("dataset", "recipe", "scale", "epochs", "arguments", "seeds", "where")
 _COMPARISON = ("name", "title", "networks", *_SHARED)
 _NETWORK = ("model", "label", "recipe", "scale", "epochs", "arguments", "where")
+# What a value must be; numbers are checked where they are read.
+_IS: dict[str, Callable[[Any], bool]] = {
+    "text": lambda value: isinstance(value, str),
+    "a list": lambda value: isinstance(value, list),
+    "a table": lambda value: isinstance(value, dict),
+    "a list of tables": lambda value: isinstance(value, list) and all(isinstance(each, dict) for each in value),
+}
+_TYPES = {
+    **dict.fromkeys(("title", "name", "label", "model", "dataset", "recipe", "scale"), "text"),
+    **dict.fromkeys(("seeds", "where"), "a list"),
+    **dict.fromkeys(("comparisons", "networks"), "a list of tables"),
+    "arguments": "a table",
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -80,7 +93,7 @@ def load_campaign(path: str) -> Campaign:
 
     Raises:
         FileNotFoundError: If there is no such file.
-        ValueError: If it is no TOML, or a key, a name or a value in it is not known.
+        ValueError: If it is no TOML, or a key, a name or a value in it is not known or of the wrong type.
     """
     file = Path(path)
     if not file.is_file():
@@ -118,9 +131,13 @@ def _network(path: str, comparison: Mapping[str, Any], network: Mapping[str, Any
     for place in values.get("where", PLACES):
         one_of("where", place, PLACES)
     own = network.get("arguments", {})
+    label = network.get("label", f"{values['model']}_{folder_name(own)}" if own else values["model"])
+    for key, folder in (("name", comparison["name"]), ("label", label)):
+        if folder in (".", "..") or "/" in folder or "\\" in folder:
+            raise ValueError(f"{path}: `{key}` must be fit for the name of a folder. Received: {key}={folder!r}")
     return {
         "comparison": comparison["name"],
-        "label": network.get("label", f"{values['model']}_{folder_name(own)}" if own else values["model"]),
+        "label": label,
         "model": values["model"],
         "arguments": {**comparison.get("arguments", {}), **own},
         "dataset": values["dataset"],
@@ -131,10 +148,13 @@ def _network(path: str, comparison: Mapping[str, Any], network: Mapping[str, Any
     }
 
 
-def _check_keys(path: str, kind: str, values: Iterable[str], known: Iterable[str]) -> None:
-    for key in values:
+def _check_keys(path: str, kind: str, values: Mapping[str, Any], known: Iterable[str]) -> None:
+    for key, value in values.items():
         if key not in tuple(known):
             raise ValueError(f"{path}: {unknown(kind, key, known)}")
+        needed = _TYPES.get(key)
+        if needed and not _IS[needed](value):
+            raise ValueError(f"{path}: `{key}` must be {needed}. Received: {key}={value!r}")
 
 
 def _check_has(path: str, values: Mapping[str, Any], needed: Iterable[str]) -> None:

@@ -10,6 +10,7 @@ from tf_routing.train.campaign_file import Training
 from tf_routing.train.run_record import write_json
 
 _IDENTITY = ("comparison", "label", "seed")
+_TRAINED = ("model", "dataset", "recipe", "scale")
 
 
 class Accuracies(NamedTuple):
@@ -49,7 +50,7 @@ def add_result(file: Path, training: Training, record: Mapping[str, Any], machin
         machine: What it was trained on, see `hardware`.
     """
     arguments = record["arguments"]
-    row = {name: getattr(training, name) for name in (*_IDENTITY, "model", "dataset", "recipe", "scale")}
+    row = {name: getattr(training, name) for name in (*_IDENTITY, *_TRAINED)}
     row |= {
         "model_arguments": arguments["model_arguments"],
         "epochs": arguments["recipe"]["epochs"],
@@ -69,6 +70,32 @@ def add_result(file: Path, training: Training, record: Mapping[str, Any], machin
 def is_result_of(row: Mapping[str, Any], training: Training) -> bool:
     """Returns whether a row belongs to a training."""
     return all(row[name] == getattr(training, name) for name in _IDENTITY)
+
+
+def check_results(file: Path, rows: Sequence[Mapping[str, Any]], trainings: Sequence[Training]) -> None:
+    """Checks that the campaign still says what its results were trained with.
+
+    Args:
+        file: The data file.
+        rows: Its rows.
+        trainings: Those of the campaign.
+
+    Raises:
+        ValueError: If a result was trained with other values than the campaign has now.
+    """
+    for training in trainings:
+        now = {name: getattr(training, name) for name in _TRAINED}
+        # Through JSON, so that tuples compare as what the file holds.
+        now["model_arguments"] = json.loads(json.dumps({"width_multiplier": 1.0, **training.arguments}))
+        if training.epochs is not None:
+            now["epochs"] = training.epochs
+        for row in rows:
+            changed = [f"{name} was {row[name]!r}, now {value!r}" for name, value in now.items() if row[name] != value]
+            if changed and is_result_of(row, training):
+                raise ValueError(
+                    f"{file} holds a result of {training.folder} that was trained otherwise: {'; '.join(changed)}. "
+                    "Give the network another `label`, or remove that result and the folder of its run."
+                )
 
 
 def summarize(rows: Sequence[Mapping[str, Any]]) -> Accuracies:

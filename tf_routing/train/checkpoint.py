@@ -33,6 +33,10 @@ class Saved(NamedTuple):
     step: int = 0
     spent: Spent = Spent()
 
+    def epochs_begun(self, steps: int) -> int:
+        """Returns the epochs of `steps` steps that it reaches into, an unfinished one included."""
+        return self.epoch + (self.step > self.epoch * steps)
+
 
 def save_checkpoint(
     model: Any,

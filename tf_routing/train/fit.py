@@ -135,12 +135,14 @@ def fit(
             remove_run(output)
         # Another host may look before this one has removed it.
         saved = Saved() if restart else saved_so_far(output / "checkpoints")
-        record = open_record(output, described, devices.writes, begun=saved.step > 0, epochs_done=saved.epoch)
+        record = open_record(
+            output, described, devices.writes, begun=saved.step > 0, epochs_begun=saved.epochs_begun(steps)
+        )
         if "final" in record:
             print(f"{output} is finished; nothing to do. More --epochs continue it, --restart begins anew.")
             return record
         if before := record.get("epochs_before"):
-            print(f"{output} was trained for {before[-1]} epochs and gets {recipe.epochs}, with their learning rates.")
+            print(f"{output} was asked for {before[-1]} epochs and gets {recipe.epochs}, with their learning rates.")
         if devices.writes:
             remove_unfinished(output)
         record |= {**devices.described(), "deterministic": deterministic}
@@ -155,7 +157,7 @@ def fit(
 
 
 def _train(started: TrainingRun, saved: Saved) -> None:
-    reached = saved.epoch + (saved.step > saved.epoch * started.steps)
+    reached = saved.epochs_begun(started.steps)
     for phase in phases(started.recipe):
         # One that ended with the last checkpoint is restored, for the next to start with its weights.
         if reached <= phase.end:

@@ -15,11 +15,11 @@ _WAYS = "Give what was given before, choose another --output, or begin anew with
 
 
 def open_record(
-    output: Path, arguments: dict[str, Any], writes: bool = True, *, begun: bool = True, epochs_done: int = 0
+    output: Path, arguments: dict[str, Any], writes: bool = True, *, begun: bool = True, epochs_begun: int = 0
 ) -> dict[str, Any]:
     """Returns the record of a new run, or of the run that stopped in this folder.
 
-    A finished run may get more epochs; what it was asked for before is then in `epochs_before`.
+    A run may get more epochs, finished or not; what it was asked for before is then in `epochs_before`.
 
     Args:
         output: Folder of the run.
@@ -27,7 +27,7 @@ def open_record(
         writes: Boolean, whether this host writes there; the folder of another may be half begun.
         begun: Boolean, whether the folder holds something that a run goes on from. Without, a record that is there
             binds nobody: the run failed before it had done anything.
-        epochs_done: Integer, finished epochs from which the run goes on.
+        epochs_begun: Integer, epochs that the run has behind it, an unfinished one included.
 
     Returns:
         The record, a dict.
@@ -46,7 +46,7 @@ def open_record(
             "continued_at_step": [],
             "seconds": 0.0,
         }
-    record = _with_more_epochs(output, record, arguments, epochs_done)
+    record = _with_more_epochs(output, record, arguments, epochs_begun)
     differences = _differences(record["arguments"], arguments)
     if differences:
         raise ValueError(f"{output} holds a run with other arguments: {'; '.join(differences)}. {_WAYS}")
@@ -79,7 +79,7 @@ def check_folder(output: Path) -> None:
 
 
 def _with_more_epochs(
-    output: Path, record: dict[str, Any], arguments: dict[str, Any], epochs_done: int
+    output: Path, record: dict[str, Any], arguments: dict[str, Any], epochs_begun: int
 ) -> dict[str, Any]:
     """Returns the record, with what is asked for now if that differs by more epochs alone."""
     before, now = (_epochs(each) for each in (record["arguments"], arguments))
@@ -94,8 +94,8 @@ def _with_more_epochs(
     if _differences(asked, arguments):
         # These are told, with the epochs.
         return record
-    if not epochs_done or epochs_done > before:
-        why = "its checkpoints are gone" if not epochs_done else "its routers are frozen after the epochs of before"
+    if not epochs_begun or epochs_begun > before:
+        why = "its checkpoints are gone" if not epochs_begun else "its routers are frozen after the epochs of before"
         raise ValueError(
             f"`epochs` cannot grow from {before} to {now} for the run in {output}: {why}. Choose another --output, or "
             "begin anew with --restart."

@@ -76,8 +76,7 @@ def train_phase(run: TrainingRun, phase: Phase, saved: Saved) -> None:
         phase: The phase; epochs of it that are finished count as its start.
         saved: What the newest checkpoint has behind it. It is restored where that reaches into the phase.
     """
-    reached = saved.epoch + (saved.step > saved.epoch * run.steps)
-    goes_on = phase.start < reached
+    goes_on = phase.start < saved.epochs_begun(run.steps)
     with run.devices.scope():
         compile_for(phase, run.model, run.recipe, run.steps)
     run.plain.compile_for(phase, run.recipe, run.steps)
