@@ -149,10 +149,19 @@ def test_other_shapes_are_named(way: str, given: np.ndarray, hint: str, net: Rou
         {**WAYS, **LEARNT}[way](net, given)
 
 
+def test_a_list_of_images_and_bytes_of_another_type_are_told_what_to_do(net: RoutedModel) -> None:
+    with pytest.raises(ValueError, match=r"np\.stack\(x\)"):
+        net.predict(list(light()), verbose=0)
+    for dtype in ("int32", "uint16"):
+        with pytest.raises(ValueError, match=rf"dtype {dtype}\..*x\.astype\('uint8'\)"):
+            net.predict(as_bytes(light()).astype(dtype), verbose=0)
+
+
 def test_a_net_that_was_built_on_integers_takes_those_alone() -> None:
     image = keras.Input((4, 4, 1), dtype="int32", name="image")
     model = RoutedModel(image, keras.layers.Flatten()(keras.layers.Rescaling(0.5)(image)))
     x = np.arange(16, dtype="int32").reshape(1, 4, 4, 1)
     np.testing.assert_allclose(model(x), [np.arange(16) / 2])
-    with pytest.raises(ValueError, match="images of shape .*: int32. Received: .*dtype float32"):
-        model(x.astype("float32"))
+    for dtype in ("float32", "int64"):
+        with pytest.raises(ValueError, match=rf"images of shape .*: int32. Received: .*dtype {dtype}\.$"):
+            model(x.astype(dtype))

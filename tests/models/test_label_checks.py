@@ -134,6 +134,26 @@ def test_weights_count_as_they_did_in_both_shapes(compiled: RoutedModel) -> None
         assert compiled.evaluate(IMAGES, LABELS, sample_weight=shaped, verbose=0)[0] == pytest.approx(expected, 1e-5)
 
 
+@pytest.mark.parametrize("loss", [None, "sparse_categorical_crossentropy"])
+def test_no_labels_are_named(loss: str | None) -> None:
+    model = labelled_model()
+    model.compile("sgd", loss=loss)
+    unlabelled = tf.data.Dataset.from_tensor_slices(IMAGES).batch(4)
+    for ask in (model.fit, model.evaluate, model.train_on_batch):
+        for x in (IMAGES, unlabelled)[: 1 if ask == model.train_on_batch else 2]:
+            with pytest.raises(ValueError, match="`y` must hold labels.*Received: y=None"):
+                ask(x)
+
+
+def test_a_class_for_each_pixel_of_a_map_is_left_to_keras() -> None:
+    image = keras.Input((2, 2, 3), name="image")
+    model = RoutedModel(image, keras.layers.Dense(5, "softmax")(image))
+    model.compile("sgd", loss="sparse_categorical_crossentropy", metrics=["sparse_categorical_accuracy"])
+    labels = np.arange(4 * 2 * 2).reshape(4, 2, 2) % 5
+    for given in ((IMAGES, labels), (tf.data.Dataset.from_tensor_slices((IMAGES, labels)).batch(2),)):
+        assert np.isfinite(model.fit(*given, verbose=0).history["loss"]).all()
+
+
 def test_weights_of_classes_that_there_are_not_are_refused(compiled: RoutedModel) -> None:
     with pytest.raises(ValueError, match="`class_weight` must name classes: whole numbers from 0 to 4. Received: 5"):
         compiled.fit(IMAGES, LABELS, class_weight={0: 1.0, 5: 2.0}, verbose=0)

@@ -63,7 +63,9 @@ def check_images(model: keras.Model, x: Any, argument: str) -> None:
         return
     raise ValueError(
         f"`{argument}` must hold images of shape {_in_words(expected.shape)}: {_accepted(model)}. "
-        f"Received: shape {_in_words(shape)}, dtype {dtype}.{_hint(shape, tuple(expected.shape))}"
+        f"Received: shape {_in_words(shape)}, dtype {dtype}."
+        f"{_hint(shape, tuple(expected.shape), of_a_list=isinstance(x, (list, tuple)))}"
+        f"{'' if known or not takes_floats(model) else _hint_of_type(dtype)}"
     )
 
 
@@ -95,11 +97,19 @@ def _in_words(shape: Any) -> str:
     return f"({', '.join(sizes)})"
 
 
-def _hint(shape: tuple[Any, ...], expected: tuple[Any, ...]) -> str:
+def _hint(shape: tuple[Any, ...], expected: tuple[Any, ...], of_a_list: bool) -> str:
     if _fits((None, *shape), expected):
+        if of_a_list:
+            return " A list of images is one array: np.stack(x)."
         return " A single image needs a batch axis: x[None]."
     if len(shape) == len(expected) == 4 and _fits((shape[0], *shape[2:], shape[1]), expected):
         return " These are channels first: np.transpose(x, (0, 2, 3, 1))."
+    return ""
+
+
+def _hint_of_type(dtype: str) -> str:
+    if dtype.startswith(("int", "uint")):
+        return f" Integers from 0 to {LARGEST_BYTE} are bytes: x.astype('{_BYTE}')."
     return ""
 
 

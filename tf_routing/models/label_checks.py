@@ -104,6 +104,17 @@ class LabelChecks:
         checked, fits = raised_for(labels, predictions.shape[-1], rows, self.ignored_label)
         return keras.ops.reshape(checked, keras.ops.shape(labels)), keras.ops.all(fits)
 
+    def _loss_reads_classes(self: Any, loss: Any) -> bool:
+        # A class for each pixel of a map, as in segmentation, is for Keras to check.
+        return len(self.output_shape) == 2 and reads_classes(loss)
+
+    def _check_labelled(self: Any, y: Any) -> None:
+        if y is None and self.labels_are_classes:
+            raise ValueError(
+                "`y` must hold labels, which the loss reads. Received: y=None. Give them beside `x`, or pairs of images "
+                "and labels in a dataset."
+            )
+
     def _check_given(
         self: Any,
         y: Any,

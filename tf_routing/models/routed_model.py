@@ -19,7 +19,7 @@ from tf_routing.models.images import at_edge
 from tf_routing.models.inputs import batch_rows, image_input
 from tf_routing.models.jit import JitWish
 from tf_routing.models.label_accuracy import with_label_accuracy
-from tf_routing.models.label_checks import LabelChecks, ignored_label, reads_classes
+from tf_routing.models.label_checks import LabelChecks, ignored_label
 from tf_routing.models.layer_paths import layer_at
 from tf_routing.models.objective_parts import build_objective, has_stepped
 from tf_routing.models.reader import Reader
@@ -314,7 +314,7 @@ class RoutedModel(JitWish, LabelChecks, Step, CheckedInputs, keras.Model):
         self._has_learnt = self._has_learnt or has_stepped(self)
         terms = None if loss is not None else TermMeans(objective or self.default_objective())
         before, self._terms = self._terms, terms
-        self.labels_are_classes = self._terms.objective.reads_classes if self._terms else reads_classes(loss)
+        self.labels_are_classes = self._terms.objective.reads_classes if self._terms else self._loss_reads_classes(loss)
         self.ignored_label = ignored_label(loss)
         kwargs["weighted_metrics"] = with_label_accuracy(kwargs.get("weighted_metrics"))
         super().compile(optimizer=optimizer, loss=loss, metrics=with_label_accuracy(metrics), **kwargs)
@@ -423,6 +423,7 @@ class RoutedModel(JitWish, LabelChecks, Step, CheckedInputs, keras.Model):
         training: bool = True,
     ) -> Any:
         """Returns one replica's share of the loss, and adds each term to its mean."""
+        self._check_labelled(y)
         if self._terms is None:
             return self._keras_loss(x, y, y_pred, sample_weight, training)
         outputs = {**y_pred, **squared_kernels(self, self._terms.objective.decayed_layers)}
