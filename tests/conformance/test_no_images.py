@@ -134,6 +134,11 @@ def test_cost_of_batches_is_that_of_their_images() -> None:
     assert len(set(expected)) > 1
     np.testing.assert_array_equal(model.cost(batches), expected)
     np.testing.assert_array_equal(model.cost((each, None) for each in (x[:5], x[5:])), expected)
+    # Keras takes a generator of tuples alone.
+    np.testing.assert_array_equal(model.cost(each for each in (x[:5], x[5:])), expected)
+    routes = model.routes(each for each in (x[:5], x[5:]))
+    for name, decisions in model.routes(x).items():
+        np.testing.assert_array_equal(routes[name], decisions)
 
 
 def test_an_ensemble_takes_batches_that_can_be_read_once() -> None:

@@ -91,3 +91,22 @@ def test_the_old_format_is_refused_at_loading(tmp_path: Path) -> None:
     (tmp_path / "model.h5").touch()
     with pytest.raises(ValueError, match=r"a whole model in the old format.*model\.save\('model\.keras'\)"):
         small("basecnn", weights=tmp_path / "model.h5")
+
+
+@pytest.mark.parametrize("ending", [".keras", ".weights.h5"])
+@pytest.mark.parametrize("part", [0, 0.5])
+def test_a_damaged_file_is_named(ending: str, part: float, model: RoutedModel, tmp_path: Path) -> None:
+    file = tmp_path / f"model{ending}"
+    model.save(file) if ending == ".keras" else model.save_weights(file)
+    # Of archives the end says what they hold, of HDF5 the start.
+    content = file.read_bytes()
+    half = int(part * len(content))
+    file.write_bytes(content[:half] if ending == ".keras" else content[len(content) - half :])
+    with pytest.raises(ValueError, match=rf"`weights` names .*model\{ending}, which is damaged or no file that Keras"):
+        small("basecnn", weights=file)
+
+
+def test_weights_of_another_width_say_what_to_do(model: RoutedModel, tmp_path: Path) -> None:
+    model.save(tmp_path / "model.keras")
+    with pytest.raises(ValueError, match=r"holds .*: build the basecnn with the arguments .*`width_multiplier`"):
+        small("basecnn", width_multiplier=0.25, weights=tmp_path / "model.keras")

@@ -1,6 +1,7 @@
 """What a routed model is given: images, or images with something beside them."""
 
 from collections.abc import Iterator, Mapping
+from types import GeneratorType
 from typing import Any
 
 import keras
@@ -51,6 +52,17 @@ def batches_of(x: Any) -> Iterator[Any]:
     refuse_endless(x)
     batches = (x[number] for number in range(x.num_batches)) if isinstance(x, keras.utils.PyDataset) else x
     return (keras.utils.unpack_x_y_sample_weight(batch)[0] for batch in batches)
+
+
+def without_labels(x: Any) -> Any:
+    """Returns what a model is given, a generator as one of inputs alone in the form that Keras reads.
+
+    Example:
+
+    >>> [len(batch) for batch in without_labels(np.zeros((2, 8, 8, 3)) for _ in range(3))]
+    [1, 1, 1]
+    """
+    return ((inputs,) for inputs in batches_of(x)) if isinstance(x, GeneratorType) else x
 
 
 def as_arrays(x: Any, rank: int) -> Any:

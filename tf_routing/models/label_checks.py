@@ -111,8 +111,8 @@ class LabelChecks:
     def _check_labelled(self: Any, y: Any) -> None:
         if y is None and self.labels_are_classes:
             raise ValueError(
-                "`y` must hold labels, which the loss reads. Received: y=None. Give them beside `x`, or pairs of images "
-                "and labels in a dataset."
+                "`y` must hold labels, which the loss reads. Received: y=None. Give them beside `x`, or pairs of "
+                "images and labels in a dataset."
             )
 
     def _check_given(

@@ -16,7 +16,7 @@ from tf_routing.models.decisions import decision_tensors, output_tensors
 from tf_routing.models.end_of_epoch import with_end_of_epoch
 from tf_routing.models.file_formats import check_saved_as
 from tf_routing.models.images import at_edge
-from tf_routing.models.inputs import batch_rows, image_input
+from tf_routing.models.inputs import batch_rows, image_input, without_labels
 from tf_routing.models.jit import JitWish
 from tf_routing.models.label_accuracy import with_label_accuracy
 from tf_routing.models.label_checks import LabelChecks, ignored_label
@@ -156,7 +156,7 @@ class RoutedModel(JitWish, LabelChecks, Step, CheckedInputs, keras.Model):
         self._checked(x)
         if self._decider is None:
             return {}
-        decisions = self._decider.predict(x, batch_size, verbose=0)
+        decisions = self._decider.predict(without_labels(x), batch_size, verbose=0)
         # By name: on JAX they come sorted, `router_10` before `router_2`.
         return {name: np.asarray(decisions[name]) for name in self.decision_names}
 

@@ -11,7 +11,7 @@ import keras
 
 from tf_routing.zoo import keras_weights, released
 from tf_routing.zoo.saved_configuration import Difference, differences, preprocessing, take_over
-from tf_routing.zoo.weights_source import IMAGENET, weights_path
+from tf_routing.zoo.weights_source import IMAGENET, check_whole, weights_path
 
 # What the settings of layers are called where they are arguments of builders.
 _ARGUMENTS = {
@@ -53,6 +53,8 @@ def open_weights(
         arguments = keras_weights.builder_arguments(architecture, input_shape, given, defaults)
         source = keras_weights.fetch(architecture, input_shape)
         return arguments, partial(_load_application, source=source, architecture=architecture)
+    if path is not None:
+        check_whole(path)
     if path is not None and path.name.endswith(".weights.h5"):
         return {}, partial(_load_bare, path=path, arguments={**defaults, **given})
     asked: dict[str, Any] = {}
@@ -133,7 +135,8 @@ def _pairs(model: keras.Model, saved: keras.Model, source: str) -> tuple[list[tu
             fresh.append(layer.name)
         else:
             raise ValueError(
-                f"Layer {layer.name!r} has weights of shapes {_shapes(layer)}; {source} holds {_shapes(donor)}."
+                f"Layer {layer.name!r} has weights of shapes {_shapes(layer)}; {source} holds {_shapes(donor)}: build "
+                f"the {model.name} with the arguments of the saved one, such as `width_multiplier` or `input_shape`."
             )
     return pairs, fresh
 

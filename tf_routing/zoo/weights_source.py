@@ -4,11 +4,13 @@ Importing this module does not import Keras.
 """
 
 import os
+import zipfile
 from pathlib import Path
 from typing import Any
 
 IMAGENET = "imagenet"
 _MODEL = "model.keras"
+_HDF5 = b"\x89HDF\r\n\x1a\n"
 _ENDINGS = (".keras", ".weights.h5")
 
 
@@ -45,6 +47,29 @@ def weights_path(weights: Any) -> Path | None:
     if not file.is_file():
         raise FileNotFoundError(f"`weights` names no file: {file}")
     return file
+
+
+def check_whole(file: Path) -> None:
+    """Refuses a file that is not what its ending says; Keras would say that there is none, or name no file.
+
+    Args:
+        file: What `weights_path` returns.
+
+    Raises:
+        ValueError: If it is damaged, or was written by something else.
+    """
+    if not _is_whole(file):
+        raise ValueError(
+            f"`weights` names {file}, which is damaged or no file that Keras wrote with this ending: save or copy it "
+            "again."
+        )
+
+
+def _is_whole(file: Path) -> bool:
+    if file.suffix == ".keras":
+        return zipfile.is_zipfile(file)
+    with file.open("rb") as stream:
+        return stream.read(len(_HDF5)) == _HDF5
 
 
 def _refused(file: Path) -> str:
