@@ -76,6 +76,18 @@ def answers(path: Path, images: np.ndarray, **beside: np.ndarray) -> np.ndarray:
     return session.run(None, {"images": images, **beside})[0]
 
 
+@pytest.mark.parametrize("fold", [True, False])
+def test_a_network_that_standardizes_its_images_as_trained_ones_do(fold: bool, tmp_path: Path) -> None:
+    statistics = (0.3, 0.5, 0.7), (0.2, 0.3, 0.4)
+    model = zoo.get("basecnn", width_multiplier=0.125, input_shape=(16, 16, 3), classes=4, standardize=statistics)
+    disturb(model)
+    images = np.random.default_rng(1).uniform(size=(7, 16, 16, 3)).astype("float32")
+    onnx_export.export_onnx(model, tmp_path / "net.onnx", fold_batch_norm=fold)
+    found = answers(tmp_path / "net.onnx", images)
+    np.testing.assert_allclose(found, model.predict(images, verbose=0), atol=1e-5)
+    assert np.ptp(found, axis=0).max() > 1e-3
+
+
 @pytest.mark.parametrize(("family", "fold"), [*((family, True) for family in FAMILIES), ("drn", False)])
 def test_every_family_answers_as_the_model(family: str, fold: bool, tmp_path: Path) -> None:
     model, images = FAMILIES[family]()

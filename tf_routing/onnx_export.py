@@ -109,12 +109,27 @@ def _converted(model: Any, properties: dict[str, str]) -> bytes:
     function = tf.function(classify, input_signature=specs, autograph=False)
     try:
         proto, _ = tf2onnx.convert.from_function(function, input_signature=specs, opset=_OPSET)
+        _hold_constants(proto, function.get_concrete_function(*specs))
         onnx.checker.check_model(proto)
     # The converter raises whatever it meets: each means that it does not know how to write this model.
     except Exception as error:
         raise ValueError(f"{model.name} cannot be written as ONNX: {type(error).__name__}: {error}") from error
     onnx.helper.set_model_props(proto, properties)
     return proto.SerializeToString()
+
+
+def _hold_constants(proto: Any, traced: Any) -> None:
+    """Writes what the converter took for inputs into a file: tensors that a function reads without being given them.
+
+    The mean and the variance of a `Normalization` are such.
+    """
+    import onnx
+
+    inputs = {each.name: each for each in proto.graph.input}
+    for value, captured in traced.graph.captures:
+        if captured.name in inputs:
+            proto.graph.initializer.append(onnx.numpy_helper.from_array(value.numpy(), captured.name))
+            proto.graph.input.remove(inputs[captured.name])
 
 
 def _runner(model: Any, proto: bytes) -> Callable[[Any], Any]:
