@@ -9,7 +9,8 @@ from PIL import Image, ImageOps
 
 from tests.pictures.written import decoded, encoded, opened, photograph
 from tf_routing.exporting.decoding import decoded_images
-from tf_routing.pictures.decoder import EncodedPicture
+from tf_routing.pictures.decoder import EncodedPicture, _checked
+from tf_routing.pictures.exif import names_exif
 
 _KINDS = {"JPEG": {"quality": 95, "subsampling": 0}, "PNG": {}, "WEBP": {"lossless": True}}
 _ORIENTATION = 0x0112
@@ -89,3 +90,20 @@ def test_the_segment_is_found_behind_others_and_not_inside_pixels() -> None:
     segment = exif(6, ">")
     behind = behind[:-2] + b"\xff\xe1" + struct.pack(">H", len(segment) + 2) + segment + behind[-2:]
     assert decoded(behind).shape == (20, 33, 3)
+
+
+def test_nobody_looks_for_a_block_where_the_file_names_none() -> None:
+    for kind, options in _KINDS.items():
+        assert not names_exif(encoded(photograph(), kind, **options)), kind
+        assert names_exif(encoded(photograph(), kind, exif=exif(6, "<"), **options)), kind
+    # What reads an orientation stands in a branch: most pictures have none, and small ones are decoded in less time.
+    operations = _checked.get_concrete_function().graph.get_operations()
+    assert "AddN" not in {each.type for each in operations}
+
+
+def test_a_png_tells_its_orientation_behind_the_pixels_too() -> None:
+    file = encoded(photograph(), "PNG", exif=exif(6, "<"))
+    start = file.index(b"eXIf") - 4
+    block = file[start : start + 12 + int.from_bytes(file[start : start + 4], "big")]
+    rest, end = file.replace(block, b"")[:-12], file[-12:]
+    assert decoded(rest + block + end).shape == decoded(file).shape == (33, 20, 3)

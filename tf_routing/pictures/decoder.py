@@ -6,7 +6,7 @@ from typing import Any
 import tensorflow as tf
 
 from tf_routing.pictures.bmp import BMP
-from tf_routing.pictures.exif import orientation, stored_box, swaps_sides, upright
+from tf_routing.pictures.exif import UPRIGHT, names_exif, orientation, stored_box, swaps_sides, upright
 from tf_routing.pictures.file_content import FileContent, file_content
 from tf_routing.pictures.formats import Format, find_format
 from tf_routing.pictures.gif import GIF
@@ -82,13 +82,19 @@ def _checked(encoded: Any) -> Any:
     # Decoding has no side effects, and would otherwise begin while headers are still being checked.
     encoded = _after(checks, encoded)
 
-    def read(each: Format) -> tuple[Any, Any, Any]:
+    def read(each: Format) -> tuple[Any, Any]:
         """What headers say."""
-        return each.stored_sides(encoded, content), each.readable(content), each.exif_start(content)
+        return each.stored_sides(encoded, content), each.readable(content)
 
-    sides, readable, exif = tf.switch_case(found, [functools.partial(read, each) for each in FORMATS])
+    def turned() -> Any:
+        """The orientation that an EXIF block tells."""
+        return orientation(
+            content, tf.switch_case(found, [functools.partial(each.exif_start, content) for each in FORMATS])
+        )
+
+    sides, readable = tf.switch_case(found, [functools.partial(read, each) for each in FORMATS])
     checks += [_check_readable(readable, found), _check_size(sides)]
-    values = encoded, found, tf.cast(sides, tf.int32), orientation(content, exif)
+    values = encoded, found, tf.cast(sides, tf.int32), tf.cond(names_exif(encoded), turned, lambda: UPRIGHT)
     return tuple(_after(checks, value) for value in values)
 
 

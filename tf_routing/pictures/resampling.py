@@ -37,14 +37,25 @@ class Resampled(NamedTuple):
         >>> float(tf.reduce_min(whole.part(tf.constant([0, 3]), (8, 8))))
         1.0
         """
+        actual = tf.shape(self.picture, tf.int64)[:2]
+
+        def cut() -> Any:
+            """The part as it is stored."""
+            top, left = tf.unstack(tf.cast(corner, tf.int64))
+            return tf.cast(self.picture[top : top + size[0], left : left + size[1]], tf.float32)
+
+        # Many are of the right size already, small ones above all, and resampling takes longer than decoding these.
+        fits = tf.reduce_all(tf.cast(self.sides, tf.int64) == actual)
+        floats = tf.cond(fits, cut, lambda: self._resampled(tf.cast(corner, tf.float64), size, actual))
+        return tf.ensure_shape(tf.clip_by_value(floats / 255, 0, 1), (*size, 3))
+
+    def _resampled(self, corner: Any, size: tuple[int, int], actual: Any) -> Any:
         # In 64 bits: a side of millions of pixels is no exact number in 32, and its middle would be missed.
-        actual, corner = tf.shape(self.picture, tf.int64)[:2], tf.cast(corner, tf.float64)
         scale = tf.cast(self.sides, tf.float64) / tf.cast(actual, tf.float64)
         first, last = _seen(corner, tf.constant(size, tf.float64), scale, actual)
-        cut = self.picture[first[0] : last[0], first[1] : last[1]]
+        seen = self.picture[first[0] : last[0], first[1] : last[1]]
         shift = tf.cast(first, tf.float64) * scale - corner
-        floats = _scaled(cut, tf.constant(size, tf.int32), tf.cast(scale, tf.float32), tf.cast(shift, tf.float32))
-        return tf.ensure_shape(tf.clip_by_value(floats / 255, 0, 1), (*size, 3))
+        return _scaled(seen, tf.constant(size, tf.int32), tf.cast(scale, tf.float32), tf.cast(shift, tf.float32))
 
 
 def _seen(corner: Any, size: Any, scale: Any, actual: Any) -> tuple[Any, Any]:
