@@ -102,3 +102,9 @@ def test_an_archive_of_another_kind_is_refused_before_the_work(finished: Path, t
     with pytest.raises(ValueError, match="`archive` must end in .tar.gz"):
         run(parsed(finished, "--output", tmp_path / "net", "--archive", tmp_path / "net.zip"))
     assert list(tmp_path.iterdir()) == []
+
+
+def test_two_ways_of_seeing_pictures_at_once_are_refused_before_the_work(finished: Path, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="`crop` or `resize` must be left out: .* Received: crop=0.5, resize=40"):
+        run(parsed(finished, "--output", tmp_path / "net", "--crop", 0.5, "--resize", 40))
+    assert list(tmp_path.iterdir()) == []

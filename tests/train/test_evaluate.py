@@ -159,7 +159,24 @@ def test_evaluation_without_a_record_takes_options(
     options = ["--first_classes", "6", "--resize", "40"]
     for words in ([], ["--crops", "10"]):
         assert measured([*place, *options, *words], tmp_path) == measured([str(run), *place[1:], *words], tmp_path)
-    assert "Top-5 accuracy" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "Top-5 accuracy" in said
+    assert f"{file} does not name its classes: the first is taken for 'class_0', and so on." in said
+    assert f"{run} does not name" not in said
+
+
+def test_images_in_memory_are_not_resized_and_say_so() -> None:
+    model = zoo.get("basecnn", width_multiplier=0.125)
+    with pytest.raises(ValueError, match="`resize` must be left out, .* Received: resize=40"):
+        as_trained(data.load("digits"), model, {}, resize=40)
+
+
+def test_a_damaged_file_is_told_as_such(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "model.keras"
+    for content in (b"", (run / "model.keras").read_bytes()[:1000]):
+        file.write_bytes(content)
+        assert main(["evaluate", str(file), "--dataset", "digits"]) == 1
+        assert f"{file} is no .keras file, whatever its name, or is damaged." in capsys.readouterr().err
 
 
 def test_a_wrong_number_of_crops_is_named(run: Path, pictures: Path, capsys: pytest.CaptureFixture[str]) -> None:

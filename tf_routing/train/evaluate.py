@@ -35,6 +35,10 @@ def run(arguments: argparse.Namespace) -> None:
     if dataset.note:
         print(dataset.note)
     dataset = as_trained(dataset, model, record, arguments.first_classes, arguments.resize)
+    if not record.get("class_names"):
+        print(
+            f"{arguments.path} does not name its classes: the first is taken for {dataset.class_names[0]!r}, and so on."
+        )
     results = evaluate(
         model,
         dataset,

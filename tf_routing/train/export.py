@@ -22,9 +22,11 @@ def add_export_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--freeze", action="store_true", help="write the weights into the signatures that classify")
     about = "serve batch normalisation as it is instead of folded into kernels"
     parser.add_argument("--no_fold_batch_norm", action="store_true", help=about)
-    about = "share of an encoded picture's centre that is seen; the run's where not given"
+    about = "share of an encoded picture's centre that is seen, its ratio kept; what evaluation sees where not given"
     parser.add_argument("--crop", type=float, help=about)
-    about = "height and width that encoded pictures are brought to before that; the run's where not given"
+    about = (
+        "height and width that encoded pictures are brought to, instead of --crop; as evaluation does where not given"
+    )
     parser.add_argument("--resize", type=int, help=about)
     parser.add_argument("--license", metavar="FILE", help="licence of the weights; this library's where not given")
     add_serving_options(parser)
@@ -54,6 +56,11 @@ def _check(arguments: argparse.Namespace) -> None:
         raise ValueError("Give --output, --archive, --serving or --onnx: there is nothing to write to.")
     if arguments.archive:
         check_name(arguments.archive)
+    if None not in (arguments.crop, arguments.resize):
+        raise ValueError(
+            "`crop` or `resize` must be left out: either a share of pictures is seen, or they are brought to a size of "
+            f"which the centre is. Received: crop={arguments.crop}, resize={arguments.resize}"
+        )
 
 
 def _write(arguments: argparse.Namespace, model: Any, options: dict[str, Any]) -> None:

@@ -1,6 +1,7 @@
 """Finds and loads a trained network from a run's folder or a `.keras` file."""
 
 import json
+import zipfile
 from collections.abc import Mapping
 from typing import Any
 
@@ -25,9 +26,14 @@ def load_trained(path: str) -> tuple[RoutedModel, dict[str, Any]]:
 
     Raises:
         FileNotFoundError: If there is no such file.
-        ValueError: If the file holds another kind of model.
+        ValueError: If the file is damaged, or holds another kind of model.
     """
     file = trained_file(path)
+    # Keras says of such a file that it is not there.
+    if not zipfile.is_zipfile(file):
+        raise ValueError(
+            f"{file} is no .keras file, whatever its name, or is damaged. Save the model again, or copy it."
+        )
     model = keras.saving.load_model(file)
     if not isinstance(model, RoutedModel):
         raise ValueError(f"{file} holds a {type(model).__name__}, not a RoutedModel.")
@@ -54,11 +60,13 @@ def as_trained(
         resize: See `Dataset.sized`; that of the run where not given.
 
     Raises:
-        ValueError: If classes are missing, or there are others than those of the run, and it did not leave some out.
+        ValueError: If classes are missing, or there are others than those of the run, and it did not leave some out;
+            if images in memory are to be resized.
     """
     kept = _with_classes(dataset, record, first_classes)
     if None not in kept.image_shape:
-        return kept
+        # Raises where it would do nothing.
+        return kept if resize is None else kept.sized(None, resize=resize)
     framing = run_framing(record)
     if resize is not None:
         framing["resize"] = positive_integer("resize", resize)
