@@ -212,7 +212,7 @@ def test_a_picture_that_training_cannot_read_is_named(pictures: Path, tmp_path: 
             (broken / part / name / "0.png").write_bytes(png(noise(40, 40)))
     (broken / "train" / _CLASSES[1] / "0.png").write_bytes(b"<html>")
     recipe = dataclasses.replace(_RECIPE, first_classes=None, batch_size=2)
-    with pytest.raises(ValueError, match=f"cannot be read: {broken}/train/class_1/0.png"):
+    with pytest.raises(ValueError, match=f"cannot be read; repair or remove them: {broken}/train/class_1/0.png"):
         fit("basecnn", data.load(str(broken)), recipe, tmp_path / "run", model_arguments={"width_multiplier": 0.125})
     # The run had no checkpoint yet: it does not stand in the way of one with the pictures that are left.
     (broken / "train" / _CLASSES[1] / "0.png").unlink()

@@ -1,16 +1,18 @@
 """Workers start with addresses of their own, and end together."""
 
+import io
 import json
 import os
 import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 
 from tests.conformance.subjects import ROOT, start_python
-from tf_routing.train.launch import _free_ports, launch, main
+from tf_routing.train.launch import _free_ports, _print_lines, launch, main
 from tf_routing.train.tf_config import tf_config
 
 _CONFIG = "import json, os, sys, time, signal; config = json.loads(os.environ['TF_CONFIG']); "
@@ -55,6 +57,21 @@ def test_who_does_not_stop_is_ended_after_a_while(tmp_path: Path) -> None:
 
 def test_a_worker_that_a_signal_ends_is_a_failure() -> None:
     assert launch(command("os.kill(os.getpid(), signal.SIGKILL) if index else time.sleep(60)"), workers=2) == 128 + 9
+
+
+def test_lines_of_workers_are_written_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Output(io.StringIO):
+        """Keeps what comes in one piece."""
+
+        pieces: ClassVar[list[str]] = []
+
+        def write(self, text: str) -> int:
+            self.pieces.append(text)
+            return len(text)
+
+    monkeypatch.setattr(sys, "stdout", Output())
+    _print_lines(1, io.StringIO("first\nsecond\n"))
+    assert [piece for piece in Output.pieces if piece] == ["[worker 1] first\n", "[worker 1] second\n"]
 
 
 def test_ctrl_c_reaches_every_worker_once() -> None:

@@ -85,7 +85,9 @@ def test_what_fails_at_the_start_is_one_line(tmp_path: Path) -> None:
 
 
 def test_control_c_is_one_line_while_tensorflow_is_imported(tmp_path: Path) -> None:
-    code = "import os, signal, time\nos.kill(os.getpid(), signal.SIGINT)\ntime.sleep(60)\n"
+    # Who runs tests in the background of a shell lets them ignore the signal, and all that they start.
+    code = "import os, signal, time\nsignal.signal(signal.SIGINT, signal.default_int_handler)\n"
+    code += "os.kill(os.getpid(), signal.SIGINT)\ntime.sleep(60)\n"
     words = ["fit", "--model", "basecnn", "--output", str(tmp_path / "run")]
     with started(*words, env=instead_of_tensorflow(tmp_path, code)) as process:
         printed, error = process.communicate()

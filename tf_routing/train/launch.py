@@ -91,7 +91,8 @@ def _started(command: Sequence[str], config: str) -> subprocess.Popen[str]:
 
 def _print_lines(index: int, stream: IO[str] | None) -> None:
     for line in stream or ():
-        print(f"[worker {index}] {line.rstrip()}", flush=True)
+        # The line's end with it: `print` writes that apart, and threads would come between.
+        print(f"[worker {index}] {line.rstrip()}\n", end="", flush=True)
 
 
 @contextlib.contextmanager
