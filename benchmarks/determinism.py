@@ -19,8 +19,8 @@ from typing import Any
 import numpy as np
 from workers import Setting, Worker
 
-from tf_routing.train.run_record import write_json
-from tf_routing.train.timing import median_seconds
+from tf_routing.evaluation.timing import median_seconds
+from tf_routing.train.runs.run_record import write_json
 
 # A network's images per step: as many as make its graph too large for the pass to leave it alone, and two fit here.
 NETWORKS = {"basecnn_2cc": 128, "resnet20_2cc": 128, "drn_resnet32": 128, "dmnn50_cifar_n2": 16, "decide_chain8": 128}
@@ -49,7 +49,7 @@ def main() -> None:
 
 
 def _hardware() -> dict[str, Any]:
-    from tf_routing.train.hardware import hardware
+    from tf_routing.support.hardware import hardware
 
     return hardware()
 

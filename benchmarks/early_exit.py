@@ -17,9 +17,9 @@ from typing import Any
 
 from workers import Setting, Worker
 
-from tf_routing.train.hardware import hardware
-from tf_routing.train.run_record import write_json
-from tf_routing.train.timing import Timing, median_ratio, median_seconds
+from tf_routing.evaluation.timing import Timing, median_ratio, median_seconds
+from tf_routing.support.hardware import hardware
+from tf_routing.train.runs.run_record import write_json
 
 BATCHES = (1, 32, 128)
 _IMAGES, _IN_A_ROUND, _WARM_UP = 1024, 128, 1
@@ -29,8 +29,8 @@ _DEPTHS = range(1, 9)
 def load(chains: Sequence[str], depths: Sequence[int]) -> dict[str, Any]:
     """Builds the networks of one worker: each chain both ways, and static networks."""
     from tf_routing import data, fold_batch_norm, zoo
-    from tf_routing.data.batches import first_images
-    from tf_routing.train.trained import load_trained
+    from tf_routing.data.batching.batches import first_images
+    from tf_routing.train.runs.trained_network import load_trained
 
     networks: dict[str, Any] = {}
     for chain in chains:
@@ -48,7 +48,7 @@ def load(chains: Sequence[str], depths: Sequence[int]) -> dict[str, Any]:
 
 def _ready(model: Any, images: Any, batch: int) -> Callable[[int], None]:
     """Returns a function of a round's number that runs the round's images in batches."""
-    from tf_routing.train.gating import compiled
+    from tf_routing.evaluation.routing_statistics import compiled
 
     run, calls = compiled(model, images, batch), _IN_A_ROUND // batch
 

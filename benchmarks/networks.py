@@ -24,7 +24,7 @@ _SHAPE: dict[str, Any] = {
 def photographs(size: int = SIZE) -> np.ndarray:
     """Returns the images that every network sees, from the folder of TensorFlow Datasets: of 224 or of 32 pixels."""
     from tf_routing import data
-    from tf_routing.data.batches import first_images
+    from tf_routing.data.batching.batches import first_images
 
     if size == SMALL:
         return first_images(data.load("cifar100").test, 8 * _IMAGES)[0]
@@ -36,7 +36,7 @@ def calibrated(sub_blocks: int, rate: float, images: np.ndarray) -> Any:
     import keras
 
     import tf_routing
-    from tf_routing.zoo.split_resnet import build
+    from tf_routing.zoo.builders.split_resnet import build
 
     keras.utils.set_random_seed(SEED)
     # The builder, not the name: the zoo has no network of one sub-block per block.
@@ -67,7 +67,7 @@ def executed_share(model: Any, images: np.ndarray) -> float:
 def shortened(model: Any, images: np.ndarray) -> Any:
     """Returns the static CIFAR ResNet whose MACs are nearest to those that a skipping one executes on average."""
     from tf_routing import fold_batch_norm
-    from tf_routing.zoo.cifar_resnet import build
+    from tf_routing.zoo.builders.cifar_resnet import build
 
     executed = float(np.mean(model.cost(images)))
     shape = {**_SHAPE, "classes": 10, "input_shape": (SMALL, SMALL, 3)}
@@ -96,7 +96,7 @@ def _resnet50() -> Any:
 def slimmed(share: float) -> Any:
     """Returns a static ResNet-50 whose inner widths are cut so far that it costs this share of ResNet-50's MACs."""
     from tf_routing import fold_batch_norm
-    from tf_routing.zoo.imagenet_resnet import build
+    from tf_routing.zoo.builders.imagenet_resnet import build
 
     full = _resnet50().static_cost
 
@@ -120,9 +120,9 @@ def runner(model: Any, images: np.ndarray, way: str, method: str = "auto") -> Ca
         method: For gated networks, one of `execution.METHODS`.
     """
     from tf_routing import fold_batch_norm
+    from tf_routing.evaluation.routing_statistics import compiled
     from tf_routing.execution import gated_blocks
     from tf_routing.execution.batches import run_batch
-    from tf_routing.train.gating import compiled
 
     freeze = way == "frozen"
     way = "whole" if freeze else way

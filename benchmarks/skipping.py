@@ -24,9 +24,9 @@ from contests import CONTESTS, SHARES, TORCH, Contest, load_keras, load_torch
 from networks import has_torch
 from workers import Setting, Worker
 
-from tf_routing.train.hardware import hardware
-from tf_routing.train.run_record import write_json
-from tf_routing.train.timing import Timing, median_ratio, median_seconds, ratio_quartiles
+from tf_routing.evaluation.timing import Timing, median_ratio, median_seconds, ratio_quartiles
+from tf_routing.support.hardware import hardware
+from tf_routing.train.runs.run_record import write_json
 
 _SCREENING, _NEAR = 2, 1.15
 

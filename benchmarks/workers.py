@@ -10,7 +10,7 @@ import resource
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from tf_routing.train.timing import Timing, timed
+from tf_routing.evaluation.timing import Timing, timed
 
 _PEAK = "peak"
 

@@ -12,9 +12,9 @@ from route_tables import evaluated_table, skipping_runs_table
 from speed_tables import determinism_table, exports_table, leaving_table, skipping_table, training_table
 
 from tf_routing import zoo
-from tf_routing.files import whole_file
-from tf_routing.train.recipe import Recipe
-from tf_routing.train.recipe_fields import RecipeField, recipe_fields
+from tf_routing.support.files import whole_file
+from tf_routing.train.recipes.recipe import Recipe
+from tf_routing.train.recipes.recipe_fields import RecipeField, recipe_fields
 from tf_routing.zoo.cards import ReportedRow, read_data, shown_arguments
 
 ROOT = Path(__file__).parent.parent

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from tf_routing import zoo
-from tf_routing.files import whole_file
+from tf_routing.support.files import whole_file
 from tf_routing.zoo.registry import find
 
 FOLDER = Path(__file__).parent

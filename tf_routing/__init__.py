@@ -26,25 +26,21 @@ __all__ = [
 
 _LAZY = {
     "RoutedModel": "tf_routing.models",
-    "calibrate": "tf_routing.calibration",
-    "export": "tf_routing.saved_model",
-    "fold_batch_norm": "tf_routing.folding",
-    "widen_paths": "tf_routing.widening",
+    "calibrate": "tf_routing.transforms.calibration",
+    "export": "tf_routing.exporting.saved_model",
+    "fold_batch_norm": "tf_routing.transforms.folding",
+    "widen_paths": "tf_routing.transforms.widening",
 }
-_ROOMS = (
-    "analysis",
-    "client",
-    "cost",
-    "data",
-    "execution",
-    "layers",
-    "models",
-    "objectives",
-    "onnx_export",
-    "optimizers",
-    "serving",
-    "zoo",
-)
+_ROOMS = {
+    **{
+        room: f"tf_routing.{room}"
+        for room in ("analysis", "client", "cost", "data", "execution", "layers", "models", "objectives", "optimizers")
+    },
+    **{room: f"tf_routing.{room}" for room in ("serving", "zoo")},
+    # As they were called before there was a room for exporting.
+    "onnx_export": "tf_routing.exporting.onnx",
+    "saved_model": "tf_routing.exporting.saved_model",
+}
 
 
 def _register(_: ModuleType) -> None:
@@ -60,7 +56,7 @@ def __getattr__(name: str) -> Any:
     if name in _LAZY:
         return getattr(importlib.import_module(_LAZY[name]), name)
     if name in _ROOMS:
-        return importlib.import_module(f"tf_routing.{name}")
+        return importlib.import_module(_ROOMS[name])
     raise AttributeError(f"module 'tf_routing' has no attribute {name!r}")
 
 

@@ -14,8 +14,9 @@ from typing import Any, NamedTuple
 import keras
 import numpy as np
 
-from tf_routing import exit_tree, graph
-from tf_routing.model_arguments import graph_model
+from tf_routing import exit_tree
+from tf_routing.core import graph
+from tf_routing.core.model_arguments import graph_model
 
 
 class Gated(NamedTuple):

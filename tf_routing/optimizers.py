@@ -4,8 +4,8 @@ from typing import Any
 
 import keras
 
-from tf_routing.kernels import is_kernel
-from tf_routing.validation import not_negative, not_negative_integer
+from tf_routing.core.kernels import is_kernel
+from tf_routing.support.validation import not_negative, not_negative_integer
 
 
 @keras.saving.register_keras_serializable(package="tf_routing")

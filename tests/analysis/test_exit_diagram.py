@@ -15,7 +15,7 @@ from matplotlib.patches import Wedge
 from tests.analysis.drawn import legend_labels, saved_figures
 from tests.analysis.pictures import size_of
 from tf_routing.analysis import ExitUse, draw_exit_diagram
-from tf_routing.analysis.exit_layout import exit_layout
+from tf_routing.analysis.charts.exits.exit_layout import exit_layout
 from tf_routing.exit_tree import Exit, Stage, exits
 
 CLASSES = 4

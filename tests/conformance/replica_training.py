@@ -14,12 +14,12 @@ import tensorflow as tf
 
 from tests import exit_net, gated_net, skip_net
 from tf_routing import layers
-from tf_routing.data.told_costs import with_drawn
+from tf_routing.data.batching.told_costs import with_drawn
 from tf_routing.models import RoutedModel
 from tf_routing.optimizers import DecayedSGD
+from tf_routing.train.distribution.replica_batches import distributed
+from tf_routing.train.distribution.strategies import is_chief, open_strategy, synchronize_batch_norm
 from tf_routing.train.loop import train
-from tf_routing.train.replica_batches import distributed
-from tf_routing.train.strategies import is_chief, open_strategy, synchronize_batch_norm
 
 BATCH, CLASSES, EPOCHS = 8, 4, 2
 _COPIES = 2

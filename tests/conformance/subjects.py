@@ -16,8 +16,8 @@ import numpy as np
 import pytest
 
 from tf_routing import layers, models, zoo
-from tf_routing.zoo import mobilenetv2
 from tf_routing.zoo.architectures import ARCHITECTURES
+from tf_routing.zoo.builders import mobilenetv2
 
 ROOT = Path(__file__).resolve().parents[2]
 BATCH = 4

@@ -23,9 +23,9 @@ def _public(module: Any) -> dict[str, Any]:
 
 
 _NAMES = (
-    *("analysis", "calibration", "cost", "execution", "folding", "graph", "layers", "models", "objectives"),
-    *("optimizers", "widening", "zoo"),
-    *("saved_model", "serving", "exporting.archives", "exporting.checksums", "exporting.decoding", "onnx_export"),
+    *("analysis", "core.graph", "cost", "execution", "layers", "models", "objectives", "optimizers", "serving", "zoo"),
+    *("transforms.calibration", "transforms.folding", "transforms.widening"),
+    *("exporting.saved_model", "exporting.archives", "exporting.checksums", "exporting.decoding", "exporting.onnx"),
 )
 _MODULES = [importlib.import_module(f"tf_routing.{name}") for name in _NAMES]
 PUBLIC = {name: each for module in _MODULES for name, each in _public(module).items()}
@@ -56,10 +56,14 @@ def test_every_public_name_has_an_example(name: str) -> None:
     assert doctest.DocTestParser().get_examples(text), f"the example of {name} has no code"
 
 
-# Examples that build, export or draw deep networks; what they show has its tests in `tests/test_calibration.py`,
-# `tests/conformance/test_export.py`, `tests/analysis/` and `tests/test_cost_gated.py`.
+# Examples that build, export or draw deep networks; what they show has its tests in `tests/analysis/`,
+# `tests/transforms/test_calibration.py`, `tests/conformance/test_export.py` and `tests/test_cost_gated.py`.
 _HEAVY = {
-    *("tf_routing.calibration.calibrate", "tf_routing.saved_model.export", "tf_routing.cost.gated_macs"),
+    *(
+        "tf_routing.transforms.calibration.calibrate",
+        "tf_routing.exporting.saved_model.export",
+        "tf_routing.cost.gated_macs",
+    ),
     *("tf_routing.analysis.draw_flow_panels", "tf_routing.analysis.draw_routing_flow"),
 }
 

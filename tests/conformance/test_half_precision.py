@@ -9,7 +9,7 @@ import pytest
 from tests.conformance.subjects import LAYERS, draw_scores, images, small
 from tf_routing import calibrate
 from tf_routing.layers import Junction
-from tf_routing.layers.router import Router
+from tf_routing.layers.routers.router import Router
 
 ROWS = 512
 ROUTERS = [name for name in LAYERS if name.startswith(("controller", "skip_router", "junction"))]

@@ -93,5 +93,5 @@ def test_an_ensemble_has_members() -> None:
 
 
 def test_all_ways_to_write_are_among_them() -> None:
-    assert {"tf_routing.saved_model.export", "tf_routing.onnx_export.export_onnx"} < set(FUNCTIONS)
+    assert {"tf_routing.exporting.saved_model.export", "tf_routing.exporting.onnx.export_onnx"} < set(FUNCTIONS)
     assert PUBLIC["tf_routing.serving.publish"] is serving.publish

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from tests.conformance.subjects import finish, start_python
-from tf_routing.train.launch import launch
+from tf_routing.train.distribution.launch import launch
 
 FAMILIES = ["paths", "gated", "skipping", "actor", "critic"]
 # A graph is traced once per replica: four only where noise is drawn, and all of them for every net in the heavy test.

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from tf_routing.data import ImageSet
-from tf_routing.data.array_augmentation import shift_and_mirror
-from tf_routing.data.array_batches import ArraysBeside, EvaluationArrays, TrainingArrays
+from tf_routing.data.augmentation.array_augmentation import shift_and_mirror
+from tf_routing.data.batching.array_batches import ArraysBeside, EvaluationArrays, TrainingArrays
 
 _COUNT, _BATCH, _STEPS = 40, 7, 5
 

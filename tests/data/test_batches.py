@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tf_routing.data import set_batches
-from tf_routing.data.batches import evaluation_batches, first_images, steps_per_epoch, training_batches
+from tf_routing.data.batching import set_batches
+from tf_routing.data.batching.batches import evaluation_batches, first_images, steps_per_epoch, training_batches
 from tf_routing.data.datasets import ImageSet
 
 _COUNT, _BATCH, _STEPS = 40, 7, 5

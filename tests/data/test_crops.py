@@ -12,11 +12,11 @@ from tests.data.prepared_data import load_or_skip
 from tests.data.test_views import resized
 from tests.data.written_folder import central_view, noise, png, write_records
 from tf_routing.data import ImageSet, ImageStream
-from tf_routing.data.batches import evaluation_batches, training_batches
-from tf_routing.data.crops import random_crop, ten_crops
-from tf_routing.pictures.central import brought_to_size
-from tf_routing.pictures.framing import PHOTOGRAPH_CROP, Framing
-from tf_routing.pictures.resampling import Resampled
+from tf_routing.data.batching.batches import evaluation_batches, training_batches
+from tf_routing.data.images.crops import random_crop, ten_crops
+from tf_routing.data.images.decoding.central import brought_to_size
+from tf_routing.data.images.decoding.framing import PHOTOGRAPH_CROP, Framing
+from tf_routing.data.images.decoding.resampling import Resampled
 
 _SIDE, _SIZE = 16, 12
 

@@ -10,10 +10,10 @@ import pytest
 from tests.data.written_folder import noise, png, write_folder
 from tf_routing import data, zoo
 from tf_routing.data import Dataset, ImageSet
-from tf_routing.train.evaluate import evaluate
+from tf_routing.evaluation.evaluate import evaluate
 from tf_routing.train.fit import fit
-from tf_routing.train.recipe import Recipe
-from tf_routing.train.tune import tune
+from tf_routing.train.recipes.recipe import Recipe
+from tf_routing.tuning.tune import tune
 
 _RIGHT = [0, 1, 2, 3, 4, 0, 1]
 _RECIPE = Recipe("tiny", "One step", epochs=1, batch_size=4, learning_rate=0.05, shift=0)

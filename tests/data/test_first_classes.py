@@ -9,8 +9,9 @@ import pytest
 from tests.data.prepared_data import load_or_skip
 from tests.data.written_folder import noise, png, write_folder
 from tf_routing import data
-from tf_routing.data import Dataset, ImageSet, class_counts
-from tf_routing.data.batches import evaluation_batches, steps_per_epoch, training_batches
+from tf_routing.data import Dataset, ImageSet
+from tf_routing.data.batching.batches import evaluation_batches, steps_per_epoch, training_batches
+from tf_routing.data.sources import class_counts
 
 _LABELS = np.random.default_rng(0).integers(0, 5, 60)
 

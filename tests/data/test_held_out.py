@@ -8,7 +8,7 @@ import pytest
 
 from tf_routing import data
 from tf_routing.data import PictureFiles
-from tf_routing.data.held_out import divided
+from tf_routing.data.sources.held_out import divided
 
 _COUNTS = {"bee": 10, "cat": 3, "owl": 13}
 

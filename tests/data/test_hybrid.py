@@ -5,8 +5,9 @@ import pytest
 import tensorflow as tf
 
 from tests.data.prepared_data import load_or_skip
-from tf_routing.data import Dataset, ImageSet, hybrid
-from tf_routing.data.hybrid import recoloured
+from tf_routing.data import Dataset, ImageSet
+from tf_routing.data.sources import hybrid
+from tf_routing.data.sources.hybrid import recoloured
 
 
 def test_the_hybrid_set_has_the_papers_counts() -> None:

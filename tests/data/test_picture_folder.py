@@ -8,11 +8,11 @@ import pytest
 import tensorflow as tf
 
 from tests.data.written_folder import central_view, noise, png, write_folder
-from tests.pictures.written import encoded, photograph
+from tests.data.written_pictures import encoded, photograph
 from tf_routing import data
 from tf_routing.data import Dataset, PictureFiles
-from tf_routing.data.batches import evaluation_batches, training_batches
-from tf_routing.data.picture_files import named_pictures
+from tf_routing.data.batching.batches import evaluation_batches, training_batches
+from tf_routing.data.images.picture_files import named_pictures
 
 _CLASSES = ("bee", "cat", "owl")
 _SIZE = 8

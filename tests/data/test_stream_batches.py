@@ -10,8 +10,10 @@ import tensorflow as tf
 
 from tests.data.prepared_data import load_or_skip
 from tests.data.written_folder import central_view, numbered, write_records
-from tf_routing.data import ImageStream, image_stream, stream_batches
-from tf_routing.data.batches import evaluation_batches, first_images, steps_per_epoch, training_batches
+from tf_routing.data import ImageStream
+from tf_routing.data.batching import stream_batches
+from tf_routing.data.batching.batches import evaluation_batches, first_images, steps_per_epoch, training_batches
+from tf_routing.data.images import image_stream
 
 _COUNT, _BATCH, _STEPS, _SIZE = 40, 7, 5, 14
 

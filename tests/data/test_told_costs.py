@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tf_routing.data.told_costs import with_drawn, with_value
+from tf_routing.data.batching.told_costs import with_drawn, with_value
 
 _VALUES = {"cost": (0.0, 1e-9, 4e-9)}
 

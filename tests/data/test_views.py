@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 
 from tests.data.written_folder import central_view, noise, png
-from tf_routing.data.views import random_box, random_view
+from tf_routing.data.images.views import random_box, random_view
 
 _SEEDS = 3000
 

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from tf_routing.pictures.central import central_image
-from tf_routing.pictures.framing import PHOTOGRAPH_CROP, Framing
+from tf_routing.data.images.decoding.central import central_image
+from tf_routing.data.images.decoding.framing import PHOTOGRAPH_CROP, Framing
 
 Examples = Sequence[tuple[bytes, int]]
 

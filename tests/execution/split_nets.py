@@ -5,10 +5,10 @@ from typing import Any
 import keras
 import numpy as np
 
-from tf_routing.calibration import calibrate
 from tf_routing.execution import gated_blocks
 from tf_routing.layers import Controller, SplitBlock
 from tf_routing.models import RoutedModel
+from tf_routing.transforms.calibration import calibrate
 
 SIDE, CHANNELS, CLASSES = 8, 4, 5
 SHORTCUTS = ["identity", "projection", None]

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tf_routing.calibration import calibrate
 from tf_routing.execution import carried_means
 from tf_routing.layers import IdentityShortcut, SkipBlock, SkipRouter
 from tf_routing.models import RoutedModel
+from tf_routing.transforms.calibration import calibrate
 
 COUNT, SIZE, BLOCKS = 12, 8, 5
 

@@ -9,10 +9,10 @@ import pytest
 import tensorflow as tf
 
 from tests.graph_operations import operations
-from tf_routing.calibration import calibrate
 from tf_routing.execution import in_place
 from tf_routing.layers import SkipBlock, SkipRouter
 from tf_routing.models import RoutedModel
+from tf_routing.transforms.calibration import calibrate
 
 SHAPE, COUNT, BLOCKS = (6, 6, 4), 10, 4
 

@@ -7,7 +7,7 @@ import pytest
 
 from tests import numpy_reference as reference
 from tf_routing.layers import CrossConnection
-from tf_routing.layers.mixing import mix, weighted_sum
+from tf_routing.layers.paths.mixing import mix, weighted_sum
 
 MAPS, VECTORS = (4, 3, 5, 6), (4, 6)
 

@@ -9,7 +9,7 @@ from keras import ops
 
 from tests import numpy_reference as reference
 from tf_routing.layers import CrossConnection
-from tf_routing.layers.mixing import mix
+from tf_routing.layers.paths.mixing import mix
 
 INPUTS, OUTPUTS, CHANNELS, BATCH = 3, 2, 5, 4
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from tf_routing.layers import Controller
-from tf_routing.layers.router import Router, shift_for_rate
+from tf_routing.layers.routers.router import Router, shift_for_rate
 
 COUNT, CHANNELS = 40, 3
 RATES = [0, 0.025, 0.3, 0.5, 0.75, 0.975, 1]

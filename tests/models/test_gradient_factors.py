@@ -15,7 +15,7 @@ from tests.conformance.subjects import finish, start_python
 from tests.exit_net import BRANCHES, exit_model, images, labels, vary
 from tf_routing import data
 from tf_routing.models import RoutedModel
-from tf_routing.models.squared_kernels import squared_kernels
+from tf_routing.models.training.squared_kernels import squared_kernels
 from tf_routing.objectives import Objective
 
 RATE, MOMENTUM, STEPS = 0.05, 0.9, 3

@@ -11,7 +11,7 @@ import pytest
 from tests import exit_net, gated_net, skip_net
 from tf_routing.layers import CrossConnection
 from tf_routing.models import RoutedModel
-from tf_routing.models.squared_kernels import squared_kernels
+from tf_routing.models.training.squared_kernels import squared_kernels
 from tf_routing.objectives import Critic, Objective
 
 CLASSES, COUNT, RATE = 3, 8, 0.5

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 
 from tests.models.labelled_model import IMAGES, labelled_model
-from tf_routing.models.label_accuracy import LabelAccuracy, label_ranks
-from tf_routing.train.accuracies import accuracies, are_right
+from tf_routing.evaluation.accuracies import accuracies, are_right
+from tf_routing.models.training.label_accuracy import LabelAccuracy, label_ranks
 
 CLASSES = 7
 

@@ -176,7 +176,7 @@ def test_heads_are_none_of_the_weights_of_a_saved_model(tmp_path: Path) -> None:
 
 def test_heads_are_not_in_an_export(tmp_path: Path) -> None:
     tf = pytest.importorskip("tensorflow")
-    from tf_routing.saved_model import export
+    from tf_routing.exporting.saved_model import export
 
     model = compiled()
     train(model)

@@ -3,7 +3,7 @@
 import keras
 import numpy as np
 
-from tf_routing.models.squared_kernels import squared_kernels
+from tf_routing.models.training.squared_kernels import squared_kernels
 
 
 def test_squares_by_hand() -> None:

@@ -13,7 +13,7 @@ import pytest
 
 from tests import exit_net, gated_net, skip_net
 from tf_routing.models import Ensemble, RoutedModel
-from tf_routing.models.training_state import seed_states
+from tf_routing.models.training.training_state import seed_states
 
 
 class Family(NamedTuple):

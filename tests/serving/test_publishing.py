@@ -25,9 +25,9 @@ from tensorflow_serving.config import model_server_config_pb2
 from tests.gated_net import gated_model, images
 from tests.serving.exported import write_tiny
 from tf_routing import client, serving
+from tf_routing.cli.serving_options import add_serving_options, publish_parsed
 from tf_routing.exporting.checksums import check_checksums, write_checksums
-from tf_routing.extras import import_extra
-from tf_routing.serving.options import add_serving_options, publish_parsed
+from tf_routing.support.extras import import_extra
 
 _ROOT = Path(__file__).parent.parent.parent
 
@@ -231,7 +231,7 @@ def test_the_command_line_publishes(tmp_path: Path, capsys: pytest.CaptureFixtur
 
 
 def test_options_import_neither_keras_nor_tensorflow() -> None:
-    code = "import sys, tf_routing.serving.options; assert not {'keras', 'tensorflow', 'numpy'} & set(sys.modules)"
+    code = "import sys, tf_routing.cli.serving_options; assert not {'keras', 'tensorflow', 'numpy'} & set(sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], cwd=_ROOT, check=False).returncode == 0
 
 

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from tests.train.kill_harness import untimed_log
-from tf_routing.train.campaign import missing_trainings
-from tf_routing.train.campaign_file import load_campaign
-from tf_routing.train.campaign_results import add_result, check_results, read_results, summarize
-from tf_routing.train.cli import main
+from tf_routing.cli.main import main
+from tf_routing.train.campaigns.campaign import missing_trainings
+from tf_routing.train.campaigns.campaign_file import load_campaign
+from tf_routing.train.campaigns.campaign_results import add_result, check_results, read_results, summarize
 
 _TEXT = """
 title = "Two comparisons"

@@ -9,9 +9,9 @@ import pytest
 import yaml
 
 from tests.conformance.subjects import ROOT
-from tf_routing.train.commands import program_parser
-from tf_routing.train.recipe import load_recipe
-from tf_routing.train.tf_config import read_tf_config
+from tf_routing.cli.program import program_parser
+from tf_routing.train.distribution.tf_config import read_tf_config
+from tf_routing.train.recipes.recipe import load_recipe
 from tf_routing.zoo.registry import find
 
 _FOLDER = ROOT / "docs" / "cluster"

@@ -14,7 +14,7 @@ from tests.train.kill_harness import differences, killed_run, whole_run
 from tf_routing import data
 from tf_routing.train import fit
 from tf_routing.train.determinism import make_deterministic
-from tf_routing.train.recipe import load_recipe
+from tf_routing.train.recipes.recipe import load_recipe
 
 # A process of its own: determinism, once enabled, stays for all tests that follow.
 _GRADIENTS = """

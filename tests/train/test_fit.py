@@ -17,15 +17,15 @@ from tests.data.prepared_data import load_or_skip
 from tests.few_layers import few_layers
 from tests.train.kill_harness import untimed_log
 from tf_routing import zoo
+from tf_routing.cli import training_arguments as asked
+from tf_routing.cli.main import main
 from tf_routing.data import Dataset, ImageSet
-from tf_routing.train import asked
+from tf_routing.evaluation.evaluate import evaluate
 from tf_routing.train import fit as fit_module
 from tf_routing.train.callbacks import Checkpoints
-from tf_routing.train.cli import main
-from tf_routing.train.evaluate import evaluate
 from tf_routing.train.fit import fit
 from tf_routing.train.phases import compile_for, phases
-from tf_routing.train.recipe import Recipe
+from tf_routing.train.recipes.recipe import Recipe
 
 _STEPS = 2
 _RECIPE = Recipe("tiny", "Two epochs", epochs=2, batch_size=32, learning_rate=0.05, drops=(1,), shift=2)

@@ -12,8 +12,8 @@ from typing import ClassVar
 import pytest
 
 from tests.conformance.subjects import ROOT, start_python
-from tf_routing.train.launch import _free_ports, _print_lines, launch, main
-from tf_routing.train.tf_config import tf_config
+from tf_routing.train.distribution.launch import _free_ports, _print_lines, launch, main
+from tf_routing.train.distribution.tf_config import tf_config
 
 _CONFIG = "import json, os, sys, time, signal; config = json.loads(os.environ['TF_CONFIG']); "
 _INDEX = _CONFIG + "index = config['task']['index']; "
@@ -77,7 +77,8 @@ def test_lines_of_workers_are_written_whole(monkeypatch: pytest.MonkeyPatch) -> 
 def test_ctrl_c_reaches_every_worker_once() -> None:
     counts = "received = []; signal.signal(signal.SIGINT, lambda *_: received.append(1)); print('ready', flush=True)"
     waits = "\nwhile not received: time.sleep(0.05)\ntime.sleep(0.5); print('received', len(received)); sys.exit(130)"
-    code = f"from tf_routing.train.launch import launch; import sys; sys.exit(launch({command(counts + waits)!r}, 2))"
+    start = "import sys; from tf_routing.train.distribution.launch import launch"
+    code = f"{start}; sys.exit(launch({command(counts + waits)!r}, 2))"
     process = subprocess.Popen(
         [sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, env={**os.environ, "PYTHONPATH": str(ROOT)}
     )

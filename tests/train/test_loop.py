@@ -10,8 +10,8 @@ import tensorflow as tf
 from tests import gated_net, skip_net
 from tf_routing import layers
 from tf_routing.models import RoutedModel
+from tf_routing.train.distribution.replica_values import assign_by_replica, values_by_replica
 from tf_routing.train.loop import build_metrics, train
-from tf_routing.train.replica_values import assign_by_replica, values_by_replica
 from tf_routing.train.stopping import StoppedAfterStep
 
 _STEPS, _EPOCHS, _BATCH = 3, 2, 8

@@ -8,10 +8,11 @@ import pytest
 
 from tf_routing import data, zoo
 from tf_routing.data import Dataset, ImageSet, PictureFiles
+from tf_routing.studies import study_runs
 from tf_routing.train import fit as fit_module
-from tf_routing.train import study_runs, tune_trials
 from tf_routing.train.networks import build_network, shown_as
-from tf_routing.train.recipe import Recipe, list_recipes, load_recipe
+from tf_routing.train.recipes.recipe import Recipe, list_recipes, load_recipe
+from tf_routing.tuning import trials as tune_trials
 
 _PICTURES = PictureFiles(("a.png", "b.png"), 2, file_labels=(0, 1))
 _FOLDER = Dataset("mine", _PICTURES, _PICTURES, ["bee", "cat"], mirrors=True)

@@ -18,15 +18,15 @@ import pytest
 from tests.skip_net import CLASSES, COUNT, images, labels, skip_model
 from tests.train.kill_harness import untimed_log
 from tf_routing import calibrate, data, zoo
+from tf_routing.core.graph import deciding_layers
 from tf_routing.data import Dataset, ImageSet
-from tf_routing.graph import deciding_layers
 from tf_routing.models import RoutedModel
 from tf_routing.objectives import Classification, DiverseRoutes
 from tf_routing.train import checkpoint as checkpoint_module
 from tf_routing.train.callbacks import Checkpoints, logged_time
 from tf_routing.train.fit import fit
 from tf_routing.train.phases import Phase, compile_for, phases
-from tf_routing.train.recipe import Recipe, load_recipe
+from tf_routing.train.recipes.recipe import Recipe, load_recipe
 
 # Two epochs of each phase; two steps of sixteen images in two copies.
 _STEPS, _IMAGES = 2, 32

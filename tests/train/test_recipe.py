@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tf_routing import data, zoo
-from tf_routing.train.recipe import Recipe, list_recipes, load_recipe
+from tf_routing.train.recipes.recipe import Recipe, list_recipes, load_recipe
 
 _STEPS = 391
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from tf_routing.train.recipe import Recipe
-from tf_routing.train.recipe_fields import recipe_fields
-from tf_routing.train.recipe_options import add_recipe_options, given_values
+from tf_routing.cli.recipe_options import add_recipe_options, given_values
+from tf_routing.train.recipes.recipe import Recipe
+from tf_routing.train.recipes.recipe_fields import recipe_fields
 
 _FIELDS = {field.name: field for field in recipe_fields(Recipe)}
 _WORDS = {int: (["3"], 3), float: (["0.5"], 0.5), str: (["cosine"], "cosine"), bool: (["false"], False)}

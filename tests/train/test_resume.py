@@ -16,12 +16,12 @@ import pytest
 from tests.skip_net import skip_model
 from tests.train.kill_harness import WORDS, differences, killed_run, whole_run
 from tf_routing.data import Dataset, ImageSet
-from tf_routing.data.backend_batches import training_batches, with_drawn
+from tf_routing.data.batching.backend_batches import training_batches, with_drawn
 from tf_routing.train import networks
 from tf_routing.train.callbacks import Checkpoints
 from tf_routing.train.fit import fit
-from tf_routing.train.recipe import Recipe
-from tf_routing.train.run_record import remove_unfinished
+from tf_routing.train.recipes.recipe import Recipe
+from tf_routing.train.runs.run_record import remove_unfinished
 
 _STEPS = 4
 _RECIPE = Recipe(
@@ -139,7 +139,7 @@ def test_a_process_on_two_devices_killed_at_random_moments(tmp_path: Path) -> No
 def start_workers(output: Path) -> subprocess.Popen[str]:
     """Starts a run of two workers."""
     words = ["--workers", "2", "--", "fit", *WORDS, "--strategy", "multiworker", "--output", str(output)]
-    command = [sys.executable, "-m", "tf_routing.train.launch", *words]
+    command = [sys.executable, "-m", "tf_routing.train.distribution.launch", *words]
     return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
 
 

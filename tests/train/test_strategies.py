@@ -7,17 +7,17 @@ import pytest
 import tensorflow as tf
 
 from tests.conformance.subjects import finish, start_python
-from tf_routing.train.lost_workers import lost_workers_explained
-from tf_routing.train.replica_batches import check_divides, distributed
-from tf_routing.train.strategies import host_count, is_chief, open_strategy
-from tf_routing.train.tf_config import read_tf_config, tf_config
+from tf_routing.train.distribution.lost_workers import lost_workers_explained
+from tf_routing.train.distribution.replica_batches import check_divides, distributed
+from tf_routing.train.distribution.strategies import host_count, is_chief, open_strategy
+from tf_routing.train.distribution.tf_config import read_tf_config, tf_config
 
 _FOUR = """
 import json
 
 import keras
 import numpy as np
-import tf_routing.layers.replica_draws
+import tf_routing.layers.routers.replica_draws
 from tf_routing import layers
 from tf_routing.train.strategies import host_count, is_chief, open_strategy, synchronize_batch_norm
 
@@ -192,5 +192,6 @@ def test_on_one_host_errors_stay_as_they_are() -> None:
 
 
 def test_command_line_modules_import_no_tensorflow() -> None:
-    code = "import sys; from tf_routing.train import launch, strategy_options; print('tensorflow' in sys.modules)"
+    imported = "from tf_routing.cli import strategy_options; from tf_routing.train.distribution import launch"
+    code = f"import sys; {imported}; print('tensorflow' in sys.modules)"
     assert finish(start_python(code)).split() == ["False"]

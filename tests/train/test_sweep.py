@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from tests.data.prepared_data import load_or_skip
-from tf_routing.train.cli import main
-from tf_routing.train.recipe import list_recipes, load_recipe
-from tf_routing.train.sweep import chosen, load_sweep
+from tf_routing.cli.main import main
+from tf_routing.train.recipes.recipe import list_recipes, load_recipe
+from tf_routing.train.recipes.sweep import chosen, load_sweep
 
 _TEXT = """
 extends = "decide/training"

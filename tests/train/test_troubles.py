@@ -16,11 +16,11 @@ import pytest
 from tests.few_layers import few_layers
 from tests.train.kill_harness import WORDS, fit_command
 from tf_routing import data
+from tf_routing.cli.main import main
 from tf_routing.train import fit as fit_module
 from tf_routing.train import networks
 from tf_routing.train.callbacks import Checkpoints
 from tf_routing.train.checkpoint import save_checkpoint
-from tf_routing.train.cli import main
 from tf_routing.train.stopping import StopSignals, Terminated
 from tf_routing.train.troubles import NotFinite
 

@@ -7,7 +7,7 @@ import pytest
 
 from tests.conformance.subjects import small
 from tf_routing import zoo
-from tf_routing.saved_model import _known_architecture
+from tf_routing.exporting.saved_model import _known_architecture
 
 SMALL: dict[str, Any] = {"input_shape": (16, 16, 3), "width_multiplier": 0.125, "classes": 5}
 

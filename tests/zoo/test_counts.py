@@ -11,9 +11,9 @@ import pytest
 
 import tf_routing
 from tf_routing import cost, exit_tree, zoo
+from tf_routing.cli.main import main
 from tf_routing.layers import Controller, SkipBlock, SkipRouter
-from tf_routing.models.inputs import image_input
-from tf_routing.train.cli import main
+from tf_routing.models.inputs.batches import image_input
 from tf_routing.zoo.architectures import ARCHITECTURES
 
 ROWS = json.loads((Path(tf_routing.__file__).parent / "zoo" / "reported.json").read_text())

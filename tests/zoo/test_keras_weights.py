@@ -11,7 +11,8 @@ import pytest
 from tests.conformance.subjects import finish, start_python
 from tests.trained_net import like_trained
 from tf_routing import widen_paths, zoo
-from tf_routing.zoo import imagenet_resnet, keras_weights
+from tf_routing.zoo.builders import imagenet_resnet
+from tf_routing.zoo.weights import keras_weights
 
 SIDE = 64
 APPLICATIONS = {

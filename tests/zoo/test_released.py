@@ -14,9 +14,9 @@ import pytest
 
 from tests.data.prepared_data import load_or_skip
 from tf_routing import zoo
-from tf_routing.train.evaluate import evaluate
-from tf_routing.train.trained import as_trained
-from tf_routing.zoo import released
+from tf_routing.evaluation.evaluate import evaluate
+from tf_routing.train.runs.trained_network import as_trained
+from tf_routing.zoo.weights import released
 
 ROOT = Path(__file__).parent.parent.parent
 ROWS = {row["name"]: row for row in released.released_rows()}

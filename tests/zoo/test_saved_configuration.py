@@ -11,7 +11,7 @@ from tests.conformance.subjects import draw_scores, images, labels, small
 from tf_routing import calibrate
 from tf_routing.execution import gated_blocks
 from tf_routing.models import RoutedModel
-from tf_routing.zoo.saved_configuration import differences
+from tf_routing.zoo.weights.saved_configuration import differences
 
 STANDARDIZE = ((0.4, 0.5, 0.6), (0.21, 0.22, 0.23))
 OTHER = ((0.4, 0.5, 0.6), (0.21, 0.22, 0.25))

@@ -11,7 +11,7 @@ from tf_routing import zoo
 from tf_routing.layers import RouterMemory, SkipBlock, SkipRouter
 from tf_routing.models import RoutedModel
 from tf_routing.objectives import DiverseRoutes
-from tf_routing.zoo import skip_resnet
+from tf_routing.zoo.builders import skip_resnet
 
 OBJECTIVE = {
     "consistency_weight": 0.3,

@@ -11,7 +11,7 @@ from tf_routing import zoo
 from tf_routing.cost import executed_macs, gated_macs, layer_costs
 from tf_routing.layers import IdentityShortcut, KeptBlocks, RouterMemory, SkipBlock, SkipRouter
 from tf_routing.models import RoutedModel
-from tf_routing.zoo import skip_resnet
+from tf_routing.zoo.builders import skip_resnet
 
 BLOCKS = {
     "drn_resnet32": (5, 5, 5),

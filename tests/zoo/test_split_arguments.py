@@ -16,8 +16,8 @@ from tf_routing.cost import gated_macs
 from tf_routing.layers import Controller, SplitBlock
 from tf_routing.models import RoutedModel
 from tf_routing.objectives import Classification, DynamicMultipath, load_categories
-from tf_routing.zoo import mobilenetv2
 from tf_routing.zoo.architectures import ARCHITECTURES
+from tf_routing.zoo.builders import mobilenetv2
 
 ROWS = json.loads((Path(tf_routing.__file__).parent / "zoo" / "reported.json").read_text("utf-8"))
 COARSE = load_categories("cifar100", 100)

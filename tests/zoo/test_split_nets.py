@@ -11,7 +11,7 @@ from tf_routing import zoo
 from tf_routing.cost import layer_costs
 from tf_routing.layers import Controller, SplitBlock
 from tf_routing.models import RoutedModel
-from tf_routing.zoo import split_mobilenetv2, split_resnet
+from tf_routing.zoo.builders import split_mobilenetv2, split_resnet
 
 BLOCKS = [
     f"stage_{stage}_block_{block}" for stage, count in enumerate((3, 4, 6, 3), 1) for block in range(1, count + 1)

@@ -10,7 +10,7 @@ import pytest
 from tf_routing import zoo
 from tf_routing.layers import GroupedConv2D
 from tf_routing.models import RoutedModel
-from tf_routing.zoo.mobilenetv2 import InvertedResidual, inverted_residuals, last
+from tf_routing.zoo.builders.mobilenetv2 import InvertedResidual, inverted_residuals, last
 
 BLOCKS = {"resnext50_4x24d": (3, 4, 6, 3), "resnet101": (3, 4, 23, 3), "resnet50_cifar": (3, 4, 6, 3)}
 WIDTHS = (64, 128, 256, 512)

@@ -10,7 +10,7 @@ import pytest
 from tests.conformance.subjects import images, small
 from tf_routing import zoo
 from tf_routing.models import RoutedModel
-from tf_routing.zoo.weights_source import weights_path
+from tf_routing.zoo.weights.weights_source import weights_path
 
 
 @pytest.fixture(scope="module")

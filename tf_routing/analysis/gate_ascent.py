@@ -11,7 +11,7 @@ from tf_routing.analysis.gate_address import GateAddress, find_gate, routing_lay
 from tf_routing.analysis.gradients import value_and_gradient
 from tf_routing.models import RoutedModel
 from tf_routing.models.reader import Reader
-from tf_routing.validation import not_negative, not_negative_integer, positive_integer, positive_number
+from tf_routing.support.validation import not_negative, not_negative_integer, positive_integer, positive_number
 
 _GREY, _NOISE = 0.5, 0.05
 

@@ -6,10 +6,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from tf_routing.core.model_arguments import routed_model
 from tf_routing.layers import CrossPrediction
-from tf_routing.model_arguments import routed_model
 from tf_routing.models import RoutedModel
-from tf_routing.validation import unknown
+from tf_routing.support.validation import unknown
 
 _ON_PATH = re.compile(r"path_(\d+)_(.+)")
 _HEAD = "head"

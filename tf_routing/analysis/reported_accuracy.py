@@ -4,8 +4,8 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from tf_routing.analysis.accuracy_by_parameters import ScatteredNetwork, ScatterPanel
-from tf_routing.validation import one_of, unknown
+from tf_routing.analysis.charts.accuracy_by_parameters import ScatteredNetwork, ScatterPanel
+from tf_routing.support.validation import one_of, unknown
 from tf_routing.zoo.cards import card, read_data
 from tf_routing.zoo.registry import find
 

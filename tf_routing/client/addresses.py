@@ -3,7 +3,7 @@
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
-from tf_routing.validation import one_of
+from tf_routing.support.validation import one_of
 
 TRANSPORTS = ("grpc", "rest")
 _GRPC_PORT = 8500

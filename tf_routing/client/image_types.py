@@ -8,8 +8,8 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from tf_routing.notices import warn
-from tf_routing.pixel_values import HIGHEST, LARGEST_BYTE, LOWEST
+from tf_routing.core.pixel_values import HIGHEST, LARGEST_BYTE, LOWEST
+from tf_routing.support.notices import warn
 
 _FLOATS, _BYTES, _PICTURES = "serving_default", "serve_uint8", "serve_encoded"
 _OF_FLOATS = (_FLOATS, "serve_one", "routes")

@@ -6,7 +6,7 @@ import numpy as np
 
 from tf_routing.client.batches import batches, joined
 from tf_routing.client.errors import RequestRefused
-from tf_routing.validation import first_few
+from tf_routing.support.validation import first_few
 
 _Batch = dict[str, np.ndarray]
 

@@ -14,7 +14,7 @@ from tf_routing.client.image_types import matched
 from tf_routing.client.one_by_one import asked_one_by_one, holds_pictures
 from tf_routing.client.retrying import retried
 from tf_routing.client.servable import Servable
-from tf_routing.validation import not_negative, not_negative_integer, positive_integer, positive_number
+from tf_routing.support.validation import not_negative, not_negative_integer, positive_integer, positive_number
 
 
 class _Caller(Protocol):

@@ -7,7 +7,7 @@ import numpy as np
 
 from tf_routing.client.errors import ModelNotFound, RequestRefused, ServerTimeout, ServerUnavailable, ServingError
 from tf_routing.client.servable import Servable
-from tf_routing.extras import import_extra
+from tf_routing.support.extras import import_extra
 
 _ERRORS: dict[str, type[ServingError]] = {
     "DEADLINE_EXCEEDED": ServerTimeout,

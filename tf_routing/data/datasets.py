@@ -5,9 +5,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from tf_routing.data.image_set import ImageSet
-from tf_routing.pictures.framing import PHOTOGRAPH_CROP
-from tf_routing.validation import first_few, positive_integer
+from tf_routing.data.images.decoding.framing import PHOTOGRAPH_CROP
+from tf_routing.data.images.image_set import ImageSet
+from tf_routing.support.validation import first_few, positive_integer
 
 __all__ = ["Dataset", "ImageSet", "list_datasets", "load"]
 
@@ -215,7 +215,7 @@ def check(name: str, data_dir: str | None = None) -> None:
     >>> from tf_routing.data import datasets
     >>> datasets.check("digits")
     """
-    from tf_routing.data.streamed import check_files, check_is_there
+    from tf_routing.data.sources.streamed import check_files, check_is_there
 
     if name not in list_datasets():
         check_files(name, data_dir)
@@ -254,21 +254,21 @@ def load(name: str, data_dir: str | None = None) -> Dataset:
     (32, 32, 3)
     """
     if name == "digits":
-        from tf_routing.data.digits import load_digits
+        from tf_routing.data.sources.digits import load_digits
 
         return load_digits()
     if name in _FROM_TFDS:
-        from tf_routing.data.prepared import load_prepared
+        from tf_routing.data.sources.prepared import load_prepared
 
         return load_prepared(name, data_dir, mirrors=_FROM_TFDS[name])
     if name == "hybrid":
-        from tf_routing.data.hybrid import load_hybrid
+        from tf_routing.data.sources.hybrid import load_hybrid
 
         return load_hybrid(data_dir)
     if name in _GROUPED:
-        from tf_routing.data.hybrid import load_grouped
+        from tf_routing.data.sources.hybrid import load_grouped
 
         return load_grouped(name, data_dir)
-    from tf_routing.data.streamed import load_files
+    from tf_routing.data.sources.streamed import load_files
 
     return load_files(name, data_dir)

@@ -11,7 +11,7 @@ from typing import Any
 
 from keras import ops
 
-from tf_routing.precision import is_half
+from tf_routing.core.precision import is_half
 
 # While a model runs, the maps that were summarised last, and their means. No more than those: kept maps take memory.
 _newest: ContextVar[list[Any] | None] = ContextVar("_newest", default=None)

@@ -8,7 +8,7 @@ import keras
 
 from tf_routing.execution import carried_means, in_place
 from tf_routing.execution.masked import run_masked
-from tf_routing.validation import one_of
+from tf_routing.support.validation import one_of
 
 EXECUTIONS = ("auto", "masked", "sparse")
 METHODS = ("auto", "patterns", "rows", "switch")

@@ -47,7 +47,7 @@ def is_overwritten(block: Any) -> bool:
 
 def _links(model: keras.Model) -> dict[Any, Any]:
     # Here, not above: who imports `graph` first imports Keras, which registers the layers, which import this.
-    from tf_routing.graph import layer_calls
+    from tf_routing.core.graph import layer_calls
 
     calls = layer_calls(model)
     times = Counter(call.operation for call in calls)

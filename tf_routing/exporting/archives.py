@@ -6,8 +6,8 @@ import tarfile
 import zlib
 from pathlib import Path, PurePosixPath
 
-from tf_routing.files import whole_file, whole_folder
-from tf_routing.validation import positive_integer
+from tf_routing.support.files import whole_file, whole_folder
+from tf_routing.support.validation import positive_integer
 
 MOST_BYTES = 2**33
 """What an archive may unpack to where nothing else is said: 8 GiB."""

@@ -4,8 +4,8 @@ import hashlib
 import os
 from pathlib import Path
 
-from tf_routing.files import whole_file
-from tf_routing.validation import first_few
+from tf_routing.support.files import whole_file
+from tf_routing.support.validation import first_few
 
 FILE = "assets/SHA256SUMS"
 

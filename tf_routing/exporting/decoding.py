@@ -4,10 +4,10 @@ from typing import Any
 
 import tensorflow as tf
 
-from tf_routing.pictures.central import central_image
-from tf_routing.pictures.decoder import MOST_PIXELS
-from tf_routing.pictures.framing import Framing
-from tf_routing.validation import one_of
+from tf_routing.data.images.decoding.central import central_image
+from tf_routing.data.images.decoding.decoder import MOST_PIXELS
+from tf_routing.data.images.decoding.framing import Framing
+from tf_routing.support.validation import one_of
 
 __all__ = ["DECODED_CHANNELS", "MOST_PIXELS", "decoded_images"]
 

@@ -20,7 +20,7 @@ def describe(path: str | os.PathLike[str]) -> str:
 
     >>> import tempfile
     >>> import tensorflow as tf
-    >>> from tf_routing.saved_model import describe
+    >>> from tf_routing.exporting.saved_model import describe
     >>> double = tf.function(lambda x: {"y": 2 * x}, input_signature=[tf.TensorSpec((None, 2), name="x")])
     >>> folder = tempfile.mkdtemp()
     >>> tf.saved_model.save(tf.Module(), folder, {"double": double})

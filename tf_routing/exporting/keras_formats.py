@@ -9,13 +9,13 @@ import keras
 
 from tf_routing.exporting.masked_run import running_masked
 from tf_routing.exporting.verification import BATCHES, check_numbers, default_tolerance
-from tf_routing.files import whole_file, whole_folder
-from tf_routing.validation import one_of, positive_number
+from tf_routing.support.files import whole_file, whole_folder
+from tf_routing.support.validation import one_of, positive_number
 
 FORMATS = ("tf_saved_model", "onnx", "litert", "openvino", "torch")
 """What Keras 3.15 knows."""
 
-_ONNX = "tf_routing.onnx_export.export_onnx(model, 'net.onnx')"
+_ONNX = "tf_routing.exporting.onnx.export_onnx(model, 'net.onnx')"
 _INSTEAD = {
     "openvino": f"OpenVINO reads ONNX files: call {_ONNX} instead.",
     "torch": f"it needs Keras's PyTorch backend, on which this library does not run: call {_ONNX} instead.",
@@ -69,7 +69,7 @@ def export_in_format(
 
 
 def _write_onnx(model: Any, path: Any, signature: Any, tolerance: float | None, kwargs: dict[str, Any]) -> None:
-    from tf_routing.onnx_export import export_onnx
+    from tf_routing.exporting.onnx import export_onnx
 
     if signature is not None or kwargs:
         given = ["input_signature"] * (signature is not None) + sorted(kwargs)

@@ -5,12 +5,12 @@ from typing import Any
 
 import tensorflow as tf
 
+from tf_routing.core.model_arguments import routed_model
 from tf_routing.execution import gated_blocks
 from tf_routing.execution.batches import run_batch
-from tf_routing.model_arguments import routed_model
 from tf_routing.models import RoutedModel
-from tf_routing.models.images import image_part, with_images
-from tf_routing.models.inputs import image_input
+from tf_routing.models.inputs.batches import image_input
+from tf_routing.models.inputs.images import image_part, with_images
 
 
 def exported_model(model: Any) -> RoutedModel:

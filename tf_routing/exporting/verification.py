@@ -6,7 +6,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from tf_routing.pixel_values import LARGEST_BYTE
+from tf_routing.core.pixel_values import LARGEST_BYTE
 
 BATCHES = (1, 3, 7)
 """Images in the batches that are compared."""

@@ -4,7 +4,7 @@ from typing import Any, TypeVar
 
 import keras
 
-from tf_routing.precision import float_policy, is_half
+from tf_routing.core.precision import float_policy, is_half
 
 _Part = TypeVar("_Part", bound=keras.layers.Layer)
 

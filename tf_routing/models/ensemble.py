@@ -5,7 +5,7 @@ from typing import Any
 
 import keras
 
-from tf_routing.model_arguments import routed_model
+from tf_routing.core.model_arguments import routed_model
 from tf_routing.models.routed_model import RoutedModel
 from tf_routing.objectives.members import MemberObjectives
 from tf_routing.objectives.objective import Objective

@@ -4,8 +4,8 @@ from typing import Any
 
 import keras
 
-from tf_routing.models.checked_inputs import CheckedInputs
-from tf_routing.models.images import at_edge
+from tf_routing.models.inputs.checked_inputs import CheckedInputs
+from tf_routing.models.inputs.images import at_edge
 
 
 class Reader(CheckedInputs, keras.Model):

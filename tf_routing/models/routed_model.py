@@ -10,27 +10,27 @@ import keras
 import numpy as np
 
 from tf_routing import cost, execution
-from tf_routing.models.checked_inputs import CheckedInputs
+from tf_routing.core.precision import float_policy
+from tf_routing.core.replicas import replicas_in_sync
 from tf_routing.models.clones import inherit, mark_source
 from tf_routing.models.decisions import decision_tensors, output_tensors
-from tf_routing.models.end_of_epoch import with_end_of_epoch
 from tf_routing.models.file_formats import check_saved_as
-from tf_routing.models.images import at_edge
-from tf_routing.models.inputs import batch_rows, image_input, without_labels
-from tf_routing.models.jit import JitWish
-from tf_routing.models.label_accuracy import with_label_accuracy
-from tf_routing.models.label_checks import LabelChecks, ignored_label
+from tf_routing.models.inputs.batches import batch_rows, image_input, without_labels
+from tf_routing.models.inputs.checked_inputs import CheckedInputs
+from tf_routing.models.inputs.images import at_edge
 from tf_routing.models.layer_paths import layer_at
-from tf_routing.models.objective_parts import build_objective, has_stepped
 from tf_routing.models.reader import Reader
-from tf_routing.models.squared_kernels import squared_kernels
-from tf_routing.models.term_means import TermMeans, in_one_sum
-from tf_routing.models.training_state import TrainingState
-from tf_routing.models.training_step import Step
+from tf_routing.models.training.end_of_epoch import with_end_of_epoch
+from tf_routing.models.training.jit import JitWish
+from tf_routing.models.training.label_accuracy import with_label_accuracy
+from tf_routing.models.training.label_checks import LabelChecks, ignored_label
+from tf_routing.models.training.objective_parts import build_objective, has_stepped
+from tf_routing.models.training.squared_kernels import squared_kernels
+from tf_routing.models.training.term_means import TermMeans, in_one_sum
+from tf_routing.models.training.training_state import TrainingState
+from tf_routing.models.training.training_step import Step
 from tf_routing.objectives.classification import Classification
 from tf_routing.objectives.objective import Objective
-from tf_routing.precision import float_policy
-from tf_routing.replicas import replicas_in_sync
 
 
 @keras.saving.register_keras_serializable(package="tf_routing")
@@ -362,7 +362,7 @@ class RoutedModel(JitWish, LabelChecks, Step, CheckedInputs, keras.Model):
         """Writes the forward pass as `keras.Model.export` does, once it is seen to compute the model's numbers.
 
         `tf_routing.export` writes a SavedModel with more signatures, decoding and a card. Files of `"onnx"` (as
-        `tf_routing.onnx_export.export_onnx` writes them) and `"litert"` run every branch.
+        `tf_routing.exporting.onnx.export_onnx` writes them) and `"litert"` run every branch.
 
         Args:
             filepath: File to write; a folder for `"tf_saved_model"`.

@@ -9,7 +9,7 @@ from keras import ops
 from tf_routing import exit_tree
 from tf_routing.objectives.early_exit import EarlyExit
 from tf_routing.objectives.sample_weights import weighted_mean
-from tf_routing.validation import not_negative
+from tf_routing.support.validation import not_negative
 
 
 @keras.saving.register_keras_serializable(package="tf_routing")

@@ -7,7 +7,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from tf_routing.validation import is_integer, unknown
+from tf_routing.support.validation import is_integer, unknown
 
 _BUILT_IN = ("cifar100",)
 

@@ -9,7 +9,7 @@ from keras import ops
 from tf_routing.exit_tree import Exit, Stage
 from tf_routing.objectives.early_exit import EarlyExit
 from tf_routing.objectives.sample_weights import weighted_mean
-from tf_routing.validation import not_negative, one_of
+from tf_routing.support.validation import not_negative, one_of
 
 ERRORS = ("cross_entropy", "classification")
 

@@ -12,7 +12,7 @@ from tf_routing import cost
 from tf_routing.objectives.classification import Classification
 from tf_routing.objectives.objective import Objective
 from tf_routing.objectives.replicas import rows_of_all_replicas
-from tf_routing.validation import is_number, not_negative, one_of, plain, positive_integer
+from tf_routing.support.validation import is_number, not_negative, one_of, plain, positive_integer
 
 REGULARIZATIONS = ("within", "center")
 _RAISE, _LOWER = 1.05, 0.95

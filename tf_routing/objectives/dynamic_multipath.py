@@ -14,7 +14,7 @@ from tf_routing.objectives.labels import class_distributions
 from tf_routing.objectives.objective import Objective
 from tf_routing.objectives.replicas import mean_over_replicas
 from tf_routing.objectives.sample_weights import weighted_mean
-from tf_routing.validation import is_number, plain
+from tf_routing.support.validation import is_number, plain
 
 
 @keras.saving.register_keras_serializable(package="tf_routing")

@@ -4,7 +4,7 @@ from typing import Any
 
 from keras import ops
 
-from tf_routing.replicas import replica_context
+from tf_routing.core.replicas import replica_context
 
 
 def mean_over_replicas(value: Any) -> Any:

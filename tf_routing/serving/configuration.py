@@ -4,8 +4,8 @@ import re
 from pathlib import Path
 from typing import Any
 
-from tf_routing.extras import import_extra
-from tf_routing.files import whole_file
+from tf_routing.support.extras import import_extra
+from tf_routing.support.files import whole_file
 
 MODELS_CONFIG = "models.config"
 BATCHING_PARAMETERS = "batching_parameters.txt"

@@ -12,7 +12,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from tf_routing.validation import positive_integer
+from tf_routing.support.validation import positive_integer
 
 _VERSION = re.compile(r"[0-9]+")
 # The server holds it in 64 bits, and looks past what is larger.

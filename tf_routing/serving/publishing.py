@@ -6,11 +6,11 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tf_routing.exporting.card_version import write_version
+from tf_routing.exporting.assets.card_version import write_version
 from tf_routing.exporting.checksums import FILE, check_checksums, write_checksums
 from tf_routing.serving.configuration import add_model, largest_request, read_models, write_batching_parameters
 from tf_routing.serving.layout import check_name, next_version, place, remove_old, staging
-from tf_routing.validation import positive_integer
+from tf_routing.support.validation import positive_integer
 
 if TYPE_CHECKING:
     from tf_routing.models import RoutedModel

@@ -11,7 +11,7 @@ import numpy as np
 
 from tf_routing.client.remote_call import predict_request
 from tf_routing.client.servable import Servable
-from tf_routing.extras import import_extra
+from tf_routing.support.extras import import_extra
 
 WARM_UP = Path("assets.extra", "tf_serving_warmup_requests")
 _SEED = 0

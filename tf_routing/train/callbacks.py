@@ -9,9 +9,9 @@ from typing import Any
 
 import keras
 
-from tf_routing.files import whole_file
+from tf_routing.evaluation.routing_statistics import distinct_routes
+from tf_routing.support.files import whole_file
 from tf_routing.train.checkpoint import Spent, metric_values, newest_checkpoint, save_checkpoint
-from tf_routing.train.gating import distinct_routes
 from tf_routing.train.troubles import not_finite, writing
 
 # Columns of the log, in the order of the fields of Spent.

@@ -11,8 +11,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from tf_routing.files import whole_file
-from tf_routing.train.replica_values import assign_by_replica, values_by_replica
+from tf_routing.support.files import whole_file
+from tf_routing.train.distribution.replica_values import assign_by_replica, values_by_replica
 from tf_routing.train.troubles import not_finite, writing
 
 _KEPT = 2

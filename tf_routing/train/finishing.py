@@ -7,15 +7,15 @@ import numpy as np
 
 from tf_routing import data
 from tf_routing.analysis import draw_routing_flow
-from tf_routing.data.backend_batches import evaluation_batches, first_images, with_drawn
-from tf_routing.files import whole_file
+from tf_routing.data.batching.backend_batches import evaluation_batches, first_images, with_drawn
+from tf_routing.evaluation.accuracies import nan_predictions, top5_accuracy
+from tf_routing.evaluation.exit_statistics import leaves_early, measured_exits
+from tf_routing.evaluation.routing_statistics import is_gated, routing_statistics
 from tf_routing.models import RoutedModel
 from tf_routing.models.decisions import decision_tensors
-from tf_routing.train.accuracies import nan_predictions, top5_accuracy
-from tf_routing.train.exit_statistics import leaves_early, measured_exits
-from tf_routing.train.gating import is_gated, routing_statistics
-from tf_routing.train.run_record import write_record
-from tf_routing.train.trained import framing_record
+from tf_routing.support.files import whole_file
+from tf_routing.train.runs.run_record import write_record
+from tf_routing.train.runs.trained_network import framing_record
 from tf_routing.train.troubles import writing
 
 EVALUATION_BATCH = 256

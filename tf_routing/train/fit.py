@@ -10,21 +10,21 @@ import keras
 import numpy as np
 
 from tf_routing import data
-from tf_routing.train.asked import asked_training
+from tf_routing.cli.training_arguments import asked_training
+from tf_routing.support.validation import not_negative_integer
 from tf_routing.train.checkpoint import Saved, saved_so_far
 from tf_routing.train.determinism import make_deterministic
-from tf_routing.train.devices import Devices, open_devices
+from tf_routing.train.distribution.devices import Devices, open_devices
 from tf_routing.train.finishing import finish
 from tf_routing.train.networks import build_network, shown_as
 from tf_routing.train.phases import phases
 from tf_routing.train.plain_twin import PlainTwin
-from tf_routing.train.recipe import Recipe
-from tf_routing.train.restarting import remove_run
-from tf_routing.train.run_record import open_record, remove_unfinished, write_json
+from tf_routing.train.recipes.recipe import Recipe
+from tf_routing.train.recipes.sweep import Run
+from tf_routing.train.runs.removal import remove_run
+from tf_routing.train.runs.run_record import open_record, remove_unfinished, write_json
 from tf_routing.train.stopping import StopSignals
-from tf_routing.train.sweep import Run
 from tf_routing.train.training_run import TrainingRun, train_phase
-from tf_routing.validation import not_negative_integer
 
 
 def run(arguments: argparse.Namespace) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from tf_routing.models.end_of_epoch import with_end_of_epoch
+from tf_routing.models.training.end_of_epoch import with_end_of_epoch
 from tf_routing.objectives.raised_labels import explained
 from tf_routing.train.stopping import StoppedAfterStep
 

@@ -6,7 +6,7 @@ from typing import Any
 from tf_routing import zoo
 from tf_routing.data import Dataset
 from tf_routing.models import RoutedModel
-from tf_routing.train.recipe import Recipe
+from tf_routing.train.recipes.recipe import Recipe
 from tf_routing.zoo.registry import find
 
 # What the dataset and the recipe decide.

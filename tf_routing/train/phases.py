@@ -2,11 +2,11 @@
 
 from typing import Any, NamedTuple
 
-from tf_routing.graph import deciding_layers
+from tf_routing.core.graph import deciding_layers
 from tf_routing.models import RoutedModel
 from tf_routing.objectives import Classification, Objective
 from tf_routing.optimizers import DecayedSGD
-from tf_routing.train.recipe import Recipe
+from tf_routing.train.recipes.recipe import Recipe
 
 
 class Phase(NamedTuple):
@@ -22,7 +22,7 @@ def phases(recipe: Recipe) -> list[Phase]:
 
     Example:
 
-    >>> from tf_routing.train.recipe import load_recipe
+    >>> from tf_routing.train.recipes.recipe import load_recipe
     >>> phases(load_recipe("quick"))
     [Phase(start=0, end=4, frozen=False)]
     """

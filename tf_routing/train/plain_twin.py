@@ -7,9 +7,9 @@ import numpy as np
 
 from tf_routing.models import RoutedModel
 from tf_routing.train.checkpoint import run_variables
+from tf_routing.train.distribution.replica_values import replica_count
 from tf_routing.train.phases import Phase, compile_for
-from tf_routing.train.recipe import Recipe
-from tf_routing.train.replica_values import replica_count
+from tf_routing.train.recipes.recipe import Recipe
 
 
 class PlainTwin:

@@ -9,18 +9,18 @@ from typing import Any
 import keras
 
 from tf_routing import data
-from tf_routing.data.backend_batches import evaluation_batches, training_batches, with_drawn
-from tf_routing.data.picture_files import named_pictures
+from tf_routing.data.batching.backend_batches import evaluation_batches, training_batches, with_drawn
+from tf_routing.data.images.picture_files import named_pictures
+from tf_routing.evaluation.routing_statistics import is_gated
 from tf_routing.models import RoutedModel
 from tf_routing.train.callbacks import Checkpoints, EpochLog, EventLog, RouteCount, StopAtNotFinite, logged_time
 from tf_routing.train.checkpoint import Saved, Spent, restore_checkpoint
-from tf_routing.train.devices import Devices
+from tf_routing.train.distribution.devices import Devices
 from tf_routing.train.finishing import EVALUATION_BATCH
-from tf_routing.train.gating import is_gated
 from tf_routing.train.phases import Phase, compile_for
 from tf_routing.train.plain_twin import PlainTwin
-from tf_routing.train.recipe import Recipe
-from tf_routing.train.run_record import write_record
+from tf_routing.train.recipes.recipe import Recipe
+from tf_routing.train.runs.run_record import write_record
 from tf_routing.train.stopping import StoppedAfterStep, StopSignals
 from tf_routing.train.troubles import operations_explained
 
@@ -181,9 +181,9 @@ def _callbacks(run: TrainingRun, tested: Any, log: EpochLog, checkpoints: Checkp
 
 
 def _loop(run: TrainingRun, phase: Phase, batches: Any, done: int, tested: Any, callbacks: list[Any]) -> None:
+    from tf_routing.train.distribution.lost_workers import lost_workers_explained
+    from tf_routing.train.distribution.replica_batches import distributed
     from tf_routing.train.loop import train
-    from tf_routing.train.lost_workers import lost_workers_explained
-    from tf_routing.train.replica_batches import distributed
 
     with run.signals.deferred(), lost_workers_explained(run.devices.strategy):
         train(

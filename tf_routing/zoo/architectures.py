@@ -5,7 +5,7 @@ Nothing here imports Keras; builders are named by module and imported when a mod
 
 from typing import Any, NamedTuple
 
-from tf_routing.zoo import exit_trees
+from tf_routing.zoo.builders import exit_trees
 
 _CIFAR = {"classes": 10, "input_shape": (32, 32, 3)}
 _CIFAR_100 = {**_CIFAR, "classes": 100}

@@ -5,9 +5,9 @@ from importlib import resources
 from typing import Any, NamedTuple
 
 from tf_routing.zoo.card_text import card_text
-from tf_routing.zoo.keras_weights import IMAGENET_NAMES
 from tf_routing.zoo.registry import find
-from tf_routing.zoo.released import holds_released, released_rows
+from tf_routing.zoo.weights.keras_weights import IMAGENET_NAMES
+from tf_routing.zoo.weights.released import holds_released, released_rows
 
 
 class ReportedRow(NamedTuple):

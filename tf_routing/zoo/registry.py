@@ -6,12 +6,12 @@ import inspect
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from tf_routing.validation import plain, unknown
+from tf_routing.support.validation import plain, unknown
 from tf_routing.zoo.architectures import ARCHITECTURES, Architecture
-from tf_routing.zoo.common_arguments import check_common, default_name
-from tf_routing.zoo.exit_trees import check as check_tree
-from tf_routing.zoo.idle_arguments import refuse_idle
-from tf_routing.zoo.path_arguments import checked_paths
+from tf_routing.zoo.arguments.common_arguments import check_common, default_name
+from tf_routing.zoo.arguments.idle_arguments import refuse_idle
+from tf_routing.zoo.arguments.path_arguments import checked_paths
+from tf_routing.zoo.builders.exit_trees import check as check_tree
 
 if TYPE_CHECKING:
     from tf_routing.models import RoutedModel
@@ -129,7 +129,7 @@ def get(
         check_tree(values["tree"])
     refuse_idle(found.builder, {**values, "include_top": include_top}, given, defaults)
     if weights is not None:
-        from tf_routing.zoo.weights import open_weights
+        from tf_routing.zoo.weights.weights import open_weights
 
         asked, load = open_weights(architecture, weights, shape, given, defaults)
         values |= asked
@@ -158,7 +158,7 @@ def _check_precision(architecture: str) -> None:
     # Before any layer is built: those of Keras say only which method they lack. Names are listed without Keras.
     import keras
 
-    from tf_routing.precision import float_policy
+    from tf_routing.core.precision import float_policy
 
     float_policy(keras.config.dtype_policy(), architecture)
 
@@ -169,7 +169,7 @@ def _of_weights(
     """Returns classes and shape as asked for, else those that released weights were trained for."""
     if weights is None:
         return classes, input_shape
-    from tf_routing.zoo.weights import released_shape
+    from tf_routing.zoo.weights.weights import released_shape
 
     told = released_shape(architecture, weights)
     return (
@@ -180,7 +180,7 @@ def _of_weights(
 
 def _builder(name: str, found: Architecture, arguments: dict[str, Any]) -> tuple[Callable[..., Any], dict[str, Any]]:
     """Returns the builder, and its arguments that a user may give, with their defaults."""
-    build = importlib.import_module(f"tf_routing.zoo.{found.builder}").build
+    build = importlib.import_module(f"tf_routing.zoo.builders.{found.builder}").build
     bound = {*found.arguments, *_COMMON}
     parameters = inspect.signature(build).parameters.values()
     known = {each.name: each.default for each in parameters if each.name not in bound}

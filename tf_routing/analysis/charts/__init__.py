@@ -1,0 +1,1 @@
+"""Charts of what `analysis` computes, in one style."""

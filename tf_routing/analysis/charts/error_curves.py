@@ -1,0 +1,143 @@
+"""How the errors of networks fall with the multiply-accumulates that they may use."""
+
+import os
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
+
+from tf_routing.support.files import whole_file
+
+_COLORS = (
+    *("#7f8c8d", "#1f6fb4", "#c0392b", "#27ae60", "#8e44ad", "#e67e22"),
+    *("#16a085", "#2c3e50", "#d4ac0d", "#e84393", "#795548", "#00bcd4"),
+)
+# Not as many as colours, so that the pairs do not repeat with them.
+_MARKERS = "osD^vP<>X*"
+_FEW = 3
+
+
+class Curve(NamedTuple):
+    """A kind of network at several costs.
+
+    Args:
+        label: What legends call it.
+        points: Pairs of the mean of the multiply-accumulates executed per image, and the error, a float in [0, 1].
+
+    Example:
+
+    >>> Curve("static", [(1.4e6, 0.06), (5.3e6, 0.04)]).label
+    'static'
+    """
+
+    label: str
+    points: Sequence[tuple[float, float]]
+
+
+class Panel(NamedTuple):
+    """Curves to compare.
+
+    Args:
+        title: What stands above them.
+        curves: The curves.
+
+    Example:
+
+    >>> len(Panel("width 2", [Curve("static", [(5.4e6, 0.05)])]).curves)
+    1
+    """
+
+    title: str
+    curves: Sequence[Curve]
+
+
+def draw_error_curves(
+    panels: Sequence[Panel], path: str | os.PathLike[str], title: str = "Error and executed cost"
+) -> None:
+    """Draws one curve per kind of network, its points joined in the order of their cost.
+
+    Panels share their axes, and a label has the same colour in all. Up to three stand side by side; of more, the first
+    is drawn large and the others small beside it.
+
+    Args:
+        panels: What to compare.
+        path: Picture to write; its ending tells the format.
+        title: Title of the picture.
+
+    Raises:
+        ValueError: If there is no panel, a panel has no curve, or a curve no point.
+
+    Example:
+
+    >>> import tempfile
+    >>> curves = [Curve("static", [(1.4e6, 0.06), (5.3e6, 0.04)]), Curve("actor", [(1.5e6, 0.05), (3.1e6, 0.03)])]
+    >>> draw_error_curves([Panel("", curves)], tempfile.mkdtemp() + "/curves.png")
+
+    Reference: McGill and Perona, *Deciding How to Decide: Dynamic Routing in Artificial Neural Networks*, Fig. 5, 9 and
+    10.
+    """
+    from matplotlib.figure import Figure
+
+    _check(panels)
+    figure = Figure(figsize=_size(len(panels)), layout="constrained")
+    looks = _looks(curve.label for panel in panels for curve in panel.curves)
+    for axes, panel in zip(_axes(figure, len(panels)), panels, strict=True):
+        for curve in panel.curves:
+            _draw_curve(axes, curve, looks[curve.label])
+        axes.set_title(panel.title, fontsize=9)
+        axes.tick_params(labelsize=8)
+        axes.spines[["top", "right"]].set_visible(False)
+    # Shared, so once.
+    axes.set_xlim(left=0)
+    axes.locator_params(axis="x", nbins=6)
+    _draw_legend(figure)
+    figure.suptitle(title)
+    figure.supxlabel("mean executed multiply-accumulates per image, millions", fontsize=9)
+    figure.supylabel("test error", fontsize=9)
+    with whole_file(path) as temporary:
+        figure.savefig(temporary, dpi=120)
+
+
+def _check(panels: Sequence[Panel]) -> None:
+    if not panels:
+        raise ValueError("`panels` must hold at least one panel. Received: none")
+    for panel in panels:
+        points = {curve.label: len(curve.points) for curve in panel.curves}
+        if not points or not all(points.values()):
+            raise ValueError(
+                f"`panels` must hold curves of at least one point. Received: {panel.title!r} with {points} points"
+            )
+
+
+def _looks(labels: Iterable[str]) -> dict[str, dict[str, str]]:
+    """A colour and a marker for each label, in the order in which labels come."""
+    return {
+        label: {"color": _COLORS[number % len(_COLORS)], "marker": _MARKERS[number % len(_MARKERS)]}
+        for number, label in enumerate(dict.fromkeys(labels))
+    }
+
+
+def _draw_curve(axes: Any, curve: Curve, look: dict[str, str]) -> None:
+    macs, errors = zip(*sorted(curve.points), strict=True)
+    axes.plot([each / 1e6 for each in macs], errors, markersize=4, linewidth=1.2, label=curve.label, **look)
+
+
+def _draw_legend(figure: Any) -> None:
+    """Names each label once, whatever number of panels shows it."""
+    handles = [axes.get_legend_handles_labels() for axes in figure.axes]
+    by_label = {label: handle for own in handles for handle, label in zip(*own, strict=True)}
+    figure.legend(by_label.values(), by_label, loc="outside right center", frameon=False, fontsize=8)
+
+
+def _size(panels: int) -> tuple[float, float]:
+    # Beside the panels a legend.
+    return (3 + 4 * panels, 4.2) if panels <= _FEW else (7.4 + 2.2 * (panels // 2), 5)
+
+
+def _axes(figure: Any, panels: int) -> list[Any]:
+    if panels <= _FEW:
+        return list(figure.subplots(1, panels, sharex=True, sharey=True, squeeze=False)[0])
+    # The large one is as wide as two small ones.
+    columns = panels // 2
+    grid = figure.add_gridspec(2, 2 + columns)
+    large = figure.add_subplot(grid[:, :2])
+    small = [grid[number // columns, 2 + number % columns] for number in range(panels - 1)]
+    return [large, *(figure.add_subplot(place, sharex=large, sharey=large) for place in small)]

@@ -1,0 +1,1 @@
+"""Charts of the gates of multi-path networks."""

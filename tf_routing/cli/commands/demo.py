@@ -1,0 +1,78 @@
+"""`tf-routing demo`: a routed network against its single-path baseline, on real images, in minutes."""
+
+import argparse
+import dataclasses
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+
+from tf_routing import data
+from tf_routing.analysis import draw_routing_flow
+from tf_routing.cli import classify_export
+from tf_routing.exporting import saved_model
+from tf_routing.models import RoutedModel
+from tf_routing.train.fit import fit
+from tf_routing.train.recipes.recipe import load_recipe
+from tf_routing.train.runs.trained_network import load_trained
+
+_ARGUMENTS = {"width_multiplier": 0.25}
+_MODELS = ("basecnn", "basecnn_2cc")
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Trains both networks at equal epochs, compares them, draws, exports and classifies."""
+    console, output = Console(), Path(arguments.output)
+    dataset = data.load("digits")
+    recipe = dataclasses.replace(load_recipe("quick"), epochs=arguments.epochs, batch_size=32)
+    records = {}
+    for name in _MODELS:
+        console.rule(f"training {name}, {recipe.epochs} epochs")
+        folder = output / f"{name}_seed{arguments.seed}_epochs{arguments.epochs}"
+        records[name] = fit(name, dataset, recipe, folder, seed=arguments.seed, model_arguments=_ARGUMENTS)
+    console.print(_comparison(records, arguments.seed))
+    model, record = load_trained(str(folder))
+    _look_inside(model, dataset, output, console)
+    target = output / "saved_model" / folder.name
+    if not target.exists():
+        saved_model.export(model, target, class_names=record["class_names"])
+    _classify(target, dataset, output, console)
+
+
+def _comparison(records: dict[str, dict[str, Any]], seed: int) -> Table:
+    table = Table("network", title=f"Handwritten digits, width x {_ARGUMENTS['width_multiplier']}, seed {seed}")
+    for heading in ("parameters", "MACs", "test accuracy", "seconds"):
+        table.add_column(heading, justify="right")
+    for name, record in records.items():
+        final = record["final"]
+        counts = f"{final['parameters']:,}", f"{final['macs']:,}"
+        table.add_row(name, *counts, f"{final['accuracy']:.4f}", f"{record['seconds']:.0f}")
+    return table
+
+
+def _look_inside(model: RoutedModel, dataset: data.Dataset, output: Path, console: Console) -> None:
+    # Three digits that look different: the first 0, 1 and 4 of the test set.
+    chosen = [int(np.flatnonzero(dataset.test.labels == label)[0]) for label in (0, 1, 4)]
+    titles = [dataset.class_names[dataset.test.labels[i]] for i in chosen]
+    draw_routing_flow(model, dataset.test.images[chosen] / 255, output / "routing_flow.png", titles)
+    console.print(f"Which way three test images went: {output / 'routing_flow.png'}")
+
+
+def _classify(target: Path, dataset: data.Dataset, output: Path, console: Console) -> None:
+    images = output / "images.npy"
+    np.save(images, dataset.test.images[:5])
+    # A fresh process that knows nothing of this library: the export must stand alone.
+    finished = subprocess.run(
+        [sys.executable, "-I", classify_export.__file__, target, images], capture_output=True, text=True, check=False
+    )
+    if finished.returncode:
+        raise RuntimeError(f"The export did not run in a fresh process:\n{finished.stderr}")
+    answers = json.loads(finished.stdout.splitlines()[-1])
+    console.print(f"The SavedModel in {target}, reloaded by TensorFlow alone in a fresh process, says:")
+    for label, (name, probability) in zip(dataset.test.labels, answers, strict=False):
+        console.print(f"  digit {dataset.class_names[label]}: {name} with probability {probability:.3f}")

@@ -1,0 +1,48 @@
+"""`tf-routing list`: the names of the zoo with their counts and weights."""
+
+import argparse
+from typing import Any
+
+from rich.table import Table
+
+from tf_routing import zoo
+from tf_routing.support.terminal import print_json, show
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Prints a table of architectures: parameters, MACs, the papers' errors, which weights there are."""
+    rows = [_row(name) for name in zoo.list_models(arguments.pattern, family=arguments.family)]
+    if arguments.json:
+        print_json(rows)
+        return
+    if not rows:
+        print(f"No architecture matches {arguments.pattern!r}.")
+        return
+    table = Table()
+    table.add_column("name", overflow="fold")
+    table.add_column("table")
+    for heading in ("parameters", "MACs", "reported error, %"):
+        table.add_column(heading, justify="right")
+    table.add_column("weights")
+    for row in rows:
+        errors = "\n".join(f"{data} {value:.2f}" for data, value in row["error_percent"].items())
+        counts = f"{row['parameters']:,}", f"{row['macs']:,}"
+        table.add_row(row["name"], row["table"], *counts, errors or "-", "\n".join(row["weights"]) or "-")
+    show(table)
+
+
+def _row(name: str) -> dict[str, Any]:
+    card = zoo.card(name)
+    first = card.reported[0]
+    return {
+        "name": name,
+        "family": card.family,
+        "table": first.table,
+        "input_shape": first.input_shape,
+        "classes": first.classes,
+        "parameters": first.trainable_parameters,
+        "macs": first.macs,
+        "error_percent": first.error_percent,
+        "recipe": card.recipe,
+        "weights": card.weights,
+    }

@@ -1,0 +1,91 @@
+"""Shows what `tf-routing evaluate` measured, as tables on the terminal."""
+
+from typing import Any
+
+import numpy as np
+from rich.table import Table
+
+from tf_routing.models import RoutedModel
+from tf_routing.support import terminal
+
+
+def show(model: RoutedModel, results: dict[str, Any]) -> None:
+    """Prints the results of `evaluate.evaluate`."""
+    terminal.show(
+        f"{model.name} on {results['images']:,} test images of {results['dataset']}: accuracy "
+        f"{results['accuracy']:.4f}, {results['macs']:,} MACs per image with everything run"
+    )
+    if "nan_predictions" in results:
+        terminal.show(f"{results['nan_predictions']:,} predictions are NaN; they count as wrong")
+    if "top5_accuracy" in results:
+        terminal.show(f"Top-5 accuracy {results['top5_accuracy']:.4f}; crops of each image: {results['crops']}")
+    if results.get("gates"):
+        terminal.show(_gates(results["gates"]))
+    if "executed_macs" in results:
+        _show_gating(results)
+    if "times" in results:
+        terminal.show(_times(results["times"]))
+
+
+def _gates(gates_by_name: dict[str, Any]) -> Table:
+    table = Table("routing layer", "gate", "mean", "deviation over images")
+    for name, gates in gates_by_name.items():
+        means, deviations = np.array(gates["mean"]), np.array(gates["deviation"])
+        for i, j in np.ndindex(means.shape):
+            table.add_row(name, f"{i + 1} -> {j + 1}", f"{means[i, j]:.3f}", f"{deviations[i, j]:.3f}")
+    return table
+
+
+def _show_gating(results: dict[str, Any]) -> None:
+    executed = results["executed_macs"]
+    terminal.show(
+        f"Executed MACs per image: mean {executed['mean']:,.0f}, deviation {executed['deviation']:,.0f}, from "
+        f"{executed['least']:,} to {executed['most']:,}. {results['distinct_routes']:,} distinct routes; execution "
+        f"rate {results['execution_rate']:.3f}."
+    )
+    terminal.show(_rates(results["execution_rates"]))
+    for each in results.get("by_cost", [results] if "exits" in results else []):
+        told = f"Told a cost of {each['computation_cost']:g}: error" if "computation_cost" in each else "Error"
+        terminal.show(f"{told} {each['error']:.4f}, {each['mean_macs']:,.0f} MACs per image.")
+        terminal.show(_exits(each["exits"]))
+    if "rates_by_category" in results:
+        terminal.show(_categories(results["rates_by_category"]))
+
+
+def _rates(rates: dict[str, list[float]]) -> Table:
+    table = Table("controller", title="Share of images for which each sub-block ran")
+    for n in range(max(map(len, rates.values()))):
+        table.add_column(f"sub-block {n + 1}", justify="right")
+    for name, each in rates.items():
+        table.add_row(name, *(f"{rate:.3f}" for rate in each))
+    return table
+
+
+def _exits(exits: dict[str, Any]) -> Table:
+    table = Table("exit")
+    for heading in ("images", "wrong"):
+        table.add_column(heading, justify="right")
+    for name, counts in exits.items():
+        correct, incorrect = sum(counts["correct"]), sum(counts["incorrect"])
+        table.add_row(name, f"{correct + incorrect:,}", f"{incorrect:,}")
+    return table
+
+
+def _categories(rates: dict[str, dict[str, list[float]]]) -> Table:
+    everything = {name: np.concatenate(list(each.values())) for name, each in rates.items()}
+    typical = np.mean(list(everything.values()), axis=0)
+    table = Table("category", title="Execution rates by category")
+    for heading in ("mean rate", "largest difference from the mean category, in any sub-block"):
+        table.add_column(heading, justify="right")
+    for name, each in everything.items():
+        table.add_row(name, f"{each.mean():.3f}", f"{np.abs(each - typical).max():.3f}")
+    return table
+
+
+def _times(rows: list[dict[str, Any]]) -> Table:
+    table = Table(title="Measured time; batch normalisation folded on all sides")
+    for heading in rows[0]:
+        table.add_column(heading.replace("_", " "), justify="right")
+    for row in rows:
+        table.add_row(str(row["batch"]), *(f"{value:.2f}" for key, value in row.items() if key != "batch"))
+    return table

@@ -1,0 +1,70 @@
+"""The `tf-routing` program: hands a command line over to one module per command, and explains how that ended.
+
+Only the standard library is imported before `main` runs, so that Ctrl-C ends in one line from then on.
+"""
+
+import contextlib
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+_BROKEN_PIPE = 141
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs one command.
+
+    Args:
+        arguments: Words after the program's name; those of the process where not given.
+
+    Returns:
+        Exit status: 0, 1 for an error that is explained on standard error, 130 after Ctrl-C, 141 where nobody reads
+        any more what is printed, 143 after SIGTERM.
+    """
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        _run(words)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        _close_quietly()
+        return _BROKEN_PIPE
+    except (ValueError, TypeError, OSError, RuntimeError, ImportError) as error:
+        if os.environ.get("TF_ROUTING_DEBUG"):
+            raise
+        print(f"{_program(words)}: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt as stop:
+        if not getattr(stop, "explained", False):
+            print(f"\n{_program(words)}: stopped.", file=sys.stderr)
+        return getattr(stop, "exit_status", 130)
+    return 0
+
+
+def _program(words: Sequence[str]) -> str:
+    return " ".join(["tf-routing", *words[:1]])
+
+
+def _run(words: Sequence[str]) -> None:
+    from tf_routing.cli.checking import check_names
+    from tf_routing.cli.parsing import with_underscores
+    from tf_routing.cli.program import program_parser
+    from tf_routing.cli.quiet_start import start_quietly
+
+    parsed = program_parser().parse_args(with_underscores(words))
+    check_names(parsed)
+    start_quietly(parsed.onednn)
+    importlib.import_module(f"tf_routing.{parsed.module}").run(parsed)
+
+
+def _close_quietly() -> None:
+    """Lets what is still to be printed go nowhere; else Python complains at its end."""
+    nowhere: Any = os.open(os.devnull, os.O_WRONLY)
+    with contextlib.suppress(OSError, ValueError):
+        os.dup2(nowhere, sys.stdout.fileno())
+    os.close(nowhere)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""What layers, models and executors share: the graph of a model, replicas, precision."""

@@ -1,0 +1,82 @@
+"""What functions that take a model say to what is none, and what to call instead."""
+
+import os
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import keras
+
+    from tf_routing.models import RoutedModel
+
+
+def routed_model(model: Any, argument: str = "model") -> "RoutedModel":
+    """Returns a model that is a `RoutedModel`, such as an `Ensemble`, else raises a `ValueError` that says what to do.
+
+    Args:
+        model: What a function was given.
+        argument: Name of its argument.
+
+    Example:
+
+    >>> from tf_routing.core.model_arguments import routed_model
+    >>> try:
+    ...     routed_model("runs/digits/model.keras")
+    ... except ValueError as error:
+    ...     print(error)
+    `model` must be a RoutedModel. Received: model='runs/digits/model.keras', a path: load it with \
+keras.saving.load_model first.
+    """
+    # The models read the cost model, which checks its arguments here.
+    from tf_routing.models import RoutedModel
+
+    if not isinstance(model, RoutedModel):
+        raise ValueError(f"`{argument}` must be a RoutedModel. Received: {_told(model, argument)}")
+    return model
+
+
+def graph_model(model: Any, argument: str = "model") -> "keras.Model":
+    """Returns a model that shows its graph, functional or a built `Sequential`, else raises a `ValueError`.
+
+    Args:
+        model: What a function was given.
+        argument: Name of its argument.
+
+    Example:
+
+    >>> import keras
+    >>> from tf_routing.core.model_arguments import graph_model
+    >>> image = keras.Input((8, 8, 3))
+    >>> graph_model(keras.Model(image, keras.layers.Flatten()(image))).output_shape
+    (None, 192)
+    """
+    # What is registered with Keras imports this module: it cannot begin with Keras.
+    import keras
+
+    if not isinstance(model, keras.Model) or not _shows_graph(model):
+        raise ValueError(
+            f"`{argument}` must be a functional model or a built Sequential: other models do not show which layer "
+            f"reads which. Received: {_told(model, argument)}"
+        )
+    return model
+
+
+def _told(model: Any, argument: str) -> str:
+    import keras
+
+    if isinstance(model, (str, os.PathLike)):
+        return f"{argument}={str(model)!r}, a path: load it with keras.saving.load_model first."
+    is_model = isinstance(model, keras.Model)
+    shown = f"{argument}={(model.name if is_model else model)!r} of type {type(model).__name__}"
+    if is_model and _shows_graph(model):
+        return (
+            f"{shown}: tf_routing.RoutedModel({argument}.inputs[0], {argument}.outputs[0]) makes one of it; "
+            f"{argument}.export writes it as it is."
+        )
+    return f"{shown}: build it with keras.Input." if is_model else f"{shown}: tf_routing.zoo.get(name) builds one."
+
+
+def _shows_graph(model: "keras.Model") -> bool:
+    import keras
+
+    # A Sequential has no inputs before it is built.
+    return isinstance(model, (keras.Function, keras.Sequential)) and bool(getattr(model, "inputs", None))

@@ -1,0 +1,1 @@
+"""Random crops, shifts and mirrored images, on TensorFlow and in NumPy."""

@@ -1,0 +1,1 @@
+"""Batches of images and labels, in an order that a seed decides."""

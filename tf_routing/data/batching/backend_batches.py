@@ -1,0 +1,118 @@
+"""Batches for the backend that Keras runs on.
+
+On TensorFlow, and of images in files, they are `tf.data` pipelines; on JAX batches of images in memory are arrays, and
+TensorFlow need not be installed.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import keras
+import numpy as np
+
+from tf_routing.data.batching.array_batches import ArraysBeside, EvaluationArrays, TrainingArrays
+from tf_routing.data.batching.epoch_steps import check_fills_a_batch, steps_per_epoch
+from tf_routing.data.images.image_set import ImageSet
+from tf_routing.support.validation import positive_integer
+
+__all__ = ["evaluation_batches", "first_images", "steps_per_epoch", "training_batches", "with_drawn", "with_value"]
+
+
+def training_batches(
+    image_set: Any,
+    batch_size: int,
+    seed: int,
+    epochs: int,
+    first_epoch: int = 0,
+    shift: int = 0,
+    mirror: bool | Sequence[bool] = False,
+    copies: int = 1,
+    fill: str = "zero",
+    drawn_steps: int | None = None,
+) -> Any:
+    """Returns shuffled, augmented batches of all epochs in a row.
+
+    Args:
+        image_set: Images and labels; this and all others as for `batches.training_batches`.
+        batch_size: Integer, rows of a batch.
+        seed: Integer of at least zero.
+        epochs: Integer, number of the last epoch.
+        first_epoch: Integer, epochs already done.
+        shift: Integer, pixels.
+        mirror: Boolean, or in memory one per class.
+        copies: Integer, copies of each image.
+        fill: `"zero"` or `"mean_light"`.
+        drawn_steps: Integer, steps of an epoch whose images are drawn with replacement, or `None`.
+
+    Returns:
+        What `fit` takes: a `tf.data.Dataset`, or a `keras.utils.PyDataset`.
+
+    Raises:
+        ValueError: If a batch is larger than the set, or an argument needs images in memory.
+        RuntimeError: If TensorFlow is needed and not installed.
+
+    Example:
+
+    >>> from tf_routing import data
+    >>> batches = training_batches(data.load("digits").train, batch_size=128, seed=0, epochs=2)
+    >>> next(iter(batches))[0].shape
+    TensorShape([128, 32, 32, 3])
+    """
+    check_fills_a_batch(image_set, batch_size, copies)
+    if _as_arrays(image_set):
+        shown = batch_size // copies, seed, range(first_epoch, epochs), shift, mirror, copies, fill, drawn_steps
+        return TrainingArrays(image_set, *shown)
+    asked = batch_size, seed, epochs, first_epoch, shift, mirror, copies, fill, drawn_steps
+    return _pipelines().training_batches(image_set, *asked)
+
+
+def evaluation_batches(image_set: Any, batch_size: int, crops: int = 1) -> Any:
+    """Returns all images in order, the last batch possibly smaller; see `batches.evaluation_batches`."""
+    positive_integer("batch_size", batch_size)
+    if _as_arrays(image_set) and crops == 1:
+        return EvaluationArrays(image_set, batch_size)
+    return _pipelines().evaluation_batches(image_set, batch_size, crops)
+
+
+def first_images(image_set: Any, count: int) -> tuple[np.ndarray, np.ndarray]:
+    """Returns the first images, floats in [0, 1], with their class indices: as many, or all where there are fewer."""
+    if _as_arrays(image_set):
+        return EvaluationArrays(image_set, count)[0]
+    return _pipelines().first_images(image_set, count)
+
+
+def with_drawn(batches: Any, values: Mapping[str, Sequence[float]], seed: int, first_step: int = 0) -> Any:
+    """Adds inputs that are drawn for each sample, evenly from some values; see `told_costs.with_drawn`."""
+    if not values:
+        return batches
+    if isinstance(batches, keras.utils.PyDataset):
+        return ArraysBeside(batches, values, seed, first_step)
+    from tf_routing.data.batching import told_costs
+
+    return told_costs.with_drawn(batches, values, seed, first_step)
+
+
+def with_value(batches: Any, values: Mapping[str, float]) -> Any:
+    """Adds inputs that are the same for all samples; with none the batches stay as they are."""
+    if not values:
+        return batches
+    if isinstance(batches, keras.utils.PyDataset):
+        return ArraysBeside(batches, {name: [value] for name, value in values.items()})
+    from tf_routing.data.batching import told_costs
+
+    return told_costs.with_value(batches, values)
+
+
+def _as_arrays(image_set: Any) -> bool:
+    return keras.backend.backend() != "tensorflow" and isinstance(image_set, ImageSet)
+
+
+def _pipelines() -> Any:
+    try:
+        from tf_routing.data.batching import batches
+    except ImportError as error:
+        raise RuntimeError(
+            "Images in files are read by TensorFlow, which is not installed: pip install tensorflow, or load a dataset "
+            "that fits in memory."
+        ) from error
+    return batches

@@ -1,0 +1,84 @@
+"""Batches of images that are read from files."""
+
+import os
+from collections.abc import Callable
+from typing import Any
+
+import tensorflow as tf
+
+from tf_routing.data.augmentation.augmentation import shift_and_mirror
+from tf_routing.data.images.crops import TEN, random_crop, ten_crops
+from tf_routing.data.images.decoding.central import brought_to_size, central_image
+from tf_routing.data.images.encoded_images import EncodedImages
+from tf_routing.data.images.views import random_view
+
+_WORKERS = os.cpu_count() or 1
+
+
+def stream_training_batches(
+    stream: EncodedImages, batch_images: int, seed: int, epochs: range, shift: int, mirror: bool, copies: int
+) -> Any:
+    """Returns shuffled, augmented batches of all epochs in a row; see `training_batches`."""
+    steps = stream.image_count // batch_images
+    # Whole batches of each epoch only, so that a batch never mixes two epochs.
+    epoch_size = steps * batch_images
+    seed = tf.cast(seed, tf.int64)
+
+    def augmented(step: Any, batch: tuple[Any, Any]) -> tuple[Any, Any]:
+        """One batch, shifted and mirrored."""
+        images, labels = batch
+        return shift_and_mirror(images, shift, mirror, tf.stack([seed ^ 0x5EED, step])), labels
+
+    records = tf.data.Dataset.range(epochs.start, epochs.stop).flat_map(
+        lambda epoch: stream.shuffled(tf.stack([seed, epoch])).take(epoch_size)
+    )
+    if copies > 1:
+        # Neighbours, each numbered and so cropped by itself.
+        records = records.flat_map(lambda record: tf.data.Dataset.from_tensors(record).repeat(copies))
+    images = _training_views(stream, records.enumerate(epochs.start * epoch_size * copies), seed)
+    batches = images.batch(batch_images * copies, drop_remainder=True).enumerate(epochs.start * steps)
+    return batches.map(augmented, num_parallel_calls=1, deterministic=True).prefetch(2)
+
+
+def _training_views(stream: EncodedImages, numbered_records: Any, seed: Any) -> Any:
+    view_of = _training_view(stream)
+
+    def view(number: Any, record: Any) -> tuple[Any, Any]:
+        """One image and its label; `number` counts the images of all epochs."""
+        encoded, label = stream.read(record)
+        # A stream of its own: neither the order nor the shifts must repeat in the crops.
+        return view_of(encoded, tf.stack([seed ^ 0xC409, number])), label
+
+    return numbered_records.map(view, num_parallel_calls=_WORKERS, deterministic=True)
+
+
+def _training_view(stream: EncodedImages) -> Callable[[Any, Any], Any]:
+    """Returns what makes a view of an encoded picture and a seed."""
+    image_size, _, _ = stream.image_shape
+    if stream.random_size_crop:
+        return lambda encoded, seed: random_view(encoded, image_size, seed)
+    if stream.resize is not None:
+        return lambda encoded, seed: random_crop(brought_to_size(encoded, stream.framing), image_size, seed)
+    return lambda encoded, _: central_image(encoded, stream.framing)
+
+
+def stream_evaluation_batches(stream: EncodedImages, batch_size: int, crops: int = 1) -> Any:
+    """Returns views of all images in the order of the files; see `evaluation_batches`."""
+    image_size, _, _ = stream.image_shape
+
+    def view(record: Any) -> tuple[Any, Any]:
+        """One image and its label, or the crops of one image and as many labels."""
+        encoded, label = stream.read(record)
+        if crops == 1:
+            return central_image(encoded, stream.framing), label
+        return ten_crops(brought_to_size(encoded, stream.framing), image_size), tf.repeat(label, TEN)
+
+    images = stream.in_order().map(view, num_parallel_calls=_WORKERS, deterministic=True)
+    # Keras then knows when it is through, and files with more or fewer images are an error.
+    counted = images.apply(tf.data.experimental.assert_cardinality(stream.image_count))
+    batches = counted.batch(batch_size // crops)
+    return (batches if crops == 1 else batches.map(_as_rows)).prefetch(2)
+
+
+def _as_rows(images: Any, labels: Any) -> tuple[Any, Any]:
+    return tf.reshape(images, (-1, *images.shape[2:])), tf.reshape(labels, (-1,))

@@ -1,0 +1,1 @@
+"""Images of a dataset, in memory or in files."""

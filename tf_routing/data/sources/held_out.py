@@ -1,0 +1,56 @@
+"""Holds out a part of each class of pictures, for folders that have no test set."""
+
+import dataclasses
+import hashlib
+import os
+
+from tf_routing.data.images.picture_files import PictureFiles
+
+SHARE = 0.2
+# Part of what is drawn. One for all: whoever reads the folder again must find the same part.
+_SEED = 0
+
+
+def divided(pictures: PictureFiles, root: str, share: float = SHARE) -> tuple[PictureFiles, PictureFiles]:
+    """Divides pictures into those to learn from and those to be measured on.
+
+    Which picture is held out is drawn from its path below the folder: it depends neither on the machine nor on where
+    the folder lies, and hardly on pictures that come or go. Of each class the share is exact but for rounding, at least
+    one.
+
+    Args:
+        pictures: All pictures.
+        root: The folder.
+        share: Float between 0 and 1, the part of each class that is held out.
+
+    Returns:
+        Pair of `PictureFiles`, both in the order of their paths.
+
+    Raises:
+        ValueError: If a class has a single picture.
+
+    Example:
+
+    >>> files = tuple(f"mine/cat/{number}.png" for number in range(10))
+    >>> [len(part.files) for part in divided(PictureFiles(files, 10, file_labels=(0,) * 10), "mine")]
+    [8, 2]
+    """
+    chosen: set[int] = set()
+    for label in sorted(set(pictures.file_labels)):
+        own = [index for index, each in enumerate(pictures.file_labels) if each == label]
+        if len(own) < 2:
+            alone = pictures.files[own[0]]
+            raise ValueError(f"A class must have two pictures where one is to be held out. Received: {alone} alone")
+        own.sort(key=lambda index: _drawn(os.path.relpath(pictures.files[index], root)))
+        chosen.update(own[: max(1, round(share * len(own)))])
+    everything = range(len(pictures.files))
+    return _part(pictures, [i for i in everything if i not in chosen]), _part(pictures, sorted(chosen))
+
+
+def _drawn(path: str) -> bytes:
+    return hashlib.sha256(f"{_SEED} {path.replace(os.sep, '/')}".encode("utf-8", "surrogateescape")).digest()
+
+
+def _part(pictures: PictureFiles, indices: list[int]) -> PictureFiles:
+    files, labels = tuple(pictures.files[i] for i in indices), tuple(pictures.file_labels[i] for i in indices)
+    return dataclasses.replace(pictures, files=files, file_labels=labels, image_count=len(files))

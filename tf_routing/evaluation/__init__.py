@@ -1,0 +1,1 @@
+"""What a trained network is worth: accuracy, what its routes execute, how long it takes."""

@@ -1,0 +1,170 @@
+"""`tf-routing evaluate`: accuracy, cost and decisions of a trained network."""
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from tf_routing import data
+from tf_routing.analysis import draw_execution_rates
+from tf_routing.cli.evaluation_tables import show
+from tf_routing.data.batching.backend_batches import evaluation_batches, first_images, with_drawn
+from tf_routing.data.images.picture_files import named_pictures
+from tf_routing.evaluation.accuracies import accuracies
+from tf_routing.evaluation.exit_statistics import leaves_early, measured_exits
+from tf_routing.evaluation.routing_statistics import (
+    BATCHES,
+    is_gated,
+    measured_times,
+    rates_by_category,
+    routing_statistics,
+)
+from tf_routing.models import RoutedModel
+from tf_routing.models.inputs.batches import image_input
+from tf_routing.objectives.categories import category_names, load_categories
+from tf_routing.support.hardware import hardware
+from tf_routing.support.validation import not_negative_integer, positive_integer
+from tf_routing.train.runs.run_record import write_json
+from tf_routing.train.runs.trained_network import as_trained, load_trained
+
+_GATED_IMAGES, _ROUNDS = 1000, 15
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Prints what a trained network reaches on a test set, and writes it where `--output` says."""
+    rounds = _rounds(arguments.rounds)
+    model, record = load_trained(arguments.path)
+    run_arguments = record.get("arguments", {})
+    dataset = data.load(arguments.dataset or run_arguments["dataset"], arguments.data_dir)
+    if dataset.note:
+        print(dataset.note)
+    dataset = as_trained(dataset, model, record, arguments.first_classes, arguments.resize)
+    if not record.get("class_names"):
+        print(
+            f"{arguments.path} does not name its classes: the first is taken for {dataset.class_names[0]!r}, and so on."
+        )
+    results = evaluate(
+        model,
+        dataset,
+        positive_integer("batch_size", arguments.batch_size),
+        architecture=run_arguments.get("model"),
+        model_arguments=run_arguments.get("model_arguments", {}),
+        categories=arguments.categories,
+        rounds=rounds,
+        crops=arguments.crops,
+    )
+    show(model, results)
+    if arguments.output:
+        write_json(Path(arguments.output), results)
+    if arguments.figure and "rates_by_category" in results:
+        draw_execution_rates(results["rates_by_category"], arguments.figure, f"Execution rate, {model.name}")
+
+
+def _rounds(asked: int | None) -> int:
+    """The timed calls that are asked for, or a default where times can be taken."""
+    backend = keras.backend.backend()
+    if asked is None:
+        return _ROUNDS if backend == "tensorflow" else 0
+    if asked and backend != "tensorflow":
+        raise ValueError(f"`rounds` must be 0 on {backend!r}: skipping needs TensorFlow. Received: rounds={asked}")
+    return not_negative_integer("rounds", asked)
+
+
+def evaluate(
+    model: RoutedModel,
+    dataset: data.Dataset,
+    batch_size: int,
+    *,
+    architecture: str | None = None,
+    model_arguments: dict[str, Any] | None = None,
+    categories: str | None = None,
+    rounds: int = 0,
+    crops: int = 1,
+) -> dict[str, Any]:
+    """Measures a network on a test set.
+
+    Args:
+        model: A trained network.
+        dataset: Its dataset.
+        batch_size: Integer, images per forward pass.
+        architecture: The network's name in the zoo; its static baseline is timed beside it.
+        model_arguments: Arguments of the zoo that the network was built with.
+        categories: For gated networks: a table of categories, see `objectives.load_categories`.
+        rounds: Integer, timed calls; none by default.
+        crops: 1 for the centre of each image, or 10 for its corners and centre and their mirror images, whose
+            probabilities are averaged. Decisions and cost are those of the centre.
+
+    Returns:
+        Dict of `dataset`, `images`, `crops`, what `accuracies.accuracies` returns, and `macs` of one crop; with rounds
+        `times`, see `gating.measured_times`, and the `hardware` they hold for. Multi-path nets have `gates` beside: per
+        decision the mean and the deviation over images of each gate. Gated nets have what `gating.routing_statistics`
+        returns, and `rates_by_category`; those that leave early what `exit_statistics.measured_exits` returns. A
+        network that is told the cost is told one drawn for each image, but for these.
+
+    Raises:
+        ValueError: If the dataset's images, labels or classes are not the model's.
+    """
+    if None in dataset.image_shape:
+        dataset = dataset.sized(image_input(model).shape[1])
+    _check_fit(model, dataset)
+    table = None if categories is None else load_categories(categories, dataset.classes)
+    with named_pictures(dataset.test):
+        probabilities = _probabilities(model, dataset.test, batch_size, crops)
+    results = {
+        "dataset": dataset.name,
+        "images": len(probabilities),
+        "crops": crops,
+        **accuracies(probabilities, dataset.test.labels),
+        "macs": model.static_cost,
+    }
+    if rounds:
+        images = first_images(dataset.test, max(BATCHES))[0]
+        results["times"] = measured_times(model, architecture, model_arguments or {}, images, rounds)
+        results["hardware"] = hardware()
+    if not is_gated(model):
+        return results | {"gates": _gates(model.routes(first_images(dataset.test, _GATED_IMAGES)[0]))}
+    routes = model.routes(_batches(model, dataset.test, batch_size))
+    results |= routing_statistics(model, routes)
+    if leaves_early(model):
+        # Exits are those of the centre, whatever the crops.
+        own = probabilities if crops == 1 else _probabilities(model, dataset.test, batch_size, crops=1)
+        tested = evaluation_batches(dataset.test, batch_size)
+        results |= measured_exits(model, tested, own, routes, dataset.test.labels)
+    if table is not None:
+        results["rates_by_category"] = rates_by_category(
+            routes, dataset.test.labels, table, category_names(categories, table)
+        )
+    return results
+
+
+def _probabilities(model: RoutedModel, images: Any, batch_size: int, crops: int) -> np.ndarray:
+    if crops == 1:
+        return model.predict(_batches(model, images, batch_size), verbose=0)
+    batches = _batches(model, images, batch_size, crops)
+    # Batch by batch: of all crops of ImageNet at once, the probabilities alone are two gigabytes.
+    answers = (model.predict_on_batch(each) for each, _ in batches)
+    return np.concatenate([each.reshape(-1, crops, each.shape[-1]).mean(axis=1) for each in answers])
+
+
+def _batches(model: RoutedModel, images: Any, batch_size: int, crops: int = 1) -> Any:
+    told = model.default_objective().drawn_inputs
+    return with_drawn(evaluation_batches(images, batch_size, crops), told, seed=0)
+
+
+def _gates(routes: dict[str, np.ndarray]) -> dict[str, Any]:
+    return {
+        name: {"mean": gates.mean(axis=0).tolist(), "deviation": gates.std(axis=0).tolist()}
+        for name, gates in routes.items()
+    }
+
+
+def _check_fit(model: RoutedModel, dataset: data.Dataset) -> None:
+    expected = tuple(image_input(model).shape[1:]), model.output_shape[-1]
+    if expected != (dataset.image_shape, dataset.classes):
+        raise ValueError(
+            f"{model.name!r} takes images of shape {expected[0]} and knows {expected[1]} classes; {dataset.name!r} "
+            f"has {dataset.image_shape} and {dataset.classes}. Choose its data with --dataset."
+        )
+    dataset.check_labels()

@@ -1,0 +1,1 @@
+"""What travels beside an exported network: model card, class names, licence."""

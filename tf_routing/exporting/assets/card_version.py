@@ -1,0 +1,39 @@
+"""The version in the card of an export that is published as another one."""
+
+import json
+import os
+from pathlib import Path
+
+from tf_routing.support.files import whole_file
+
+
+def write_version(folder: str | os.PathLike[str], version: int) -> None:
+    """Writes a version into the card of an export; does nothing where there is no card, or it says so already.
+
+    Checksums are the caller's to write anew.
+
+    Args:
+        folder: Folder of the export.
+        version: Positive integer.
+
+    Example:
+
+    >>> import tempfile
+    >>> from tf_routing.exporting.assets.card_version import write_version
+    >>> write_version(tempfile.mkdtemp(), 7)
+    """
+    file = Path(folder) / "assets" / "card.json"
+    try:
+        card = json.loads(file.read_text("utf-8"))
+    except (OSError, ValueError):
+        return
+    if not isinstance(card, dict) or card.get("version") in (None, version):
+        return
+    from tf_routing.exporting.assets.cards import FORMAT, card_text
+
+    # What is not ours stays.
+    if card.get("format") == FORMAT:
+        card["version"] = version
+        for path, text in ((file, json.dumps(card, indent=2) + "\n"), (file.with_suffix(".md"), card_text(card))):
+            with whole_file(path) as temporary:
+                temporary.write_text(text, "utf-8")

@@ -1,0 +1,1 @@
+"""The pictures that `tf-routing figures` draws from finished runs."""

@@ -1,0 +1,109 @@
+"""What figures of trained networks are drawn from: the network, its dataset, and the values of its gates."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from rich.progress import track
+
+from tf_routing import analysis, data
+from tf_routing.analysis import GateAddress
+from tf_routing.data.batching.backend_batches import evaluation_batches
+from tf_routing.models import RoutedModel
+from tf_routing.support.validation import unknown
+from tf_routing.train.runs.trained_network import as_trained, load_trained, run_framing
+
+BATCH = 256
+
+
+def given_network(folders: Sequence[str], model: str | None) -> tuple[RoutedModel, dict[str, Any]]:
+    """Loads the network that a command names.
+
+    Args:
+        folders: One folder of a run, or none.
+        model: A `.keras` file where there is no folder.
+
+    Returns:
+        The model and the record of its run, as `load_trained` returns them.
+
+    Raises:
+        ValueError: If there is not exactly one of the two.
+        FileNotFoundError: If there is no such file.
+    """
+    paths = [*folders, *([model] if model else [])]
+    if len(paths) != 1:
+        raise ValueError(f"One folder of a run, or one `model`, must be given. Received: {', '.join(paths) or 'none'}")
+    return load_trained(paths[0])
+
+
+def run_dataset(record: dict[str, Any]) -> str | None:
+    """Returns the name of the dataset of a run, `None` where there is no record."""
+    return record.get("arguments", {}).get("dataset")
+
+
+def given_dataset(model: RoutedModel, record: dict[str, Any], name: str | None, data_dir: str | None) -> data.Dataset:
+    """Loads the dataset that a command names, in the network's size.
+
+    Args:
+        model: The network.
+        record: The record of its run, or an empty dict.
+        name: Name of a dataset, see `data.load`; that of the run where it is `None`. The run's dataset is shown with
+            the classes of the run, in its order; pictures of any are cut as the run cut them.
+        data_dir: Folder of TensorFlow Datasets.
+
+    Returns:
+        A `Dataset`.
+
+    Raises:
+        ValueError: If there is no name, or images are not those of the network.
+        FileNotFoundError: If the dataset is not prepared.
+    """
+    name = name or run_dataset(record)
+    if name is None:
+        raise ValueError("`dataset` must be given for a network without the record of its run. Received: dataset=None")
+    shown_as = record if name == run_dataset(record) else {"framing": run_framing(record)}
+    found = as_trained(data.load(name, data_dir), model, shown_as)
+    if found.image_shape != tuple(model.input_shape[1:]):
+        raise ValueError(
+            f"`dataset` must hold images of shape {tuple(model.input_shape[1:])} for {model.name!r}. "
+            f"Received: dataset={name!r} with images of shape {found.image_shape}"
+        )
+    found.check_labels()
+    return found
+
+
+def class_indices(classes: Sequence[str], known: Sequence[str]) -> list[int]:
+    """Returns the indices of classes by name, or raises a `ValueError` with close matches."""
+    for name in classes:
+        if name not in known:
+            raise ValueError(unknown("class", name, known))
+    return [list(known).index(name) for name in classes]
+
+
+def batches_of_classes(images: Any, wanted: Sequence[int]) -> Any:
+    """Returns batches of the images of some classes, given by their indices, with these."""
+    import tensorflow as tf
+
+    each = evaluation_batches(images, BATCH).unbatch()
+    return each.filter(lambda _, label: tf.reduce_any(tf.equal(tf.cast(label, tf.int64), wanted))).batch(BATCH)
+
+
+def gate_values_of(
+    model: RoutedModel, gates: Sequence[GateAddress], batches: Any, count: int
+) -> tuple[dict[GateAddress, np.ndarray], np.ndarray]:
+    """Reads gates on many images, with a progress bar.
+
+    Args:
+        model: A multi-path network.
+        gates: The gates.
+        batches: A `tf.data.Dataset` of batches of `BATCH` images and class indices.
+        count: Integer, number of images.
+
+    Returns:
+        Pair of a dict from gate to its values `(count,)`, and the class indices `(count,)`.
+    """
+    values, labels = [], []
+    for images, own in track(batches.as_numpy_iterator(), "Gate values", total=-(-count // BATCH)):
+        values.append(analysis.gate_values(model, gates, images, len(images)))
+        labels.append(own)
+    return {gate: np.concatenate([each[gate] for each in values]) for gate in gates}, np.concatenate(labels)

@@ -1,0 +1,179 @@
+"""Figures of multi-path networks: what their gates and kernels do, and how accurate they are for their size."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from rich.progress import track
+
+from tf_routing import analysis, data
+from tf_routing.analysis import GateImages
+from tf_routing.data.batching.backend_batches import evaluation_batches
+from tf_routing.evaluation.image_versions import images_at
+from tf_routing.figures.figure_inputs import (
+    BATCH,
+    batches_of_classes,
+    class_indices,
+    gate_values_of,
+    given_dataset,
+    given_network,
+)
+from tf_routing.models import RoutedModel
+from tf_routing.support.validation import not_negative_integer, positive_integer
+
+_EXTREMES = 10
+
+
+def flow(
+    output: Path,
+    folders: Sequence[str] = (),
+    model: str | None = None,
+    dataset: str | None = None,
+    data_dir: str | None = None,
+    images: Sequence[int] = (),
+) -> None:
+    """Draws how test images flow through a network, side by side.
+
+    Args:
+        output: Picture to write.
+        folders: The folder of a run; without it there is a `model`.
+        model: A `.keras` file.
+        dataset: Name of a dataset, see `data.load`; that of the run where not given.
+        data_dir: Folder of TensorFlow Datasets.
+        images: Numbers of test images, from 0.
+
+    Raises:
+        ValueError: If an argument is wrong, or the network has no routing layer.
+        FileNotFoundError: If there is no such network or dataset.
+    """
+    network, record = given_network(folders, model)
+    analysis.routing_layers(network)
+    indices = [not_negative_integer("images", index) for index in images]
+    found = given_dataset(network, record, dataset, data_dir)
+    if max(indices) >= found.test.image_count:
+        raise ValueError(f"`images` must be below {found.test.image_count:,}. Received: images={indices}")
+    shown = images_at(evaluation_batches(found.test, BATCH), indices)
+    flows = [analysis.routing_flow(network, image) for image in track(shown, "Routing flows")]
+    titles = [f"{found.class_names[found.test.labels[index]]}, image {index}" for index in indices]
+    analysis.draw_flow_panels(flows, shown, output, titles, _title("Routing flow", network, found))
+
+
+def gate_images(
+    output: Path,
+    folders: Sequence[str] = (),
+    model: str | None = None,
+    dataset: str | None = None,
+    data_dir: str | None = None,
+    gates: Sequence[str] = (),
+    steps: int = 300,
+    seed: int = 0,
+) -> None:
+    """Draws the test images of the highest and lowest values of gates, beside an image made for each gate.
+
+    Args:
+        output: Picture to write.
+        folders: The folder of a run; without it there is a `model`.
+        model: A `.keras` file.
+        dataset: Name of a dataset, see `data.load`; that of the run where not given.
+        data_dir: Folder of TensorFlow Datasets.
+        gates: The gates, see `analysis.find_gate`.
+        steps: Integer, steps of gradient ascent.
+        seed: Integer, seed of the noise that images are made from.
+
+    Raises:
+        ValueError: If an argument is wrong.
+        FileNotFoundError: If there is no such network or dataset.
+    """
+    positive_integer("steps", steps)
+    not_negative_integer("seed", seed)
+    network, record = given_network(folders, model)
+    addresses = [analysis.find_gate(network, gate) for gate in gates]
+    found = given_dataset(network, record, dataset, data_dir)
+    values, _ = gate_values_of(network, addresses, evaluation_batches(found.test, BATCH), found.test.image_count)
+    extremes = [np.concatenate(analysis.extreme_indices(values[each], _EXTREMES)) for each in addresses]
+    shown = images_at(evaluation_batches(found.test, BATCH), np.concatenate(extremes).tolist())
+    panels = []
+    for address, indices, images in zip(addresses, extremes, np.split(shown, len(addresses)), strict=True):
+        print(f"Making an image for {address}")
+        made = analysis.synthesize_image(network, address, steps=steps, seed=seed, verbose=1)
+        (highest, lowest), own = np.split(images, 2), np.split(values[address][indices], 2)
+        panels.append(GateImages(str(address), highest, own[0], lowest, own[1], made))
+    analysis.draw_gate_images(panels, output, _title("What opens gates", network, found))
+
+
+def gate_histograms(
+    output: Path,
+    folders: Sequence[str] = (),
+    model: str | None = None,
+    dataset: str | None = None,
+    data_dir: str | None = None,
+    gates: Sequence[str] = (),
+    classes: Sequence[str] = (),
+) -> None:
+    """Draws how values of gates spread over all test images of some classes.
+
+    Args:
+        output: Picture to write.
+        folders: The folder of a run; without it there is a `model`.
+        model: A `.keras` file.
+        dataset: Name of a dataset, see `data.load`; that of the run where not given.
+        data_dir: Folder of TensorFlow Datasets.
+        gates: The gates, see `analysis.find_gate`.
+        classes: Names of the classes.
+
+    Raises:
+        ValueError: If an argument is wrong.
+        FileNotFoundError: If there is no such network or dataset.
+    """
+    network, record = given_network(folders, model)
+    addresses = [analysis.find_gate(network, gate) for gate in gates]
+    # What the network has learnt is known from the run's record, before the images are loaded.
+    class_indices(classes, record.get("class_names", classes))
+    found = given_dataset(network, record, dataset, data_dir)
+    wanted = class_indices(classes, found.class_names)
+    count = int(np.isin(found.test.labels, wanted).sum())
+    values, labels = gate_values_of(network, addresses, batches_of_classes(found.test, wanted), count)
+    by_class = {
+        str(address): {name: each[labels == index] for name, index in zip(classes, wanted, strict=True)}
+        for address, each in values.items()
+    }
+    analysis.draw_gate_histograms(by_class, output, title=_title("Gate values by class", network, found))
+
+
+def weight_histograms(
+    output: Path, folders: Sequence[str] = (), model: str | None = None, layers: Sequence[str] = ()
+) -> None:
+    """Draws how the kernel values of a network's paths spread at some layers.
+
+    Args:
+        output: Picture to write.
+        folders: The folder of a run; without it there is a `model`.
+        model: A `.keras` file.
+        layers: The layers, see `analysis.path_kernels`.
+
+    Raises:
+        ValueError: If an argument is wrong.
+        FileNotFoundError: If there is no such network.
+    """
+    network, _ = given_network(folders, model)
+    kernels = analysis.path_kernels(network, layers)
+    analysis.draw_weight_histograms(kernels, output, title=f"Kernels by path, {network.name}")
+
+
+def accuracy_by_parameters(output: Path, table: str = "Table 3", source: Sequence[str] = ("reported",)) -> None:
+    """Draws the accuracies of the networks in a table of the multi-path paper against their numbers of parameters.
+
+    Args:
+        output: Picture to write.
+        table: Name of the table.
+        source: What to draw, see `analysis.accuracy_panels`.
+
+    Raises:
+        ValueError: If an argument is wrong, or there is nothing to draw.
+    """
+    panels = analysis.accuracy_panels(table, source)
+    analysis.draw_accuracy_by_parameters(panels, output, f"Accuracy against parameters, networks of {table}")
+
+
+def _title(what: str, model: RoutedModel, dataset: data.Dataset) -> str:
+    return f"{what}, {model.name} on {dataset.name}"

@@ -1,0 +1,168 @@
+"""Figures of finished runs, and of datasets, from what is on the disk."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tf_routing import data
+from tf_routing.analysis import (
+    Curve,
+    ExitUse,
+    Panel,
+    draw_error_curves,
+    draw_exit_diagram,
+    draw_exits_over_training,
+    draw_image_grid,
+)
+from tf_routing.data import ImageSet
+from tf_routing.support.validation import not_negative_integer
+from tf_routing.train.runs.finished_runs import (
+    FinishedRun,
+    finished_runs,
+    folder_labels,
+    labelled,
+    logged_shares,
+    readable,
+    trained_tree,
+)
+
+_SAMPLES = 60
+
+
+def error_curves(output: Path, folders: Sequence[str] = (), panel: Sequence[Sequence[str]] = ()) -> None:
+    """Draws the errors of runs over what they executed, one curve per folder.
+
+    Args:
+        output: Picture to write.
+        folders: Folders of runs, or of folders of runs, for the first panel.
+        panel: Folders of each further panel.
+
+    Raises:
+        FileNotFoundError: If a folder holds no run.
+        ValueError: If no run has finished.
+    """
+    groups = [each for each in (folders, *panel) if each]
+    every = list(dict.fromkeys(folder for group in groups for folder in group))
+    runs = _finished(every)
+    labels = folder_labels(every)
+    panels = [
+        Panel("", [curve for folder in group for curve in _curves(labels[folder], runs[folder])]) for group in groups
+    ]
+    title = _title("Error and executed cost", runs)
+    draw_error_curves([each for each in panels if each.curves], output, title)
+
+
+def _finished(folders: Sequence[str]) -> dict[str, list[FinishedRun]]:
+    runs = {folder: finished_runs(folder) for folder in folders}
+    if not any(runs.values()):
+        raise ValueError(f"No run in {', '.join(folders)} has finished, so there is nothing to draw.")
+    return runs
+
+
+def _title(title: str, runs: dict[str, list[FinishedRun]]) -> str:
+    names = dict.fromkeys(run.record["arguments"]["dataset"] for own in runs.values() for run in own)
+    return f"{title}, {', '.join(names)}"
+
+
+def _curves(label: str, runs: Sequence[FinishedRun]) -> list[Curve]:
+    """One curve of all runs that have one cost each, and one of each run that is told the cost."""
+    told = [run for run in runs if "by_cost" in run.record["final"]]
+    points = [_point(run.record["final"]) for run in runs if run not in told]
+    curves = [Curve(label, points)] if points else []
+    for run in told:
+        own = label if len(runs) == 1 else f"{label}, {readable(run.folder.name)}"
+        curves.append(Curve(own, [_point(each) for each in run.record["final"]["by_cost"]]))
+    return curves
+
+
+def _point(results: dict[str, Any]) -> tuple[float, float]:
+    """Mean multiply-accumulates, and the error: the network's own, or what follows from its accuracy and its cost."""
+    if "error" in results:
+        return results["mean_macs"], results["error"]
+    executed = results.get("executed_macs")
+    # Of networks that skip; where all is run, what is logged by this name is a number.
+    macs = executed["mean"] if isinstance(executed, dict) else results["macs"]
+    return macs, 1 - results["accuracy"]
+
+
+def exits(output: Path, folders: Sequence[str], by: str = "correctness") -> None:
+    """Draws how many images leave at each exit.
+
+    Args:
+        output: Picture to write.
+        folders: Folders of runs, or of folders of runs.
+        by: `"correctness"` or `"class"`, what circles show.
+
+    Raises:
+        FileNotFoundError: If a folder holds no run, or a run no network.
+        ValueError: If no run has finished, none leaves early, or classes differ.
+    """
+    runs = _finished(folders)
+    uses: list[ExitUse] = []
+    names: set[tuple[str, ...]] = set()
+    for label, run in labelled(runs):
+        if own := list(_uses(label, run)):
+            uses += own
+            names.add(tuple(run.record["class_names"]))
+    if not uses:
+        raise ValueError(f"No run in {', '.join(folders)} is of a network that leaves early.")
+    if len(names) > 1:
+        raise ValueError(f"`folders` must hold runs of the same classes. Received: {' and '.join(map(str, names))}")
+    draw_exit_diagram(uses, output, by, names.pop(), _title("Where test images leave", runs))
+
+
+def _uses(label: str, run: FinishedRun) -> Iterator[ExitUse]:
+    results = run.record["final"]
+    if "by_cost" in results:
+        tree = trained_tree(run)
+        for each in results["by_cost"]:
+            yield ExitUse(f"{label}, told {each['computation_cost']:g}", tree, each["exits"])
+    elif "exits" in results:
+        yield ExitUse(label, trained_tree(run), results["exits"])
+    else:
+        print(f"Skipping {run.folder}: its images all leave at the end.")
+
+
+def exits_over_training(output: Path, folders: Sequence[str]) -> None:
+    """Draws the share of images that left at each exit, by epoch.
+
+    Args:
+        output: Picture to write.
+        folders: Folders of runs, or of folders of runs.
+
+    Raises:
+        FileNotFoundError: If a folder holds no run.
+        ValueError: If no run has finished, or none leaves early.
+    """
+    runs = _finished(folders)
+    shares = {label: logged_shares(run) for label, run in labelled(runs)}
+    shares = {label: own for label, own in shares.items() if own}
+    if not shares:
+        raise ValueError(f"No run in {', '.join(folders)} is of a network that leaves early.")
+    draw_exits_over_training(shares, output, _title("Where test images leave, over training", runs))
+
+
+def samples(output: Path, dataset: str = "hybrid", data_dir: str | None = None, seed: int = 0) -> None:
+    """Draws some training images of a dataset.
+
+    Args:
+        output: Picture to write.
+        dataset: Name of a dataset in memory, see `data.load`.
+        data_dir: Folder of TensorFlow Datasets.
+        seed: Integer, seed of what is drawn.
+
+    Raises:
+        ValueError: If an argument is wrong.
+        FileNotFoundError: If the dataset is not prepared.
+    """
+    not_negative_integer("seed", seed)
+    found = data.load(dataset, data_dir)
+    if not isinstance(found.train, ImageSet):
+        names = ", ".join(data.list_datasets())
+        raise ValueError(f"`dataset` must be one in memory: {names}. Received: dataset={dataset!r}")
+    count = found.train.image_count
+    drawn = np.random.default_rng(seed).choice(count, min(_SAMPLES, count), replace=False)
+    titles = [found.class_names[label] for label in found.train.labels[drawn]]
+    draw_image_grid(found.train.images[drawn] / 255, titles, output, title=f"Training images of {dataset}")

@@ -1,0 +1,135 @@
+"""What blocks whose parts are switched on and off have in common."""
+
+import copy
+from collections.abc import Callable, Sequence
+from typing import Any, Self
+
+import keras
+
+from tf_routing import execution as executors
+from tf_routing.support.validation import one_of
+
+
+class SwitchedBlock(keras.layers.Layer):
+    """Owns sub-blocks and a shortcut as models, and runs them as switches say (base class).
+
+    Executors read `sub_blocks`, `execution`, `method`, `image_size` and `output_map`, and call `shortcut_terms`,
+    `finish` and `weighted`.
+
+    Args:
+        sub_blocks: Functional models of one input and one output, all of the same shapes.
+        shortcut: A functional model with the sub-blocks' shapes, or a word that stands for a shortcut without layers.
+        activation: Activation of the sum.
+        execution: How the parts run, one of `execution.EXECUTIONS`; a `RoutedModel` sets it for all its blocks.
+        method: How sparse execution goes about it, one of `execution.METHODS`.
+        **kwargs: As for every `keras.layers.Layer`.
+
+    Raises:
+        ValueError: If there is no sub-block, or two differ in shapes.
+    """
+
+    def __init__(
+        self,
+        sub_blocks: Sequence[keras.Model],
+        shortcut: Any,
+        activation: Any = None,
+        execution: str = "auto",
+        method: str = "auto",
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        shapes = {(part.input_shape, part.output_shape) for part in sub_blocks}
+        if len(shapes) != 1:
+            raise ValueError(
+                f"`sub_blocks` must be models of the same input and output shapes. Received: {sorted(shapes, key=str)}"
+            )
+        self.sub_blocks, self.shortcut = list(sub_blocks), shortcut
+        self.activation = keras.activations.get(activation)
+        self.execution, self.method = executors.possible(execution), one_of("method", method, executors.METHODS)
+        # Keras compiles with XLA on a GPU unless a layer says no.
+        self.supports_jit = executors.supports_jit(self.execution)
+        # Of the images that the whole model sees, which tells how best to run; the model sets it.
+        self.image_size = 224
+
+    def build(self, inputs_shape: Any, switches_shape: Any) -> None:
+        if switches_shape[-1] != len(self.sub_blocks):
+            raise ValueError(
+                f"{type(self).__name__} of {len(self.sub_blocks)} sub-blocks takes as many switches. "
+                f"Received: switches.shape={tuple(switches_shape)}"
+            )
+
+    def call(self, inputs: Any, switches: Any, training: bool | None = None) -> Any:
+        return executors.execute(self, inputs, switches, training)
+
+    def shortcut_terms(self, inputs: Any, training: bool | None = None) -> list[Any]:
+        """Returns the shortcut's output in a list, which is empty where there is no shortcut."""
+        if self.shortcut is None:
+            return []
+        return [inputs if isinstance(self.shortcut, str) else self.shortcut(inputs, training=training)]
+
+    def finish(self, inputs: Any, terms: Sequence[Any]) -> Any:
+        """Returns the block's output for samples that all made the same choice.
+
+        Args:
+            inputs: The block's input; tells how many samples there are.
+            terms: The shortcut's output, where there is one, and those of the chosen sub-blocks.
+        """
+        raise NotImplementedError
+
+    def weighted(self, inputs: Any, terms: Sequence[Any], outputs: Sequence[Any], weights: Sequence[Any]) -> Any:
+        """Returns the block's output with every sub-block run and weighted by its switch.
+
+        Args:
+            inputs: The block's input.
+            terms: The shortcut's output, where there is one.
+            outputs: The sub-blocks' outputs.
+            weights: Their switches, of the outputs' rank.
+        """
+        raise NotImplementedError
+
+    @property
+    def keeps_what_it_bypasses(self) -> bool:
+        """Whether samples that chose no sub-block leave exactly as they came."""
+        return False
+
+    @property
+    def output_map(self) -> tuple[int, ...]:
+        """The shape of one sample's output."""
+        return self.sub_blocks[0].output_shape[1:]
+
+    def compute_output_spec(self, inputs: Any, switches: Any, training: bool | None = None) -> Any:
+        return keras.KerasTensor((inputs.shape[0], *self.output_map), dtype=self.compute_dtype)
+
+    @classmethod
+    def of_parts(cls, sub_blocks: Sequence[keras.Model], shortcut: Any, activation: Any, **kwargs: Any) -> Self:
+        """Builds the block from what `sub_blocks`, `shortcut` and `activation` hold."""
+        return cls(sub_blocks, shortcut, activation, **kwargs)
+
+    def rebuilt(self, transform: Callable[[keras.Model], keras.Model]) -> Self:
+        """Returns a new block whose parts are `transform(part)`, of the same name and configuration."""
+        shortcut = transform(self.shortcut) if isinstance(self.shortcut, keras.Model) else self.shortcut
+        parts = [transform(part) for part in self.sub_blocks]
+        # The flag by argument: set later, it would overwrite those of the parts.
+        own = {"name": self.name, "dtype": self.dtype_policy, "trainable": self.trainable}
+        how = {"execution": self.execution, "method": self.method}
+        block = self.of_parts(parts, shortcut, self.activation, **how, **own)
+        block.image_size = self.image_size
+        return block
+
+    def get_config(self) -> dict[str, Any]:
+        config = {
+            "sub_blocks": [keras.saving.serialize_keras_object(part) for part in self.sub_blocks],
+            "shortcut": keras.saving.serialize_keras_object(self.shortcut),
+            "activation": keras.activations.serialize(self.activation),
+            "execution": self.execution,
+            "method": self.method,
+        }
+        return {**super().get_config(), **config}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> Self:
+        # A copy, and a deep one: Keras takes the configurations of models inside apart while it reads them.
+        config = copy.deepcopy(config)
+        parts = [keras.saving.deserialize_keras_object(part) for part in config.pop("sub_blocks")]
+        shortcut = keras.saving.deserialize_keras_object(config.pop("shortcut"))
+        return cls.of_parts(parts, shortcut, **config)

@@ -1,0 +1,1 @@
+"""Layers that turn an image into a pyramid of scales and work on it."""

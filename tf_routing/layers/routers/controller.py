@@ -1,0 +1,196 @@
+"""The controller of dynamic multi-path networks."""
+
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+
+from tf_routing.layers.channels_last import check_channels_last
+from tf_routing.layers.parts import decision_policy, float_part
+from tf_routing.layers.pooling import channel_means
+from tf_routing.layers.routers.replica_draws import uniform_rows
+from tf_routing.layers.routers.router import Router, open_rate, open_score, shift_for_rate
+from tf_routing.support.validation import positive_integer, seed_or_none
+
+_SWEEPS = 50
+
+
+@keras.saving.register_keras_serializable(package="tf_routing")
+class Controller(Router):
+    """Switches the sub-blocks of a block on or off for each sample.
+
+    The block's input is averaged over its positions, joined with the state that the controller before it passed on,
+    and scored. In training Gumbel noise is added to the scores, and gradients pass the 0/1 switches as if they were
+    the probabilities of "on" (straight through). At inference the scores are compared, without noise.
+
+    Args:
+        sub_blocks: Integer N, the number of switches.
+        hidden: Integer, units of the state.
+        use_previous: Boolean, whether the state handed over counts. The first controller has none to count.
+        init_open_rate: Float in (0, 1), the probability of "on" that the biases start with; `None` is 0.5.
+        force_one: Boolean, whether to switch on the sub-block with the largest "on" score where all are off: for
+            blocks without a shortcut, whose output would be zero.
+        seed: Integer, seed of the noise.
+        **kwargs: As for every `keras.layers.Layer`.
+
+    Call arguments:
+        inputs: Tensor `(batch, height, width, channels)` or `(batch, channels)`.
+        state: Tensor `(batch, hidden)` of the controller before, or `None` in the first.
+        training: Boolean.
+
+    Returns:
+        Pair of the switches `(batch, sub_blocks)`, 0 or 1, and the new state `(batch, hidden)`.
+
+    Raises:
+        ValueError: If an argument is not possible, or `inputs` is neither of rank 2 nor 4.
+
+    Example:
+
+    >>> switches, state = Controller(sub_blocks=2)(keras.ops.ones((3, 8, 8, 4)))
+    >>> switches.shape, state.shape
+    (TensorShape([3, 2]), TensorShape([3, 32]))
+
+    Reference: Su et al., *Dynamic Multi-path Neural Network*, Eq. 5-8.
+    """
+
+    def __init__(
+        self,
+        sub_blocks: int,
+        hidden: int = 32,
+        use_previous: bool = True,
+        init_open_rate: float | None = None,
+        force_one: bool = False,
+        seed: int | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.sub_blocks = positive_integer("sub_blocks", sub_blocks)
+        self.hidden = positive_integer("hidden", hidden)
+        self.use_previous, self.init_open_rate, self.force_one = use_previous, open_rate(init_open_rate), force_one
+        self.seed = seed_or_none(seed)
+        self.noise_seed = keras.random.SeedGenerator(self.seed)
+        self.summary_layer = self._dense(self.hidden, "relu", "summary")
+        self.previous_layer = self._dense(self.hidden, "relu", "previous")
+        self.score_layer = self._dense(2 * self.sub_blocks, None, "score", bias_initializer=self._initial_bias)
+
+    def _dense(self, units: int, activation: str | None, name: str, **arguments: Any) -> keras.layers.Dense:
+        own = {"dtype": decision_policy(self), "name": name, **arguments}
+        return float_part(keras.layers.Dense(units, activation, kernel_initializer="he_normal", **own))
+
+    def _initial_bias(self, shape: Any, dtype: Any = None) -> Any:
+        biases = np.tile([0.0, open_score(self.init_open_rate)], self.sub_blocks)
+        return ops.convert_to_tensor(biases, dtype=dtype)
+
+    def build(self, inputs_shape: Any, state_shape: Any = None) -> None:
+        if len(inputs_shape) not in (2, 4):
+            raise ValueError(
+                "Controller takes a tensor (batch, height, width, channels) or (batch, channels). "
+                f"Received: inputs.shape={tuple(inputs_shape)}"
+            )
+        if len(inputs_shape) == 4:
+            check_channels_last("Controller")
+        self.summary_layer.build((None, inputs_shape[-1]))
+        if self._counts(state_shape):
+            self.previous_layer.build((None, self.hidden))
+        self.score_layer.build((None, self.hidden))
+
+    def _counts(self, state: Any) -> bool:
+        return self.use_previous and state is not None
+
+    def call(self, inputs: Any, state: Any = None, training: bool | None = None) -> tuple[Any, Any]:
+        state = self._next_state(inputs, state)
+        scores = self._scores(state)
+        if not training:
+            return ops.cast(self._open(scores), self.compute_dtype), state
+        noisy = scores + ops.cast(self._gumbel(ops.shape(scores)), scores.dtype)
+        on = ops.sigmoid(noisy[..., 1] - noisy[..., 0])
+        switches = ops.cast(self._open(noisy), on.dtype)
+        return ops.cast(on + ops.stop_gradient(switches - on), self.compute_dtype), state
+
+    def _next_state(self, inputs: Any, state: Any) -> Any:
+        summary = self.summary_layer(channel_means(inputs))
+        return summary + self.previous_layer(state) if self._counts(state) else summary
+
+    def _scores(self, state: Any) -> Any:
+        return ops.reshape(self.score_layer(state), (-1, self.sub_blocks, 2))
+
+    def _open(self, scores: Any) -> Any:
+        # Compared, not argmax: its export needs operations that converters refuse.
+        is_open = scores[..., 1] > scores[..., 0]
+        if not self.force_one:
+            return is_open
+        largest = scores[..., 1] >= ops.max(scores[..., 1], axis=-1, keepdims=True)
+        first = ops.logical_and(largest, ops.cumsum(ops.cast(largest, "int32"), axis=-1) == 1)
+        all_off = ops.logical_not(ops.any(is_open, axis=-1, keepdims=True))
+        return ops.logical_or(is_open, ops.logical_and(first, all_off))
+
+    def _gumbel(self, shape: Any) -> Any:
+        # In float32 whatever the policy: half precision rounds uniform numbers to 0 and 1, whose logarithms end all.
+        return -ops.log(-ops.log(uniform_rows(shape, 1e-7, 1.0, seed=self.noise_seed)))
+
+    def compute_output_spec(self, inputs: Any, state: Any = None, training: bool | None = None) -> tuple[Any, Any]:
+        switches = keras.KerasTensor((inputs.shape[0], self.sub_blocks), dtype=self.compute_dtype)
+        return switches, keras.KerasTensor((inputs.shape[0], self.hidden), dtype=self.score_layer.compute_dtype)
+
+    def observed(self, outputs: Any) -> dict[str, Any]:
+        """Returns the state among this layer's `outputs` (a flat list); objectives that supervise it read it."""
+        return {"state": outputs[1]}
+
+    def margins(self, *inputs: Any) -> Any:
+        """Returns how much each sub-block's "on" score exceeds its "off" score, `(batch, sub_blocks)`."""
+        scores = self._scores(self._next_state(inputs[0], inputs[1] if len(inputs) > 1 else None))
+        return scores[..., 1] - scores[..., 0]
+
+    @property
+    def least_rate(self) -> float:
+        """The least share of samples for which each switch can be on: where one of them is forced, they share these."""
+        return 1 / self.sub_blocks if self.force_one else 0.0
+
+    def shift_thresholds(self, shifts: np.ndarray) -> None:
+        """Adds `shifts` `(sub_blocks,)` to the biases of the "on" scores."""
+        bias = np.asarray(self.score_layer.bias).astype("float64").reshape(-1, 2)
+        bias[:, 1] += shifts
+        self.score_layer.bias.assign(bias.reshape(-1).astype("float32"))
+
+    def shifts_for_rate(self, rate: float, *inputs: Any) -> np.ndarray:
+        """Returns the shifts with which each switch, forced ones included, is on for a share `rate` of the inputs."""
+        if not self.force_one or self.sub_blocks == 1:
+            return super().shifts_for_rate(rate, *inputs)
+        state = self._next_state(inputs[0], inputs[1] if len(inputs) > 1 else None)
+        scores = np.asarray(ops.cast(self._scores(state), "float32"), "float64")
+        return _forced_shifts(max(rate, self.least_rate), scores[..., 1] - scores[..., 0], scores[..., 1])
+
+    def macs(self, input_shape: Any) -> int:
+        """Returns the multiply-accumulates per sample for inputs of these shapes, batch included."""
+        shape = input_shape[0] if isinstance(input_shape, list) else input_shape
+        previous = self.hidden**2 if self.previous_layer.built else 0
+        return self.hidden * (shape[-1] + 2 * self.sub_blocks) + previous
+
+    def get_config(self) -> dict[str, Any]:
+        config = {
+            "sub_blocks": self.sub_blocks,
+            "hidden": self.hidden,
+            "use_previous": self.use_previous,
+            "init_open_rate": self.init_open_rate,
+            "force_one": self.force_one,
+            "seed": self.seed,
+        }
+        return {**super().get_config(), **config}
+
+
+def _forced_shifts(rate: float, margins: np.ndarray, on_scores: np.ndarray) -> np.ndarray:
+    # One switch at a time: with the others fixed each sample has one shift from which on this switch is on, be it
+    # open or forced. Setting one moves the others' shares, so the sweep repeats until none moves.
+    shifts = np.zeros(margins.shape[1])
+    for _ in range(_SWEEPS):
+        before = shifts.copy()
+        for n in range(len(shifts)):
+            others = np.delete(np.arange(len(shifts)), n)
+            none_open = (margins[:, others] + shifts[others] <= 0).all(axis=1)
+            forced = on_scores[:, n] - (on_scores[:, others] + shifts[others]).max(axis=1)
+            reached = np.where(none_open, np.maximum(margins[:, n], forced), margins[:, n])
+            shifts[n] = shift_for_rate(rate, reached)
+        if np.allclose(before, shifts, rtol=0, atol=1e-9):
+            break
+    return shifts

@@ -1,0 +1,98 @@
+"""What routers that switch parts on and off have in common."""
+
+import math
+from typing import Any
+
+import keras
+import numpy as np
+
+from tf_routing.support.validation import is_number, plain
+
+
+class Router(keras.layers.Layer):
+    """Decides by thresholds which parts run for each sample (base class).
+
+    A router's decision is an ordinary tensor `(batch, choices)` of 0 and 1 in the functional graph; `decision` picks it
+    among the layer's outputs. Each choice has a score whose sign decides, and a threshold that `shift_thresholds`
+    moves, which is how `tf_routing.calibrate` sets the share of samples for which a part runs.
+
+    Scores are computed and compared in float32 where the layer's policy has half precision; decisions are of the
+    layer's own.
+
+    Args:
+        **kwargs: As for every `keras.layers.Layer`.
+    """
+
+    def __init__(self, **kwargs: Any) -> None:
+        # What a router is given, and its own weights, come as they are: its parts know how they compute.
+        super().__init__(autocast=False, **kwargs)
+
+    def decision(self, outputs: Any) -> Any:
+        """Returns the 0/1 switches among this layer's `outputs` (a flat list)."""
+        return outputs[0]
+
+    def margins(self, *inputs: Any) -> Any:
+        """Returns `(batch, choices)` scores at inference: a choice is taken where its score is positive."""
+        raise NotImplementedError
+
+    @property
+    def least_rate(self) -> float:
+        """The least share of samples for which a choice can be taken."""
+        return 0.0
+
+    def comes(self, *inputs: Any) -> np.ndarray:
+        """Returns which samples, of those it is called with, come to this router: a boolean array `(batch,)`."""
+        return np.ones(len(inputs[0]), dtype=bool)
+
+    def taken(self, outputs: Any) -> np.ndarray:
+        """Returns which choices that `shift_thresholds` moves are taken, an array `(batch, choices)` of 0 and 1."""
+        return np.asarray(keras.ops.cast(self.decision(outputs), "float32"))
+
+    def shift_thresholds(self, shifts: np.ndarray) -> None:
+        """Adds `shifts`, one per choice, to what `margins` returns from now on."""
+        raise NotImplementedError
+
+    def shifts_for_rate(self, rate: float, *inputs: Any) -> np.ndarray:
+        """Returns the shifts with which each choice is taken for a share `rate` of the given inputs.
+
+        Args:
+            rate: Float in [0, 1].
+            *inputs: What the router is called with, for a batch of samples.
+
+        Returns:
+            Array `(choices,)`. Half way between two samples' scores; where samples tie the share is the nearest.
+        """
+        margins = np.asarray(self.margins(*inputs), "float64")
+        return np.array([shift_for_rate(rate, column) for column in margins.T])
+
+
+def shift_for_rate(rate: float, margins: np.ndarray) -> float:
+    """Returns the number that, added to `margins`, makes a share `rate` of them positive."""
+    ordered = np.sort(margins)[::-1]
+    positive = round(rate * len(ordered))
+    if 0 < positive < len(ordered) and ordered[positive - 1] == ordered[positive]:
+        # Equal scores fall on one side together, and never on the threshold.
+        before, after = int((ordered > ordered[positive]).sum()), int((ordered >= ordered[positive]).sum())
+        positive = before if positive - before <= after - positive else after
+    if positive == 0:
+        return float(-ordered[0] - _beyond(ordered))
+    if positive == len(ordered):
+        return float(-ordered[-1] + _beyond(ordered))
+    return float(-(ordered[positive - 1] + ordered[positive]) / 2)
+
+
+def _beyond(ordered: np.ndarray) -> float:
+    # Well past the last score: a sparse and a masked run differ in the last digits, and must not differ in decisions.
+    return float(max(ordered[0] - ordered[-1], 1e-3))
+
+
+def open_rate(rate: float | None) -> float | None:
+    """Returns `rate` if it is `None` or in (0, 1), else raises a `ValueError` that names `init_open_rate`."""
+    if rate is not None and not (is_number(rate) and 0 < rate < 1):
+        raise ValueError(f"`init_open_rate` must be in (0, 1). Received: init_open_rate={rate!r}")
+    return plain(rate)
+
+
+def open_score(rate: float | None) -> float:
+    """Returns how much the score for "on" must exceed that for "off" for this probability of "on"."""
+    return 0.0 if rate is None else math.log(rate / (1 - rate))

@@ -1,0 +1,227 @@
+"""The router that decides whether a residual block runs."""
+
+import math
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+
+from tf_routing.layers.channels_last import check_channels_last
+from tf_routing.layers.parts import decision_policy, float_part
+from tf_routing.layers.pooling import channel_means
+from tf_routing.layers.routers.replica_draws import uniform_rows
+from tf_routing.layers.routers.router import Router, open_rate, open_score
+from tf_routing.support.validation import one_of, plain, positive_integer, positive_number, seed_or_none
+
+KINDS = ("linear", "conv", "recurrent")
+DECISIONS = ("threshold", "bernoulli", "given")
+
+
+@keras.saving.register_keras_serializable(package="tf_routing")
+class SkipRouter(Router):
+    """Decides for each sample whether a block runs or is bypassed.
+
+    Two scores, for running and for bypassing, become probabilities `p`. In training the decision is soft,
+    `sigmoid(beta (p[0] - p[1]))`, for a block that blends its output with its input. At inference, and in training
+    where the router is frozen (`trainable = False`), it is 1 where that is at least one half, else 0.
+
+    Args:
+        kind: `"linear"` scores the channels' means by two dense layers. `"conv"` has a 3x3 convolution of stride 2
+            before the means, and one dense layer. `"recurrent"` has no weights of its own: it decides by the scores of
+            a `RouterMemory`, which all blocks share.
+        hidden: Integer, hidden units of a `"linear"` router.
+        beta: Float, how sharply the soft decision follows the probabilities; decisions at inference do not depend on
+            it.
+        decision: How to decide at inference: `"threshold"` as above, `"bernoulli"` at random with probability `p[0]`,
+            `"given"` as the second call argument says, in training too; the router's own weights are then not read.
+        init_open_rate: Float in (0, 1), the probability of running that the biases start with; `None` is 0.5. For
+            `"recurrent"` an argument of its memory.
+        momentum: Float, momentum of the batch normalisation of a `"conv"` router.
+        epsilon: Float, added to the variance there.
+        seed: Integer, seed of `"bernoulli"`.
+        **kwargs: As for every `keras.layers.Layer`.
+
+    Call arguments:
+        inputs: Tensor `(batch, height, width, channels)`, the block's input; for `"recurrent"` scores `(batch, 2)`.
+        switches: With `decision="given"`, a tensor `(batch, 1)` of 0 and 1.
+        training: Boolean.
+
+    Returns:
+        Tensor `(batch, 1)`: the share in [0, 1] of the block's output in training, 0 or 1 at inference.
+
+    Raises:
+        ValueError: If an argument is not known or not possible, or the inputs are not of the rank that `kind` takes.
+
+    Example:
+
+    >>> SkipRouter(init_open_rate=0.9)(keras.ops.zeros((3, 8, 8, 4))).shape
+    TensorShape([3, 1])
+
+    Reference: Wang et al., *Dynamic Routing with Path Diversity and Consistency for Compact Network Learning*, Eq. 3
+    and 11; the kinds `"conv"` and `"recurrent"` are those of SkipNet.
+    """
+
+    def __init__(
+        self,
+        kind: str = "linear",
+        hidden: int = 16,
+        beta: float = 10.0,
+        decision: str = "threshold",
+        init_open_rate: float | None = None,
+        momentum: float = 0.9,
+        epsilon: float = 1e-5,
+        seed: int | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.kind = one_of("kind", kind, KINDS)
+        self.hidden = positive_integer("hidden", hidden)
+        self.beta = positive_number("beta", beta)
+        self.rule = one_of("decision", decision, DECISIONS)
+        self.init_open_rate = open_rate(init_open_rate)
+        self.momentum, self.epsilon, self.seed = plain(momentum), plain(epsilon), seed_or_none(seed)
+        self.draw_seed = keras.random.SeedGenerator(self.seed) if decision == "bernoulli" else None
+        self.hidden_layer = self._dense(self.hidden, "hidden", "relu", kernel_initializer="he_normal")
+        self.scores_layer = self._dense(2, "scores", bias_initializer=self._initial_bias)
+        self.conv: Any = None
+        self.normalization: Any = None
+        self.threshold: Any = None
+
+    def _dense(self, units: int, name: str, activation: str | None = None, **arguments: Any) -> keras.layers.Dense:
+        # The flag too: a network that was saved frozen must come back with as many weights to train.
+        own = {"dtype": decision_policy(self), "trainable": self.trainable}
+        return float_part(keras.layers.Dense(units, activation, name=name, **own, **arguments))
+
+    def build(self, inputs_shape: Any, switches_shape: Any = None) -> None:
+        expected = "scores (batch, 2)" if self.kind == "recurrent" else "maps (batch, height, width, channels)"
+        fits = tuple(inputs_shape[1:]) == (2,) if self.kind == "recurrent" else len(inputs_shape) == 4
+        if not fits:
+            raise ValueError(
+                f"SkipRouter of kind {self.kind!r} takes {expected}. Received: inputs.shape={tuple(inputs_shape)}"
+            )
+        if self.kind == "recurrent":
+            # Per block, where the scores are shared: moved by `shift_thresholds`, not trained.
+            self.threshold = self.add_weight(
+                shape=(1,), initializer="zeros", trainable=False, autocast=False, name="threshold"
+            )
+            return
+        check_channels_last("SkipRouter")
+        channels = inputs_shape[-1]
+        if self.kind == "conv":
+            self._build_conv(inputs_shape)
+        else:
+            self.hidden_layer.build((None, channels))
+        self.scores_layer.build((None, channels if self.kind == "conv" else self.hidden))
+
+    def _build_conv(self, inputs_shape: Any) -> None:
+        own = {"dtype": decision_policy(self), "trainable": self.trainable}
+        self.conv = keras.layers.Conv2D(
+            inputs_shape[-1], 3, 2, "same", use_bias=False, kernel_initializer="he_normal", name="conv", **own
+        )
+        self.normalization = keras.layers.BatchNormalization(
+            momentum=self.momentum, epsilon=self.epsilon, name="normalization", **own
+        )
+        self.conv.build(inputs_shape)
+        self.normalization.build(self.conv.compute_output_shape(inputs_shape))
+
+    def _initial_bias(self, shape: Any, dtype: Any = None) -> Any:
+        return ops.convert_to_tensor([open_score(self.init_open_rate), 0.0], dtype=dtype)
+
+    def call(self, inputs: Any, switches: Any = None, training: bool | None = None) -> Any:
+        if self.rule == "given":
+            if switches is None:
+                raise ValueError("SkipRouter with decision='given' needs its second call argument, `switches`.")
+            return ops.cast(switches, self.compute_dtype)
+        margins = self._margins(inputs, training)
+        # A frozen router decides as it will at inference, so that the rest can be tuned to that.
+        if training and self.trainable:
+            return ops.cast(ops.sigmoid(self.beta * _probability_margin(margins)), self.compute_dtype)
+        return ops.cast(self._is_open(margins, training), self.compute_dtype)
+
+    def _is_open(self, margins: Any, training: bool | None) -> Any:
+        if self.rule == "bernoulli" and not training:
+            drawn = uniform_rows(ops.shape(margins), seed=self.draw_seed)
+            return drawn < ops.cast(ops.sigmoid(margins), "float32")
+        return margins >= 0
+
+    def _margins(self, inputs: Any, training: bool | None) -> Any:
+        if self.kind == "recurrent":
+            return _difference(inputs) + ops.cast(self.threshold, inputs.dtype)
+        features = self._features(inputs, training)
+        # Within a model of mixed precision a kernel that is read directly comes in half.
+        apart = training or self.scores_layer.compute_dtype != self.compute_dtype
+        return _difference(self.scores_layer(features)) if apart else self._margins_at_once(features)
+
+    def _features(self, inputs: Any, training: bool | None) -> Any:
+        """What scores are computed from."""
+        if self.kind == "linear":
+            return self.hidden_layer(channel_means(inputs))
+        maps = ops.relu(self.normalization(self.conv(inputs), training=training))
+        return channel_means(maps)
+
+    def _margins_at_once(self, features: Any) -> Any:
+        # A single product of a vector that depends on weights alone: with as many routers as a small network has
+        # blocks, operations count.
+        kernel, bias = self.scores_layer.kernel, self.scores_layer.bias
+        vector, constant = _difference(kernel), bias[:1] - bias[1:]
+        return ops.add(ops.matmul(features, ops.cast(vector, features.dtype)), ops.cast(constant, features.dtype))
+
+    def compute_output_spec(self, inputs: Any, switches: Any = None, training: bool | None = None) -> Any:
+        return keras.KerasTensor((inputs.shape[0], 1), dtype=self.compute_dtype)
+
+    def margins(self, *inputs: Any) -> Any:
+        """Returns how much the score for running exceeds that for bypassing, `(batch, 1)`."""
+        return self._margins(inputs[0], training=False)
+
+    def shift_thresholds(self, shifts: np.ndarray) -> None:
+        """Adds `shifts` `(1,)` to the score for running."""
+        if self.threshold is not None:
+            self.threshold.assign(np.asarray(self.threshold) + shifts)
+            return
+        self.scores_layer.bias.assign(np.asarray(self.scores_layer.bias) + np.array([shifts[0], 0.0], "float32"))
+
+    def shifts_for_rate(self, rate: float, *inputs: Any) -> np.ndarray:
+        """Returns the shift with which the block runs for a share `rate` of the inputs.
+
+        Raises:
+            ValueError: If the router does not decide by a threshold.
+        """
+        if self.rule != "threshold":
+            raise ValueError(
+                f"Router {self.name!r} decides by {self.rule!r}, not by a threshold that could be shifted: build the "
+                "network with decision='threshold'."
+            )
+        return super().shifts_for_rate(rate, *inputs)
+
+    def macs(self, input_shape: Any) -> int:
+        """Returns the multiply-accumulates per sample; none where decisions are given or scores come from a memory."""
+        if self.rule == "given" or self.kind == "recurrent":
+            return 0
+        shape = input_shape[0] if isinstance(input_shape, list) else input_shape
+        _, height, width, channels = shape
+        if self.kind == "linear":
+            return self.hidden * (channels + 2)
+        return 9 * channels**2 * math.ceil(height / 2) * math.ceil(width / 2) + 2 * channels
+
+    def get_config(self) -> dict[str, Any]:
+        config = {
+            "kind": self.kind,
+            "hidden": self.hidden,
+            "beta": self.beta,
+            "decision": self.rule,
+            "init_open_rate": self.init_open_rate,
+            "momentum": self.momentum,
+            "epsilon": self.epsilon,
+            "seed": self.seed,
+        }
+        return {**super().get_config(), **config}
+
+
+def _difference(scores: Any) -> Any:
+    return scores[:, :1] - scores[:, 1:]
+
+
+def _probability_margin(margins: Any) -> Any:
+    # p[0] - p[1] of a softmax of two scores.
+    return ops.tanh(margins / 2)

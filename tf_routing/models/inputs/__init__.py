@@ -1,0 +1,1 @@
+"""What a `RoutedModel` accepts as images, and what it says to anything else."""

@@ -1,0 +1,91 @@
+"""What a routed model is given: images, or images with something beside them."""
+
+from collections.abc import Iterator, Mapping
+from types import GeneratorType
+from typing import Any
+
+import keras
+import numpy as np
+
+from tf_routing.models.inputs.batch_guard import refuse_endless
+
+
+def image_input(model: keras.Model) -> Any:
+    """Returns the symbolic tensor of the images."""
+    return model.input["image"] if isinstance(model.input, dict) else model.inputs[0]
+
+
+def per_sample(x: Any) -> Any:
+    """Returns inputs in which what stands beside the images is a column: a number for all samples is repeated.
+
+    Args:
+        x: Images, a dataset of batches, or a dict of `image` and what stands beside it.
+
+    Example:
+
+    >>> per_sample({"image": np.zeros((2, 8, 8, 3)), "cost": 1e-9})["cost"].tolist()
+    [[1e-09], [1e-09]]
+    """
+    if not isinstance(x, Mapping) or "image" not in x:
+        return x
+    # Columns always: Keras would trace anew for another rank, for shapes that it then does not know.
+    shape = len(x["image"]), 1
+    return {
+        name: value if name == "image" else np.broadcast_to(np.reshape(value, (-1, 1)), shape)
+        for name, value in x.items()
+    }
+
+
+def batch_rows(x: Any) -> int:
+    """Returns the number of samples among inputs: arrays, a dict of them, or batches, which are counted one by one."""
+    if isinstance(x, Mapping):
+        return len(x["image"])
+    return len(x) if hasattr(x, "shape") else sum(batch_rows(each) for each in batches_of(x))
+
+
+def batches_of(x: Any) -> Iterator[Any]:
+    """Yields the inputs of each batch, without labels, of a dataset, a generator or a list.
+
+    Raises:
+        ValueError: If it is a dataset that repeats for ever.
+    """
+    refuse_endless(x)
+    batches = (x[number] for number in range(x.num_batches)) if isinstance(x, keras.utils.PyDataset) else x
+    return (keras.utils.unpack_x_y_sample_weight(batch)[0] for batch in batches)
+
+
+def without_labels(x: Any) -> Any:
+    """Returns what a model is given, a generator as one of inputs alone in the form that Keras reads.
+
+    Example:
+
+    >>> [len(batch) for batch in without_labels(np.zeros((2, 8, 8, 3)) for _ in range(3))]
+    [1, 1, 1]
+    """
+    return ((inputs,) for inputs in batches_of(x)) if isinstance(x, GeneratorType) else x
+
+
+def as_arrays(x: Any, rank: int) -> Any:
+    """Returns inputs as one array, or a dict of arrays: batches are joined, and their labels left out.
+
+    Args:
+        x: Images, a dict with more, or batches of either: a dataset, a generator, or a list.
+        rank: Integer, number of axes of a batch of images, which tells a list of batches from a list of images.
+
+    Example:
+
+    >>> as_arrays([np.zeros((2, 8, 8, 3)), np.zeros((1, 8, 8, 3))], rank=4).shape
+    (3, 8, 8, 3)
+    """
+    if isinstance(x, Mapping):
+        return {name: np.asarray(each) for name, each in per_sample(x).items()}
+    if hasattr(x, "shape") or (isinstance(x, (list, tuple)) and not _are_batches(x, rank)):
+        return np.asarray(x)
+    parts = [as_arrays(each, rank) for each in batches_of(x)]
+    if not parts:
+        return np.zeros((0,) * rank, "float32")
+    return keras.tree.map_structure(lambda *each: np.concatenate(each), *parts)
+
+
+def _are_batches(x: Any, rank: int) -> bool:
+    return len(x) > 0 and all(isinstance(each, (Mapping, tuple)) or np.ndim(each) == rank for each in x)

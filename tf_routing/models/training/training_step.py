@@ -1,0 +1,183 @@
+"""The training step of a routed model, on each backend.
+
+A step needs more than the probabilities: an objective reads logits and decisions too, and may scale gradients layer
+by layer. On TensorFlow both steps are written out; on JAX, where Keras keeps steps stateless, the training step is.
+"""
+
+import contextlib
+from collections.abc import Iterator
+from typing import Any
+
+import keras
+
+from tf_routing.core.replicas import replicas_in_sync
+from tf_routing.models.training.update_steps import kept_unless, may_skip_updates, updates_done
+
+
+class Fit:
+    """`fit` with an optimizer that knows the objective's weights beside the model's."""
+
+    objective_variables: list[Any]
+    _fits = False
+
+    @property
+    def trainable_weights(self) -> list[Any]:
+        """The model's own, and while `fit` runs the objective's too: optimizers that average weights set all."""
+        own = super().trainable_weights  # type: ignore[misc]
+        return [*own, *self.objective_variables] if self._fits else own
+
+    def fit(self, *args: Any, **kwargs: Any) -> Any:
+        """Trains the model; see `keras.Model.fit`."""
+        self._fits = True
+        try:
+            return super().fit(*args, **kwargs)  # type: ignore[misc]
+        finally:
+            self._fits = False
+
+
+class TensorFlowStep(Fit):
+    """`train_step` and `test_step` on TensorFlow."""
+
+    def train_step(self: Any, data: Any) -> dict[str, Any]:
+        import tensorflow as tf
+
+        x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
+        with tf.GradientTape() as tape:
+            outputs = self(x, training=True, return_outputs=self.has_objective)
+            loss = self.compute_loss(x=x, y=y, y_pred=outputs, sample_weight=sample_weight, training=True)
+            scaled_loss = self.optimizer.scale_loss(loss)
+        variables = [*self.trainable_variables, *self.objective_variables]
+        gradients = _multiplied(tape.gradient(scaled_loss, variables), variables, self.gradient_factors(outputs))
+        before = updates_done(self.optimizer) if may_skip_updates(self.optimizer) else None
+        self.optimizer.apply_gradients(zip(gradients, variables, strict=True))
+        if before is None:
+            self.end_step()
+        else:
+            kept_unless(updates_done(self.optimizer) > before, self.objective_state, self.end_step)
+        return self._logged(x, y, outputs, sample_weight, loss)
+
+    def test_step(self: Any, data: Any) -> dict[str, Any]:
+        x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
+        outputs = self(x, training=False, return_outputs=self.has_objective)
+        loss = self.compute_loss(x=x, y=y, y_pred=outputs, sample_weight=sample_weight, training=False)
+        return self._logged(x, y, outputs, sample_weight, loss)
+
+    def _logged(self: Any, x: Any, y: Any, outputs: Any, sample_weight: Any, loss: Any) -> dict[str, Any]:
+        # `compute_loss` returns a replica's share of the loss; the log shows the whole.
+        size = keras.ops.shape(keras.tree.flatten(x)[0])[0]
+        self._loss_tracker.update_state(loss * replicas_in_sync(), sample_weight=size)
+        return self.compute_metrics(x, y, outputs, sample_weight=sample_weight)
+
+
+def _multiplied(gradients: list[Any], variables: list[Any], factors: dict[int, Any]) -> list[Any]:
+    """Returns gradients, those of variables that have a factor multiplied by it."""
+    return [
+        gradient
+        if gradient is None or id(variable) not in factors
+        # Under mixed precision gradients and factors are both float32, and in a float64 model the factor follows.
+        else gradient * keras.ops.cast(factors[id(variable)], gradient.dtype)
+        for gradient, variable in zip(gradients, variables, strict=True)
+    ]
+
+
+class JaxStep(Fit):
+    """`train_step` on JAX, and what differs in the rest of Keras's stateless steps."""
+
+    has_objective: bool
+    objective_state: list[Any]
+    _steps_run = False
+
+    @property
+    def trainable_variables(self) -> list[Any]:
+        """The model's own, and while steps run the objective's too: Keras's stateless step updates what is here."""
+        own = super().trainable_variables  # type: ignore[misc]
+        return [*own, *self.objective_variables] if self._steps_run else own
+
+    @property
+    def non_trainable_variables(self) -> list[Any]:
+        """The model's own, and while steps run what the objective adapts: a step must not keep its first value."""
+        own = super().non_trainable_variables  # type: ignore[misc]
+        return [*own, *self.objective_state] if self._steps_run else own
+
+    def train_step(self: Any, state: Any, data: Any) -> tuple[dict[str, Any], Any]:
+        """Takes one step, without side effects; as Keras's own, but for what the objective does with the gradients."""
+        import jax
+
+        trainable, non_trainable, optimizer_variables, metrics_variables = state
+        x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
+        gradients_of = jax.value_and_grad(self.compute_loss_and_updates, has_aux=True)
+        (_, results), gradients = gradients_of(
+            trainable,
+            non_trainable,
+            metrics_variables,
+            x,
+            y,
+            sample_weight,
+            training=True,
+            optimizer_variables=optimizer_variables,
+        )
+        loss, outputs, non_trainable, metrics_variables = results
+        gradients = self._scaled(list(gradients), list(non_trainable), outputs)
+        before = optimizer_variables
+        trainable, optimizer_variables = self.optimizer.stateless_apply(before, gradients, trainable)
+        updated = self._updates_in(optimizer_variables) > self._updates_in(before)
+        non_trainable = self._adapted(list(non_trainable), updated)
+        logs, metrics_variables = self._update_metrics_variables(metrics_variables, loss, x, y, outputs, sample_weight)
+        return logs, (trainable, non_trainable, optimizer_variables, metrics_variables)
+
+    def _scaled(self: Any, gradients: list[Any], non_trainable: list[Any], outputs: Any) -> list[Any]:
+        """Returns the gradients as the objective scales them."""
+        with keras.StatelessScope(state_mapping=list(zip(self.non_trainable_variables, non_trainable, strict=True))):
+            return _multiplied(gradients, self.trainable_variables, self.gradient_factors(outputs))
+
+    def _adapted(self: Any, non_trainable: list[Any], updated: Any) -> list[Any]:
+        """Returns the objective's state after the step, which only an update of the weights changes."""
+        variables = self.non_trainable_variables
+        with keras.StatelessScope(state_mapping=list(zip(variables, non_trainable, strict=True))) as scope:
+            kept_unless(updated, self.objective_state, self.end_step)
+        return [scope.get_current_value(variable) for variable in variables]
+
+    def _updates_in(self: Any, optimizer_variables: list[Any]) -> Any:
+        """How often the weights were changed, as the optimizer's variables say."""
+        pairs = list(zip(self.optimizer.variables, optimizer_variables, strict=True))
+        with keras.StatelessScope(state_mapping=pairs):
+            return updates_done(self.optimizer)
+
+    @contextlib.contextmanager
+    def _running_steps(self) -> Iterator[None]:
+        before, self._steps_run = self._steps_run, True
+        try:
+            yield
+        finally:
+            self._steps_run = before
+
+    def fit(self, *args: Any, **kwargs: Any) -> Any:
+        """Trains the model; see `keras.Model.fit`."""
+        with self._running_steps():
+            return super().fit(*args, **kwargs)
+
+    def evaluate(self, *args: Any, **kwargs: Any) -> Any:
+        """Measures the model; see `keras.Model.evaluate`."""
+        with self._running_steps():
+            return super().evaluate(*args, **kwargs)  # type: ignore[misc]
+
+    def train_on_batch(self, *args: Any, **kwargs: Any) -> Any:
+        """Takes one step; see `keras.Model.train_on_batch`."""
+        with self._running_steps():
+            return super().train_on_batch(*args, **kwargs)  # type: ignore[misc]
+
+    def test_on_batch(self, *args: Any, **kwargs: Any) -> Any:
+        """Measures one batch; see `keras.Model.test_on_batch`."""
+        with self._running_steps():
+            return super().test_on_batch(*args, **kwargs)  # type: ignore[misc]
+
+    def stateless_call(self, *args: Any, return_losses: bool = False, **kwargs: Any) -> Any:
+        """Keras's own, returning what the objective reads where it is called by a training or test step."""
+        # Keras asks for losses there and nowhere else.
+        if return_losses and self.has_objective:
+            kwargs["return_outputs"] = True
+        # The next class in line is `keras.Model`, which a mixin cannot name.
+        return super().stateless_call(*args, return_losses=return_losses, **kwargs)  # type: ignore[misc]
+
+
+Step: type = TensorFlowStep if keras.backend.backend() == "tensorflow" else JaxStep

@@ -1,0 +1,1 @@
+"""Experiments that train several variants of a network and compare them."""

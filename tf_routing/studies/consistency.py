@@ -1,0 +1,90 @@
+"""Whether test images keep their routes when they are changed, in networks trained with and without that aim."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from tf_routing.analysis import consistent_images, hard_routes
+from tf_routing.evaluation.accuracies import are_right
+from tf_routing.evaluation.image_versions import version_batches, versions_of
+from tf_routing.studies.study_runs import Setup, TrainedVariant, described, load
+
+
+def path_consistency(setup: Setup, runs: Sequence[TrainedVariant]) -> dict[str, Any]:
+    """Counts the images whose route is the same in all versions.
+
+    Args:
+        setup: What the networks have in common.
+        runs: The trained variants.
+
+    Returns:
+        Dict of `images`, the number of test images, `image_versions`, their names, and `rows`, one dict per variant:
+        `consistent` (images whose route is the original's in every version), `consistent_by_version`, and
+        `accuracies`, of the originals and by version.
+
+    Reference: Wang et al., *Dynamic Routing with Path Diversity and Consistency for Compact Network Learning*, section
+    4.2: 5,342 of 10,000 images of CIFAR-10 with its routing terms, 2,265 without.
+    """
+    versions = versions_of(setup.dataset)
+    rows = [_row(setup, run, versions) for run in runs]
+    return {"images": setup.dataset.test.image_count, "image_versions": list(versions), "rows": rows}
+
+
+def _row(setup: Setup, run: TrainedVariant, versions: Sequence[str]) -> dict[str, Any]:
+    model = load(setup, run)
+    routes = version_routes(setup, model, versions)
+    original = routes.pop("original")
+    return {
+        **described(run),
+        "consistent": int(consistent_images(original, routes.values()).sum()),
+        "consistent_by_version": {name: int(consistent_images(original, [own]).sum()) for name, own in routes.items()},
+        "accuracies": _accuracies(setup, model, versions),
+    }
+
+
+def version_routes(setup: Setup, model: Any, versions: Sequence[str]) -> dict[str, np.ndarray]:
+    """Returns the routes `(images, blocks)` of the test images by version, the originals' as `original`."""
+    batches = {"original": None, **{name: name for name in versions}}
+    return {
+        name: hard_routes(model.routes(version_batches(setup.dataset, version, setup.seed)))
+        for name, version in batches.items()
+    }
+
+
+def _accuracies(setup: Setup, model: Any, versions: Sequence[str]) -> dict[str, float]:
+    accuracies = {}
+    for name in (None, *versions):
+        probabilities = model.predict(version_batches(setup.dataset, name, setup.seed), verbose=0)
+        accuracies[name or "original"] = float(np.mean(are_right(probabilities, setup.dataset.test.labels)))
+    return accuracies
+
+
+def made_consistent(setup: Setup, runs: Sequence[TrainedVariant]) -> dict[str, Any]:
+    """Finds the images that the routing terms keep on one route.
+
+    Args:
+        setup: What the networks have in common.
+        runs: The variants trained with and without these terms.
+
+    Returns:
+        Dict of `images`, `image_versions`, `rows`, one dict per variant with its number of `consistent` images,
+        `made_consistent` and `made_inconsistent`, the numbers of images whose route is the same in all versions in the
+        first network alone and in the second alone, and `indices`, the former.
+    """
+    versions = versions_of(setup.dataset)
+    consistent = []
+    for run in runs:
+        routes = version_routes(setup, load(setup, run), versions)
+        consistent.append(consistent_images(routes.pop("original"), routes.values()))
+    with_terms, without = consistent
+    made = np.flatnonzero(with_terms & ~without)
+    rows = [{**described(run), "consistent": int(own.sum())} for run, own in zip(runs, consistent, strict=True)]
+    return {
+        "images": len(with_terms),
+        "image_versions": list(versions),
+        "rows": rows,
+        "made_consistent": len(made),
+        "made_inconsistent": int((without & ~with_terms).sum()),
+        "indices": made.tolist(),
+    }

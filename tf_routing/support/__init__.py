@@ -1,0 +1,1 @@
+"""What every room uses and no paper is about: checks of arguments, files, optional packages."""

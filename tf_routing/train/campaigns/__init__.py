@@ -1,0 +1,1 @@
+"""Many trainings, one after the other, that can stop and continue anywhere."""

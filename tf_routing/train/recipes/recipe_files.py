@@ -1,0 +1,121 @@
+"""Reads recipe files: what one extends, what a partial one is filled from, and the part for a scale."""
+
+import tomllib
+from collections.abc import Iterator
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from tf_routing.support.validation import one_of, unknown
+
+SCALES = ("paper", "quick")
+DEFAULT = "quick"
+# What a recipe cannot train without. A file that lacks one of them is filled from the default recipe.
+NEEDED = ("epochs", "batch_size", "learning_rate")
+_TABLES = ("quick", "arguments", "runs")
+_SEE = "`tf-routing fit --help` names all; the path of a file ends in '.toml'."
+
+
+def list_recipes() -> list[str]:
+    """Returns the names of the recipes that come with the library."""
+    return sorted(_names(_folder()))
+
+
+def _names(folder: Any, prefix: str = "") -> Iterator[str]:
+    for entry in folder.iterdir():
+        if entry.is_dir():
+            yield from _names(entry, f"{prefix}{entry.name}/")
+        elif entry.name.endswith(".toml"):
+            yield prefix + Path(entry.name).stem
+
+
+def _folder() -> Any:
+    return resources.files("tf_routing.train").joinpath("recipes")
+
+
+def read_recipe(name: str, scale: str = "paper") -> dict[str, Any]:
+    """Returns the content of a recipe file over that of the file it extends.
+
+    Args:
+        name: A name of `list_recipes()`, or the path of a `.toml` file. One that lacks a value of `NEEDED` is filled
+            from the recipe `DEFAULT`.
+        scale: One of `SCALES`; `"quick"` puts the file's table of that name over the rest.
+
+    Raises:
+        ValueError: If the name is not known, the file is no recipe, or the recipe has no such scale.
+        FileNotFoundError: If the path names no file.
+    """
+    one_of("scale", scale, SCALES)
+    values = _extended(name)
+    if lacks(values):
+        # Its title says what another recipe does.
+        values = {**_extended(DEFAULT), "title": f"{Path(name).stem}, filled from {DEFAULT}", **values}
+    quick = values.pop("quick", None)
+    if scale == "paper":
+        return values
+    if quick is None:
+        raise ValueError(f"`scale` must be 'paper' for {name}, which has no other. Received: scale={scale!r}")
+    return values | quick
+
+
+def written_values(name: str, scale: str = "paper") -> dict[str, Any]:
+    """Returns what a recipe file and those it extends say, without what they are filled with."""
+    values = _extended(name)
+    quick = values.pop("quick", {})
+    return values | quick if scale == "quick" else values
+
+
+def lacks(values: dict[str, Any]) -> list[str]:
+    """Returns the names of `NEEDED` that a file does not give."""
+    return [key for key in NEEDED if key not in values]
+
+
+def _extended(name: str, above: tuple[str, ...] = ()) -> dict[str, Any]:
+    if name in above:
+        raise ValueError(f"Recipe {name} extends itself: {' -> '.join([*above, name])}.")
+    values = _parsed(name)
+    base = values.pop("extends", None)
+    if base is None:
+        return values
+    if not isinstance(base, str):
+        raise ValueError(f"Recipe {name}: `extends` must be the name or the path of a recipe. Received: {base!r}")
+    below = _extended(_beside(base, name), (*above, name))
+    # The scale of the file below holds here too.
+    quick = below.get("quick", {}) | values.get("quick", {})
+    return below | values | ({"quick": quick} if quick else {})
+
+
+def _beside(base: str, name: str) -> str:
+    """A path stands for a file beside the one that names it, or else for one of the working folder."""
+    path = Path(name).parent / base
+    return str(path) if base.endswith(".toml") and name.endswith(".toml") and path.exists() else base
+
+
+def _parsed(name: str) -> dict[str, Any]:
+    try:
+        values = tomllib.loads(_text(name))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ValueError(f"Recipe {name} is not TOML: {error}. A line of it reads, for example, epochs = 3") from error
+    for table in _TABLES:
+        if not isinstance(values.get(table, {}), dict):
+            raise ValueError(f"Recipe {name}: `{table}` must be a table, [{table}]. Received: {values[table]!r}")
+    return values
+
+
+def _text(name: str) -> str:
+    if name.endswith(".toml"):
+        path = Path(name)
+        if not path.is_file():
+            raise FileNotFoundError(_no_file(path))
+        return path.read_text("utf-8")
+    if name not in list_recipes():
+        if Path(f"{name}.toml").is_file():
+            raise ValueError(f"Unknown recipe {name!r}. Did you mean the file {name}.toml?")
+        raise ValueError(unknown("recipe", name, list_recipes(), _SEE))
+    return _folder().joinpath(f"{name}.toml").read_text("utf-8")
+
+
+def _no_file(path: Path) -> str:
+    if path.stem in list_recipes():
+        return f"No recipe file {path}. Did you mean the recipe {path.stem!r}, without an ending?"
+    return f"No recipe file {path}. {_SEE}"

@@ -1,0 +1,164 @@
+"""`run.json`: what a run was asked to do, with what, and what came out."""
+
+import json
+import platform
+from datetime import UTC, datetime
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from tf_routing.support.files import whole_file
+from tf_routing.train.troubles import writing
+
+_PACKAGES = ("tf_routing", "keras", "tensorflow", "jax", "numpy")
+_WAYS = "Give what was given before, choose another --output, or begin anew with --restart."
+
+
+def open_record(
+    output: Path, arguments: dict[str, Any], writes: bool = True, *, begun: bool = True, epochs_begun: int = 0
+) -> dict[str, Any]:
+    """Returns the record of a new run, or of the run that stopped in this folder.
+
+    A run may get more epochs, finished or not; what it was asked for before is then in `epochs_before`.
+
+    Args:
+        output: Folder of the run.
+        arguments: What determines the run's result.
+        writes: Boolean, whether this host writes there; the folder of another may be half begun.
+        begun: Boolean, whether the folder holds something that a run goes on from. Without, a record that is there
+            binds nobody: the run failed before it had done anything.
+        epochs_begun: Integer, epochs that the run has behind it, an unfinished one included.
+
+    Returns:
+        The record, a dict.
+
+    Raises:
+        ValueError: If the folder holds a run with other arguments or of another backend, or something else.
+    """
+    record = find_record(output)
+    if record is None and writes:
+        check_folder(output)
+    if record is None or not (begun or "final" in record):
+        return {
+            "arguments": arguments,
+            "versions": versions(),
+            "started": _now(),
+            "continued_at_step": [],
+            "seconds": 0.0,
+        }
+    record = _with_more_epochs(output, record, arguments, epochs_begun)
+    differences = _differences(record["arguments"], arguments)
+    if differences:
+        raise ValueError(f"{output} holds a run with other arguments: {'; '.join(differences)}. {_WAYS}")
+    _check_backend(output, record.get("versions", {}).get("backend"))
+    return record
+
+
+def find_record(output: Path) -> dict[str, Any] | None:
+    """Returns the record of the run in a folder, `None` where there is no `run.json`.
+
+    Raises:
+        ValueError: If the file is damaged, or not ours.
+    """
+    file = output / "run.json"
+    if not file.exists():
+        return None
+    try:
+        record = json.loads(file.read_text("utf-8"))
+    except ValueError as error:
+        raise ValueError(f"{file} is damaged ({error}): remove it, or choose another --output.") from error
+    if not isinstance(record, dict) or not isinstance(record.get("arguments"), dict):
+        raise ValueError(f"{file} is no record of a run of tf_routing: choose another folder.")
+    return record
+
+
+def check_folder(output: Path) -> None:
+    """Raises a `ValueError` if something else than a run is where one is to be."""
+    if find_record(output) is None and output.exists() and (not output.is_dir() or any(output.iterdir())):
+        raise ValueError(f"{output} exists and holds no run: choose another --output.")
+
+
+def _with_more_epochs(
+    output: Path, record: dict[str, Any], arguments: dict[str, Any], epochs_begun: int
+) -> dict[str, Any]:
+    """Returns the record, with what is asked for now if that differs by more epochs alone."""
+    before, now = (_epochs(each) for each in (record["arguments"], arguments))
+    if before is None or now is None or before == now:
+        return record
+    if now < before:
+        raise ValueError(
+            f"`epochs` must be at least {before}, for which the run in {output} was asked. Received: epochs={now}. "
+            f"{_WAYS}"
+        )
+    asked = {**record["arguments"], "recipe": {**record["arguments"]["recipe"], "epochs": now}}
+    if _differences(asked, arguments):
+        # These are told, with the epochs.
+        return record
+    if not epochs_begun or epochs_begun > before:
+        why = "its checkpoints are gone" if not epochs_begun else "its routers are frozen after the epochs of before"
+        raise ValueError(
+            f"`epochs` cannot grow from {before} to {now} for the run in {output}: {why}. Choose another --output, or "
+            "begin anew with --restart."
+        )
+    kept = {key: value for key, value in record.items() if key != "final"}
+    return {**kept, "arguments": asked, "epochs_before": [*record.get("epochs_before", []), before]}
+
+
+def _epochs(arguments: dict[str, Any]) -> int | None:
+    recipe = arguments.get("recipe")
+    return recipe.get("epochs") if isinstance(recipe, dict) else None
+
+
+def _check_backend(output: Path, before: str | None) -> None:
+    now = versions()["backend"]
+    # Records of earlier versions do not say.
+    if before not in (None, now):
+        raise ValueError(f"{output} holds a run of the {before} backend. Received: {now}; set KERAS_BACKEND={before}.")
+
+
+def _differences(old: dict[str, Any], new: dict[str, Any]) -> list[str]:
+    differences: list[str] = []
+    # The keys of both: an argument that is no longer given is another argument too.
+    for key in dict.fromkeys([*new, *old]):
+        before, now = old.get(key), new.get(key)
+        if isinstance(before, dict) and isinstance(now, dict):
+            differences += _differences(before, now)
+        elif before != now:
+            differences.append(f"{key} was {before!r}, now {now!r}")
+    return differences
+
+
+def remove_unfinished(output: Path) -> None:
+    """Removes what a killed run was just writing: files of its own that had not got their names yet."""
+    for pattern in (".run-*.json", ".log-*.csv", ".model-*.keras", ".routing-*.png", "checkpoints/.step_*-*.npz"):
+        for unfinished in output.glob(pattern):
+            unfinished.unlink(missing_ok=True)
+
+
+def write_record(output: Path, record: dict[str, Any]) -> None:
+    """Writes `run.json` whole."""
+    write_json(output / "run.json", record)
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Writes a JSON file whole, readable for people."""
+    with writing(path), whole_file(path) as temporary:
+        temporary.write_text(json.dumps(content, indent=2) + "\n", "utf-8")
+
+
+def versions() -> dict[str, str]:
+    """Returns the versions of what computes, the backend, and the machine's kind."""
+    import keras
+
+    installed = {}
+    for package in _PACKAGES:
+        try:
+            installed[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            installed[package] = "not installed"
+    machine = {"python": platform.python_version(), "machine": platform.machine()}
+    return {**machine, "backend": keras.backend.backend(), **installed}
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")

@@ -1,0 +1,1 @@
+"""Functions that make one model out of another: calibrated, folded, widened."""

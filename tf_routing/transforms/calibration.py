@@ -1,0 +1,191 @@
+"""Sets the share of images for which each gated part runs, without training."""
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from tf_routing.support.notices import warn
+from tf_routing.support.validation import first_few, is_number
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from tf_routing.models import RoutedModel
+
+_LISTED = 10
+
+
+class CalibratedGate(NamedTuple):
+    """How often a gate opens after `calibrate`.
+
+    Args:
+        gate: The decision's name, with the index of the choice where there are several: `controller_1[0]`.
+        wanted: Float, the share of images that was asked for.
+        reached: Float, the share for which the gate opens; at a junction that goes on. NaN where no image comes.
+        images: Integer, the number of images that come to it.
+        tied: Integer, the number of images with the same score, between which a threshold would have to lie.
+        least: Float, the least share that the gate can open on.
+
+    Example:
+
+    >>> CalibratedGate("junction_1", wanted=0.5, reached=0.0, images=40, tied=40, least=0.0).is_missed
+    True
+    """
+
+    gate: str
+    wanted: float
+    reached: float
+    images: int
+    tied: int
+    least: float
+
+    @property
+    def is_missed(self) -> bool:
+        """Whether more or fewer images pass than the share that was asked for, as near as their number allows."""
+        if not self.images:
+            return self.wanted > 0
+        return round(self.reached * self.images) != round(self.wanted * self.images)
+
+    def __str__(self) -> str:
+        if self.tied:
+            reason = f" ({self.tied} of {self.images} images have the same score, which no threshold tells apart)"
+        else:
+            reason = f" (one of its parts always runs, so {self.least:.3g} is the least)" if self.least else ""
+        return f"{self.gate} reached {self.reached:.3g}{reason}"
+
+
+def calibrate(model: "RoutedModel", images: Any, rate: float) -> list[CalibratedGate]:
+    """Shifts the thresholds of a gated model's routers so that each gate opens on a share of the images.
+
+    The routers stay and go on deciding per image. They are shifted in order of depth, since each sees what those
+    before it let through. Tests and benchmarks of execution get a known share of executed parts this way, with
+    decisions that differ between images.
+
+    A share can be missed: images that score alike fall on one side together, as all do in an early-exit network that
+    is not trained. A warning then lists the gates.
+
+    Args:
+        model: A model with routers, such as a dynamic multi-path network. It is changed.
+        images: Images `(count, height, width, channels)`, as the model takes them, a dict with more, or batches of
+            either, such as a `tf.data.Dataset`, with labels or without. A few dozen to a few hundred, run as one batch;
+            shares are as fine as their number.
+        rate: Float in [0, 1], the share of images for which each gate is to open, forced switches included; at a
+            junction the share that goes on, of those that come there.
+
+    Returns:
+        List of `CalibratedGate`, in order of depth: which share each gate reached.
+
+    Raises:
+        ValueError: If the model has no routers, `rate` is outside [0, 1], these are no images of the model, there are
+            none, or one holds NaN.
+
+    Example:
+
+    >>> import numpy as np
+    >>> from tf_routing import zoo
+    >>> model = zoo.get("dmnn50_cifar_n2", width_multiplier=0.125)
+    >>> images = np.random.default_rng(0).uniform(size=(10, 32, 32, 3))
+    >>> gates = calibrate(model, images, rate=0.3)
+    >>> gates[-1].gate, gates[-1].reached
+    ('controller_16[1]', 0.3)
+    >>> [round(float(share), 2) for share in model.routes(images)["controller_16"].mean(axis=0)]
+    [0.3, 0.3]
+    """
+    from tf_routing.core.model_arguments import graph_model
+
+    if not is_number(rate) or not 0 <= rate <= 1:
+        raise ValueError(f"`rate` must be in [0, 1]. Received: rate={rate!r}")
+    if not _has_routers(graph_model(model)):
+        raise ValueError(f"`model` must have routers with thresholds; {model.name!r} has none.")
+    gates: list[CalibratedGate] = []
+    _run(model, _tensors(model, images), float(rate), "", gates)
+    _tell_missed([gate for gate in gates if gate.is_missed], len(gates))
+    return gates
+
+
+def _tensors(model: Any, images: Any) -> list[Any]:
+    """All images as one batch, scaled, and what stands beside them."""
+    import keras
+    import numpy as np
+
+    from tf_routing.models.inputs.batches import as_arrays, image_input
+    from tf_routing.models.inputs.image_range import tell_far_images
+    from tf_routing.models.inputs.images import check_images, image_part, scaled, with_images
+
+    given = as_arrays(images, rank=len(image_input(model).shape))
+    part = image_part(given)
+    if len(part) == 0:
+        raise ValueError("`images` must hold at least one image. Received: none")
+    check_images(model, given, "images")
+    tell_far_images(model, given, "images")
+    broken = np.flatnonzero(~np.isfinite(part.astype("float32")).reshape(len(part), -1).all(axis=1))
+    if len(broken):
+        raise ValueError(f"`images` must hold finite numbers. Received: NaN or infinity in image {broken[0]}")
+    inputs = keras.tree.flatten(with_images(given, scaled(model, part)))
+    return [_as_input(each, spec) for each, spec in zip(inputs, model.inputs, strict=True)]
+
+
+def _as_input(value: Any, spec: Any) -> Any:
+    import keras
+
+    tensor = keras.ops.cast(value, spec.dtype)
+    # What stands beside the images, and grey images, may come without their last axis.
+    return keras.ops.expand_dims(tensor, -1) if len(tensor.shape) == len(spec.shape) - 1 else tensor
+
+
+def _run(model: Any, images: Any, rate: float, prefix: str, gates: list[CalibratedGate]) -> Any:
+    """One pass in order of depth, in which each router is shifted when its turn comes, before it decides."""
+
+    def call(operation: Any, *args: Any, **kwargs: Any) -> Any:
+        """Calls one operation of the graph."""
+        if _has_routers(operation):
+            return _run(operation, args[0], rate, f"{prefix}{operation.name}/", gates)
+        if not hasattr(operation, "shift_thresholds"):
+            return operation(*args, **kwargs)
+        operation.shift_thresholds(operation.shifts_for_rate(rate, *args))
+        outputs = operation(*args, **kwargs)
+        gates.extend(_measured(operation, prefix + operation.name, args, outputs, rate))
+        return outputs
+
+    # Keras's own walk through the graph. Models cut off at each router would run the first blocks once per router.
+    return model._run_through_graph(images, operation_fn=lambda operation: operation, call_fn=call)
+
+
+def _measured(router: Any, name: str, inputs: Any, outputs: Any, rate: float) -> Iterator[CalibratedGate]:
+    import keras
+    import numpy as np
+
+    comes = router.comes(*inputs)
+    taken = router.taken(keras.tree.flatten(outputs))[comes]
+    margins = np.asarray(keras.ops.cast(router.margins(*inputs), "float32"))[comes]
+    for choice in range(taken.shape[1]):
+        gate = name if taken.shape[1] == 1 else f"{name}[{choice}]"
+        reached = float(taken[:, choice].mean()) if len(taken) else float("nan")
+        tied = _tied(margins[:, choice], rate)
+        yield CalibratedGate(gate, rate, round(reached, 6), len(taken), tied, router.least_rate)
+
+
+def _tied(margins: "np.ndarray", rate: float) -> int:
+    """How many images share the score at which the share would have to be cut off, 0 where none do."""
+    ordered = sorted(margins.tolist(), reverse=True)
+    positive = round(rate * len(ordered))
+    if not 0 < positive < len(ordered) or ordered[positive - 1] != ordered[positive]:
+        return 0
+    return ordered.count(ordered[positive])
+
+
+def _tell_missed(missed: Sequence[CalibratedGate], count: int) -> None:
+    if not missed:
+        return
+    passed, unseen = [gate for gate in missed if gate.images], [gate for gate in missed if not gate.images]
+    parts = [f"`rate` {missed[0].wanted:g} is missed at {len(missed)} of {count} gates"]
+    if passed:
+        most = max(abs(gate.reached - gate.wanted) for gate in passed)
+        parts[0] += f", by up to {most:.3g}: {first_few([str(gate) for gate in passed], _LISTED)}"
+    if unseen:
+        parts.append(f"no image comes to {first_few([gate.gate for gate in unseen], _LISTED)}")
+    warn(f"{'; '.join(parts)}.")
+
+
+def _has_routers(operation: Any) -> bool:
+    parts = getattr(operation, "operations", [])
+    return any(hasattr(part, "shift_thresholds") or _has_routers(part) for part in parts)

@@ -1,0 +1,207 @@
+"""One trial of a search: a network built with the values that a tuner chose, trained and measured."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import keras
+import numpy as np
+from sklearn.model_selection import train_test_split
+
+from tf_routing.data import Dataset, ImageSet
+from tf_routing.data.batching.backend_batches import evaluation_batches, training_batches, with_drawn
+from tf_routing.evaluation.routing_statistics import is_gated, routing_statistics
+from tf_routing.models import RoutedModel
+from tf_routing.support.extras import import_extra
+from tf_routing.train.networks import build_network
+from tf_routing.train.phases import Phase, compile_for
+from tf_routing.train.recipes.recipe import Recipe
+from tf_routing.tuning.search_space import Parameter, of_part, with_objective
+
+_EVALUATION_BATCH = 256
+
+
+def held_out(dataset: Dataset, share: float, seed: int) -> Dataset:
+    """Returns a dataset whose test images are a part of the training images, which lack them.
+
+    Args:
+        dataset: A dataset in memory.
+        share: Float between 0 and 1, the part that is held out, of each class alike.
+        seed: Integer, decides which.
+
+    Raises:
+        ValueError: If the images are not in memory, the share is not possible, or a class has too few images.
+
+    Example:
+
+    >>> from tf_routing import data
+    >>> held_out(data.load("digits"), 0.2, seed=0).test.image_count
+    270
+    """
+    if not isinstance(dataset.train, ImageSet):
+        raise ValueError(f"`dataset` must be one that fits in memory. Received: dataset={dataset.name!r}")
+    if not 0 < share < 1:
+        raise ValueError(f"`validation_share` must be between 0 and 1. Received: validation_share={share!r}")
+    images, labels = dataset.train
+    kept, out = train_test_split(np.arange(len(labels)), test_size=share, stratify=labels, random_state=seed)
+    kept, out = np.sort(kept), np.sort(out)
+    return dataset._replace(train=ImageSet(images[kept], labels[kept]), test=ImageSet(images[out], labels[out]))
+
+
+class Trials:
+    """Builds, trains and measures the network of a trial, as a tuner asks (a `keras_tuner.HyperModel` in form).
+
+    Args:
+        architecture: Name of the zoo.
+        dataset: What trials learn from and are measured on.
+        recipe: How they train, where its fields are not searched.
+        epochs: Integer, epochs of a whole trial.
+        seed: Integer, the same for all trials, so that their values alone make them differ.
+        model_arguments: Arguments of `zoo.get` that stay.
+    """
+
+    def __init__(
+        self,
+        architecture: str,
+        dataset: Dataset,
+        recipe: Recipe,
+        epochs: int,
+        seed: int,
+        model_arguments: dict[str, Any],
+    ) -> None:
+        self.architecture, self.dataset, self.recipe, self.epochs = architecture, dataset, recipe, epochs
+        self.seed, self.model_arguments = seed, model_arguments
+        self.space: Sequence[Parameter] = ()
+        self.steps = recipe.steps_in(dataset.train)
+
+    def network(self, **searched: Any) -> RoutedModel:
+        """Returns a new network, not compiled, with these arguments beside those that stay."""
+        keras.utils.set_random_seed(self.seed)
+        return build_network(self.architecture, self.dataset, self.recipe, {**self.model_arguments, **searched})
+
+    def build(self, chosen: Any) -> RoutedModel:
+        """Returns the compiled network of a trial.
+
+        Args:
+            chosen: A `keras_tuner.HyperParameters`; all that is searched is registered with it.
+        """
+        values = {
+            each.name: chosen.Float(each.name, each.low, each.high, sampling=each.sampling) for each in self.space
+        }
+        model = self.network(**of_part("network", self.space, values))
+        with_objective(model, of_part("objective", self.space, values))
+        # Hyperband trains some for fewer epochs, and then goes on: the rate falls over those that a trial has.
+        first, last = (chosen.values.get(f"tuner/{key}") for key in ("initial_epoch", "epochs"))
+        epochs = last - (first or 0) if last else self.epochs
+        recipe = self.recipe.changed(epochs=epochs, **of_part("recipe", self.space, values))
+        compile_for(Phase(0, epochs, frozen=False), model, recipe, self.steps)
+        return model
+
+    def fit(
+        self, chosen: Any, model: RoutedModel, epochs: int, callbacks: list[Any], initial_epoch: int = 0, **_: Any
+    ) -> dict[str, float]:
+        """Trains the network of a trial, and returns what the log of its last epoch says."""
+        told = model.default_objective().drawn_inputs
+        batches = with_drawn(self._batches(initial_epoch, epochs), told, self.seed, initial_epoch * self.steps)
+        tested = with_drawn(evaluation_batches(self.dataset.test, _EVALUATION_BATCH), told, self.seed)
+        history = model.fit(
+            batches,
+            epochs=epochs,
+            initial_epoch=initial_epoch,
+            steps_per_epoch=self.steps,
+            shuffle=False,
+            validation_data=tested,
+            callbacks=callbacks,
+            verbose=0,
+        ).history
+        results = {name: float(values[-1]) for name, values in history.items()}
+        if is_gated(model) and not told:
+            statistics = routing_statistics(model, model.routes(tested))
+            results["executed_share"] = statistics["executed_macs"]["mean"] / model.static_cost
+        return results
+
+    def _batches(self, first_epoch: int, epochs: int) -> Any:
+        recipe = self.recipe
+        return training_batches(
+            self.dataset.train,
+            recipe.batch_size,
+            self.seed,
+            epochs,
+            first_epoch,
+            recipe.shift,
+            recipe.mirror and self.dataset.mirrors,
+            recipe.copies,
+            recipe.fill,
+            recipe.steps_per_epoch,
+        )
+
+
+def require_tuner(kind: str) -> Any:
+    """Returns the module `keras_tuner`, or raises an `ImportError` that says how to get what this tuner needs."""
+    if kind == "bayesian":
+        import_extra("scipy", "tune", "A Bayesian search")
+    return import_extra("keras_tuner", "tune", "`tf-routing tune`")
+
+
+def open_tuner(
+    kind: str,
+    trials: Trials,
+    count: int,
+    goal: str,
+    folder: Any,
+    after_trial: Callable[[Any], None],
+    anew: bool = False,
+) -> Any:
+    """Returns the tuner of a new search, or of the one that stopped in this folder.
+
+    Args:
+        kind: One of `tune_options.TUNERS`.
+        trials: What it searches with.
+        count: Integer, the most trials.
+        goal: Name of what trials are compared by.
+        folder: Where the tuner keeps its state.
+        after_trial: Called with the tuner after each trial.
+        anew: Boolean, whether what the tuner left in the folder is removed first.
+
+    Raises:
+        ImportError: If a package of the extra `tune` is missing.
+    """
+    keras_tuner = require_tuner(kind)
+    base = {"random": "RandomSearch", "hyperband": "Hyperband", "bayesian": "BayesianOptimization"}[kind]
+
+    class Search(getattr(keras_tuner, base)):  # type: ignore[misc]
+        """Keras Tuner's own, which tells of each trial."""
+
+        def on_trial_end(self, trial: Any) -> None:
+            """Keeps what the trial found, then tells of it."""
+            super().on_trial_end(trial)
+            after_trial(self)
+
+    own = {"max_epochs": trials.epochs} if kind == "hyperband" else {"max_trials": count}
+    direction = "max" if goal.endswith("accuracy") else "min"
+    tuner = Search(
+        _hypermodel(keras_tuner, trials),
+        objective=keras_tuner.Objective(goal, direction),
+        seed=trials.seed,
+        directory=str(folder),
+        project_name="search",
+        overwrite=anew,
+        **own,
+    )
+    # Hyperband takes no number, and counts as the others where it has one.
+    tuner.oracle.max_trials = count
+    return tuner
+
+
+def _hypermodel(keras_tuner: Any, trials: Trials) -> Any:
+    class Network(keras_tuner.HyperModel):
+        """Hands over to `Trials`."""
+
+        def build(self, hp: Any) -> Any:
+            """Returns the compiled network of a trial."""
+            return trials.build(hp)
+
+        def fit(self, hp: Any, model: Any, *_: Any, **options: Any) -> Any:
+            """Trains the network of a trial."""
+            return trials.fit(hp, model, **options)
+
+    return Network()

@@ -1,0 +1,1 @@
+"""Checks of the arguments of `zoo.get`, before anything is built."""

@@ -1,0 +1,139 @@
+"""MobileNetV2: depthwise convolutions between a widening and a narrowing one.
+
+The static baseline of Su et al., *Dynamic Multi-path Neural Network*, Table 2, after Sandler et al., *MobileNetV2:
+Inverted Residuals and Linear Bottlenecks*, Tables 1 and 2. The table of blocks and the pieces serve other builders too.
+"""
+
+from typing import Any, NamedTuple
+
+import keras
+
+from tf_routing.models import RoutedModel
+from tf_routing.support.validation import positive_number
+from tf_routing.zoo.builders import blocks
+
+_STEM, _LAST = 32, 1280
+# Expansion, channels, blocks and stride of the first block.
+_TABLE = (
+    (1, 16, 1, 1),
+    (6, 24, 2, 2),
+    (6, 32, 3, 2),
+    (6, 64, 4, 2),
+    (6, 96, 3, 1),
+    (6, 160, 3, 2),
+    (6, 320, 1, 1),
+)
+
+
+class InvertedResidual(NamedTuple):
+    """A block of the table: its number from 1, how many times it widens its input, its output channels and stride."""
+
+    number: int
+    expansion: int
+    filters: int
+    strides: int
+
+
+def build(
+    *,
+    classes: int,
+    input_shape: tuple[int, int, int],
+    include_top: bool,
+    pooling: str | None,
+    classifier_activation: str | None,
+    name: str,
+    width: float = 1.0,
+    standardize: Any = None,
+    width_multiplier: float = 1.0,
+) -> RoutedModel:
+    """Builds a MobileNetV2 of 17 inverted residual blocks, with identity shortcuts only.
+
+    Args:
+        classes: Integer, number of classes.
+        input_shape: Tuple `(height, width, channels)`.
+        include_top: Boolean, whether to add global pooling and the head.
+        pooling: With `include_top=False`, `None`, `"avg"` or `"max"`.
+        classifier_activation: Activation of the prediction.
+        name: Name of the model.
+        width: Float, the paper's width multiplier. Below 1 it leaves the last convolution at 1280 channels.
+        standardize: `None`, or means and deviations per channel of images in [0, 1].
+        width_multiplier: Float that scales all convolution widths, the last one too.
+
+    Returns:
+        A `RoutedModel`.
+
+    Raises:
+        ValueError: If `width` is not a positive number.
+    """
+    scale = positive_number("width", width) * width_multiplier
+    image, x = blocks.image_input(input_shape, standardize)
+    x = stem(x, scale)
+    for block in inverted_residuals(scale):
+        x = _block(x, block)
+    x = last(x, width, width_multiplier)
+    return blocks.finished_model(image, [x], include_top, pooling, classes, classifier_activation, name)
+
+
+def inverted_residuals(width: float) -> list[InvertedResidual]:
+    """Returns the 17 blocks, their channels scaled by `width` to multiples of 4."""
+    repeated = [
+        (expansion, channels, strides if first else 1)
+        for expansion, channels, count, strides in _TABLE
+        for first in (True, *(False,) * (count - 1))
+    ]
+    return [
+        InvertedResidual(number, expansion, _scaled(channels, width), strides)
+        for number, (expansion, channels, strides) in enumerate(repeated, 1)
+    ]
+
+
+def stem(x: Any, width: float) -> Any:
+    """3x3 convolution of stride 2 and 32 channels, scaled by `width`."""
+    return _relu6(blocks.conv(x, _scaled(_STEM, width), "stem", strides=2, use_bias=False, relu=False), "stem")
+
+
+def last(x: Any, width: float, width_multiplier: float = 1.0) -> Any:
+    """1x1 convolution of 1280 channels, which `width` scales up but not down, and `width_multiplier` both ways."""
+    filters = _scaled(_LAST, max(1.0, width) * width_multiplier)
+    return _relu6(blocks.conv(x, filters, "last", kernel=1, use_bias=False, relu=False), "last")
+
+
+def bottleneck(x: Any, expanded: int | None, filters: int, strides: int, prefix: str = "") -> Any:
+    """Widens to `expanded` channels (`None` leaves them), convolves each on its own and narrows to `filters`, linearly.
+
+    Args:
+        x: Tensor of maps.
+        expanded: Integer, channels between the two 1x1 convolutions, or `None` for no first one.
+        filters: Integer, channels of the output.
+        strides: Integer, stride of the depthwise convolution.
+        prefix: What the names `expand`, `depthwise` and `project` begin with.
+    """
+    if expanded is not None:
+        name = f"{prefix}expand"
+        x = _relu6(blocks.conv(x, expanded, name, kernel=1, use_bias=False, relu=False), name)
+    x = _depthwise(x, strides, f"{prefix}depthwise")
+    return blocks.conv(x, filters, f"{prefix}project", kernel=1, use_bias=False, relu=False)
+
+
+def _block(x: Any, block: InvertedResidual) -> Any:
+    prefix, channels = f"block_{block.number}_", x.shape[-1]
+    expanded = channels * block.expansion if block.expansion > 1 else None
+    residual = bottleneck(x, expanded, block.filters, block.strides, prefix)
+    if block.strides > 1 or channels != block.filters:
+        return residual
+    return keras.layers.Add(name=f"{prefix}add")([x, residual])
+
+
+def _depthwise(x: Any, strides: int, name: str) -> Any:
+    # He et al.'s normal over the nine inputs of an output: "he_normal" would count the other channels' too.
+    he_normal = keras.initializers.VarianceScaling(2.0, "fan_out", "truncated_normal")
+    x = keras.layers.DepthwiseConv2D(3, strides, "same", use_bias=False, depthwise_initializer=he_normal, name=name)(x)
+    return _relu6(blocks.normalize(x, name), name)
+
+
+def _relu6(x: Any, name: str) -> Any:
+    return keras.layers.ReLU(6.0, name=f"{name}_relu")(x)
+
+
+def _scaled(channels: int, width: float) -> int:
+    return blocks.scaled(channels, width, multiple=4)

@@ -1,0 +1,61 @@
+"""The residual blocks of static and multi-path nets: two 3x3 convolutions, or a bottleneck of three.
+
+He et al., *Deep Residual Learning for Image Recognition*, section 4.1, Figure 5.
+"""
+
+from typing import Any
+
+import keras
+
+from tf_routing import layers
+from tf_routing.zoo.builders import blocks
+
+
+def basic_block(
+    x: Any, inner: int, outer: int, strides: int, name: str, *, shortcut: str = "projection", use_bias: bool = False
+) -> Any:
+    """Adds two 3x3 convolutions to the input; the first has the stride.
+
+    Args:
+        x: The block's input.
+        inner: Channels of the first convolution.
+        outer: Channels of the second and of the sum.
+        strides: Stride of the block.
+        name: Name of the block, with which the names of its layers begin.
+        shortcut: Where the shape changes, `"A"` subsamples and pads with zeros, `"projection"` convolves.
+        use_bias: Boolean, whether convolutions have biases.
+    """
+    residual = blocks.conv(x, inner, f"{name}_conv_1", strides=strides, use_bias=use_bias)
+    residual = blocks.conv(residual, outer, f"{name}_conv_2", use_bias=use_bias, relu=False)
+    return _added(x, residual, strides, name, shortcut, use_bias)
+
+
+def bottleneck(
+    x: Any, inner: int, outer: int, strides: int, name: str, *, groups: int = 1, strides_first: bool = False
+) -> Any:
+    """Adds a 1x1, a 3x3 and a 1x1 convolution to the input; the 3x3 one has the groups and, by default, the stride.
+
+    Args:
+        x: The block's input.
+        inner: Channels of the first two convolutions.
+        outer: Channels of the last and of the sum.
+        strides: Stride of the block.
+        name: Name of the block, with which the names of its layers begin.
+        groups: Groups of channels that the 3x3 convolution keeps apart.
+        strides_first: Boolean, whether the first convolution has the stride.
+    """
+    first, second = (strides, 1) if strides_first else (1, strides)
+    residual = blocks.conv(x, inner, f"{name}_conv_1", kernel=1, strides=first, use_bias=False)
+    residual = blocks.conv(residual, inner, f"{name}_conv_2", strides=second, groups=groups, use_bias=False)
+    residual = blocks.conv(residual, outer, f"{name}_conv_3", kernel=1, use_bias=False, relu=False)
+    return _added(x, residual, strides, name, "projection", use_bias=False)
+
+
+def _added(x: Any, residual: Any, strides: int, name: str, shortcut: str, use_bias: bool) -> Any:
+    outer = residual.shape[-1]
+    if strides > 1 or x.shape[-1] != outer:
+        if shortcut == "A":
+            x = layers.IdentityShortcut(outer, strides, name=f"{name}_shortcut")(x)
+        else:
+            x = blocks.conv(x, outer, f"{name}_shortcut", kernel=1, strides=strides, use_bias=use_bias, relu=False)
+    return keras.layers.ReLU(name=f"{name}_relu")(keras.layers.Add(name=f"{name}_add")([x, residual]))

@@ -1,0 +1,1 @@
+"""Where the weights of `zoo.get(name, weights=...)` come from."""

@@ -1,0 +1,221 @@
+"""Loads trained weights into a freshly built model."""
+
+import os
+import warnings
+from collections.abc import Callable, Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import keras
+
+from tf_routing.zoo.weights import keras_weights, released
+from tf_routing.zoo.weights.saved_configuration import Difference, differences, preprocessing, take_over
+from tf_routing.zoo.weights.weights_source import IMAGENET, check_whole, weights_path
+
+# What the settings of layers are called where they are arguments of builders.
+_ARGUMENTS = {
+    **dict.fromkeys(("mean", "variance", "standardize"), "standardize"),
+    **dict.fromkeys(("exponent", "gamma"), "gamma"),
+    **dict.fromkeys(("strides", "padding"), "keras_strides"),
+    **{"activation": "classifier_activation", "kind": "router", "method": "pyramid", "outputs": "tree"},
+}
+# Settings that belong to the use of a model rather than to its training: what is asked for is taken as it is.
+_AT_TEST = ("decision", "keep")
+
+
+def open_weights(
+    architecture: str,
+    weights: str | os.PathLike[str],
+    input_shape: tuple[int, int, int],
+    given: Mapping[str, Any],
+    defaults: Mapping[str, Any],
+) -> tuple[dict[str, Any], Callable[[keras.Model], None]]:
+    """Finds trained weights before a model is built for them.
+
+    Args:
+        architecture: A name of the zoo.
+        weights: `"imagenet"`, the tag of released weights, or a path, see `zoo.get`.
+        input_shape: Tuple `(height, width, channels)` of the model.
+        given: The family's arguments that the user gave.
+        defaults: The family's arguments by default.
+
+    Returns:
+        Arguments that the weights ask of the builder, and what loads them into the model.
+
+    Raises:
+        ValueError: If there are no such weights, or they do not fit what was given.
+        FileNotFoundError: If `weights` names no file.
+        OSError: If weights cannot be downloaded.
+    """
+    path = weights_path(weights)
+    if path is None and weights == IMAGENET:
+        arguments = keras_weights.builder_arguments(architecture, input_shape, given, defaults)
+        source = keras_weights.fetch(architecture, input_shape)
+        return arguments, partial(_load_application, source=source, architecture=architecture)
+    if path is not None:
+        check_whole(path)
+    if path is not None and path.name.endswith(".weights.h5"):
+        return {}, partial(_load_bare, path=path, arguments={**defaults, **given})
+    asked: dict[str, Any] = {}
+    if path is None:
+        row = released.released_row(architecture, os.fspath(weights))
+        asked, path = released.row_arguments(row, given), released.checked_file(row)
+    saved = _saved_model(path)
+    found = {key: value for key, value in preprocessing(saved).items() if key in defaults and key not in given}
+    asked = {**found, **asked}
+    return asked, partial(load_body, saved=saved, source=os.fspath(path), given=given, known=list(defaults))
+
+
+def released_shape(architecture: str, weights: str | os.PathLike[str]) -> dict[str, Any]:
+    """Returns `classes` and `input_shape` of released weights; nothing for weights from elsewhere.
+
+    Args:
+        architecture: A name of the zoo.
+        weights: See `open_weights`.
+
+    Raises:
+        ValueError: If there are no such weights.
+    """
+    if weights_path(weights) is not None or weights == IMAGENET:
+        return {}
+    row = released.released_row(architecture, os.fspath(weights))
+    return {"classes": row["classes"], "input_shape": tuple(row["input_shape"])}
+
+
+def _saved_model(path: Path) -> keras.Model:
+    saved = keras.saving.load_model(path, compile=False)
+    if not isinstance(saved, keras.Model) or not (isinstance(saved, (keras.Function, keras.Sequential))):
+        raise ValueError(f"{path} must hold a functional model, as `zoo.get` builds them. It holds a {type(saved)}.")
+    return saved
+
+
+def load_body(model: keras.Model, saved: keras.Model, source: str, given: Mapping[str, Any], known: list[str]) -> None:
+    """Copies the weights of a saved model into `model`, layer by layer.
+
+    Heads whose number of classes differs stay fresh, with a warning; everything else must agree, the settings of
+    layers as well as the shapes of weights.
+
+    Args:
+        model: The model to fill.
+        saved: The saved one.
+        source: Its file, for messages.
+        given: The family's arguments that the user gave.
+        known: Names of all of them.
+
+    Raises:
+        ValueError: If a layer is missing from the file, other weights than the head's differ in shape, or layers are
+            set otherwise than those of the file.
+    """
+    pairs, fresh = _pairs(model, saved, source)
+    for difference in differences(model, saved):
+        if not _is_asked(difference, given, fresh):
+            raise ValueError(_told(difference, source, model, known))
+    for layer, donor in pairs:
+        take_over(layer, donor)
+    _warn_fresh(model, fresh, source)
+
+
+def _pairs(model: keras.Model, saved: keras.Model, source: str) -> tuple[list[tuple[Any, Any]], list[str]]:
+    """Layers with those of their names in the file, and the names of heads that stay fresh."""
+    available = {layer.name: layer for layer in saved.layers}
+    pairs, fresh = [], []
+    for layer in model.layers:
+        donor = available.get(layer.name)
+        if donor is None:
+            if layer.weights:
+                raise ValueError(f"{source} holds no layer {layer.name!r}: it is not a {model.name}.")
+        elif isinstance(layer, keras.Model) and isinstance(donor, keras.Model):
+            inner, names = _pairs(layer, donor, source)
+            pairs += inner
+            fresh += [f"{layer.name}/{name}" for name in names]
+        elif _shapes(layer) == _shapes(donor):
+            pairs.append((layer, donor))
+        elif _is_head(layer.name):
+            fresh.append(layer.name)
+        else:
+            raise ValueError(
+                f"Layer {layer.name!r} has weights of shapes {_shapes(layer)}; {source} holds {_shapes(donor)}: build "
+                f"the {model.name} with the arguments of the saved one, such as `width_multiplier` or `input_shape`."
+            )
+    return pairs, fresh
+
+
+def _is_head(name: str) -> bool:
+    return name.endswith("head") or name.startswith("exit_")
+
+
+def _is_asked(difference: Difference, given: Mapping[str, Any], fresh: list[str]) -> bool:
+    """Whether a difference is what the user asked for."""
+    name = difference.layer.rpartition("/")[2]
+    if name.endswith("probabilities") and difference.setting == "activation":
+        # Logits are those of the same network, and what a fresh head's mean is up to who trains it.
+        return bool(fresh) or difference.own == "linear"
+    if difference.setting == "units" and difference.layer in fresh:
+        return True
+    return any(key in given for key in _AT_TEST) and (difference.setting == "decision" or name == "kept_blocks")
+
+
+def _told(difference: Difference, source: str, model: keras.Model, known: list[str]) -> str:
+    layer, setting, own, saved = difference
+    if setting == "layer":
+        what = f"{source} holds no layer {layer!r}"
+    elif setting == "reads":
+        what = f"Layer {layer!r} reads {_joined(own)}; that of {source} reads {_joined(saved)}"
+    elif setting == "class":
+        what = f"Layer {layer!r} is a {own}; that of {source} is a {saved}"
+    else:
+        what = f"Layer {layer!r} has {setting}={own!r:.200}; {source} holds {saved!r:.200}"
+    argument = _argument(difference, [*known, "classifier_activation"])
+    hint = f", such as `{argument}`" if argument else ""
+    return f"{what}: build the {model.name} with the arguments of the saved one{hint}."
+
+
+def _joined(reads: list[list[str]]) -> str:
+    return " and ".join(", ".join(call) for call in reads)
+
+
+def _argument(difference: Difference, known: list[str]) -> str | None:
+    names = [difference.setting, difference.layer]
+    if difference.setting == "reads":
+        # What stands in between here or there.
+        own, saved = ({name for call in reads for name in call} for reads in (difference.own, difference.saved))
+        names = sorted(own ^ saved)
+    candidates = [_ARGUMENTS.get(name, name) for name in names]
+    return next((each for each in candidates if each in known), None)
+
+
+def _shapes(layer: keras.layers.Layer) -> list[tuple[int, ...]]:
+    return [tuple(weight.shape) for weight in layer.weights]
+
+
+def _load_application(model: keras.Model, source: keras.Model, architecture: str) -> None:
+    fresh = keras_weights.transfer(model, source, architecture)
+    _warn_fresh(model, fresh, f"keras.applications' {source.name}")
+
+
+def _warn_fresh(model: keras.Model, fresh: list[str], source: str) -> None:
+    if fresh:
+        warnings.warn(
+            f"Loaded the body of {source}; freshly initialised, for {model.output_shape[-1]} classes: "
+            f"{', '.join(fresh)}.",
+            stacklevel=4,
+        )
+
+
+def _load_bare(model: keras.Model, path: Path, arguments: Mapping[str, Any]) -> None:
+    """Loads a file of weights alone into a model of the same layers."""
+    try:
+        model.load_weights(path)
+    except ValueError as error:
+        raise ValueError(
+            f"{path} does not fit {model.name} with {model.output_shape[-1]} outputs. A `.weights.h5` file goes into "
+            "the very network that saved it, with the same arguments and classes; for other classes save the whole "
+            f"model as `.keras`. {error}"
+        ) from error
+    settings = ", ".join(f"{key}={arguments[key]!r}" for key in ("standardize", "gamma") if key in arguments)
+    warnings.warn(
+        f"{path} holds weights without configuration: whether they were trained with {settings} and the other "
+        f"arguments of this {model.name} could not be compared. A `.keras` file holds both.",
+        stacklevel=4,
+    )
