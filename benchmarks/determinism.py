@@ -20,7 +20,7 @@ import numpy as np
 from workers import Setting, Worker
 
 from tf_routing.evaluation.timing import median_seconds
-from tf_routing.train.runs.run_record import write_json
+from tf_routing.support.files import write_json
 
 # A network's images per step: as many as make its graph too large for the pass to leave it alone, and two fit here.
 NETWORKS = {"basecnn_2cc": 128, "resnet20_2cc": 128, "drn_resnet32": 128, "dmnn50_cifar_n2": 16, "decide_chain8": 128}

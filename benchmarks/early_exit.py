@@ -18,8 +18,8 @@ from typing import Any
 from workers import Setting, Worker
 
 from tf_routing.evaluation.timing import Timing, median_ratio, median_seconds
+from tf_routing.support.files import write_json
 from tf_routing.support.hardware import hardware
-from tf_routing.train.runs.run_record import write_json
 
 BATCHES = (1, 32, 128)
 _IMAGES, _IN_A_ROUND, _WARM_UP = 1024, 128, 1
@@ -30,7 +30,7 @@ def load(chains: Sequence[str], depths: Sequence[int]) -> dict[str, Any]:
     """Builds the networks of one worker: each chain both ways, and static networks."""
     from tf_routing import data, fold_batch_norm, zoo
     from tf_routing.data.batching.batches import first_images
-    from tf_routing.train.runs.trained_network import load_trained
+    from tf_routing.runs.trained_network import load_trained
 
     networks: dict[str, Any] = {}
     for chain in chains:

@@ -21,8 +21,8 @@ import numpy as np
 from networks import SIZE, SMALL, calibrated, calibrated_to_skip, photographs
 
 from tf_routing.evaluation.timing import Timing, interleaved, median_ratio, median_seconds
+from tf_routing.support.files import write_json
 from tf_routing.support.hardware import hardware
-from tf_routing.train.runs.run_record import write_json
 
 _RATES = (0.3, 0.5)
 _WAYS = {"variables": False, "constants": True}

@@ -19,9 +19,9 @@ from workers import Setting, Worker
 
 import tf_routing
 from tf_routing.evaluation.timing import Timing, median_ratio
-from tf_routing.execution.choice import CHUNK, has_avx512
-from tf_routing.support.hardware import hardware
-from tf_routing.train.runs.run_record import write_json
+from tf_routing.execution.choice import CHUNK
+from tf_routing.support.files import write_json
+from tf_routing.support.hardware import hardware, has_avx512
 
 FILE = Path(tf_routing.__file__).parent / "execution" / "measured.json"
 BATCHES = {SIZE: (1, 8, 32), SMALL: (1, 32, 128, 256)}

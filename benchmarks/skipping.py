@@ -25,8 +25,8 @@ from networks import has_torch
 from workers import Setting, Worker
 
 from tf_routing.evaluation.timing import Timing, median_ratio, median_seconds, ratio_quartiles
+from tf_routing.support.files import write_json
 from tf_routing.support.hardware import hardware
-from tf_routing.train.runs.run_record import write_json
 
 _SCREENING, _NEAR = 2, 1.15
 
@@ -74,7 +74,7 @@ def _kind(measured: dict[str, Any]) -> tuple[str, bool]:
 
 def _contest_rows(contest: str, batches: Sequence[int], rounds: int) -> list[dict[str, Any]]:
     # Not at the top, and so in the others below: each worker imports this file, and Keras must not come before PyTorch.
-    from tf_routing.execution.choice import has_avx512
+    from tf_routing.support.hardware import has_avx512
 
     found = CONTESTS[contest]
     threads = (0, 1) if found.one_thread else (0,)

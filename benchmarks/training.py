@@ -48,8 +48,8 @@ def main() -> None:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     if find_spec("torch"):
         import torch._dynamo  # noqa: F401
+    from tf_routing.support.files import write_json
     from tf_routing.support.hardware import hardware
-    from tf_routing.train.runs.run_record import write_json
 
     output = Path(arguments.output)
     rows = json.loads(output.read_text("utf-8"))["rows"] if output.exists() else []

@@ -12,9 +12,8 @@ from typing import Any
 
 import cards
 
-from tf_routing.support.files import whole_file
-from tf_routing.train.runs.run_record import write_json
-from tf_routing.train.runs.trained_network import load_trained
+from tf_routing.runs.trained_network import load_trained
+from tf_routing.support.files import whole_file, write_json
 from tf_routing.zoo.weights.released import sha256
 
 _RESULTS = ("accuracy", "top5_accuracy", "parameters", "macs", "executed_macs", "execution_rate", "distinct_routes")

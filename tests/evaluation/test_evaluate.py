@@ -17,9 +17,9 @@ from tf_routing.data.batching.batches import evaluation_batches
 from tf_routing.evaluation.accuracies import accuracies
 from tf_routing.evaluation.evaluate import evaluate
 from tf_routing.evaluation.routing_statistics import BATCHES
+from tf_routing.runs.trained_network import as_trained, load_trained
 from tf_routing.train.fit import fit
 from tf_routing.train.recipes.recipe import Recipe
-from tf_routing.train.runs.trained_network import as_trained, load_trained
 
 _CLASSES = [f"class_{i}" for i in range(7)]
 _RECIPE = Recipe(

@@ -4,7 +4,6 @@ import json
 from collections.abc import Iterator
 from functools import cache
 from importlib import resources
-from pathlib import Path
 from typing import Any
 
 import keras
@@ -15,7 +14,7 @@ import tensorflow as tf
 from tests.execution.split_nets import CHANNELS, CLASSES, SIDE, images, masked, mixed_net, relative, split_net
 from tf_routing import execution
 from tf_routing.execution import choice, sparse
-from tf_routing.execution.choice import Choice, batch_method, best, block_method, has_avx512
+from tf_routing.execution.choice import Choice, batch_method, best, block_method
 from tf_routing.layers import Controller, SplitBlock
 from tf_routing.models import RoutedModel
 
@@ -201,26 +200,3 @@ def test_the_measurements_are_well_formed() -> None:
 def test_for_any_size_a_way_is_chosen_that_runs_any_size(image_size: int, sub_blocks: int, avx512: bool) -> None:
     chosen = best(sub_blocks, image_size, None, avx512)
     assert chosen.method != "switch" and chosen.batch_method != "images"
-
-
-@pytest.mark.parametrize(
-    ("flags", "limit", "expected"),
-    [
-        ("sse avx2 avx512f", None, True),
-        ("sse avx2 avx512f", "ALL", True),
-        ("sse avx2 avx512f", "AVX512_CORE", True),
-        ("sse avx2 avx512f", "avx2", False),
-        ("sse avx2", None, False),
-        ("sse avx2", "ALL", False),
-    ],
-)
-def test_avx512_counts_where_the_processor_has_it_and_onednn_may_use_it(
-    flags: str, limit: str | None, expected: bool, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    description = tmp_path / "cpuinfo"
-    description.write_text(f"flags : {flags}\n", "utf-8")
-    monkeypatch.setattr(choice, "Path", lambda _: description)
-    monkeypatch.delenv("ONEDNN_MAX_CPU_ISA", raising=False)
-    if limit:
-        monkeypatch.setenv("ONEDNN_MAX_CPU_ISA", limit)
-    assert has_avx512.__wrapped__() == expected

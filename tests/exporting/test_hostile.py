@@ -13,7 +13,7 @@ from tests.exporting.exported import images, skipping_net
 from tests.gated_net import gated_model
 from tests.graph_operations import operations
 from tf_routing import export, zoo
-from tf_routing.train.runs.trained_network import load_trained
+from tf_routing.runs.trained_network import load_trained
 
 _REFUSED = (ValueError, TypeError, tf.errors.InvalidArgumentError)
 NETS = ["gated", "basecnn_2cc", "dmnn_mobilenetv2_n2", "decide_chain8"]

@@ -20,10 +20,10 @@ from tf_routing.cli.main import main
 from tf_routing.data import Dataset, ImageSet, ImageStream
 from tf_routing.figures import run_figures
 from tf_routing.figures.figure_table import FIGURES, list_figures
+from tf_routing.runs.finished_runs import FinishedRun, finished_runs, folder_labels, logged_shares, trained_tree
+from tf_routing.support.files import write_json
 from tf_routing.train.fit import fit
 from tf_routing.train.recipes.recipe import Recipe
-from tf_routing.train.runs.finished_runs import FinishedRun, finished_runs, folder_labels, logged_shares, trained_tree
-from tf_routing.train.runs.run_record import write_json
 
 _NAMES = ["cat", "dog"]
 _TREE = {

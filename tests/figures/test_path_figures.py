@@ -14,7 +14,7 @@ from tf_routing.analysis import synthesize_image
 from tf_routing.cli.main import main
 from tf_routing.figures import figure_inputs
 from tf_routing.models import RoutedModel
-from tf_routing.train.runs.run_record import write_json
+from tf_routing.support.files import write_json
 
 
 @pytest.fixture(scope="module")

@@ -21,13 +21,13 @@ from tf_routing.cli.main import main
 from tf_routing.data import Dataset, ImageSet
 from tf_routing.evaluation.image_versions import version_batches
 from tf_routing.models import RoutedModel
+from tf_routing.runs.trained_network import load_trained
 from tf_routing.studies.logged_routes import read_counts
 from tf_routing.studies.operating_points import router_macs
 from tf_routing.studies.study import conduct
 from tf_routing.studies.study_runs import Setup, folder_name, train_variants
 from tf_routing.studies.study_table import STUDIES, Study, Variant, list_studies
 from tf_routing.train.recipes.recipe import load_recipe
-from tf_routing.train.runs.trained_network import load_trained
 from tf_routing.zoo.architectures import ARCHITECTURES
 
 _MODEL, _SEED, _BLOCKS = "drn_resnet32", 3, 15

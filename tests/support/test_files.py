@@ -1,10 +1,11 @@
 """Files and folders are whole or absent."""
 
+import json
 from pathlib import Path
 
 import pytest
 
-from tf_routing.support.files import whole_file, whole_folder
+from tf_routing.support.files import whole_file, whole_folder, write_json
 
 
 def test_a_file_appears_when_it_is_whole(tmp_path: Path) -> None:
@@ -82,3 +83,18 @@ def test_a_file_is_not_a_folder(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("old")
     with pytest.raises(FileExistsError, match="exists already"), whole_folder(tmp_path / "file"):
         pytest.fail("the block must not run")
+
+
+def test_json_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
+    path = tmp_path / "data.json"
+    write_json(path, {"a": [1]})
+    with pytest.raises(TypeError):
+        write_json(path, {"a": object()})
+    assert json.loads(path.read_text()) == {"a": [1]} and list(tmp_path.iterdir()) == [path]
+
+
+def test_a_file_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "folder.json"
+    path.mkdir()
+    with pytest.raises(OSError, match=f"{path} could not be written: .* What was there before is whole"):
+        write_json(path, {})

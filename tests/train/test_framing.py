@@ -12,8 +12,8 @@ from tests.exporting.exported import picture
 from tf_routing.data import Dataset, ImageSet, PictureFiles
 from tf_routing.data.batching.batches import evaluation_batches
 from tf_routing.exporting.decoding import decoded_images
+from tf_routing.runs.trained_network import framing_record, run_framing
 from tf_routing.train.recipes.recipe import Recipe, list_recipes, load_recipe
-from tf_routing.train.runs.trained_network import framing_record, run_framing
 
 
 def in_memory(image: np.ndarray) -> Dataset:

@@ -14,10 +14,10 @@ from tests.gated_net import CATEGORIES, gated_model
 from tf_routing import zoo
 from tf_routing.data import Dataset, ImageSet
 from tf_routing.models import RoutedModel
+from tf_routing.runs.run_record import open_record, write_record
 from tf_routing.train.callbacks import Checkpoints
 from tf_routing.train.fit import fit
 from tf_routing.train.recipes.recipe import Recipe
-from tf_routing.train.runs.run_record import open_record, write_record
 
 _STEPS = 2
 _RECIPE = Recipe("tiny", "Two epochs", epochs=2, batch_size=16, learning_rate=0.05, shift=1, label_smoothing=0.1)

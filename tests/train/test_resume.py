@@ -17,11 +17,11 @@ from tests.skip_net import skip_model
 from tests.train.kill_harness import WORDS, differences, killed_run, whole_run
 from tf_routing.data import Dataset, ImageSet
 from tf_routing.data.batching.backend_batches import training_batches, with_drawn
+from tf_routing.runs.run_record import remove_unfinished
 from tf_routing.train import networks
 from tf_routing.train.callbacks import Checkpoints
 from tf_routing.train.fit import fit
 from tf_routing.train.recipes.recipe import Recipe
-from tf_routing.train.runs.run_record import remove_unfinished
 
 _STEPS = 4
 _RECIPE = Recipe(

@@ -15,7 +15,7 @@ import pytest
 from tests.data.prepared_data import load_or_skip
 from tf_routing import zoo
 from tf_routing.evaluation.evaluate import evaluate
-from tf_routing.train.runs.trained_network import as_trained
+from tf_routing.runs.trained_network import as_trained
 from tf_routing.zoo.weights import released
 
 ROOT = Path(__file__).parent.parent.parent

@@ -8,10 +8,10 @@ from tf_routing.cli.figure_arguments import check_output, given_options
 from tf_routing.cli.training_arguments import asked_training
 from tf_routing.data import datasets
 from tf_routing.figures.figure_table import find_figure
+from tf_routing.runs.run_record import check_folder, find_record
+from tf_routing.runs.trained_file import trained_file
 from tf_routing.studies.study_table import find_study
 from tf_routing.train.campaigns.campaign_file import load_campaign
-from tf_routing.train.runs.run_record import check_folder, find_record
-from tf_routing.train.runs.trained_file import trained_file
 from tf_routing.zoo.registry import find
 
 

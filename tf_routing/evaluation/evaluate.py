@@ -24,10 +24,10 @@ from tf_routing.evaluation.routing_statistics import (
 from tf_routing.models import RoutedModel
 from tf_routing.models.inputs.batches import image_input
 from tf_routing.objectives.categories import category_names, load_categories
+from tf_routing.runs.trained_network import as_trained, load_trained
+from tf_routing.support.files import write_json
 from tf_routing.support.hardware import hardware
 from tf_routing.support.validation import not_negative_integer, positive_integer
-from tf_routing.train.runs.run_record import write_json
-from tf_routing.train.runs.trained_network import as_trained, load_trained
 
 _GATED_IMAGES, _ROUNDS = 1000, 15
 

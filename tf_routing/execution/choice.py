@@ -4,17 +4,15 @@
 """
 
 import json
-import os
 from functools import cache
 from importlib import resources
 from math import log2
-from pathlib import Path
 from typing import Any, NamedTuple
+
+from tf_routing.support.hardware import has_avx512
 
 CHUNK = 8
 """Images per slice of a batch that runs in chunks: beyond, images of 224 pixels fall out of a processor's caches."""
-
-_BEFORE_AVX512 = ("SSE41", "AVX", "AVX2", "AVX2_VNNI", "AVX2_VNNI_2")
 
 
 class Choice(NamedTuple):
@@ -79,12 +77,3 @@ def _fastest(rows: list[dict[str, Any]]) -> Choice:
 @cache
 def _measured() -> list[dict[str, Any]]:
     return json.loads(resources.files("tf_routing.execution").joinpath("measured.json").read_text("utf-8"))["rows"]
-
-
-@cache
-def has_avx512() -> bool:
-    """Whether this machine has AVX-512 (as far as the kernel tells) and `ONEDNN_MAX_CPU_ISA` lets oneDNN use it."""
-    if os.environ.get("ONEDNN_MAX_CPU_ISA", "").upper() in _BEFORE_AVX512:
-        return False
-    description = Path("/proc/cpuinfo")
-    return description.exists() and "avx512f" in description.read_text("utf-8")

@@ -10,8 +10,8 @@ from tf_routing import analysis, data
 from tf_routing.analysis import GateAddress
 from tf_routing.data.batching.backend_batches import evaluation_batches
 from tf_routing.models import RoutedModel
+from tf_routing.runs.trained_network import as_trained, load_trained, run_framing
 from tf_routing.support.validation import unknown
-from tf_routing.train.runs.trained_network import as_trained, load_trained, run_framing
 
 BATCH = 256
 

@@ -17,8 +17,7 @@ from tf_routing.analysis import (
     draw_image_grid,
 )
 from tf_routing.data import ImageSet
-from tf_routing.support.validation import not_negative_integer
-from tf_routing.train.runs.finished_runs import (
+from tf_routing.runs.finished_runs import (
     FinishedRun,
     finished_runs,
     folder_labels,
@@ -27,6 +26,7 @@ from tf_routing.train.runs.finished_runs import (
     readable,
     trained_tree,
 )
+from tf_routing.support.validation import not_negative_integer
 
 _SAMPLES = 60
 

@@ -13,10 +13,11 @@ from tf_routing import data, zoo
 from tf_routing.cli.training_arguments import asked_training
 from tf_routing.studies.study_runs import Setup, build, check_variants, train_variants
 from tf_routing.studies.study_table import Study, Variant, find_study
+from tf_routing.support.files import write_json
+from tf_routing.support.hardware import versions
 from tf_routing.support.terminal import show
 from tf_routing.support.validation import not_negative_integer, positive_integer
 from tf_routing.train.networks import shown_as
-from tf_routing.train.runs.run_record import versions, write_json
 
 
 def run(arguments: argparse.Namespace) -> None:

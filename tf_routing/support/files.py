@@ -1,11 +1,13 @@
-"""Files and folders that are either whole or absent: written beside, then renamed."""
+"""Writes files and folders atomically: under a temporary name, then renamed, so that they are whole or absent."""
 
 import contextlib
+import json
 import os
 import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 
 @contextlib.contextmanager
@@ -49,3 +51,29 @@ def whole_folder(path: str | os.PathLike[str]) -> Iterator[Path]:
         os.replace(temporary, path)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def explain_write_errors(path: str | os.PathLike[str]) -> Iterator[None]:
+    """Names the file of a run that could not be written, where the system's error does not say enough.
+
+    Raises:
+        OSError: If the block raises one.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise OSError(
+            f"{path} could not be written: {error.strerror or error}. What was there before is whole; with room and "
+            "permission to write, the same command continues."
+        ) from error
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Writes a JSON file whole, indented.
+
+    Raises:
+        OSError: If it cannot be written; names the file.
+    """
+    with explain_write_errors(path), whole_file(path) as temporary:
+        temporary.write_text(json.dumps(content, indent=2) + "\n", "utf-8")

@@ -10,9 +10,9 @@ from typing import Any
 import keras
 
 from tf_routing.evaluation.routing_statistics import distinct_routes
-from tf_routing.support.files import whole_file
+from tf_routing.support.files import explain_write_errors, whole_file
 from tf_routing.train.checkpoint import Spent, metric_values, newest_checkpoint, save_checkpoint
-from tf_routing.train.troubles import not_finite, writing
+from tf_routing.train.troubles import not_finite
 
 # Columns of the log, in the order of the fields of Spent.
 _COLUMNS = ("epoch_seconds", "processor_seconds")
@@ -92,11 +92,24 @@ class EpochLog(keras.callbacks.Callback):
         times = dict(zip(_COLUMNS, (round(each, 3) for each in self.spent()), strict=True))
         self.before = Spent()
         self.rows.append({"epoch": epoch + 1, "step": steps, **(logs or {}), **times})
-        with writing(self.path), whole_file(self.path) as temporary, open(temporary, "w", newline="") as file:
+        with (
+            explain_write_errors(self.path),
+            whole_file(self.path) as temporary,
+            open(temporary, "w", newline="") as file,
+        ):
             # Of all rows: phases of a run log different terms.
             writer = csv.DictWriter(file, fieldnames=list(dict.fromkeys(key for row in self.rows for key in row)))
             writer.writeheader()
             writer.writerows(self.rows)
+
+
+def _write_rows(path: Path, rows: list[dict[str, Any]]) -> None:
+    # Columns of all rows: phases of a run log different terms.
+    columns = list(dict.fromkeys(key for row in rows for key in row))
+    with open(path, "w", newline="") as file:
+        writer = csv.DictWriter(file, fieldnames=columns)
+        writer.writeheader()
+        writer.writerows(rows)
 
 
 def _clocks() -> Spent:

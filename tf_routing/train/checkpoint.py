@@ -11,9 +11,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from tf_routing.support.files import whole_file
+from tf_routing.support.files import explain_write_errors, whole_file
 from tf_routing.train.distribution.replica_values import assign_by_replica, values_by_replica
-from tf_routing.train.troubles import not_finite, writing
+from tf_routing.train.troubles import not_finite
 
 _KEPT = 2
 _METRIC = "metric_"
@@ -66,7 +66,7 @@ def save_checkpoint(
     arrays = {f"{number:05d}": np.asarray(variable) for number, variable in enumerate(run_variables(model))}
     arrays |= {f"{_METRIC}{number:05d}": values for number, values in enumerate(metrics)}
     path = folder / f"step_{step:08d}.npz"
-    with writing(path), whole_file(path) as temporary, open(temporary, "wb") as file:
+    with explain_write_errors(path), whole_file(path) as temporary, open(temporary, "wb") as file:
         np.savez(file, epoch=epoch, step=step, **spent._asdict(), **arrays)  # type: ignore[arg-type]
     for old in _files(folder)[:-_KEPT]:
         old.unlink()

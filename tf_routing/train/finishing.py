@@ -13,10 +13,9 @@ from tf_routing.evaluation.exit_statistics import leaves_early, measured_exits
 from tf_routing.evaluation.routing_statistics import is_gated, routing_statistics
 from tf_routing.models import RoutedModel
 from tf_routing.models.decisions import decision_tensors
-from tf_routing.support.files import whole_file
-from tf_routing.train.runs.run_record import write_record
-from tf_routing.train.runs.trained_network import framing_record
-from tf_routing.train.troubles import writing
+from tf_routing.runs.run_record import write_record
+from tf_routing.runs.trained_network import framing_record
+from tf_routing.support.files import explain_write_errors, whole_file
 
 EVALUATION_BATCH = 256
 _PICTURED = 3
@@ -35,7 +34,7 @@ def finish(model: RoutedModel, dataset: data.Dataset, output: Path, record: dict
     tested = evaluation_batches(dataset.test, EVALUATION_BATCH)
     drawn = with_drawn(tested, model.default_objective().drawn_inputs, record["arguments"]["seed"])
     results = model.evaluate(drawn, verbose=0, return_dict=True)
-    with writing(output / "model.keras"), whole_file(output / "model.keras") as temporary:
+    with explain_write_errors(output / "model.keras"), whole_file(output / "model.keras") as temporary:
         model.save(temporary)
     _draw(model, dataset, output / "routing.png")
     record["final"] = {
@@ -52,7 +51,7 @@ def finish(model: RoutedModel, dataset: data.Dataset, output: Path, record: dict
 def _draw(model: RoutedModel, dataset: data.Dataset, path: Path) -> None:
     if any(len(decision.shape) == 3 for decision in decision_tensors(model).values()):
         images, labels = first_images(dataset.test, _PICTURED)
-        with writing(path):
+        with explain_write_errors(path):
             draw_routing_flow(model, images, path, [dataset.class_names[label] for label in labels])
 
 

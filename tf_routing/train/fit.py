@@ -11,6 +11,9 @@ import numpy as np
 
 from tf_routing import data
 from tf_routing.cli.training_arguments import asked_training
+from tf_routing.runs.removal import remove_run
+from tf_routing.runs.run_record import open_record, remove_unfinished
+from tf_routing.support.files import write_json
 from tf_routing.support.validation import not_negative_integer
 from tf_routing.train.checkpoint import Saved, saved_so_far
 from tf_routing.train.determinism import make_deterministic
@@ -21,8 +24,6 @@ from tf_routing.train.phases import phases
 from tf_routing.train.plain_twin import PlainTwin
 from tf_routing.train.recipes.recipe import Recipe
 from tf_routing.train.recipes.sweep import Run
-from tf_routing.train.runs.removal import remove_run
-from tf_routing.train.runs.run_record import open_record, remove_unfinished, write_json
 from tf_routing.train.stopping import StopSignals
 from tf_routing.train.training_run import TrainingRun, train_phase
 

@@ -13,6 +13,7 @@ from tf_routing.data.batching.backend_batches import evaluation_batches, trainin
 from tf_routing.data.images.picture_files import named_pictures
 from tf_routing.evaluation.routing_statistics import is_gated
 from tf_routing.models import RoutedModel
+from tf_routing.runs.run_record import write_record
 from tf_routing.train.callbacks import Checkpoints, EpochLog, EventLog, RouteCount, StopAtNotFinite, logged_time
 from tf_routing.train.checkpoint import Saved, Spent, restore_checkpoint
 from tf_routing.train.distribution.devices import Devices
@@ -20,7 +21,6 @@ from tf_routing.train.finishing import EVALUATION_BATCH
 from tf_routing.train.phases import Phase, compile_for
 from tf_routing.train.plain_twin import PlainTwin
 from tf_routing.train.recipes.recipe import Recipe
-from tf_routing.train.runs.run_record import write_record
 from tf_routing.train.stopping import StoppedAfterStep, StopSignals
 from tf_routing.train.troubles import operations_explained
 

@@ -1,7 +1,6 @@
 """What may go wrong with a run, said so that the reader knows what to do."""
 
 import contextlib
-import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -27,22 +26,6 @@ def not_finite(step: int, values: Mapping[str, float], newest: Path | None) -> N
     before = f"The last good checkpoint is {newest}." if newest else "There is no checkpoint before."
     advice = "The same command would come here again: try a lower learning rate, in another --output."
     return NotFinite(f"Step {step}: {what}. {before} {advice}")
-
-
-@contextlib.contextmanager
-def writing(path: str | os.PathLike[str]) -> Iterator[None]:
-    """Names the file that could not be written, where the system's error does not say enough.
-
-    Raises:
-        OSError: If the block raises one.
-    """
-    try:
-        yield
-    except OSError as error:
-        raise OSError(
-            f"{path} could not be written: {error.strerror or error}. What was there before is whole; with room and "
-            "permission to write, the same command continues."
-        ) from error
 
 
 @contextlib.contextmanager

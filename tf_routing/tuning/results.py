@@ -10,8 +10,7 @@ from typing import Any
 
 from rich.table import Table
 
-from tf_routing.support.files import whole_file
-from tf_routing.train.runs.run_record import write_json
+from tf_routing.support.files import whole_file, write_json
 from tf_routing.tuning.search_space import Parameter, network_arguments, of_part
 
 _SHOWN = ("executed_share",)

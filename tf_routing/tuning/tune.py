@@ -12,12 +12,12 @@ from tf_routing import data
 from tf_routing.cli.recipe_options import given_values
 from tf_routing.cli.training_arguments import asked_training
 from tf_routing.cli.tune_options import TUNERS
+from tf_routing.runs.removal import remove_run
+from tf_routing.runs.run_record import open_record, write_record
 from tf_routing.support.terminal import show
 from tf_routing.support.validation import not_negative_integer, one_of, positive_integer
 from tf_routing.train.networks import shown_as
 from tf_routing.train.recipes.recipe import Recipe
-from tf_routing.train.runs.removal import remove_run
-from tf_routing.train.runs.run_record import open_record, write_record
 from tf_routing.tuning.results import beside_recipe, results_table, trial_rows, write_results
 from tf_routing.tuning.search_space import Parameter, search_space
 from tf_routing.tuning.trials import Trials, held_out, open_tuner, require_tuner

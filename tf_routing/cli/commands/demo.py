@@ -17,9 +17,9 @@ from tf_routing.analysis import draw_routing_flow
 from tf_routing.cli import classify_export
 from tf_routing.exporting import saved_model
 from tf_routing.models import RoutedModel
+from tf_routing.runs.trained_network import load_trained
 from tf_routing.train.fit import fit
 from tf_routing.train.recipes.recipe import load_recipe
-from tf_routing.train.runs.trained_network import load_trained
 
 _ARGUMENTS = {"width_multiplier": 0.25}
 _MODELS = ("basecnn", "basecnn_2cc")

@@ -37,7 +37,7 @@ def run(arguments: argparse.Namespace) -> None:
     """Exports a trained network and prints the SavedModel's signatures."""
     _check(arguments)
 
-    from tf_routing.train.runs.trained_network import load_trained
+    from tf_routing.runs.trained_network import load_trained
 
     model, record = load_trained(arguments.path)
     check_parsed(arguments, model)
@@ -90,7 +90,7 @@ def _folder(output: str | None) -> Iterator[Path]:
 
 def _framing(arguments: argparse.Namespace, record: dict[str, Any]) -> dict[str, Any]:
     """What is seen of encoded pictures: as asked for, else what evaluation sees."""
-    from tf_routing.train.runs.trained_network import run_framing
+    from tf_routing.runs.trained_network import run_framing
 
     if arguments.crop is None and arguments.resize is None:
         return run_framing(record)

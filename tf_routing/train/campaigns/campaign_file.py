@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from tf_routing.runs.folder_names import folder_name
 from tf_routing.support.validation import not_negative_integer, one_of, unknown
 from tf_routing.train.recipes.recipe import load_recipe
-from tf_routing.train.runs.folder_names import folder_name
 from tf_routing.zoo.registry import find
 
 PLACES = ("cpu", "gpu")

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from tf_routing.support.files import write_json
 from tf_routing.train.campaigns.campaign_file import Training
-from tf_routing.train.runs.run_record import write_json
 
 _IDENTITY = ("comparison", "label", "seed")
 _TRAINED = ("model", "dataset", "recipe", "scale")

@@ -3,9 +3,9 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
+from tf_routing.runs.folder_names import folder_name
 from tf_routing.support.validation import unknown
 from tf_routing.train.recipes.recipe_files import read_recipe
-from tf_routing.train.runs.folder_names import folder_name
 
 _KEYS = ("model", "dataset", "arguments", "each")
 

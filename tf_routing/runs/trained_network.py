@@ -11,8 +11,8 @@ from tf_routing.data import Dataset, list_datasets
 from tf_routing.data.images.decoding.framing import PHOTOGRAPH_CROP
 from tf_routing.models import RoutedModel
 from tf_routing.models.inputs.batches import image_input
+from tf_routing.runs.trained_file import trained_file
 from tf_routing.support.validation import positive_integer
-from tf_routing.train.runs.trained_file import trained_file
 
 
 def load_trained(path: str) -> tuple[RoutedModel, dict[str, Any]]:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from tf_routing.train.runs.run_record import check_folder, find_record, write_record
+from tf_routing.runs.run_record import check_folder, find_record, write_record
 
 # What a run writes. Nothing else is ever removed, and folders only where nothing is left in them.
 _OF_A_RUN = (

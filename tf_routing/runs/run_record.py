@@ -1,16 +1,13 @@
 """`run.json`: what a run was asked to do, with what, and what came out."""
 
 import json
-import platform
 from datetime import UTC, datetime
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from tf_routing.support.files import whole_file
-from tf_routing.train.troubles import writing
+from tf_routing.support.files import write_json
+from tf_routing.support.hardware import versions
 
-_PACKAGES = ("tf_routing", "keras", "tensorflow", "jax", "numpy")
 _WAYS = "Give what was given before, choose another --output, or begin anew with --restart."
 
 
@@ -138,26 +135,6 @@ def remove_unfinished(output: Path) -> None:
 def write_record(output: Path, record: dict[str, Any]) -> None:
     """Writes `run.json` whole."""
     write_json(output / "run.json", record)
-
-
-def write_json(path: Path, content: Any) -> None:
-    """Writes a JSON file whole, readable for people."""
-    with writing(path), whole_file(path) as temporary:
-        temporary.write_text(json.dumps(content, indent=2) + "\n", "utf-8")
-
-
-def versions() -> dict[str, str]:
-    """Returns the versions of what computes, the backend, and the machine's kind."""
-    import keras
-
-    installed = {}
-    for package in _PACKAGES:
-        try:
-            installed[package] = metadata.version(package)
-        except metadata.PackageNotFoundError:
-            installed[package] = "not installed"
-    machine = {"python": platform.python_version(), "machine": platform.machine()}
-    return {**machine, "backend": keras.backend.backend(), **installed}
 
 
 def _now() -> str:

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from tf_routing.train.runs.removal import remove_run
-from tf_routing.train.runs.run_record import find_record, open_record, write_record
+from tf_routing.runs.removal import remove_run
+from tf_routing.runs.run_record import find_record, open_record, write_record
 
 
 def asked(**changes: Any) -> dict[str, Any]:
