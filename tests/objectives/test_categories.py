@@ -11,12 +11,12 @@ import pytest
 
 from tests.data.prepared_data import FOLDER
 from tf_routing.objectives import load_categories
-from tf_routing.objectives.categories import category_names
+from tf_routing.objectives.categories import name_categories
 
 
 def test_the_superclasses_of_cifar100_hold_five_classes_each() -> None:
     assert Counter(load_categories("cifar100", 100)) == dict.fromkeys(range(20), 5)
-    assert len(set(category_names("cifar100", range(20)))) == 20
+    assert len(set(name_categories("cifar100", range(20)))) == 20
 
 
 def test_the_superclasses_of_cifar100_are_the_datasets_own() -> None:
@@ -32,14 +32,14 @@ def test_the_superclasses_of_cifar100_are_the_datasets_own() -> None:
     labels = np.asarray(images["label"])
     assert set(labels.tolist()) == set(range(100))
     np.testing.assert_array_equal(np.array(load_categories("cifar100", 100))[labels], images["coarse_label"])
-    assert category_names("cifar100", range(20)) == builder.info.features["coarse_label"].names
+    assert name_categories("cifar100", range(20)) == builder.info.features["coarse_label"].names
 
 
 @pytest.mark.parametrize("table", [[2, 0, 1, 0], (0, 0, 0, 3), np.array([1, 0, 0, 2])])
 def test_a_table_may_be_a_list(table: Any) -> None:
     loaded = load_categories(table, 4)
     assert loaded == list(table) and loaded is not table
-    assert category_names(table, table) == [str(number) for number in range(max(table) + 1)]
+    assert name_categories(table, table) == [str(number) for number in range(max(table) + 1)]
 
 
 @pytest.mark.parametrize("kind", [str, Path])

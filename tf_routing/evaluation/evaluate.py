@@ -23,7 +23,7 @@ from tf_routing.evaluation.routing_statistics import (
 )
 from tf_routing.models import RoutedModel
 from tf_routing.models.inputs.batches import image_input
-from tf_routing.objectives.categories import category_names, load_categories
+from tf_routing.objectives.categories import load_categories, name_categories
 from tf_routing.runs.trained_network import as_trained, load_trained
 from tf_routing.support.files import write_json
 from tf_routing.support.hardware import hardware
@@ -134,7 +134,7 @@ def evaluate(
         results |= measured_exits(model, tested, own, routes, dataset.test.labels)
     if table is not None:
         results["rates_by_category"] = rates_by_category(
-            routes, dataset.test.labels, table, category_names(categories, table)
+            routes, dataset.test.labels, table, name_categories(categories, table)
         )
     return results
 

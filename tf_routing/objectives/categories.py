@@ -1,4 +1,4 @@
-"""Tables of categories: which coarse group each class belongs to."""
+"""Tables that map classes to coarse categories: built in, from JSON files, or given as lists."""
 
 import json
 import os
@@ -13,7 +13,7 @@ _BUILT_IN = ("cifar100",)
 
 
 def load_categories(categories: str | os.PathLike[str] | Sequence[int], classes: int) -> list[int]:
-    """Returns the category of each class.
+    """Loads a table that holds the category of every class.
 
     Args:
         categories: `"cifar100"` for its 20 superclasses, the path of a JSON file that holds a list with one integer
@@ -33,18 +33,18 @@ def load_categories(categories: str | os.PathLike[str] | Sequence[int], classes:
     [4, 1, 14, 8, 0]
     """
     table = _read(os.fspath(categories)) if isinstance(categories, (str, os.PathLike)) else list(categories)
-    return category_table(table, classes)
+    return validate_categories(table, classes)
 
 
-def category_table(categories: Sequence[int], classes: int | None = None) -> list[int]:
-    """Returns a table of categories as Python's integers.
+def validate_categories(categories: Sequence[int], classes: int | None = None) -> list[int]:
+    """Checks a table of categories, and returns it as Python's integers.
 
     Args:
-        categories: Category of each class.
+        categories: Category of every class.
         classes: Integer, number of classes, where it is known.
 
     Raises:
-        ValueError: If there are other numbers than integers of at least zero, or not one for each class.
+        ValueError: If an entry is no integer of at least zero, or their number is not that of the classes.
     """
     table = list(categories)
     if not all(is_integer(each) and each >= 0 for each in table):
@@ -56,7 +56,7 @@ def category_table(categories: Sequence[int], classes: int | None = None) -> lis
     return list(map(int, table))
 
 
-def category_names(categories: Any, table: Sequence[int]) -> list[str]:
+def name_categories(categories: Any, table: Sequence[int]) -> list[str]:
     """Returns the names of the categories of a table: those of a built-in one, else their numbers."""
     if isinstance(categories, str) and categories in _BUILT_IN:
         return _built_in(categories)["names"]

@@ -8,7 +8,7 @@ import numpy as np
 from keras import ops
 
 from tf_routing import cost
-from tf_routing.objectives.categories import category_table
+from tf_routing.objectives.categories import validate_categories
 from tf_routing.objectives.classification import Classification
 from tf_routing.objectives.labels import class_distributions
 from tf_routing.objectives.objective import Objective
@@ -68,7 +68,7 @@ class DynamicMultipath(Objective):
             raise ValueError("`category_weights` must name a weight per decision where `categories` are given.")
         self.target_rate, self.total_macs = plain(target_rate), plain(total_macs)
         self.macs = {name: list(map(int, each)) for name, each in macs.items()}
-        self.categories = None if categories is None else category_table(categories)
+        self.categories = None if categories is None else validate_categories(categories)
         self.category_weights = dict(category_weights or {})
         self.category_scale, self.resource_scale = category_scale, resource_scale
         self.classification_scale = classification_scale
@@ -91,7 +91,7 @@ class DynamicMultipath(Objective):
         """Creates the category heads for states of these shapes; those that there are stay, and what they learnt."""
         if self.categories is None or self.heads:
             return
-        category_table(self.categories, outputs["probabilities"].shape[-1])
+        validate_categories(self.categories, outputs["probabilities"].shape[-1])
         for name in self.category_weights:
             self.heads[name] = keras.layers.Dense(self.category_count, name=f"{name}_category", dtype="float32")
             self.heads[name].build(outputs[f"{name}_state"].shape)

@@ -1,7 +1,8 @@
-"""Where labels become targets, and which labels fit a model's classes.
+"""Class labels turned into distributions, and the check that they are within a model's classes.
 
-A label that fits no class would train towards nothing, without a word. On TensorFlow it raises; where a compiled step
-cannot raise (JAX, XLA), its target is NaN, and so is the loss.
+`one_hot` maps a label outside of the classes to a row of zeros, whose loss is zero: training would ignore the mistake
+silently. On TensorFlow such a label raises; where a compiled step cannot raise (JAX, XLA), its target is NaN, and so is
+the loss.
 """
 
 from collections.abc import Sequence
@@ -11,7 +12,7 @@ import keras
 import numpy as np
 from keras import ops
 
-# Of the sum of a row: label smoothing and mixup, computed in bfloat16, stay below it.
+# How far the sum of a distribution may be from 1: label smoothing and mixup, computed in bfloat16, stay below it.
 TOLERANCE = 0.01
 
 
@@ -20,10 +21,10 @@ def class_distributions(labels: Any, predictions: Any) -> Any:
 
     Args:
         labels: Class indices `(batch,)` or `(batch, 1)`, or distributions `(batch, classes)`.
-        predictions: Tensor `(batch, classes)`; its type is that of the result.
+        predictions: Tensor `(batch, classes)`; the result has its dtype.
 
     Returns:
-        Tensor `(batch, classes)`, whose row is NaN where a label fits no class and nothing could be raised.
+        Tensor `(batch, classes)`; the row of a label outside of the classes is NaN where nothing can be raised.
 
     Raises:
         ValueError: If the labels have another shape; and on TensorFlow if one of them fits no class. There a graph
@@ -35,7 +36,7 @@ def class_distributions(labels: Any, predictions: Any) -> Any:
     [[0.0, 0.0, 1.0], [1.0, 0.0, 0.0]]
     """
     labels, classes = ops.convert_to_tensor(labels), predictions.shape[-1]
-    labels, fits = raised_for(labels, classes, ops.shape(predictions)[0])
+    labels, fits = require_classes(labels, classes, ops.shape(predictions)[0])
     if _are_distributions(labels.shape, classes):
         targets = ops.cast(labels, predictions.dtype)
     else:
@@ -43,14 +44,14 @@ def class_distributions(labels: Any, predictions: Any) -> Any:
     return ops.where(ops.expand_dims(fits, -1), targets, ops.full_like(targets, np.nan))
 
 
-def raised_for(labels: Any, classes: int, rows: Any, ignored: int | None = None) -> tuple[Any, Any]:
-    """Returns labels, and whether each fits a class; on TensorFlow, using the labels raises where one does not.
+def require_classes(labels: Any, classes: int, rows: Any, ignored: int | None = None) -> tuple[Any, Any]:
+    """Returns labels, and which are within the classes; on TensorFlow, reading the labels raises if one is not.
 
     Args:
         labels: Tensor, as for `class_distributions`.
         classes: Integer, number of classes.
-        rows: Integer or integer tensor, rows of the predictions; `None` where nobody knows.
-        ignored: Integer, an index that fits although it names no class.
+        rows: Integer or integer tensor, rows of the predictions; `None` where that is unknown.
+        ignored: Integer, an index that is accepted although it is none of the classes.
 
     Returns:
         Pair of the labels, indices as `(batch,)`, and booleans `(batch,)`.
@@ -63,7 +64,7 @@ def raised_for(labels: Any, classes: int, rows: Any, ignored: int | None = None)
     shown: tuple[Any, ...]
     if distributions:
         numbers = ops.cast(labels, "float32")
-        # Without a first value Keras refuses a batch of no rows.
+        # `initial`: Keras refuses the minimum of an empty batch without it.
         least, total = ops.min(numbers, axis=-1, initial=np.inf), ops.sum(numbers, axis=-1)
         fits, shown = _distributions_fit(least, total), (total, least)
     else:
@@ -71,20 +72,20 @@ def raised_for(labels: Any, classes: int, rows: Any, ignored: int | None = None)
         numbers = ops.cast(labels, _comparable(labels.dtype))
         fits, shown = _indices_fit(numbers, classes, ignored), (numbers,)
     if keras.backend.backend() == "tensorflow":
-        from tf_routing.objectives.raised_labels import raised
+        from tf_routing.objectives.label_assertions import assert_labels
 
-        labels = raised(labels, fits, rows, shown, _sentence(classes, distributions))
+        labels = assert_labels(labels, fits, rows, shown, _sentence(classes, distributions))
     return labels, fits
 
 
 def check_labels(labels: Any, classes: int, argument: str = "y", ignored: int | None = None) -> None:
-    """Raises a `ValueError` if one of many labels fits no class.
+    """Raises a `ValueError` if one of the labels is outside of the classes.
 
     Args:
         labels: Array, as for `class_distributions`.
         classes: Integer, number of classes.
-        argument: What the message calls the labels.
-        ignored: Integer, an index that fits although it names no class.
+        argument: Name of the labels in the message.
+        ignored: Integer, an index that is accepted although it is none of the classes.
 
     Raises:
         ValueError: Names the first wrong label.
@@ -118,9 +119,9 @@ def check_labels(labels: Any, classes: int, argument: str = "y", ignored: int | 
 
 
 def check_shape(shape: Sequence[int | None], classes: int, rows: int | None = None, argument: str = "y") -> None:
-    """Raises a `ValueError` if labels of this shape cannot be meant for so many classes and, where known, rows."""
+    """Raises a `ValueError` if no labels for this number of classes (and of rows, where known) have this shape."""
     if getattr(shape, "rank", 0) is None:
-        # A step that was traced for indices is traced anew for distributions, and then for anything.
+        # TensorFlow relaxes a step that it traced for indices and for distributions to tensors of any rank.
         raise ValueError(
             f"`{argument}` must keep its kind of shape: call `compile` between labels of shape (batch,), (batch, 1) "
             f"and (batch, {classes}). Received: {argument} of unknown shape"
@@ -147,12 +148,12 @@ def _indices_fit(labels: Any, classes: int, ignored: int | None) -> Any:
 
 
 def _distributions_fit(least: Any, total: Any) -> Any:
-    # NaN is neither.
+    # False for NaN too, which is why this is no test for wrong rows.
     return (least >= 0) & (abs(total - 1) <= TOLERANCE)
 
 
 def _comparable(dtype: Any) -> str:
-    """A type that holds both labels and the number of classes, and makes no other label of one that it cannot hold."""
+    """Returns a dtype for comparisons: int8 cannot hold 1000 classes, and float32 would round labels of int64."""
     name = keras.backend.standardize_dtype(dtype)
     if name in ("int64", "uint64"):
         return "int64"
@@ -160,7 +161,7 @@ def _comparable(dtype: Any) -> str:
 
 
 def _sentence(classes: int, distributions: bool, argument: str = "y") -> tuple[str, tuple[str, ...], str]:
-    """A message: its start, what comes before each number, and its end."""
+    """Returns the error message in parts: its start, the words before each number, and its end."""
     if distributions:
         start = (
             f"`{argument}` of shape (batch, {classes}) must hold distributions: rows of at least 0 that sum to 1. "

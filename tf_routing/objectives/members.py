@@ -65,21 +65,21 @@ class MemberObjectives(Objective):
         return drawn
 
     def __call__(self, labels: Any, outputs: dict[str, Any], sample_weight: Any = None) -> dict[str, Any]:
-        return self._joined(lambda member, own: own(labels, _of_member(outputs, member), sample_weight))
+        return self._join(lambda member, own: own(labels, _select_member(outputs, member), sample_weight))
 
     def measures(self, outputs: dict[str, Any]) -> dict[str, Any]:
         """Returns what is measured of the members."""
-        return self._joined(lambda member, own: own.measures(_of_member(outputs, member)))
+        return self._join(lambda member, own: own.measures(_select_member(outputs, member)))
 
     def gradient_factors(self, outputs: dict[str, Any]) -> dict[str, Any]:
         """Returns what the members multiply gradients by, each behind its member's name as `member/layer`."""
         return {
             f"{member}/{name}": factor
             for member, own in self.objectives.items()
-            for name, factor in own.gradient_factors(_of_member(outputs, member)).items()
+            for name, factor in own.gradient_factors(_select_member(outputs, member)).items()
         }
 
-    def _joined(self, values: Callable[[str, Objective], dict[str, Any]]) -> dict[str, Any]:
+    def _join(self, values: Callable[[str, Objective], dict[str, Any]]) -> dict[str, Any]:
         return {
             f"{member}_{name}": value
             for member, own in self.objectives.items()
@@ -127,17 +127,17 @@ class MemberObjectives(Objective):
 
     def at_evaluation(self) -> "MemberObjectives":
         """Returns the objective, its variables shared, that tests and validations log."""
-        return self._of_each(lambda own: own.at_evaluation())
+        return self._map_members(lambda own: own.at_evaluation())
 
     def grouped(self, copies: int) -> "MemberObjectives":
         """Returns this objective for training batches with so many neighbouring copies of each image."""
-        return self._of_each(lambda own: own.grouped(copies))
+        return self._map_members(lambda own: own.grouped(copies))
 
     def smoothed(self, label_smoothing: float) -> "MemberObjectives":
         """Returns this objective with labels smoothed for every member."""
-        return self._of_each(lambda own: own.smoothed(label_smoothing))
+        return self._map_members(lambda own: own.smoothed(label_smoothing))
 
-    def _of_each(self, change: Callable[[Objective], Objective]) -> "MemberObjectives":
+    def _map_members(self, change: Callable[[Objective], Objective]) -> "MemberObjectives":
         return MemberObjectives({member: change(own) for member, own in self.objectives.items()})
 
     def get_config(self) -> dict[str, Any]:
@@ -150,7 +150,7 @@ class MemberObjectives(Objective):
         return cls({name: keras.saving.deserialize_keras_object(each) for name, each in members})
 
 
-def _of_member(outputs: dict[str, Any], member: str) -> dict[str, Any]:
+def _select_member(outputs: dict[str, Any], member: str) -> dict[str, Any]:
     """What a member's objective reads: the member's outputs, and what the model adds by `member/name`."""
     added = {name.removeprefix(f"{member}/"): value for name, value in outputs.items() if name.startswith(f"{member}/")}
     return {**outputs[member], **added}

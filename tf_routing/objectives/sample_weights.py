@@ -1,4 +1,4 @@
-"""Means over a batch whose samples count differently."""
+"""Means over a batch weighted by `sample_weight`, and the check of its shape."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -7,7 +7,9 @@ from keras import ops
 
 
 def weighted_mean(values: Any, sample_weight: Any) -> Any:
-    """Returns the mean of a tensor `(batch,)`, each sample's value multiplied by its weight where there are weights.
+    """Returns the mean over a batch of values times their sample weights.
+
+    The sum is divided by the number of samples, not by the sum of the weights, as Keras losses do.
 
     Args:
         values: Tensor `(batch,)`.
@@ -25,14 +27,14 @@ def weighted_mean(values: Any, sample_weight: Any) -> Any:
         return ops.mean(values)
     weights = ops.convert_to_tensor(sample_weight)
     check_weights(weights.shape, values.shape[0])
-    # By the values' own shape: one weight must not stand for all of them.
+    # Not broadcast: a single weight must not silently stand for the whole batch.
     return ops.mean(values * ops.reshape(ops.cast(weights, values.dtype), ops.shape(values)))
 
 
 def check_weights(shape: Sequence[int | None], rows: int | None = None) -> None:
     """Raises a `ValueError` if weights of this shape cannot be one for each sample."""
     if getattr(shape, "rank", 0) is None:
-        # TensorFlow's step, which took weights of both shapes: what they are given is checked before.
+        # A step that TensorFlow traced for both shapes has weights of unknown rank; `fit` checked them before.
         return
     wrong_rows = rows is not None and len(shape) and shape[0] is not None and shape[0] != rows
     if len(shape) not in (1, 2) or tuple(shape[1:]) not in ((), (1,)) or wrong_rows:

@@ -11,7 +11,7 @@ import keras
 import tensorflow as tf
 
 from tf_routing.models.training.end_of_epoch import with_end_of_epoch
-from tf_routing.objectives.raised_labels import explained
+from tf_routing.objectives.label_assertions import translate_errors
 from tf_routing.train.stopping import StoppedAfterStep
 
 _Step = Callable[[Any, bool], tuple[dict[str, float], bool]]
@@ -157,7 +157,7 @@ def _taken(
     take_step: _Step, iterator: Any, stop_wished: Callable[[], bool] | None, done: int
 ) -> tuple[dict[str, float], bool]:
     try:
-        with explained():
+        with translate_errors():
             return take_step(iterator, stop_wished is not None and stop_wished())
     except tf.errors.OutOfRangeError as error:
         raise ValueError(f"`batches` must have those of all steps. Received: an end after step {done}") from error

@@ -10,7 +10,7 @@ from tf_routing.layers.channels_last import check_channels_last
 from tf_routing.layers.parts import decision_policy, float_part
 from tf_routing.layers.pooling import channel_means
 from tf_routing.layers.routers.replica_draws import uniform_rows
-from tf_routing.layers.routers.router import Router, open_rate, open_score, shift_for_rate
+from tf_routing.layers.routers.router import Router, check_open_rate, open_score, shift_for_rate
 from tf_routing.support.validation import positive_integer, seed_or_none
 
 _SWEEPS = 50
@@ -67,7 +67,11 @@ class Controller(Router):
         super().__init__(**kwargs)
         self.sub_blocks = positive_integer("sub_blocks", sub_blocks)
         self.hidden = positive_integer("hidden", hidden)
-        self.use_previous, self.init_open_rate, self.force_one = use_previous, open_rate(init_open_rate), force_one
+        self.use_previous, self.init_open_rate, self.force_one = (
+            use_previous,
+            check_open_rate(init_open_rate),
+            force_one,
+        )
         self.seed = seed_or_none(seed)
         self.noise_seed = keras.random.SeedGenerator(self.seed)
         self.summary_layer = self._dense(self.hidden, "relu", "summary")
@@ -91,31 +95,31 @@ class Controller(Router):
         if len(inputs_shape) == 4:
             check_channels_last("Controller")
         self.summary_layer.build((None, inputs_shape[-1]))
-        if self._counts(state_shape):
+        if self._reads_state(state_shape):
             self.previous_layer.build((None, self.hidden))
         self.score_layer.build((None, self.hidden))
 
-    def _counts(self, state: Any) -> bool:
+    def _reads_state(self, state: Any) -> bool:
         return self.use_previous and state is not None
 
     def call(self, inputs: Any, state: Any = None, training: bool | None = None) -> tuple[Any, Any]:
         state = self._next_state(inputs, state)
         scores = self._scores(state)
         if not training:
-            return ops.cast(self._open(scores), self.compute_dtype), state
+            return ops.cast(self._is_open(scores), self.compute_dtype), state
         noisy = scores + ops.cast(self._gumbel(ops.shape(scores)), scores.dtype)
         on = ops.sigmoid(noisy[..., 1] - noisy[..., 0])
-        switches = ops.cast(self._open(noisy), on.dtype)
+        switches = ops.cast(self._is_open(noisy), on.dtype)
         return ops.cast(on + ops.stop_gradient(switches - on), self.compute_dtype), state
 
     def _next_state(self, inputs: Any, state: Any) -> Any:
         summary = self.summary_layer(channel_means(inputs))
-        return summary + self.previous_layer(state) if self._counts(state) else summary
+        return summary + self.previous_layer(state) if self._reads_state(state) else summary
 
     def _scores(self, state: Any) -> Any:
         return ops.reshape(self.score_layer(state), (-1, self.sub_blocks, 2))
 
-    def _open(self, scores: Any) -> Any:
+    def _is_open(self, scores: Any) -> Any:
         # Compared, not argmax: its export needs operations that converters refuse.
         is_open = scores[..., 1] > scores[..., 0]
         if not self.force_one:

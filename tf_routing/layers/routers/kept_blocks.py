@@ -59,19 +59,20 @@ class KeptBlocks(keras.layers.Layer):
     def call(self, inputs: Any) -> list[Any]:
         count = ops.shape(inputs)[0]
         if self.rule == "random":
-            switches = self._drawn(count)
+            switches = self._draw(count)
         else:
-            switches = ops.ones((count, 1), dtype=self.compute_dtype) * ops.cast(self._fixed(), self.compute_dtype)
+            kept = ops.cast(self._keep_by_rule(), self.compute_dtype)
+            switches = ops.ones((count, 1), dtype=self.compute_dtype) * kept
         return ops.split(switches, self.blocks, axis=-1)
 
-    def _drawn(self, count: Any) -> Any:
-        # The blocks with the largest of as many random numbers: every set of them is as likely.
+    def _draw(self, count: Any) -> Any:
+        # The blocks with the smallest of as many random numbers: all sets of that size are equally likely.
         drawn = uniform_rows((count, self.blocks), seed=self.draw_seed)
         order = ops.argsort(drawn, axis=-1)
         ranks = ops.argsort(order, axis=-1)
         return ops.cast(ranks < self.keep, self.compute_dtype)
 
-    def _fixed(self) -> np.ndarray:
+    def _keep_by_rule(self) -> np.ndarray:
         if self.rule == "first":
             return np.arange(self.blocks) < self.keep
         counts = [0] * len(self.stage_blocks)

@@ -86,7 +86,7 @@ def _beyond(ordered: np.ndarray) -> float:
     return float(max(ordered[0] - ordered[-1], 1e-3))
 
 
-def open_rate(rate: float | None) -> float | None:
+def check_open_rate(rate: float | None) -> float | None:
     """Returns `rate` if it is `None` or in (0, 1), else raises a `ValueError` that names `init_open_rate`."""
     if rate is not None and not (is_number(rate) and 0 < rate < 1):
         raise ValueError(f"`init_open_rate` must be in (0, 1). Received: init_open_rate={rate!r}")

@@ -6,7 +6,7 @@ import keras
 from keras import ops
 
 from tf_routing.layers.parts import decision_policy, float_part
-from tf_routing.layers.routers.router import open_rate, open_score
+from tf_routing.layers.routers.router import check_open_rate, open_score
 from tf_routing.support.validation import positive_integer
 
 
@@ -47,7 +47,7 @@ class RouterMemory(keras.layers.Layer):
     def __init__(self, units: int = 10, init_open_rate: float | None = None, **kwargs: Any) -> None:
         # For what decides: in float32 where the policy has half precision, as routers compute.
         super().__init__(autocast=False, **kwargs)
-        self.units, self.init_open_rate = positive_integer("units", units), open_rate(init_open_rate)
+        self.units, self.init_open_rate = positive_integer("units", units), check_open_rate(init_open_rate)
         own = {"dtype": decision_policy(self), "trainable": self.trainable}
         self.cell = keras.layers.LSTMCell(self.units, name="cell", **own)
         self.scores = float_part(keras.layers.Dense(2, bias_initializer=self._initial_bias, name="scores", **own))

@@ -11,7 +11,7 @@ from tf_routing.layers.channels_last import check_channels_last
 from tf_routing.layers.parts import decision_policy, float_part
 from tf_routing.layers.pooling import channel_means
 from tf_routing.layers.routers.replica_draws import uniform_rows
-from tf_routing.layers.routers.router import Router, open_rate, open_score
+from tf_routing.layers.routers.router import Router, check_open_rate, open_score
 from tf_routing.support.validation import one_of, plain, positive_integer, positive_number, seed_or_none
 
 KINDS = ("linear", "conv", "recurrent")
@@ -79,7 +79,7 @@ class SkipRouter(Router):
         self.hidden = positive_integer("hidden", hidden)
         self.beta = positive_number("beta", beta)
         self.rule = one_of("decision", decision, DECISIONS)
-        self.init_open_rate = open_rate(init_open_rate)
+        self.init_open_rate = check_open_rate(init_open_rate)
         self.momentum, self.epsilon, self.seed = plain(momentum), plain(epsilon), seed_or_none(seed)
         self.draw_seed = keras.random.SeedGenerator(self.seed) if decision == "bernoulli" else None
         self.hidden_layer = self._dense(self.hidden, "hidden", "relu", kernel_initializer="he_normal")

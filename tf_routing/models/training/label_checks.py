@@ -7,7 +7,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from tf_routing.objectives.labels import check_labels, raised_for
+from tf_routing.objectives.labels import check_labels, require_classes
 from tf_routing.objectives.sample_weights import check_weights
 
 _LOSSES = (
@@ -101,7 +101,7 @@ class LabelChecks:
     def labels_raised_for(self: Any, labels: Any, predictions: Any) -> tuple[Any, Any]:
         """Returns the labels that a Keras loss reads, and whether all fit; on TensorFlow others raise."""
         rows = keras.ops.shape(predictions)[0]
-        checked, fits = raised_for(labels, predictions.shape[-1], rows, self.ignored_label)
+        checked, fits = require_classes(labels, predictions.shape[-1], rows, self.ignored_label)
         return keras.ops.reshape(checked, keras.ops.shape(labels)), keras.ops.all(fits)
 
     def _loss_reads_classes(self: Any, loss: Any) -> bool:
@@ -140,10 +140,10 @@ class LabelChecks:
         """Returns batches that raise for their labels where the steps cannot: those of TensorFlow that XLA compiles."""
         if keras.backend.backend() != "tensorflow" or not (self.labels_are_classes and self.jit_compile):
             return batches
-        from tf_routing.objectives.raised_labels import checked_batches
+        from tf_routing.objectives.label_assertions import check_batches
 
         classes, ignored = self.output_shape[-1], self.ignored_label
-        return checked_batches(batches, lambda labels: raised_for(labels, classes, None, ignored)[0])
+        return check_batches(batches, lambda labels: require_classes(labels, classes, None, ignored)[0])
 
 
 def _array(given: Any) -> np.ndarray | None:
@@ -158,6 +158,6 @@ def _array(given: Any) -> np.ndarray | None:
 def _explained() -> contextlib.AbstractContextManager[None]:
     if keras.backend.backend() != "tensorflow":
         return contextlib.nullcontext()
-    from tf_routing.objectives.raised_labels import explained
+    from tf_routing.objectives.label_assertions import translate_errors
 
-    return explained()
+    return translate_errors()

@@ -1,4 +1,4 @@
-"""Labels that fit no class stop a step on TensorFlow."""
+"""TensorFlow assertions that stop a training step at a label outside of the classes, and their error message."""
 
 import contextlib
 import re
@@ -8,47 +8,50 @@ from typing import Any
 import tensorflow as tf
 
 _ROWS = "`y` must have as many rows as there are predictions. Received: rows "
-# What `Assert` makes of a message in parts.
+# How `Assert` prints a message in parts: the parts in brackets, and then where it stood in the graph.
 _MESSAGE = re.compile(r"assertion failed: \[(`y` .*?)\]\s*(?:\n|\[\[|\[Op:|$)")
 
 
-def raised(labels: Any, fits: Any, rows: Any, shown: Sequence[Any], sentence: tuple[str, Sequence[str], str]) -> Any:
-    """Returns labels that raise where one of them fits no class, or another number of rows is needed.
+def assert_labels(
+    labels: Any, fits: Any, rows: Any, shown: Sequence[Any], sentence: tuple[str, Sequence[str], str]
+) -> Any:
+    """Returns `labels` behind assertions: reading them raises if one is outside of the classes or rows are missing.
 
-    In eager mode they do at once. In a graph that XLA compiles nothing is raised.
+    In eager mode this raises at once. XLA drops assertions, so a compiled graph raises nothing.
 
     Args:
         labels: Tensor, batch-first.
         fits: Booleans `(batch,)`.
-        rows: Integer tensor, how many rows there must be; `None` where nobody knows.
+        rows: Integer tensor, how many rows there must be; `None` where that is unknown.
         shown: Tensors `(batch,)` of the numbers that the message shows.
         sentence: The message: its start, what comes before each number, and its end.
 
     Raises:
-        ValueError: In eager mode. A graph raises a `tf.errors.InvalidArgumentError` when it runs; see `explained`.
+        ValueError: In eager mode. A graph raises a `tf.errors.InvalidArgumentError` when it runs, which
+            `translate_errors` turns into a `ValueError`.
     """
-    with explained() if tf.executing_eagerly() else contextlib.nullcontext():
+    with translate_errors() if tf.executing_eagerly() else contextlib.nullcontext():
         # A few small operations per step, and no string is formatted unless it is shown.
         start, between, end = sentence
         given = tf.shape(fits)[0]
-        counted = [] if rows is None else _asserted(tf.equal(given, rows), [_ROWS, given, " for ", rows])
+        counted = [] if rows is None else _assert(tf.equal(given, rows), [_ROWS, given, " for ", rows])
         with tf.control_dependencies(counted):
-            # Of replicas that share a last, small batch, one may have no rows, of which none is the least.
+            # A replica's part of the last, small batch may be empty, and `argmin` of nothing fails: hence the True.
             first = tf.argmin(tf.cast(tf.concat([fits, [True]], axis=0), tf.int32), output_type=tf.int32)
         numbers = [part for word, each in zip(between, shown, strict=True) for part in (word, each[first : first + 1])]
         failed = [start, *numbers, " in row ", first, end]
-        with tf.control_dependencies(_asserted(tf.reduce_all(fits), failed)):
+        with tf.control_dependencies(_assert(tf.reduce_all(fits), failed)):
             return tf.identity(labels)
 
 
-def _asserted(condition: Any, message: Sequence[Any]) -> list[Any]:
-    # The operation itself: `tf.debugging.Assert` puts a condition around it, which steps would then hold.
+def _assert(condition: Any, message: Sequence[Any]) -> list[Any]:
+    # The raw operation: `tf.debugging.Assert` wraps it into a `tf.cond`, which every training step would then run.
     operation = tf.raw_ops.Assert(condition=condition, data=[tf.convert_to_tensor(part) for part in message])
     return [] if operation is None else [operation]
 
 
-def checked_batches(batches: Any, check: Callable[[Any], Any]) -> Any:
-    """Returns a `tf.data.Dataset` whose labels go through a check; what else is given, or has no labels, stays.
+def check_batches(batches: Any, check: Callable[[Any], Any]) -> Any:
+    """Returns a `tf.data.Dataset` that checks its labels as it yields them; anything else is returned as it is.
 
     Args:
         batches: Batches of pairs of inputs and labels, perhaps with weights.
@@ -62,11 +65,11 @@ def checked_batches(batches: Any, check: Callable[[Any], Any]) -> Any:
 
 
 @contextlib.contextmanager
-def explained() -> Iterator[None]:
-    """Turns what TensorFlow raises for such labels into one sentence.
+def translate_errors() -> Iterator[None]:
+    """Turns the `InvalidArgumentError` of a failed label assertion into a `ValueError` of one sentence.
 
     Raises:
-        ValueError: If the block raises for labels.
+        ValueError: If a label assertion fails inside the `with` block.
     """
     try:
         yield
