@@ -31,7 +31,7 @@ def _new() -> set[str]:
     found = set()
     for name, row in sorted(BUILT.items(), key=lambda each: len(each[1]["arguments"])):
         architecture = row["architecture"]
-        builder = ARCHITECTURES[architecture].builder
+        builder = ARCHITECTURES[architecture].import_builder.__name__
         own = {(architecture,), *((builder, key, repr(value)) for key, value in row["arguments"].items())}
         if not own <= seen:
             found.add(name)

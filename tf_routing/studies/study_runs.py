@@ -1,7 +1,5 @@
 """The runs of a study: one folder per network that is trained, whatever studies ask for it."""
 
-import importlib
-import inspect
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -17,7 +15,7 @@ from tf_routing.studies.study_table import Variant
 from tf_routing.train.fit import fit
 from tf_routing.train.networks import build_network
 from tf_routing.train.recipes.recipe import Recipe
-from tf_routing.zoo.registry import find
+from tf_routing.zoo.registry import find, list_arguments
 
 
 class Setup(NamedTuple):
@@ -96,10 +94,8 @@ def train_variants(setup: Setup, variants: Sequence[Variant]) -> list[TrainedVar
 
 def _differences(setup: Setup, changes: Mapping[str, Any]) -> dict[str, Any]:
     """The changes that are some: a variant with the value that the network has anyway is the same run."""
-    found = find(setup.architecture)
-    parameters = inspect.signature(importlib.import_module(f"tf_routing.zoo.builders.{found.builder}").build).parameters
-    defaults = {name: parameter.default for name, parameter in parameters.items()}
-    own = {**defaults, **found.defaults, **setup.model_arguments}
+    defaults = {**list_arguments(setup.architecture), **find(setup.architecture).defaults}
+    own = {**defaults, **setup.model_arguments}
     return {key: value for key, value in changes.items() if own[key] != value}
 
 

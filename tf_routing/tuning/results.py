@@ -11,7 +11,8 @@ from typing import Any
 from rich.table import Table
 
 from tf_routing.support.files import whole_file, write_json
-from tf_routing.tuning.search_space import Parameter, network_arguments, of_part
+from tf_routing.tuning.search_space import Parameter, of_part
+from tf_routing.zoo.registry import list_arguments
 
 _SHOWN = ("executed_share",)
 _PANELS_IN_A_ROW, _PANEL = 4, 2.9
@@ -70,7 +71,7 @@ def best_recipe(arguments: dict[str, Any], space: Sequence[Parameter], best: dic
     import tomli_w
 
     values = {part: of_part(part, space, best) for part in ("recipe", "network", "objective")}
-    known = network_arguments(arguments["model"])
+    known = list_arguments(arguments["model"])
     searched = {**values["network"], **{name: each for name, each in values["objective"].items() if name in known}}
     others = {name: each for name, each in values["objective"].items() if name not in known}
     recipe = {**arguments["recipe_values"], "title": f"Values that a search found for {arguments['model']}"}

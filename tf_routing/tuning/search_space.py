@@ -1,7 +1,5 @@
 """What is searched for a network: the declared parameters of its family that it has."""
 
-import importlib
-import inspect
 import tomllib
 from collections.abc import Collection, Mapping
 from importlib import resources
@@ -9,7 +7,7 @@ from typing import Any, NamedTuple
 
 from tf_routing.models import RoutedModel
 from tf_routing.support.validation import one_of
-from tf_routing.zoo.registry import find
+from tf_routing.zoo.registry import find, list_arguments
 
 PARTS = ("recipe", "network", "objective")
 
@@ -63,7 +61,7 @@ def search_space(architecture: str, model: RoutedModel, fixed: Collection[str] =
     Raises:
         ValueError: If the architecture is not known, or nothing is left to search.
     """
-    family, known = find(architecture).family, network_arguments(architecture)
+    family, known = find(architecture).family, list_arguments(architecture)
     objective = model.default_objective().get_config()
 
     def has(parameter: Parameter) -> bool:
@@ -76,12 +74,6 @@ def search_space(architecture: str, model: RoutedModel, fixed: Collection[str] =
     if not space:
         raise ValueError(f"Nothing is left to search for {architecture} beside what is given: {', '.join(fixed)}.")
     return space
-
-
-def network_arguments(architecture: str) -> list[str]:
-    """Returns the names of the arguments that a network's builder takes."""
-    builder = importlib.import_module(f"tf_routing.zoo.builders.{find(architecture).builder}").build
-    return list(inspect.signature(builder).parameters)
 
 
 def of_part(part: str, space: Collection[Parameter], values: Mapping[str, Any]) -> dict[str, Any]:

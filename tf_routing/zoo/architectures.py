@@ -1,10 +1,13 @@
 """The table of architectures: one line binds a name to a builder and its arguments.
 
-Nothing here imports Keras; builders are named by module and imported when a model is built.
+Nothing here imports Keras: what is imported late is in `builder_imports.py`.
 """
 
-from typing import Any, NamedTuple
+from typing import Any
 
+from tf_routing.zoo import builder_imports
+from tf_routing.zoo.architecture import Architecture
+from tf_routing.zoo.arguments.builder_arguments import call_builder
 from tf_routing.zoo.builders import exit_trees
 
 _CIFAR = {"classes": 10, "input_shape": (32, 32, 3)}
@@ -38,41 +41,30 @@ _TWICE_AS_WIDE: dict[str, Any] = {"inner_widths": (128, 256, 512, 1024)}
 _SUBSET = "multipath_imagenet100"
 
 
-class Architecture(NamedTuple):
-    """A line of the table.
-
-    Args:
-        family: Name of the paper's family.
-        builder: Module of `tf_routing.zoo` that holds the function `build`.
-        arguments: Arguments of `build` that make this architecture what it is.
-        defaults: Arguments of `zoo.get` where the user gives none.
-        recipe: Name of the paper's training recipe, or `None` where its data pipeline does not exist yet.
-        baseline: Name of the static network that it is compared with, or `None`.
-    """
-
-    family: str
-    builder: str
-    arguments: dict[str, Any]
-    defaults: dict[str, Any]
-    recipe: str | None
-    baseline: str | None = None
-
-
 def _cnn(recipe: str = "multipath_cnn", **arguments: Any) -> Architecture:
-    return Architecture("multipath", "multipath_cnn", arguments, _CIFAR, recipe)
+    return Architecture("multipath", builder_imports.import_multipath_cnn, arguments, _CIFAR, recipe)
 
 
 def _ensemble(*members: str) -> Architecture:
-    return Architecture("multipath", "ensembles", {"members": members}, _CIFAR, "multipath_cnn")
+    bound = {"members": members, "build_member": _build_member}
+    return Architecture("multipath", builder_imports.import_ensembles, bound, _CIFAR, "multipath_cnn")
+
+
+def _build_member(name: str, **arguments: Any) -> Any:
+    # Here, where the table is: a builder that looked names up would import what imports it.
+    line = ARCHITECTURES[name]
+    return call_builder(line.import_builder(), {**line.defaults, **line.arguments, **arguments, "name": name})
 
 
 def _cifar_resnet(stack_blocks: int, **arguments: Any) -> Architecture:
     bound = {"stack_blocks": stack_blocks, **arguments}
-    return Architecture("multipath", "cifar_resnet", bound, _CIFAR, "multipath_resnet")
+    return Architecture("multipath", builder_imports.import_cifar_resnet, bound, _CIFAR, "multipath_resnet")
 
 
 def _imagenet_resnet(recipe: str = "multipath_imagenet", **arguments: Any) -> Architecture:
-    return Architecture("multipath", "imagenet_resnet", {"bottleneck": True, **arguments}, _IMAGENET, recipe)
+    return Architecture(
+        "multipath", builder_imports.import_imagenet_resnet, {"bottleneck": True, **arguments}, _IMAGENET, recipe
+    )
 
 
 def _two_paths(single: Architecture, baseline: str | None = None) -> Architecture:
@@ -81,41 +73,52 @@ def _two_paths(single: Architecture, baseline: str | None = None) -> Architectur
 
 
 def _static_resnet(**arguments: Any) -> Architecture:
-    return Architecture("dmnn", "imagenet_resnet", {"bottleneck": True, **arguments}, _IMAGENET, "dmnn_imagenet")
+    return Architecture(
+        "dmnn", builder_imports.import_imagenet_resnet, {"bottleneck": True, **arguments}, _IMAGENET, "dmnn_imagenet"
+    )
 
 
 def _mobilenetv2(**arguments: Any) -> Architecture:
-    return Architecture("dmnn", "mobilenetv2", arguments, _IMAGENET, "dmnn_mobilenetv2")
+    return Architecture("dmnn", builder_imports.import_mobilenetv2, arguments, _IMAGENET, "dmnn_mobilenetv2")
 
 
 def _split_resnet(baseline: str, sub_blocks: int, **arguments: Any) -> Architecture:
     bound = {"sub_blocks": sub_blocks, **arguments}
-    return Architecture("dmnn", "split_resnet", bound, _IMAGENET, "dmnn_imagenet", baseline)
+    return Architecture("dmnn", builder_imports.import_split_resnet, bound, _IMAGENET, "dmnn_imagenet", baseline)
 
 
 def _split_mobilenetv2(baseline: str, **arguments: Any) -> Architecture:
     bound = {"sub_blocks": 2, **arguments}
-    return Architecture("dmnn", "split_mobilenetv2", bound, _IMAGENET, "dmnn_mobilenetv2", baseline)
+    return Architecture(
+        "dmnn", builder_imports.import_split_mobilenetv2, bound, _IMAGENET, "dmnn_mobilenetv2", baseline
+    )
 
 
 def _split_cifar_resnet(sub_blocks: int) -> Architecture:
     bound = {**_RESNET_50, "stem": "cifar", "sub_blocks": sub_blocks}
     defaults = {**_CIFAR_100, "categories": "cifar100"}
-    return Architecture("dmnn", "split_resnet", bound, defaults, "dmnn_cifar", "resnet50_cifar")
+    return Architecture("dmnn", builder_imports.import_split_resnet, bound, defaults, "dmnn_cifar", "resnet50_cifar")
 
 
 def _plain_resnet(stack_blocks: int) -> Architecture:
-    return Architecture("drn", "cifar_resnet", {"stack_blocks": stack_blocks}, _CIFAR, "drn_cifar")
+    return Architecture("drn", builder_imports.import_cifar_resnet, {"stack_blocks": stack_blocks}, _CIFAR, "drn_cifar")
 
 
 def _skip_resnet(stack_blocks: int, baseline: str) -> Architecture:
     bound = {"stage_blocks": (stack_blocks,) * 3, "widths": (16, 32, 64), "bottleneck": False}
-    return Architecture("drn", "skip_resnet", bound, _CIFAR, "drn_cifar", baseline)
+    return Architecture("drn", builder_imports.import_skip_resnet, bound, _CIFAR, "drn_cifar", baseline)
 
 
 def _early_exit(tree: dict[str, Any], kind: str = "static", baseline: str | None = None) -> Architecture:
     # A default, for users may describe a tree of their own.
-    return Architecture("early_exit", "early_exit", {}, {**_CIFAR, "tree": tree}, f"decide/cifar10_{kind}", baseline)
+    return Architecture(
+        "early_exit",
+        builder_imports.import_early_exit,
+        {},
+        {**_CIFAR, "tree": tree},
+        f"decide/cifar10_{kind}",
+        baseline,
+    )
 
 
 _DEPTHS = {32: 5, 44: 7, 56: 9, 74: 12, 110: 18}
@@ -145,7 +148,9 @@ ARCHITECTURES: dict[str, Architecture] = {
     "wideresnet50_2": _imagenet_resnet(_SUBSET, **_RESNET_50, **_TWICE_AS_WIDE),
     "resnext50_2x64d": _imagenet_resnet(_SUBSET, **_RESNET_50, **_TWICE_AS_WIDE, groups=2),
     "resnet50_2cc": _two_paths(_imagenet_resnet(_SUBSET, **_RESNET_50), "resnet50"),
-    "vgg13_half_2cc": _two_paths(Architecture("multipath", "multipath_cnn", _VGG13_HALF, _IMAGENET, _SUBSET)),
+    "vgg13_half_2cc": _two_paths(
+        Architecture("multipath", builder_imports.import_multipath_cnn, _VGG13_HALF, _IMAGENET, _SUBSET)
+    ),
     "resnet50": _static_resnet(**_RESNET_50),
     "resnet101": _static_resnet(**_RESNET_101),
     "resnext50_2x40d": _static_resnet(**_RESNET_50, **_2X40D),
@@ -164,7 +169,7 @@ ARCHITECTURES: dict[str, Architecture] = {
     **{f"drn_resnet{depth}": _skip_resnet(n, f"resnet{depth}") for depth, n in _DEPTHS.items()},
     "drn_resnet50_tinyimagenet": Architecture(
         "drn",
-        "skip_resnet",
+        builder_imports.import_skip_resnet,
         {**_RESNET_50, "widths": (64, 128, 256, 512), "bottleneck": True},
         {**_TINY_IMAGENET, "consistency_weight": 0.4, "diversity_weight": 0.4},
         "drn_tinyimagenet",

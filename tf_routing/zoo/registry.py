@@ -1,13 +1,13 @@
 """Builds models by name."""
 
 import fnmatch
-import importlib
-import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 from tf_routing.support.validation import plain, unknown
-from tf_routing.zoo.architectures import ARCHITECTURES, Architecture
+from tf_routing.zoo.architecture import Architecture
+from tf_routing.zoo.architectures import ARCHITECTURES
+from tf_routing.zoo.arguments.builder_arguments import call_builder, list_builder_arguments
 from tf_routing.zoo.arguments.common_arguments import check_common, default_name
 from tf_routing.zoo.arguments.idle_arguments import refuse_idle
 from tf_routing.zoo.arguments.path_arguments import checked_paths
@@ -55,6 +55,29 @@ def find(architecture: str) -> Architecture:
     if architecture not in ARCHITECTURES:
         raise ValueError(unknown("architecture", architecture, ARCHITECTURES, "`tf-routing list` shows all."))
     return ARCHITECTURES[architecture]
+
+
+def list_arguments(architecture: str) -> dict[str, Any]:
+    """Imports the builder of an architecture and returns the names of its arguments, with their defaults.
+
+    Those that the table of architectures gives the builder are among them: a study or a search varies what a user of
+    `zoo.get` cannot.
+
+    Args:
+        architecture: A name of `zoo.list_models()`.
+
+    Returns:
+        Dict from name to default, `arguments.builder_arguments.REQUIRED` where there is none.
+
+    Raises:
+        ValueError: If the name is not known.
+
+    Example:
+
+    >>> list_arguments("mobilenetv2")["width"]
+    1.0
+    """
+    return list_builder_arguments(find(architecture).import_builder())
 
 
 def get(
@@ -120,28 +143,28 @@ def get(
     classes, input_shape, given = plain(classes), plain(input_shape), plain(family_arguments)
     check_common(classes, input_shape, include_top, pooling, given)
     _check_channels_last(architecture)
-    build, defaults = _builder(architecture, found, given)
+    build, defaults = _import_builder(architecture, found, given)
     classes, input_shape = _of_weights(architecture, weights, classes, input_shape)
     shape = tuple(found.defaults["input_shape"] if input_shape is None else input_shape)
     values = checked_paths({**defaults, **found.arguments, **_family_defaults(found, classes), **given}, given)
     if "tree" in values:
         # Before it is asked whether it has junctions.
         check_tree(values["tree"])
-    refuse_idle(found.builder, {**values, "include_top": include_top}, given, defaults)
+    refuse_idle(build.__module__.rpartition(".")[2], {**values, "include_top": include_top}, given, defaults)
     if weights is not None:
         from tf_routing.zoo.weights.weights import open_weights
 
         asked, load = open_weights(architecture, weights, shape, given, defaults)
         values |= asked
-    model = build(
-        classes=found.defaults["classes"] if classes is None else classes,
-        input_shape=shape,
-        include_top=include_top,
-        pooling=pooling,
-        classifier_activation=classifier_activation,
-        name=name or default_name(architecture, values, given, {**defaults, **found.defaults}),
-        **values,
-    )
+    common = {
+        "classes": found.defaults["classes"] if classes is None else classes,
+        "input_shape": shape,
+        "include_top": include_top,
+        "pooling": pooling,
+        "classifier_activation": classifier_activation,
+        "name": name or default_name(architecture, values, given, {**defaults, **found.defaults}),
+    }
+    model = call_builder(build, {**common, **values})
     if weights is not None:
         load(model)
     return model
@@ -178,12 +201,13 @@ def _of_weights(
     )
 
 
-def _builder(name: str, found: Architecture, arguments: dict[str, Any]) -> tuple[Callable[..., Any], dict[str, Any]]:
+def _import_builder(
+    name: str, found: Architecture, arguments: Iterable[str]
+) -> tuple[Callable[..., "RoutedModel"], dict[str, Any]]:
     """Returns the builder, and its arguments that a user may give, with their defaults."""
-    build = importlib.import_module(f"tf_routing.zoo.builders.{found.builder}").build
+    build = found.import_builder()
     bound = {*found.arguments, *_COMMON}
-    parameters = inspect.signature(build).parameters.values()
-    known = {each.name: each.default for each in parameters if each.name not in bound}
+    known = {key: default for key, default in list_builder_arguments(build).items() if key not in bound}
     for argument in arguments:
         if argument not in known:
             accepted = [*_COMMON, "weights", *known]

@@ -3,16 +3,16 @@
 Tissera et al., *End-To-End Data-Dependent Routing in Multi-Path Neural Networks*, section 6.1, Table 2.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
-from tf_routing.models import Ensemble
-from tf_routing.zoo.registry import get
+from tf_routing.models import Ensemble, RoutedModel
 
 
 def build(
     *,
     members: Sequence[str],
+    build_member: Callable[..., RoutedModel],
     classes: int,
     input_shape: tuple[int, int, int],
     include_top: bool,
@@ -26,6 +26,7 @@ def build(
 
     Args:
         members: Names of the zoo.
+        build_member: Function of such a name and arguments of its builder that returns the net.
         classes: Integer, number of classes.
         input_shape: Tuple `(height, width, channels)`.
         include_top: Boolean; must be true, since an ensemble averages answers.
@@ -46,9 +47,7 @@ def build(
             f"An ensemble averages answers and has no features of its own; take those of a member, one of {members}. "
             "Received: include_top=False"
         )
-    shared = {"standardize": standardize, "width_multiplier": width_multiplier}
-    built = [
-        get(member, classes=classes, input_shape=input_shape, classifier_activation=classifier_activation, **shared)
-        for member in members
-    ]
-    return Ensemble.of(built, name=name)
+    shared: dict[str, Any] = {"classes": classes, "input_shape": input_shape, "include_top": True, "pooling": None}
+    shared |= {"classifier_activation": classifier_activation}
+    shared |= {"standardize": standardize, "width_multiplier": width_multiplier}
+    return Ensemble.of([build_member(member, **shared) for member in members], name=name)
