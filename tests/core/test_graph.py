@@ -1,12 +1,15 @@
 """A graph shows every call of a layer, in order of depth, whoever holds the layers, and which layers only decide."""
 
+from typing import Any
+
 import keras
+import numpy as np
 import pytest
 
 from tests.gated_net import gated_model
 from tests.skip_net import skip_model
 from tf_routing import layers, zoo
-from tf_routing.core.graph import deciding_layers, layer_calls
+from tf_routing.core.graph import call_arguments, deciding_layers, layer_calls, run_calls
 
 
 def names(model: keras.Model) -> list[str]:
@@ -56,6 +59,44 @@ def test_operations_that_are_no_layers_show_too() -> None:
     image = keras.Input((4,), name="image")
     calls = layer_calls(keras.Model(image, keras.ops.add(image, 1.0)))
     assert [isinstance(call.operation, keras.layers.Layer) for call in calls] == [True, False]
+
+
+def test_arguments_of_a_call_are_filled_in_wherever_its_tensors_are() -> None:
+    first, second = keras.Input((4,), name="first"), keras.Input((4,), name="second")
+    joined = keras.layers.Concatenate(name="joined")([first, second])
+    scaled = keras.layers.Dropout(0.5, name="dropped")(joined, training=True)
+    calls = {call.operation.name: call for call in layer_calls(keras.Model([first, second], scaled))}
+    assert call_arguments(calls["joined"], {first: 1, second: 2}) == (([1, 2],), {})
+    assert call_arguments(calls["dropped"], {joined: 3}) == ((3,), {"training": True})
+    with pytest.raises(KeyError):
+        call_arguments(calls["joined"], {first: 1})
+
+
+def test_a_model_run_call_by_call_answers_as_it_does() -> None:
+    image, cost = keras.Input((4,), name="image"), keras.Input((4,), name="cost")
+    shared = keras.layers.Dense(4, name="shared")
+    both = keras.layers.Add(name="both")([shared(image), shared(cost)])
+    halves = keras.ops.split(both, 2, axis=-1)
+    model = keras.Model({"image": image, "cost": cost}, {"left": halves[0], "rest": [halves[1], both]})
+    x = {name: np.random.default_rng(0).normal(size=(3, 4)).astype("float32") for name in ("cost", "image")}
+    seen: list[Any] = []
+
+    def run(layer: Any, *args: Any, **kwargs: Any) -> Any:
+        seen.append(layer)
+        return layer(*args, **kwargs)
+
+    # The order of a dict's keys is that of Keras, for inputs and outputs alike.
+    given, expected = {name: keras.ops.convert_to_tensor(x[name]) for name in model.input}, model(x)
+    found = run_calls(model, given, run)
+    assert list(found) == list(expected) and len(found["rest"]) == 2
+    keras.tree.map_structure(np.testing.assert_array_equal, found, expected)
+    assert [layer for layer in seen if layer is shared] == [shared, shared] and len(seen) == 4
+
+
+def test_a_sequential_runs_call_by_call() -> None:
+    stack = keras.Sequential([keras.Input((4,)), keras.layers.Dense(3), keras.layers.ReLU()])
+    x = np.random.default_rng(0).normal(size=(3, 4)).astype("float32")
+    np.testing.assert_array_equal(run_calls(stack, x, lambda layer, *args: layer(*args)), stack(x))
 
 
 def deciding(model: keras.Model) -> list[str]:

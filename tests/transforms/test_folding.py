@@ -382,7 +382,7 @@ import keras
 import numpy as np
 from keras import layers
 from tests.conformance.subjects import disturb
-from tf_routing.folding import fold_batch_norm
+from tf_routing.transforms.folding import fold_batch_norm
 from tf_routing.models import RoutedModel
 
 keras.utils.set_random_seed(0)

@@ -1,14 +1,33 @@
-"""The calls of layers that make up a model."""
+"""The graph of a functional model: the calls of its layers, how to run them one by one, and which layers only decide.
 
-from typing import Any
+Symbolic tensors are compared by identity, so that they can be keys of dicts.
+"""
 
-import keras
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
 
 from tf_routing.core.model_arguments import graph_model
+from tf_routing.core.private_apis import calls_by_depth
+from tf_routing.core.protocols import HasThresholds
+
+if TYPE_CHECKING:
+    import keras
+
+# Keras is imported in the functions: importing it registers the layers, and what they import imports this module.
 
 
-def layer_calls(model: keras.Model) -> list[Any]:
-    """Returns the nodes of a functional or `Sequential` model in order of depth, one per call of a layer.
+def layer_calls(model: "keras.Model") -> list[Any]:
+    """Returns the calls of the layers of a functional or `Sequential` model, in order of depth.
+
+    Args:
+        model: The model.
+
+    Returns:
+        List of what Keras calls nodes, one per call: `operation` is the layer, `input_tensors` and `output_tensors` are
+        lists of symbolic tensors, and `arguments` holds the `args` and `kwargs` of the call.
+
+    Raises:
+        ValueError: If `model` is neither functional nor a built `Sequential`.
 
     Example:
 
@@ -17,18 +36,84 @@ def layer_calls(model: keras.Model) -> list[Any]:
     >>> [call.operation.name for call in layer_calls(keras.Model(image, shared(shared(image))))]
     ['image', 'shared', 'shared']
     """
+    return calls_by_depth(_show_graph(model))
+
+
+def _show_graph(model: "keras.Model") -> "keras.Model":
+    import keras
+
     graph_model(model)
+    if not isinstance(model, keras.Sequential):
+        return model
     # A Sequential hides its graph; a functional model over the same tensors shows it.
-    graph = keras.Model(model.inputs, model.outputs) if isinstance(model, keras.Sequential) else model
-    # Not the operations, which Keras lists publicly: a layer that is called twice runs twice.
-    by_depth = graph._nodes_by_depth
-    return [call for depth in sorted(by_depth, reverse=True) for call in by_depth[depth]]
+    outputs = model.outputs
+    return keras.Model(model.inputs[0], outputs[0] if len(outputs) == 1 else outputs)
 
 
-def deciding_layers(model: keras.Model) -> list[Any]:
+def call_arguments(call: Any, values: Mapping[Any, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """Returns the arguments of a call with values in the place of its symbolic tensors.
+
+    Args:
+        call: One of `layer_calls`.
+        values: What stands for each symbolic tensor.
+
+    Returns:
+        Pair of positional arguments, a tuple, and keyword arguments, a dict.
+
+    Example:
+
+    >>> image = keras.Input((4,))
+    >>> call = layer_calls(keras.Model(image, keras.layers.Dense(4)(image)))[-1]
+    >>> call_arguments(call, {image: "an image"})
+    (('an image',), {})
+    """
+
+    import keras
+
+    def fill_in(argument: Any) -> Any:
+        return values[argument] if isinstance(argument, keras.KerasTensor) else argument
+
+    return keras.tree.map_structure(fill_in, (call.arguments.args, call.arguments.kwargs))
+
+
+def run_calls(model: "keras.Model", inputs: Any, run: Callable[..., Any]) -> Any:
+    """Runs a model layer by layer, in order of depth, through a function that sees every call.
+
+    Args:
+        model: A functional or built `Sequential` model.
+        inputs: What the model is called with, a tensor or a structure of tensors.
+        run: Function that takes a layer and the arguments of its call, and returns what the layer would.
+
+    Returns:
+        The outputs, in the structure of `model.output`.
+
+    Example:
+
+    >>> image = keras.Input((2,), name="image")
+    >>> model = keras.Model(image, keras.layers.ReLU(name="relu")(image))
+    >>> run_calls(model, keras.ops.array([[-1.0, 1.0]]), lambda layer, x: layer(x) + 2).numpy().tolist()
+    [[2.0, 3.0]]
+    """
+    import keras
+
+    graph = _show_graph(model)
+    values = dict(zip(graph.inputs, keras.tree.flatten(inputs), strict=True))
+    for call in calls_by_depth(graph):
+        # Input layers read nothing: what they stand for is there already.
+        if call.input_tensors:
+            args, kwargs = call_arguments(call, values)
+            outputs = keras.tree.flatten(run(call.operation, *args, **kwargs))
+            values.update(zip(call.output_tensors, outputs, strict=True))
+    return keras.tree.map_structure(values.__getitem__, graph.output)
+
+
+def deciding_layers(model: "keras.Model") -> list[Any]:
     """Returns the layers of a functional model that do nothing but decide, in order of depth.
 
     These are routers with thresholds, and layers whose outputs only such layers read.
+
+    Args:
+        model: A functional or built `Sequential` model.
 
     Example:
 
@@ -38,17 +123,15 @@ def deciding_layers(model: keras.Model) -> list[Any]:
     ['router_1_means', 'router_1_features', 'router_memory', 'router_1']
     """
     calls = layer_calls(model)
-    readers: dict[int, list[Any]] = {}
+    readers: dict[Any, list[Any]] = {}
     for call in calls:
         for tensor in call.input_tensors:
-            readers.setdefault(id(tensor), []).append(call.operation)
+            readers.setdefault(tensor, []).append(call.operation)
     deciding: dict[Any, bool] = {}
     for call in reversed(calls):
-        own = [reader for tensor in call.output_tensors for reader in readers.get(id(tensor), [])]
+        layer = call.operation
+        reading = [reader for tensor in call.output_tensors for reader in readers.get(tensor, [])]
         # A layer that is called several times, along the depth, reads itself.
-        others = [reader for reader in own if reader is not call.operation]
-        decides = bool(own) and all(deciding[reader] for reader in others)
-        deciding[call.operation] = hasattr(call.operation, "shift_thresholds") or (
-            decides and deciding.get(call.operation, True)
-        )
-    return [operation for operation in dict.fromkeys(call.operation for call in calls) if deciding[operation]]
+        decides = bool(reading) and all(deciding[reader] for reader in reading if reader is not layer)
+        deciding[layer] = isinstance(layer, HasThresholds) or (decides and deciding.get(layer, True))
+    return [layer for layer in dict.fromkeys(call.operation for call in calls) if deciding[layer]]

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from tf_routing import cost, exit_tree
+from tf_routing.core.protocols import HasExitTree
 from tf_routing.data.batching.backend_batches import with_value
 from tf_routing.evaluation.accuracies import are_right
 from tf_routing.models import RoutedModel
@@ -13,11 +14,11 @@ from tf_routing.models import RoutedModel
 
 def leaves_early(model: RoutedModel) -> bool:
     """Whether images can leave a network at several exits."""
-    return any(hasattr(layer, "tree") for layer in model.layers)
+    return any(isinstance(layer, HasExitTree) for layer in model.layers)
 
 
 def _tree(model: RoutedModel) -> exit_tree.Stage:
-    return next(layer.tree for layer in model.layers if hasattr(layer, "tree"))
+    return next(layer.tree for layer in model.layers if isinstance(layer, HasExitTree))
 
 
 def exit_statistics(

@@ -9,9 +9,9 @@ import numpy as np
 from keras import ops
 
 from tf_routing import cost
+from tf_routing.core.replicas import rows_of_all_replicas
 from tf_routing.objectives.classification import Classification
 from tf_routing.objectives.objective import Objective
-from tf_routing.objectives.replicas import rows_of_all_replicas
 from tf_routing.support.validation import is_number, not_negative, one_of, plain, positive_integer
 
 REGULARIZATIONS = ("within", "center")

@@ -8,11 +8,11 @@ import numpy as np
 from keras import ops
 
 from tf_routing import cost
+from tf_routing.core.replicas import mean_over_replicas
 from tf_routing.objectives.categories import validate_categories
 from tf_routing.objectives.classification import Classification
 from tf_routing.objectives.labels import class_distributions
 from tf_routing.objectives.objective import Objective
-from tf_routing.objectives.replicas import mean_over_replicas
 from tf_routing.objectives.sample_weights import weighted_mean
 from tf_routing.support.validation import is_number, plain
 

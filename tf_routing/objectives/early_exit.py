@@ -7,10 +7,10 @@ import keras
 from keras import ops
 
 from tf_routing import exit_tree
+from tf_routing.core.replicas import mean_over_replicas
 from tf_routing.objectives.labels import class_distributions
 from tf_routing.objectives.objective import Objective
 from tf_routing.objectives.reach import hard_reach, soft_reach
-from tf_routing.objectives.replicas import mean_over_replicas
 from tf_routing.support.validation import not_negative, positive_number
 
 _FLOOR = 1e-6

@@ -3,6 +3,8 @@
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from tf_routing.core.graph import run_calls
+from tf_routing.core.protocols import HasThresholds
 from tf_routing.support.notices import warn
 from tf_routing.support.validation import first_few, is_number
 
@@ -135,19 +137,19 @@ def _as_input(value: Any, spec: Any) -> Any:
 def _run(model: Any, images: Any, rate: float, prefix: str, gates: list[CalibratedGate]) -> Any:
     """One pass in order of depth, in which each router is shifted when its turn comes, before it decides."""
 
-    def call(operation: Any, *args: Any, **kwargs: Any) -> Any:
-        """Calls one operation of the graph."""
-        if _has_routers(operation):
-            return _run(operation, args[0], rate, f"{prefix}{operation.name}/", gates)
-        if not hasattr(operation, "shift_thresholds"):
-            return operation(*args, **kwargs)
-        operation.shift_thresholds(operation.shifts_for_rate(rate, *args))
-        outputs = operation(*args, **kwargs)
-        gates.extend(_measured(operation, prefix + operation.name, args, outputs, rate))
+    def call(layer: Any, *args: Any, **kwargs: Any) -> Any:
+        if _has_routers(layer):
+            return _run(layer, args[0], rate, f"{prefix}{layer.name}/", gates)
+        is_router = isinstance(layer, HasThresholds)
+        if is_router:
+            layer.shift_thresholds(layer.shifts_for_rate(rate, *args))
+        outputs = layer(*args, **kwargs)
+        if is_router:
+            gates.extend(_measured(layer, prefix + layer.name, args, outputs, rate))
         return outputs
 
-    # Keras's own walk through the graph. Models cut off at each router would run the first blocks once per router.
-    return model._run_through_graph(images, operation_fn=lambda operation: operation, call_fn=call)
+    # Models cut off at each router would run the first blocks once per router.
+    return run_calls(model, images, call)
 
 
 def _measured(router: Any, name: str, inputs: Any, outputs: Any, rate: float) -> Iterator[CalibratedGate]:
@@ -188,4 +190,4 @@ def _tell_missed(missed: Sequence[CalibratedGate], count: int) -> None:
 
 def _has_routers(operation: Any) -> bool:
     parts = getattr(operation, "operations", [])
-    return any(hasattr(part, "shift_thresholds") or _has_routers(part) for part in parts)
+    return any(isinstance(part, HasThresholds) or _has_routers(part) for part in parts)

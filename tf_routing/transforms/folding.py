@@ -8,6 +8,7 @@ import numpy as np
 
 from tf_routing.core.graph import layer_calls
 from tf_routing.core.model_arguments import graph_model
+from tf_routing.core.protocols import DerivesConstants, OwnsModels, OwnsNormalizations
 from tf_routing.layers import GroupedConv2D
 
 _LINEAR = (keras.layers.Conv2D, GroupedConv2D, keras.layers.DepthwiseConv2D, keras.layers.Dense)
@@ -85,9 +86,9 @@ class _Folding:
         if layer not in self.told_to_train:
             if _is_graph(layer):
                 return fold_batch_norm(layer)
-            if hasattr(layer, "rebuilt"):
+            if isinstance(layer, OwnsModels):
                 return layer.rebuilt(fold_batch_norm)
-            if hasattr(layer, "without_normalization"):
+            if isinstance(layer, OwnsNormalizations):
                 return layer.without_normalization(_folded_weights)
         bias = {"use_bias": True} if layer in self.folds else {}
         self.copies[layer] = type(layer).from_config({**layer.get_config(), **bias})
@@ -163,8 +164,7 @@ def _take_over(layer: Any, copy: Any, normalization: Any) -> None:
         copy.set_weights(layer.get_weights())
     for old, new in zip(layer._flatten_layers(), copy._flatten_layers(), strict=True):
         new.trainable = old.trainable
-        # Preprocessing layers compute with constants that they derive from their weights.
-        if hasattr(new, "finalize_state"):
+        if isinstance(new, DerivesConstants):
             new.finalize_state()
 
 

@@ -7,6 +7,7 @@ import keras
 import numpy as np
 
 from tf_routing.core.graph import layer_calls
+from tf_routing.core.protocols import DerivesConstants
 from tf_routing.layers import KeptBlocks
 from tf_routing.support.validation import plain
 
@@ -180,8 +181,7 @@ def take_over(layer: keras.layers.Layer, donor: keras.layers.Layer) -> None:
             own.mean, own.variance = (
                 keras.ops.cast(each, own.compute_dtype) for each in (theirs.mean, theirs.variance)
             )
-        # Preprocessing layers compute with constants that they derive from their weights.
-        if hasattr(own, "finalize_state"):
+        if isinstance(own, DerivesConstants):
             own.finalize_state()
 
 

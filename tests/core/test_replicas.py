@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from tests.conformance.subjects import finish, start_python
-from tf_routing.objectives.replicas import mean_over_replicas, rows_of_all_replicas
+from tf_routing.core.replicas import mean_over_replicas, rows_of_all_replicas
 
 _RUN = """
 import json
@@ -20,7 +20,7 @@ cpu = tf.config.list_physical_devices("CPU")[0]
 tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
 
 from tf_routing.objectives import DiverseRoutes, DynamicMultipath
-from tf_routing.objectives.replicas import mean_over_replicas, rows_of_all_replicas
+from tf_routing.core.replicas import mean_over_replicas, rows_of_all_replicas
 
 two = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"], cross_device_ops=tf.distribute.ReductionToOneDevice())
 assert two.num_replicas_in_sync == 2

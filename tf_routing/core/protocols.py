@@ -1,0 +1,98 @@
+"""The interfaces by which the package recognises what a layer can do, declared here instead of guessed by name.
+
+All are checked with `isinstance`. A layer of a user that has the methods of an interface takes part without inheriting
+from a class of this package.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol, runtime_checkable
+
+
+@runtime_checkable
+class Decides(Protocol):
+    """A layer one of whose outputs is a decision: gates, or switches `(batch, choices)`."""
+
+    def decision(self, outputs: Sequence[Any]) -> Any:
+        """Returns the decision among the layer's outputs (a flat list), `None` where it was called without one."""
+
+
+@runtime_checkable
+class ShowsOutputs(Protocol):
+    """A layer with outputs that objectives read besides its decision."""
+
+    def observed(self, outputs: Sequence[Any]) -> dict[str, Any]:
+        """Returns these outputs by what they are, among all the layer's outputs (a flat list)."""
+
+
+@runtime_checkable
+class HasThresholds(Protocol):
+    """A router that compares scores with thresholds, which `calibrate` shifts; see `layers.routers.router.Router`."""
+
+    @property
+    def least_rate(self) -> float:
+        """The least share of samples for which a choice can be taken."""
+
+    def shift_thresholds(self, shifts: Any) -> None:
+        """Adds `shifts` `(choices,)` to what `margins` returns from now on."""
+
+    def shifts_for_rate(self, rate: float, *inputs: Any) -> Any:
+        """Returns the shifts with which each choice is taken for a share `rate` of the given inputs."""
+
+    def margins(self, *inputs: Any) -> Any:
+        """Returns scores `(batch, choices)`: a choice is taken where its score is positive."""
+
+    def comes(self, *inputs: Any) -> Any:
+        """Returns which samples reach this router, a boolean array `(batch,)`."""
+
+    def taken(self, outputs: Sequence[Any]) -> Any:
+        """Returns which choices are taken, an array `(batch, choices)` of 0 and 1."""
+
+
+@runtime_checkable
+class CountsMacs(Protocol):
+    """A layer that knows what it costs."""
+
+    def macs(self, input_shape: Any) -> int:
+        """Returns the multiply-accumulates per sample for an input of this shape, or these shapes, batch included."""
+
+
+@runtime_checkable
+class HasSubBlocks(Protocol):
+    """A block that owns models, each behind a switch of its decision, and a shortcut around them."""
+
+    sub_blocks: Sequence[Any]
+    # A model, a word that stands for a shortcut without layers, or `None`. Controllers, which count sub-blocks under
+    # the same name, have none.
+    shortcut: Any
+
+
+@runtime_checkable
+class HasExitTree(Protocol):
+    """The layer in which the exits of a network that leaves early come together."""
+
+    # An `exit_tree.Stage`: the package `core` knows nothing of what uses it.
+    tree: Any
+
+
+@runtime_checkable
+class OwnsModels(Protocol):
+    """A layer that is made of models, which transforms replace one by one."""
+
+    def rebuilt(self, transform: Callable[[Any], Any]) -> Any:
+        """Returns a new layer of the same name and configuration, whose parts are `transform(part)`."""
+
+
+@runtime_checkable
+class OwnsNormalizations(Protocol):
+    """A layer that is made of linear layers with a batch normalisation behind each."""
+
+    def without_normalization(self, folded_weights: Callable[[Any, Any], list[Any]]) -> Any:
+        """Returns a copy for inference, whose linear layers have `folded_weights(layer, normalization)`."""
+
+
+@runtime_checkable
+class DerivesConstants(Protocol):
+    """A preprocessing layer of Keras: it computes with constants that it derives from its weights."""
+
+    def finalize_state(self) -> None:
+        """Derives the constants again; needed after weights are set."""
