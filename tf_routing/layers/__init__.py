@@ -1,4 +1,10 @@
-"""Keras layers that route: gates, cross-connections, cross-predictions and what they are compared with."""
+"""Keras layers that route: gates, controllers, routers and junctions, and the paths and blocks that they decide about.
+
+Equations in docstrings, here and in `objectives`, use one notation. Axes are B batch, H height, W width and C channels:
+maps are (B, H, W, C), vectors (B, C). Kernels have an index (W1, W_ij); W1 * X is a convolution, W1 z a product
+with a matrix, written W1: C -> d for C inputs and d outputs. GAP(X) is the mean of X over H and W, BN batch
+normalisation. Indices count from 1, in code from 0. Names in backquotes are arguments of the class or of its call.
+"""
 
 import keras  # noqa: F401  (first, so that the registration hook finds no half-imported room)
 

@@ -1,13 +1,13 @@
-"""The one order of axes that networks here are built for."""
+"""The check that Keras orders axes as `(batch, height, width, channels)`, the only order that layers here know."""
 
 import keras
 
 
 def check_channels_last(reader: str) -> None:
-    """Raises if Keras takes images with channels first, whose axes layers here would mistake for one another.
+    """Raises if Keras is set to channels first, which layers here would silently read in the wrong order.
 
     Args:
-        reader: What reads the images, for the message.
+        reader: Name of the layer or model in the message.
 
     Raises:
         ValueError: If `keras.config.image_data_format()` is not `"channels_last"`.

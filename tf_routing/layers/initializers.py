@@ -1,10 +1,10 @@
-"""Initializers for weights that stand side by side."""
+"""Initializers and seeds that differ between parallel weights, and repeat from run to run."""
 
 from typing import Any
 
 
 def distinct_copy(initializer: Any, index: int) -> Any:
-    """Returns a copy that draws other values than the copies with other indices, repeatably where a seed was given."""
+    """Returns a copy that draws other values than copies with another index, and the same in every run if seeded."""
     if not hasattr(initializer, "get_config"):
         return initializer
     config = initializer.get_config()
@@ -14,6 +14,6 @@ def distinct_copy(initializer: Any, index: int) -> Any:
 
 
 def distinct_seed(seed: int | None, index: int) -> int | None:
-    """Returns a seed of its own for the part with this index, or `None` where there is no seed."""
-    # Not the sum: neighbouring seeds would share all but one of their parts' seeds.
+    """Returns the seed for the part with this index, or `None` where there is no seed."""
+    # Not seed + index: runs with seeds 0 and 1 would then give the same seed to part 1 and to part 0.
     return None if seed is None else (seed * 1_000_003 + index) % 2**31

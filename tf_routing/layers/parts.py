@@ -1,4 +1,4 @@
-"""How layers compute that other layers own: in the owner's precision, or in one that decisions do not depend on."""
+"""The dtype policies of layers inside composite layers, and how these refuse to be quantised."""
 
 from typing import Any, TypeVar
 
@@ -10,7 +10,7 @@ _Part = TypeVar("_Part", bound=keras.layers.Layer)
 
 
 def part_policy(owner: keras.layers.Layer) -> Any:
-    """Returns the dtype policy of a layer for those that it owns.
+    """Returns the dtype policy that a composite layer hands to its parts.
 
     Args:
         owner: The layer.
@@ -22,10 +22,10 @@ def part_policy(owner: keras.layers.Layer) -> Any:
 
 
 def decision_policy(owner: keras.layers.Layer) -> Any:
-    """Returns the dtype policy for the parts of a layer that compare scores: float32 where the owner's has less.
+    """Returns the dtype policy for parts that compute and compare scores: float32 where the owner has half precision.
 
-    A score in half precision is rounded so coarsely that whoever computes it another way, as sparse execution does,
-    often decides otherwise.
+    In half precision scores are rounded so coarsely that masked and sparse execution, which compute them in different
+    orders, would often decide differently.
 
     Args:
         owner: The layer.
@@ -38,13 +38,12 @@ def decision_policy(owner: keras.layers.Layer) -> Any:
 
 
 def float_part(part: _Part) -> _Part:
-    """Returns a layer that refuses `quantize`, which would change a part that its owner builds and saves as floats.
+    """Makes a layer refuse `quantize`, since its owner builds and saves it in floats, and returns it.
 
-    `quantize` of a Keras model asks every layer inside layers, and leaves out, with a warning, those that refuse so.
+    `keras.Model.quantize` asks every nested layer, and skips with a warning those that raise `NotImplementedError`.
     """
 
     def refuse(*args: Any, **kwargs: Any) -> None:
-        """Raises the error that Keras expects."""
         raise NotImplementedError(f"Layer {part.path!r} is part of another layer and stays in floats.")
 
     part.quantize = refuse

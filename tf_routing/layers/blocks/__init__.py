@@ -1,1 +1,1 @@
-"""Layers that own the parts a decision chooses between, and the convolutions of such parts."""
+"""Layers that hold the sub-networks a decision chooses between, and the convolutions these are made of."""

@@ -1,4 +1,4 @@
-"""Where the exits of a network that leaves early come together."""
+"""The output of early-exit networks: predictions of all exits, weighted by the probability of taking them."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -13,26 +13,32 @@ from tf_routing.support.validation import one_of
 
 @keras.saving.register_keras_serializable(package="tf_routing")
 class ExitMixture(keras.layers.Layer):
-    """Returns the answer of the exit that each sample takes.
+    """Returns the prediction of the exit that a sample takes, or in training the mean over exits.
 
-    In training, where a sample takes each exit with some probability, that is the mean of their answers. Junctions give
-    these at temperature 1, whatever the temperature of the objective, which weighs exits by its own: accuracy that is
-    logged in training is of this mean. The paper speaks of no prediction in training.
+    Equation:
+        Y = sum_l p_l act(z_l)
+
+        with z_l (B, K) the logits of exit l for K classes, from `inputs`; p_l (B, 1) the probability of a sample to
+        leave by exit l, from `reaches`, at inference 0 or 1; and act = `activation`.
+
+        The paper defines no prediction in training, where a sample takes every exit with some probability. Here p_l is
+        that of junctions at temperature 1, so accuracy logged in training is that of this mean; the objective weighs
+        exits at its own temperature.
 
     Args:
-        tree: The network's shape, an `exit_tree.Stage` or what `exit_tree.to_config` makes of it; executors and the
-            cost model read it here.
-        activation: Activation of the answers; `None` returns logits.
+        tree: The tree of columns and exits, an `exit_tree.Stage` or its `exit_tree.to_config`; executors and the cost
+            model read it from this layer.
+        activation: Activation of the logits; `None` returns their mean.
         execution: How the model runs, one of `execution.EXECUTIONS`; a `RoutedModel` sets it.
         method: One of `execution.METHODS`, kept as for blocks: exits have one way.
         **kwargs: As for every `keras.layers.Layer`.
 
     Call arguments:
-        inputs: List of tensors `(batch, classes)`, the logits of each exit, in the order of `exit_tree.exits`.
-        reaches: List of tensors `(batch, 1)`, the probability with which a sample takes each.
+        inputs: List of tensors `(batch, classes)`, logits by exit, in the order of `exit_tree.exits`.
+        reaches: List of tensors `(batch, 1)`, the probability of a sample to take the exit, in the same order.
 
     Returns:
-        Pair of the answers `(batch, classes)` and all exits' logits `(batch, exits, classes)`.
+        Pair of the predictions `(batch, classes)` and the logits of all exits `(batch, exits, classes)`.
 
     Raises:
         ValueError: If there are not as many logits and reaches as exits.
@@ -45,7 +51,9 @@ class ExitMixture(keras.layers.Layer):
     >>> ExitMixture(two, activation=None)(logits, reaches)[0].numpy().tolist()
     [[3.0, 4.0]]
 
-    Reference: McGill and Perona, *Deciding How to Decide: Dynamic Routing in Artificial Neural Networks*, section 3.
+    Reference:
+        McGill and Perona (2017), *Deciding How to Decide: Dynamic Routing in Artificial Neural Networks*,
+        arXiv:1703.06217, section 3.
     """
 
     def __init__(
@@ -76,7 +84,7 @@ class ExitMixture(keras.layers.Layer):
         return ops.sum(shares * self.activation(logits), axis=1), logits
 
     def observed(self, outputs: Any) -> dict[str, Any]:
-        """Returns what objectives read, among this layer's `outputs` (a flat list)."""
+        """Returns the logits of all exits among this layer's `outputs` (a flat list), which objectives read."""
         return {"exit_logits": outputs[1]}
 
     def get_config(self) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Grouped convolution that trains on every device."""
+"""Grouped convolution that trains on CPUs too, where TensorFlow has no gradient of it."""
 
 from typing import Any
 
@@ -10,15 +10,21 @@ from tf_routing.support.validation import plain
 
 @keras.saving.register_keras_serializable(package="tf_routing")
 class GroupedConv2D(keras.layers.Conv2D):
-    """Convolves each group of channels on its own, as `keras.layers.Conv2D(groups=...)` does.
+    """Convolves groups of channels separately, as `keras.layers.Conv2D(groups=...)` does, and trains on CPUs too.
 
     Weights, results and configuration are those of `keras.layers.Conv2D`. It is computed as one convolution per group,
-    because TensorFlow has no gradient of a grouped convolution on a CPU.
+    because TensorFlow has no gradient of a grouped convolution on CPUs.
+
+    Equation:
+        Y = [W_1 * X_1, ..., W_G * X_G] + b
+
+        with X = `inputs`, (B, H, W, C), divided along the channels into the G = `groups` parts X_g; W_g a kernel of
+        `kernel_size` to `filters` / G channels; and b there with `use_bias`. The brackets concatenate channels.
 
     Args:
         *args: As for `keras.layers.Conv2D`, that is `filters`, `kernel_size`, `strides`, `padding` and so on.
         **kwargs: As for `keras.layers.Conv2D`, above all `groups`: integer that divides the input's channels and
-            `filters`. Group `g` of the output's channels reads group `g` of the input's channels only.
+            `filters`.
 
     Call arguments:
         inputs: Tensor `(batch, height, width, channels)`.
@@ -35,11 +41,13 @@ class GroupedConv2D(keras.layers.Conv2D):
     >>> layer(keras.ops.ones((1, 5, 5, 4))).shape, layer.kernel.shape
     (TensorShape([1, 5, 5, 8]), TensorShape([3, 3, 2, 8]))
 
-    Reference: Xie et al., *Aggregated Residual Transformations for Deep Neural Networks*, Figure 3c.
+    Reference:
+        Xie et al. (2016), *Aggregated Residual Transformations for Deep Neural Networks*, arXiv:1611.05431, section 3,
+        Figure 3c.
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        # Keras keeps NumPy's integers, and cannot save them.
+        # Keras keeps arguments that are NumPy integers as they are, and then cannot save them.
         super().__init__(*plain(args), **plain(kwargs))
 
     def convolution_op(self, inputs: Any, kernel: Any) -> Any:

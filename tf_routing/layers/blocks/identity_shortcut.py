@@ -1,4 +1,4 @@
-"""The parameter-free shortcut across a stride."""
+"""The shortcut without parameters across a stride, of residual networks for CIFAR."""
 
 from typing import Any
 
@@ -11,11 +11,17 @@ from tf_routing.support.validation import positive_integer
 
 @keras.saving.register_keras_serializable(package="tf_routing")
 class IdentityShortcut(keras.layers.Layer):
-    """Subsamples maps by a stride and pads their channels with zeros (option A of the CIFAR ResNets).
+    """Subsamples maps by a stride and pads their channels with zeros: the shortcut without parameters, option A.
+
+    Equation:
+        Y[:, i, j, c] = X[:, q i, q j, c] if c < C else 0        c < C'
+
+        with X = `inputs`, (B, H, W, C); q = `strides`; C' = `filters`, at least C; and indices from 0. Y is
+        (B, ceil(H / q), ceil(W / q), C').
 
     Args:
         filters: Integer, channels of the output, at least those of the input.
-        strides: Integer, every how many rows and columns are kept.
+        strides: Integer, one of so many rows and columns is kept.
         **kwargs: As for every `keras.layers.Layer`.
 
     Call arguments:
@@ -32,7 +38,9 @@ class IdentityShortcut(keras.layers.Layer):
     >>> IdentityShortcut(filters=32, strides=2)(keras.ops.ones((1, 8, 8, 16))).shape
     TensorShape([1, 4, 4, 32])
 
-    Reference: He et al., *Deep Residual Learning for Image Recognition*, section 3.3, option A.
+    Reference:
+        He et al. (2015), *Deep Residual Learning for Image Recognition*, arXiv:1512.03385, sections 3.3 and 4.2, option
+        A.
     """
 
     def __init__(self, filters: int, strides: int = 2, **kwargs: Any) -> None:

@@ -1,4 +1,4 @@
-"""A residual block that a sample can bypass."""
+"""The block of networks that skip: a residual block that single samples of a batch bypass."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -11,15 +11,23 @@ from tf_routing.support.validation import one_of
 
 @keras.saving.register_keras_serializable(package="tf_routing")
 class SkipBlock(SwitchedBlock):
-    """A complete residual block, or its shortcut alone.
+    """A residual block that runs completely, or is bypassed by its shortcut.
 
-    With `F = activation(shortcut(inputs) + branch(inputs))` and `S = shortcut(inputs)`: in training
-    `r F + (1 - r) S`, a blend of both on every sample (masked); at inference `F` for the samples whose switch is on,
-    for which alone the branch runs (sparse, where the backend can), and `S` for the others.
+    Equation:
+        F = act(S(X) + T(X))
+        Y = r F + (1 - r) S(X)                  in training (masked)    (Eq. 4)
+        Y = F if r >= 0.5 else S(X)             at inference            (Eq. 11)
+
+        with X = `inputs`, (B, H, W, C); r = `switches`, (B, 1), in training a share, at inference 0 or 1; T = `branch`,
+        S = `shortcut` and act = `activation`. In training both are computed for every sample; at inference T runs only
+        for the samples that are switched on (sparse), where the backend can.
+
+        The paper writes S(X) = X throughout, which does not fit blocks that change the shape: these are bypassed by
+        their projection or subsampling, without the activation.
 
     Args:
         branch: Functional model of one input and one output.
-        shortcut: `"identity"`, or a functional model of the branch's shapes for blocks that change them. It always
+        shortcut: `"identity"`, or a functional model of the branch's shapes, for blocks that change them. It always
             runs.
         activation: Activation of the sum.
         **kwargs: `execution` and `method`, see `RoutedModel.set_execution`, and as for every `keras.layers.Layer`.
@@ -42,8 +50,9 @@ class SkipBlock(SwitchedBlock):
     >>> float(block(-keras.ops.ones((1, 8, 8, 4)), keras.ops.array([[0.25]]), training=True)[0, 0, 0, 0])
     -0.75
 
-    Reference: Wang et al., *Dynamic Routing with Path Diversity and Consistency for Compact Network Learning*, Eq. 4
-    and 11.
+    Reference:
+        Wang et al. (2020), *Dynamic Routing with Path Diversity and Consistency for Compact Network Learning*,
+        arXiv:2005.14439, sections 3.1 and 3.4, Eq. 4 and 11.
     """
 
     def __init__(
@@ -63,16 +72,16 @@ class SkipBlock(SwitchedBlock):
 
     @classmethod
     def of_parts(cls, sub_blocks: Sequence[keras.Model], shortcut: Any, activation: Any, **kwargs: Any) -> "SkipBlock":
-        """Builds the block from lists of parts, as `SwitchedBlock` keeps them."""
+        """Builds the block from a list of one branch, as `SwitchedBlock` keeps its parts."""
         return cls(sub_blocks[0], shortcut, activation, **kwargs)
 
     @property
     def keeps_what_it_bypasses(self) -> bool:
-        """Whether samples that chose no branch leave exactly as they came: where the shortcut changes nothing."""
+        """Whether samples that bypass the branch leave unchanged: true of the identity shortcut."""
         return self.shortcut == "identity"
 
     def finish(self, inputs: Any, terms: Sequence[Any]) -> Any:
-        """Returns the activated sum of shortcut and branch, or the shortcut's output where it is alone."""
+        """Returns the activated sum of shortcut and branch, or the bare shortcut where the branch did not run."""
         return terms[0] if len(terms) == 1 else self.activation(terms[0] + terms[1])
 
     def weighted(self, inputs: Any, terms: Sequence[Any], outputs: Sequence[Any], weights: Sequence[Any]) -> Any:

@@ -1,4 +1,4 @@
-"""A block divided into sub-blocks, each of which runs only for the samples that chose it."""
+"""The block of dynamic multi-path networks: sub-blocks that run only for the samples that switch them on."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -12,11 +12,18 @@ from tf_routing.support.validation import one_of
 
 @keras.saving.register_keras_serializable(package="tf_routing")
 class SplitBlock(SwitchedBlock):
-    """Adds the outputs of the sub-blocks that are switched on to a shortcut.
+    """A block divided into sub-blocks, of which only those that are switched on are added to the shortcut.
 
-    `activation(shortcut(inputs) + sum_n switches[:, n] * sub_blocks[n](inputs))`. In training every sub-block runs on
-    every sample (masked). At inference a sub-block runs only on the samples whose switch is on (sparse), where the
-    backend can; `execution` chooses, and the numbers are the same.
+    Equation:
+        Y = act(S(X) + sum_n s_n F_n(X))        n = 1..N        (Eq. 4)
+
+        with X = `inputs`, (B, H, W, C); s_n (B, 1) the n-th column of `switches`; F_n the N `sub_blocks`; S =
+        `shortcut` and act = `activation`. In training every sub-block runs on every sample (masked); at inference F_n
+        runs only on the samples with s_n = 1 (sparse), where the backend can. The model's execution setting chooses,
+        and the numbers are the same.
+
+        Eq. 4 has S(X) = X and no activation. Blocks that change the shape need a projection for S; act is ReLU in
+        ResNets and linear in MobileNetV2, as in the networks that are divided.
 
     Args:
         sub_blocks: Functional models of one input and one output, all of the same shapes.
@@ -43,7 +50,8 @@ class SplitBlock(SwitchedBlock):
     >>> float(keras.ops.max(block(keras.ops.ones((1, 8, 8, 4)), keras.ops.zeros((1, 2)))))
     1.0
 
-    Reference: Su et al., *Dynamic Multi-path Neural Network*, Eq. 4.
+    Reference:
+        Su et al. (2019), *Dynamic Multi-path Neural Network*, arXiv:1902.10949, section 3.2, Eq. 4.
     """
 
     def __init__(
@@ -57,13 +65,13 @@ class SplitBlock(SwitchedBlock):
         super().__init__(sub_blocks, shortcut, activation, **kwargs)
 
     def finish(self, inputs: Any, terms: Sequence[Any]) -> Any:
-        """Returns the activated sum of `terms`, zeros where there are none; `inputs` tells how many samples."""
+        """Returns the activated sum of `terms`, or zeros where there are none, as many rows as `inputs` has."""
         if not terms:
             shape = (ops.shape(inputs)[0], *self.output_map)
             return self.activation(ops.zeros(shape, dtype=self.compute_dtype))
         return self.activation(sum(terms[1:], start=terms[0]))
 
     def weighted(self, inputs: Any, terms: Sequence[Any], outputs: Sequence[Any], weights: Sequence[Any]) -> Any:
-        """Returns the activated sum of the shortcut's output and the weighted ones of the sub-blocks."""
+        """Returns the activated sum of the shortcut and of the sub-blocks times their switches (Eq. 4)."""
         masked = [output * weight for output, weight in zip(outputs, weights, strict=True)]
         return self.finish(inputs, [*terms, *masked])

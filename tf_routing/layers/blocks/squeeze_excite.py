@@ -1,4 +1,4 @@
-"""Squeeze-and-excitation: channels reweighted by what the whole map shows."""
+"""Squeeze-and-excitation: channels reweighted by factors computed from their means."""
 
 from typing import Any
 
@@ -13,7 +13,15 @@ from tf_routing.support.validation import positive_integer
 
 @keras.saving.register_keras_serializable(package="tf_routing")
 class SqueezeExcite(keras.layers.Layer):
-    """Scales each channel by a factor in (0, 1) computed from the channel means.
+    """Scales channels by factors in (0, 1) that depend on the whole map.
+
+    Equation:
+        z = GAP(X)                                  (Eq. 2)
+        s = sigmoid(V2 ReLU(V1 z + b1) + b2)        (Eq. 3)
+        Y = s X                                     (Eq. 4)
+
+        with X = `inputs`, (B, H, W, C); V1: C -> d, V2: d -> C; and d = `hidden`, or C // `ratio`, at least 1. Eq. 3 is
+        written without the biases b1 and b2.
 
     Args:
         hidden: Integer, units of the hidden layer. Exactly one of `hidden` and `ratio` is given.
@@ -34,7 +42,10 @@ class SqueezeExcite(keras.layers.Layer):
     >>> SqueezeExcite(hidden=4)(keras.ops.ones((2, 8, 8, 16))).shape
     TensorShape([2, 8, 8, 16])
 
-    Reference: Hu et al., *Squeeze-and-Excitation Networks*; rows SEBaseCNN and SEDeepCNN of Tissera et al., Table 2.
+    Reference:
+        Hu et al. (2017), *Squeeze-and-Excitation Networks*, arXiv:1709.01507, section 3, Eq. 2 to 4. Rows SEBaseCNN and
+        SEDeepCNN of Tissera et al. (2021), *End-To-End Data-Dependent Routing in Multi-Path Neural Networks*,
+        arXiv:2107.02450, section 6.1, Table 2, which leaves d open.
     """
 
     def __init__(self, hidden: int | None = None, ratio: int | None = None, **kwargs: Any) -> None:

@@ -1,4 +1,4 @@
-"""What blocks whose parts are switched on and off have in common."""
+"""Base class of blocks whose parts a router switches on and off: the parts, the shortcut, and how they are saved."""
 
 import copy
 from collections.abc import Callable, Sequence

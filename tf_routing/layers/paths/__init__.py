@@ -1,1 +1,1 @@
-"""Layers that connect parallel paths."""
+"""Layers that exchange features between parallel paths."""

@@ -1,4 +1,4 @@
-"""Adaptive cross-connections between parallel paths."""
+"""Adaptive cross-connections: parallel tensors mixed by gates that read them."""
 
 from typing import Any
 
@@ -10,15 +10,22 @@ from tf_routing.layers.paths.routing_layer import RoutingLayer
 
 @keras.saving.register_keras_serializable(package="tf_routing")
 class CrossConnection(RoutingLayer):
-    """Mixes m parallel tensors into n by gates: `Y_j = sum_i g_ij X_i`.
+    """Mixes m parallel tensors into n by gates that read them.
 
-    It has no weights but its gates and no activation, and adds no depth: outputs have the shape of an input. With one
-    input it is the one-to-many connector that opens a multi-path net.
+    It has no weights but those of its gates and no activation, and adds no depth. With one input it is the one-to-many
+    connector that opens a multi-path net.
+
+    Equation:
+        g_i = Gate(X_i)                                     (Eq. 1 to 3)
+        Y_j = sum_i g_ij X_i        i = 1..m, j = 1..n      (Eq. 5)
+
+        with X_i the m tensors of `inputs`, (B, H, W, C) or (B, C), and Y_j the n = `paths` outputs of the same shape;
+        g_i (B, n) is the output of a Gate layer with `hidden` units, one for each input.
 
     Args:
         paths: Integer n, the number of outputs.
-        hidden: Integer, the units of each gate's hidden layer.
-        choice_initializer: Initializer of each gate's last kernel; `"zeros"` starts with uniform gates.
+        hidden: Integer, the units in the hidden layer of a gate.
+        choice_initializer: Initializer of the last kernel of a gate; `"zeros"` starts with uniform gates.
         **kwargs: As for every `keras.layers.Layer`.
 
     Call arguments:
@@ -38,7 +45,9 @@ class CrossConnection(RoutingLayer):
     >>> len(outputs), gates.shape
     (3, TensorShape([2, 2, 3]))
 
-    Reference: Tissera et al., *End-To-End Data-Dependent Routing in Multi-Path Neural Networks*, Eq. 5, Algorithm 2.
+    Reference:
+        Tissera et al. (2021), *End-To-End Data-Dependent Routing in Multi-Path Neural Networks*, arXiv:2107.02450,
+        sections 3 and 4, Eq. 1 to 3 and 5, Algorithm 2.
     """
 
     def combine(self, inputs: list[Any], gates: Any, training: bool | None) -> list[Any]:

@@ -1,4 +1,4 @@
-"""Cross-predictions between parallel paths."""
+"""Cross-predictions: parallel tensors predict each output by a kernel, and gates weigh the predictions."""
 
 from typing import Any
 
@@ -14,18 +14,30 @@ from tf_routing.support.validation import plain, positive_integer
 
 @keras.saving.register_keras_serializable(package="tf_routing")
 class CrossPrediction(RoutingLayer):
-    """Every input predicts every output, and gates weigh the predictions: `Y_j = ReLU(BN(sum_i g_ij W_ij * X_i))`.
+    """Predicts every output from every input, and adds the predictions weighted by gates.
 
-    It replaces a forward layer and holds m x n kernels. The predictions are linear; batch normalisation acts once per
-    output, on the weighted sum, and the ReLU after it.
+    It replaces a layer of the network and holds m x n kernels.
+
+    Equation:
+        U_ij = W_ij * X_i + b_ij                            (unnumbered)
+        g_i = Gate(X_i)                                     (Eq. 1 to 3)
+        Y_j = ReLU(BN_j(sum_i g_ij U_ij))                   (Eq. 4)
+
+        with X_i, i = 1..m, the tensors of `inputs` and Y_j, j = 1..n, the n = `paths` outputs. W_ij is a convolution of
+        `kernel_size` to `filters` channels on maps, a matrix to `units` on vectors; b_ij is there with `use_bias`. g_i
+        (B, n) is the output of a Gate layer with `hidden` units.
+
+        Eq. 4 prints n as the upper limit of the sum; it is m, the number of inputs, as in Eq. 5. The paper does not
+        mention batch normalisation; here BN_j (`momentum`, `epsilon`) follows the sum, once per output, as it follows
+        every other convolution of these networks: one per prediction would fit the printed parameter counts less well.
 
     Args:
         paths: Integer n, the number of outputs.
-        filters: Integer, channels of each output, for maps. Exactly one of `filters` and `units` is given.
-        units: Integer, units of each output, for vectors.
+        filters: Integer, channels of an output, for maps. Exactly one of `filters` and `units` is given.
+        units: Integer, units of an output, for vectors.
         kernel_size: Integer, side of the convolution kernels (padding is `"same"`).
-        hidden: Integer, the units of each gate's hidden layer.
-        choice_initializer: Initializer of each gate's last kernel; `"zeros"` starts with uniform gates.
+        hidden: Integer, the units in the hidden layer of a gate.
+        choice_initializer: Initializer of the last kernel of a gate; `"zeros"` starts with uniform gates.
         kernel_initializer: Initializer of the prediction kernels.
         use_bias: Boolean, whether the predictions have biases.
         momentum: Float, momentum of the batch normalisation.
@@ -35,7 +47,7 @@ class CrossPrediction(RoutingLayer):
     Call arguments:
         inputs: Tensor or list of m tensors of one shape: maps where `filters` is given, vectors where `units` is.
         return_gates: Boolean, whether to return the gates too.
-        training: Boolean, whether to normalise by the batch's own statistics.
+        training: Boolean, whether to normalise by the statistics of the batch.
 
     Returns:
         List of n tensors; with `return_gates`, a pair of that list and the gates `(batch, m, n)`.
@@ -50,8 +62,9 @@ class CrossPrediction(RoutingLayer):
     >>> len(outputs), outputs[0].shape
     (3, TensorShape([2, 8, 8, 6]))
 
-    Reference: Tissera et al., *End-To-End Data-Dependent Routing in Multi-Path Neural Networks*, Eq. 4, Algorithm 1.
-    The upper limit of the sum is m, as in Eq. 5; Eq. 4 prints n.
+    Reference:
+        Tissera et al. (2021), *End-To-End Data-Dependent Routing in Multi-Path Neural Networks*, arXiv:2107.02450,
+        sections 3 and 4, Eq. 1 to 5, Algorithm 1.
     """
 
     def __init__(
@@ -85,7 +98,7 @@ class CrossPrediction(RoutingLayer):
         self.normalizations: list[Any] = []
 
     def build_outputs(self, shapes: list[tuple[Any, ...]]) -> None:
-        """Creates a kernel for each pair of input and output, and a normalisation for each output."""
+        """Creates the kernels, one per pair of input and output, and the normalisations, one per output."""
         rank, argument = (4, "filters") if self.filters else (2, "units")
         if len(shapes[0]) != rank:
             raise ValueError(f"With `{argument}`, inputs must be of rank {rank}. Received shapes: {shapes}")
@@ -101,7 +114,7 @@ class CrossPrediction(RoutingLayer):
     def _prediction(self, i: int, j: int) -> Any:
         shared = {
             "use_bias": self.use_bias,
-            # One initializer object draws the same values every time.
+            # A seeded initializer draws the same values whenever it is called: one object would make kernels equal.
             "kernel_initializer": distinct_copy(self.kernel_initializer, (i - 1) * self.paths + j),
             "dtype": part_policy(self),
             "name": f"prediction_{i}_{j}",

@@ -1,4 +1,4 @@
-"""Cross-stitch units: learned mixing that does not look at the input."""
+"""Cross-stitch units: parallel tensors mixed by learned scalars that do not depend on the input."""
 
 from typing import Any
 
@@ -12,14 +12,20 @@ from tf_routing.support.validation import positive_integer
 
 @keras.saving.register_keras_serializable(package="tf_routing")
 class CrossStitch(keras.layers.Layer):
-    """Mixes m parallel tensors into n by learned scalars: `Y_j = sum_i alpha_ij X_i`.
+    """Mixes m parallel tensors into n by learned scalars, the same for every image.
 
-    The scalars are the same for every image; that is what cross-connections are compared with. They start at 0.9
-    where input and output are the same path and share 0.1 elsewhere.
+    It is the static counterpart that cross-connections are compared with.
+
+    Equation:
+        Y_j = sum_i alpha_ij X_i        i = 1..m, j = 1..n      (Eq. 1)
+
+        with X_i the m tensors of `inputs`, (B, H, W, C) or (B, C), and Y_j the n = `paths` outputs of the same shape.
+        alpha_ij is a scalar, or with `per_channel` a vector (C,). It starts at 0.9 for i = j, and the
+        other inputs of an output share 0.1.
 
     Args:
         paths: Integer n, the number of outputs.
-        per_channel: Boolean, whether each channel has scalars of its own.
+        per_channel: Boolean, whether scalars differ between channels.
         **kwargs: As for every `keras.layers.Layer`.
 
     Call arguments:
@@ -37,8 +43,10 @@ class CrossStitch(keras.layers.Layer):
     >>> [float(output[0, 0]) for output in CrossStitch(paths=2, dtype="float64")([left, right])]
     [0.9, 0.1]
 
-    Reference: Misra et al., *Cross-stitch Networks for Multi-task Learning*; row Cross-Stitch2 of Tissera et al.,
-    Table 2.
+    Reference:
+        Misra et al. (2016), *Cross-stitch Networks for Multi-task Learning*, arXiv:1604.03539, section 3, Eq. 1. Row
+        Cross-Stitch2 of Tissera et al. (2021), *End-To-End Data-Dependent Routing in Multi-Path Neural Networks*,
+        arXiv:2107.02450, section 6.1, Table 2, which leaves the start open.
     """
 
     def __init__(self, paths: int, per_channel: bool = False, **kwargs: Any) -> None:

@@ -1,7 +1,7 @@
-"""Weighted sums over parallel tensors: one list in, one list out.
+"""Weighted sums over lists of m parallel tensors, which give n.
 
-Axis letters: B batch, m inputs, n outputs. A plain loop over lists of tensors: measured faster than stacking, and
-grouped convolutions have no CPU gradient.
+A loop over lists, not one operation on a stacked tensor: it was measured to be faster, forward and backward, and
+grouped convolutions have no gradient on CPUs in TensorFlow.
 """
 
 from collections.abc import Sequence
@@ -11,12 +11,12 @@ from keras import ops
 
 
 def mix(tensors: Sequence[Any], gates: Any) -> list[Any]:
-    """Returns `Y_j = sum_i gates[:, i, j] X_i` for each output j: `tensors` are m alike, `gates` is `(B, m, n)`."""
+    """Returns `Y_j = sum_i gates[:, i, j] X_i` for each output j: m `tensors` of one shape, `gates` `(B, m, n)`."""
     return [weighted_sum(tensors, gates[:, :, j]) for j in range(gates.shape[2])]
 
 
 def weighted_sum(tensors: Sequence[Any], weights: Any) -> Any:
-    """Returns `sum_i weights[:, i] X_i`, `weights` being `(B, m)`."""
+    """Returns `sum_i weights[:, i] X_i`, with `weights` `(B, m)`."""
     trailing = (1,) * (len(tensors[0].shape) - 1)
     terms = [ops.reshape(weights[:, i], (-1, *trailing)) * tensor for i, tensor in enumerate(tensors)]
     return sum(terms[1:], start=terms[0])

@@ -1,4 +1,4 @@
-"""What layers over parallel tensors share: the check that the tensors are alike."""
+"""The check that parallel tensors have one shape, and their form as a list."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -7,7 +7,7 @@ from tf_routing.layers.channels_last import check_channels_last
 
 
 def as_parallel(layer: Any, inputs: Any, count: int) -> list[Any]:
-    """Returns `inputs` as a list of `count` tensors alike; one tensor is a list of one."""
+    """Returns `inputs` as a list of `count` tensors of one shape; a single tensor becomes a list of one."""
     tensors = list(inputs) if isinstance(inputs, (list, tuple)) else [inputs]
     if len(tensors) != count:
         raise ValueError(f"{layer.name!r} was built for {count} inputs. Received: {len(tensors)} tensors")
@@ -16,7 +16,7 @@ def as_parallel(layer: Any, inputs: Any, count: int) -> list[Any]:
 
 
 def parallel_shapes(owner: str, input_shape: Any) -> list[tuple[Any, ...]]:
-    """Returns the shapes of the parallel inputs, all alike and of rank 2 or 4, or raises a `ValueError` with them."""
+    """Returns the shapes of parallel inputs as a list; raises a `ValueError` unless they are equal, of rank 2 or 4."""
     shapes: Sequence[Any] = input_shape if input_shape and isinstance(input_shape[0], (list, tuple)) else [input_shape]
     shapes = [tuple(shape) for shape in shapes]
     if any(shape[1:] != shapes[0][1:] for shape in shapes):

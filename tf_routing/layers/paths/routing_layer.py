@@ -1,4 +1,4 @@
-"""The part that cross-connections and cross-predictions share: one gate network per input."""
+"""Base class of cross-connections and cross-predictions: a gate for every input, whose values are the decision."""
 
 from typing import Any
 
@@ -14,13 +14,13 @@ from tf_routing.support.validation import positive_integer
 class RoutingLayer(keras.layers.Layer):
     """Sends m parallel tensors to n parallel outputs by gates that read the tensors (base class).
 
-    A subclass says how the outputs come of the inputs and the gates (`combine`). Its decision is the gate tensor,
-    an ordinary output in the functional graph: `RoutedModel` finds it there.
+    A subclass computes the outputs from inputs and gates (`combine`). The decision is the gate tensor, an ordinary
+    output in the functional graph, where `RoutedModel` finds it.
 
     Args:
         paths: Integer n, the number of outputs.
-        hidden: Integer, the units of each gate's hidden layer.
-        choice_initializer: Initializer of each gate's last kernel; `"zeros"` starts with uniform gates.
+        hidden: Integer, the units in the hidden layer of a gate.
+        choice_initializer: Initializer of the last kernel of a gate; `"zeros"` starts with uniform gates.
         **kwargs: As for every `keras.layers.Layer`.
 
     Call arguments:
@@ -50,7 +50,7 @@ class RoutingLayer(keras.layers.Layer):
         return Gate(self.paths, self.hidden, choice_initializer=initializer, dtype=self.dtype_policy, name=f"gate_{i}")
 
     def build_outputs(self, shapes: list[tuple[Any, ...]]) -> None:
-        """Creates what the outputs need beside the gates, for inputs of these shapes."""
+        """Creates the weights that the outputs need in addition to the gates; none by default."""
 
     def combine(self, inputs: list[Any], gates: Any, training: bool | None) -> list[Any]:
         """Returns the n outputs for m inputs and gates `(batch, m, n)`."""

@@ -1,1 +1,1 @@
-"""Layers that turn an image into a pyramid of scales and work on it."""
+"""Layers that turn an image into a pyramid of scales and convolve it at all scales."""

@@ -1,4 +1,4 @@
-"""Light from the numbers of a photograph."""
+"""Gamma decoding of photographs, as a layer of the network."""
 
 from typing import Any
 
@@ -10,9 +10,15 @@ from tf_routing.support.validation import positive_number
 
 @keras.saving.register_keras_serializable(package="tf_routing")
 class Gamma(keras.layers.Layer):
-    """Raises images in [0, 1] to a power.
+    """Decodes photographs to light: raises pixels in [0, 1] to a power.
 
-    Photographs hold light to the power of about 1 / 2.2; raised to 2.2 they hold light again.
+    Photographs store light to the power of about 1 / 2.2.
+
+    Equation:
+        Y = X^gamma
+
+        with X = `inputs`, (B, H, W, C), and gamma = `exponent`. The paper decodes images and does not say by how much;
+        2.2 is the value in the authors' public code.
 
     Args:
         exponent: Float.
@@ -32,8 +38,9 @@ class Gamma(keras.layers.Layer):
     >>> Gamma(2.0)(keras.ops.array([0.5])).numpy().tolist()
     [0.25]
 
-    Reference: McGill and Perona, *Deciding How to Decide: Dynamic Routing in Artificial Neural Networks*, section
-    4.8, which decodes images; the exponent is that of the authors' public code.
+    Reference:
+        McGill and Perona (2017), *Deciding How to Decide: Dynamic Routing in Artificial Neural Networks*,
+        arXiv:1703.06217, section 4.8.
     """
 
     def __init__(self, exponent: float = 2.2, **kwargs: Any) -> None:

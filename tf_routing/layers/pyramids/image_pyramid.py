@@ -1,4 +1,4 @@
-"""An image at several sizes."""
+"""An image at several sizes: the input of multiscale columns."""
 
 from typing import Any
 
@@ -13,30 +13,37 @@ METHODS = ("strided", "average")
 
 @keras.saving.register_keras_serializable(package="tf_routing")
 class ImagePyramid(keras.layers.Layer):
-    """Shrinks images by 1, 2, 4 and so on.
+    """Returns images at several sizes, halved from one to the next.
+
+    Equation:
+        X_k[:, i, j] = X[:, 2^k i, 2^k j]        k = 0..K-1
+
+        with X = `inputs`, (B, H, W, C), K = `scales` and indices from 0. With `method` "average" X_k is the mean over
+        squares of 2^k x 2^k pixels instead. The paper does not say how images are resized: one pixel in 2^k is the
+        result of bilinear resizing without a filter, as in the authors' public code.
 
     Args:
-        scales: Integer, how many sizes.
-        method: `"strided"` takes every second, fourth, ... pixel, as bilinear resizing without filter does;
-            `"average"` takes the means of the pixels between.
+        scales: Integer, the number of sizes.
+        method: `"strided"` or `"average"`.
         **kwargs: As for every `keras.layers.Layer`.
 
     Call arguments:
-        inputs: Tensor `(batch, height, width, channels)`, sides divisible by the last factor.
+        inputs: Tensor `(batch, height, width, channels)`, with sides that 2^(scales - 1) divides.
 
     Returns:
         List of tensors, the finest first.
 
     Raises:
-        ValueError: If an argument is not possible, or a side cannot be divided.
+        ValueError: If an argument is unknown or out of range, or a side cannot be divided.
 
     Example:
 
     >>> [maps.shape[1] for maps in ImagePyramid(3)(keras.ops.zeros((1, 32, 32, 3)))]
     [32, 16, 8]
 
-    Reference: McGill and Perona, *Deciding How to Decide: Dynamic Routing in Artificial Neural Networks*, section
-    3.1, Fig. 3.
+    Reference:
+        McGill and Perona (2017), *Deciding How to Decide: Dynamic Routing in Artificial Neural Networks*,
+        arXiv:1703.06217, section 3.1, Fig. 3.
     """
 
     def __init__(self, scales: int = 4, method: str = "strided", **kwargs: Any) -> None:

@@ -1,4 +1,4 @@
-"""One layer of a network that works at several scales at once."""
+"""The column of early-exit networks: convolutions at several scales, each also reading the next finer one."""
 
 from collections.abc import Sequence
 from math import prod
@@ -14,30 +14,38 @@ from tf_routing.support.validation import plain, positive_integer, seed_or_none
 
 @keras.saving.register_keras_serializable(package="tf_routing")
 class PyramidColumn(keras.layers.Layer):
-    """Convolves a pyramid of maps, each scale also reading the next finer one.
+    """Convolves maps at several scales, where every scale also reads the next finer one.
 
-    With `x_k` the maps of scale k, finest first: `y_0 = b_0 + H_0 * x_0`, `y_k = b_k + H_k * x_k + V_k * pool(y_k-1)`,
-    where `pool` takes the largest of 2x2, and the output is `relu(batch_norm(y_k))`.
+    Equation:
+        y_0 = H_0 * x_0 + b_0
+        y_k = H_k * x_k + b_k + V_k * maxpool(y_k-1)        k = 1..K-1
+        out_k = ReLU(BN(y_k))
+
+        with x_k, (B, H / 2^k, W / 2^k, C), the K tensors of `inputs`, finest first; H_k and V_k convolutions of 3x3 to
+        `filters`[k] channels; maxpool over 2x2; and BN with `momentum` and `epsilon`. The coarsest `outputs` of the
+        out_k are returned; finer y_k are computed for the coarser ones only.
+
+        Fig. 3 does not show what the vertical connections read: it is the sum before BN and ReLU, as in the authors'
+        public code. Kernels start with a variance of one over their inputs, as there; the paper calls this the
+        initialisation of Xavier.
 
     Args:
-        filters: List of integers, channels of each scale, finest first.
-        outputs: Integer, how many scales to return, the coarsest ones; all where not given. The others are computed,
-            for they feed the coarser ones, but not normalised.
+        filters: List of integers, channels by scale, finest first.
+        outputs: Integer, the number of scales to return, the coarsest ones; `None` for all.
         momentum: Float, momentum of the batch normalisations.
-        epsilon: Float, added to the variance there.
+        epsilon: Float, added to the variance in them.
         seed: Integer, seed of the kernels.
         **kwargs: As for every `keras.layers.Layer`.
 
     Call arguments:
-        inputs: List of tensors `(batch, height, width, channels)`, one per scale, each half the size of the one
-            before.
+        inputs: List of tensors `(batch, height, width, channels)`, one per scale, halved in size from one to the next.
         training: Boolean.
 
     Returns:
         List of `outputs` tensors.
 
     Raises:
-        ValueError: If an argument is not possible, or there is not one tensor per scale.
+        ValueError: If an argument is out of range, or there is not one tensor per scale.
 
     Example:
 
@@ -45,9 +53,9 @@ class PyramidColumn(keras.layers.Layer):
     >>> [each.shape for each in PyramidColumn([16, 32], outputs=1)(maps)]
     [TensorShape([1, 4, 4, 32])]
 
-    Reference: McGill and Perona, *Deciding How to Decide: Dynamic Routing in Artificial Neural Networks*, sections
-    3.1 and 4.7, Fig. 3. Its initialisation is called Xavier's; here kernels are drawn with a variance of one over their
-    inputs, as in the authors' public code.
+    Reference:
+        McGill and Perona (2017), *Deciding How to Decide: Dynamic Routing in Artificial Neural Networks*,
+        arXiv:1703.06217, sections 3.1 and 4.7, Fig. 3.
     """
 
     def __init__(
@@ -78,7 +86,7 @@ class PyramidColumn(keras.layers.Layer):
         ]
 
     def _conv(self, filters: int, name: str, index: int, **arguments: Any) -> keras.layers.Conv2D:
-        # Each input of a unit counts, whatever its sign: one over the root of their number.
+        # Not He's initialisation, which would double the variance: that of the authors' public code.
         initializer = keras.initializers.VarianceScaling(
             1.0, "fan_in", "untruncated_normal", seed=distinct_seed(self.seed, index)
         )
@@ -103,7 +111,7 @@ class PyramidColumn(keras.layers.Layer):
         maps = inputs if isinstance(inputs, (list, tuple)) else [inputs]
         linear = [self.across[0](maps[0])]
         for across, down, x in zip(self.across[1:], self.down, maps[1:], strict=True):
-            # What is pooled is linear still: normalisation and ReLU come after all scales.
+            # The map before normalisation and ReLU is pooled, as in the authors' public code.
             linear.append(across(x) + down(ops.max_pool(linear[-1], 2, strides=2)))
         read = zip(self.normalizations, linear[-self.outputs :], strict=True)
         return [ops.relu(normalization(y, training=training)) for normalization, y in read]
@@ -129,5 +137,4 @@ class PyramidColumn(keras.layers.Layer):
 
 
 def _shapes(shapes: Any) -> list[Any]:
-    """One shape per tensor, whether one or a list of them was given."""
     return list(shapes) if isinstance(shapes[0], (list, tuple)) else [shapes]

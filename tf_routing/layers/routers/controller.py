@@ -1,4 +1,4 @@
-"""The controller of dynamic multi-path networks."""
+"""The controller of dynamic multi-path networks: per-image 0/1 switches of sub-blocks, and a state for the next one."""
 
 from typing import Any
 
@@ -20,23 +20,34 @@ _SWEEPS = 50
 class Controller(Router):
     """Switches the sub-blocks of a block on or off for each sample.
 
-    The block's input is averaged over its positions, joined with the state that the controller before it passed on,
-    and scored. In training Gumbel noise is added to the scores, and gradients pass the 0/1 switches as if they were
-    the probabilities of "on" (straight through). At inference the scores are compared, without noise.
+    Equation:
+        z = GAP(X)                                                      (Eq. 5)
+        V = ReLU(W1 z + b1)                                             (Eq. 6)
+        h = V + ReLU(W2 h' + b2)                                        (Eq. 7)
+        g = W3 h + b3, reshaped to (B, N, 2)                            (unnumbered)
+        s = argmax(softmax(g + D)), D ~ Gumbel(0, 1)     in training    (Eq. 8)
+        s = argmax(g)                                    at inference
+
+        with X = `inputs`, (B, H, W, C), or (B, C), where z = X; h' = `state`, the h of the controller before; N =
+        `sub_blocks` and d = `hidden` units in W1: C -> d, W2: d -> d and W3: d -> 2 N. The last axis of g is (off, on).
+        Without `state`, in the first controller, and without `use_previous`, h = V.
+
+        The paper leaves open how gradients pass the argmax and how decisions are made at inference: here gradients are
+        those of the noisy probability of "on" (straight through), at temperature 1, and there is no noise at inference.
+        `force_one` is for blocks without a shortcut, whose output would be zero with all switches off.
 
     Args:
         sub_blocks: Integer N, the number of switches.
         hidden: Integer, units of the state.
-        use_previous: Boolean, whether the state handed over counts. The first controller has none to count.
+        use_previous: Boolean, whether to add the term of the previous state (Eq. 7).
         init_open_rate: Float in (0, 1), the probability of "on" that the biases start with; `None` is 0.5.
-        force_one: Boolean, whether to switch on the sub-block with the largest "on" score where all are off: for
-            blocks without a shortcut, whose output would be zero.
+        force_one: Boolean, whether to switch on the sub-block with the largest "on" score where all are off.
         seed: Integer, seed of the noise.
         **kwargs: As for every `keras.layers.Layer`.
 
     Call arguments:
         inputs: Tensor `(batch, height, width, channels)` or `(batch, channels)`.
-        state: Tensor `(batch, hidden)` of the controller before, or `None` in the first.
+        state: Tensor `(batch, hidden)`, the state of the controller before, or `None` in the first.
         training: Boolean.
 
     Returns:
@@ -51,7 +62,8 @@ class Controller(Router):
     >>> switches.shape, state.shape
     (TensorShape([3, 2]), TensorShape([3, 32]))
 
-    Reference: Su et al., *Dynamic Multi-path Neural Network*, Eq. 5-8.
+    Reference:
+        Su et al. (2019), *Dynamic Multi-path Neural Network*, arXiv:1902.10949, sections 3.2 and 3.3, Eq. 5 to 8.
     """
 
     def __init__(
@@ -108,8 +120,10 @@ class Controller(Router):
         if not training:
             return ops.cast(self._is_open(scores), self.compute_dtype), state
         noisy = scores + ops.cast(self._gumbel(ops.shape(scores)), scores.dtype)
+        # The softmax over (off, on) is a sigmoid of the difference.
         on = ops.sigmoid(noisy[..., 1] - noisy[..., 0])
         switches = ops.cast(self._is_open(noisy), on.dtype)
+        # Straight through: the value is that of the 0/1 switches, the gradient that of `on`.
         return ops.cast(on + ops.stop_gradient(switches - on), self.compute_dtype), state
 
     def _next_state(self, inputs: Any, state: Any) -> Any:
@@ -120,7 +134,7 @@ class Controller(Router):
         return ops.reshape(self.score_layer(state), (-1, self.sub_blocks, 2))
 
     def _is_open(self, scores: Any) -> Any:
-        # Compared, not argmax: its export needs operations that converters refuse.
+        # A comparison: `argmax` of floats exports as Bitcast, which ONNX and TensorFlow Lite converters reject.
         is_open = scores[..., 1] > scores[..., 0]
         if not self.force_one:
             return is_open
@@ -130,7 +144,7 @@ class Controller(Router):
         return ops.logical_or(is_open, ops.logical_and(first, all_off))
 
     def _gumbel(self, shape: Any) -> Any:
-        # In float32 whatever the policy: half precision rounds uniform numbers to 0 and 1, whose logarithms end all.
+        # In float32 under every policy: half precision rounds uniform numbers to 0 and 1, whose noise is infinite.
         return -ops.log(-ops.log(uniform_rows(shape, 1e-7, 1.0, seed=self.noise_seed)))
 
     def compute_output_spec(self, inputs: Any, state: Any = None, training: bool | None = None) -> tuple[Any, Any]:
@@ -138,7 +152,7 @@ class Controller(Router):
         return switches, keras.KerasTensor((inputs.shape[0], self.hidden), dtype=self.score_layer.compute_dtype)
 
     def observed(self, outputs: Any) -> dict[str, Any]:
-        """Returns the state among this layer's `outputs` (a flat list); objectives that supervise it read it."""
+        """Returns the state among this layer's `outputs` (a flat list), which the category term of objectives reads."""
         return {"state": outputs[1]}
 
     def margins(self, *inputs: Any) -> Any:
@@ -148,7 +162,7 @@ class Controller(Router):
 
     @property
     def least_rate(self) -> float:
-        """The least share of samples for which each switch can be on: where one of them is forced, they share these."""
+        """The least rate that all switches can have: 1 / N with `force_one`, where one of N is on for every sample."""
         return 1 / self.sub_blocks if self.force_one else 0.0
 
     def shift_thresholds(self, shifts: np.ndarray) -> None:
@@ -158,7 +172,7 @@ class Controller(Router):
         self.score_layer.bias.assign(bias.reshape(-1).astype("float32"))
 
     def shifts_for_rate(self, rate: float, *inputs: Any) -> np.ndarray:
-        """Returns the shifts with which each switch, forced ones included, is on for a share `rate` of the inputs."""
+        """Returns the shifts with which every switch, forced or not, is on for a share `rate` of the inputs."""
         if not self.force_one or self.sub_blocks == 1:
             return super().shifts_for_rate(rate, *inputs)
         state = self._next_state(inputs[0], inputs[1] if len(inputs) > 1 else None)
@@ -184,8 +198,8 @@ class Controller(Router):
 
 
 def _forced_shifts(rate: float, margins: np.ndarray, on_scores: np.ndarray) -> np.ndarray:
-    # One switch at a time: with the others fixed each sample has one shift from which on this switch is on, be it
-    # open or forced. Setting one moves the others' shares, so the sweep repeats until none moves.
+    # Coordinate descent: with the other shifts fixed, a sample has one threshold above which this switch is on, open or
+    # forced. Setting one shift changes the rates of the others, so sweeps repeat until none changes.
     shifts = np.zeros(margins.shape[1])
     for _ in range(_SWEEPS):
         before = shifts.copy()

@@ -1,4 +1,4 @@
-"""The gate network of the multi-path nets."""
+"""The gate of multi-path networks: a softmax over outputs, computed from the channel means of a tensor."""
 
 from typing import Any
 
@@ -13,14 +13,21 @@ from tf_routing.support.validation import positive_integer
 
 @keras.saving.register_keras_serializable(package="tf_routing")
 class Gate(keras.layers.Layer):
-    """Decides how much of its input goes to each of several outputs.
+    """Computes how much of its input goes to each of several outputs.
 
-    The input is averaged over its positions, passed through one hidden ReLU layer and a linear layer, and turned into
-    weights that sum to one. Training and inference are the same; there is no noise.
+    Training and inference are the same: there is no noise and no temperature.
+
+    Equation:
+        z = GAP(X)                        (Eq. 1)
+        a = W2 ReLU(W1 z + b1) + b2       (Eq. 2)
+        G = softmax(a)                    (Eq. 3)
+
+        with X = `inputs`, (B, H, W, C), or (B, C), where z = X; W1: C -> `hidden`, W2: `hidden` -> `choices`; and G
+        (B, `choices`). Eq. 2 has no biases b1 and b2; the paper's parameter counts come out with them.
 
     Args:
-        choices: Integer, the number of outputs to choose between.
-        hidden: Integer, the units of the hidden layer. 16 everywhere in the paper.
+        choices: Integer, the number of outputs.
+        hidden: Integer, the units of the hidden layer, 16 everywhere in the paper.
         kernel_initializer: Initializer of the hidden kernel.
         choice_initializer: Initializer of the last kernel. `"zeros"` makes the gate start exactly uniform.
         **kwargs: As for every `keras.layers.Layer`.
@@ -29,7 +36,7 @@ class Gate(keras.layers.Layer):
         inputs: Tensor `(batch, height, width, channels)` or `(batch, channels)`.
 
     Returns:
-        Tensor `(batch, choices)`, each row positive with sum one.
+        Tensor `(batch, choices)` of positive rows that sum to one.
 
     Raises:
         ValueError: If `choices` or `hidden` is not a positive integer, or if the input is neither of rank 2 nor 4.
@@ -40,7 +47,9 @@ class Gate(keras.layers.Layer):
     >>> gate(keras.ops.ones((1, 8, 8, 4))).shape
     TensorShape([1, 3])
 
-    Reference: Tissera et al., *End-To-End Data-Dependent Routing in Multi-Path Neural Networks*, Eq. 1-3.
+    Reference:
+        Tissera et al. (2021), *End-To-End Data-Dependent Routing in Multi-Path Neural Networks*, arXiv:2107.02450,
+        section 3, Eq. 1 to 3.
     """
 
     def __init__(
@@ -75,7 +84,7 @@ class Gate(keras.layers.Layer):
         self.choice_layer.build((input_shape[0], self.hidden))
 
     def scores(self, inputs: Any) -> Any:
-        """Returns the scores before the softmax (Eq. 2), `(batch, choices)`."""
+        """Returns the scores a of Eq. 2, before the softmax, `(batch, choices)`."""
         return self.choice_layer(self.hidden_layer(channel_means(inputs)))
 
     def call(self, inputs: Any) -> Any:

@@ -1,4 +1,4 @@
-"""The router of a network that leaves early: classify here, or go on, and where to."""
+"""The router of early-exit networks: a junction where a sample is classified or goes on to one of several columns."""
 
 from collections.abc import Callable
 from math import prod
@@ -16,35 +16,47 @@ from tf_routing.support.validation import plain, positive_integer, seed_or_none
 
 @keras.saving.register_keras_serializable(package="tf_routing")
 class Junction(Router):
-    """Chooses one of several sinks for each sample, of those that come here.
+    """Chooses one of several sinks for each sample that reaches it: classify here, or go on to a column.
 
-    Three dense layers score the sinks; the last one starts with zeros, so that an untrained junction is undecided. At
-    inference a sample goes to the sink of the largest score, where scores are equal to the first. In training it goes
-    to each with the probability that a softmax of the scores gives, at temperature 1: the one that cools is the
-    objective's.
+    Equation:
+        x = [flatten(X), k]
+        v = ReLU(BN(W2 ReLU(BN(W1 x + b1)) + b2))
+        s = W3 v + b3
+        d = one_hot(argmax(s))       at inference       (section 3)
+        d = softmax(s)               in training        (Eq. 4)
+        D = p d
+
+        with X = `inputs`, (B, H, W, C) or (B, C); k = `cost`, (B, 1), where networks are conditioned on the cost of
+        computation; W1 and W2 to `hidden` units, W3: `hidden` -> `sinks`, which starts at zero; BN with `momentum` and
+        `epsilon`, absent once it is folded (`normalized`). p = `reach`, (B, 1), is the probability of reaching the
+        junction, and the decision D (B, `sinks`) that of reaching its sinks. Of equal scores the first is chosen.
+
+        Eq. 4 divides s by a temperature that falls during training; here it is 1, and the objective, which alone trains
+        junctions, applies its temperature to s itself. W1 and W2 start with a variance of one over their inputs, as in
+        the authors' public code; the paper calls this the initialisation of Xavier.
 
     Args:
-        sinks: Integer, how many sinks there are.
+        sinks: Integer, the number of sinks.
         hidden: Integer, units of the two hidden layers.
         momentum: Float, momentum of the batch normalisations.
-        epsilon: Float, added to the variance there.
+        epsilon: Float, added to the variance in them.
         seed: Integer, seed of the kernels.
-        normalized: Boolean, whether a batch normalisation follows each hidden layer; `False` once it is folded.
+        normalized: Boolean, whether batch normalisations follow the hidden layers; `False` once they are folded.
         **kwargs: As for every `keras.layers.Layer`.
 
     Call arguments:
         inputs: Tensor `(batch, height, width, channels)` or `(batch, units)`.
-        reach: Tensor `(batch, 1)`, the probability with which a sample comes here; 1 where not given.
-        cost: Tensor `(batch, 1)`, what computation costs, for networks that are told for each sample.
+        reach: Tensor `(batch, 1)`, the probability of a sample to reach the junction; 1 where not given.
+        cost: Tensor `(batch, 1)`, the per-image cost of computation, for networks that are conditioned on it.
         training: Boolean.
 
     Returns:
-        Tuple of the decision `(batch, sinks)`, whose rows are `reach` in the column that is chosen (zero in all for a
-        sample that does not come here), the scores `(batch, sinks)`, and each column of the decision, `(batch, 1)`,
-        which is the reach of that sink.
+        Tuple of the decision `(batch, sinks)`, at inference with `reach` in the chosen column and zeros elsewhere (a
+        row of zeros for a sample that left before), the scores `(batch, sinks)`, and the columns of the decision,
+        `(batch, 1)`, which are the reaches of the sinks.
 
     Raises:
-        ValueError: If an argument is not possible.
+        ValueError: If an argument is out of range.
 
     Example:
 
@@ -52,9 +64,9 @@ class Junction(Router):
     >>> decision.numpy().tolist(), scores.numpy().tolist()
     ([[1.0, 0.0]], [[0.0, 0.0]])
 
-    Reference: McGill and Perona, *Deciding How to Decide: Dynamic Routing in Artificial Neural Networks*, sections 3
-    and 4.7, Fig. 2. Its initialisation is called Xavier's; here all but the last kernels are drawn with a variance of
-    one over their inputs, as in the authors' public code.
+    Reference:
+        McGill and Perona (2017), *Deciding How to Decide: Dynamic Routing in Artificial Neural Networks*,
+        arXiv:1703.06217, sections 3, 4.1, 4.6 and 4.7, Eq. 4, Fig. 2.
     """
 
     def __init__(
@@ -106,7 +118,7 @@ class Junction(Router):
         return decision, scores, *(decision[:, n : n + 1] for n in range(self.sinks))
 
     def scores(self, inputs: Any, cost: Any = None, training: bool | None = None) -> Any:
-        """Returns the scores of the sinks alone, `(batch, sinks)`."""
+        """Returns only the scores of the sinks, `(batch, sinks)`."""
         x = ops.cast(ops.reshape(inputs, (-1, prod(inputs.shape[1:]))), self.scores_layer.compute_dtype)
         if cost is not None:
             x = ops.concatenate([x, ops.cast(cost, x.dtype)], axis=-1)
@@ -125,11 +137,11 @@ class Junction(Router):
         return tuple(keras.KerasTensor((inputs.shape[0], width), dtype=dtype) for width, dtype in columns)
 
     def observed(self, outputs: Any) -> dict[str, Any]:
-        """Returns what objectives read beside the decision, among this layer's `outputs` (a flat list)."""
+        """Returns the scores among this layer's `outputs` (a flat list), which objectives read."""
         return {"scores": outputs[1]}
 
     def margins(self, *inputs: Any) -> Any:
-        """Returns how much the best score for going on exceeds that for the first sink, `(batch, 1)`."""
+        """Returns by how much the best score for going on exceeds the score of the first sink, `(batch, 1)`."""
         scores = self.scores(inputs[0], inputs[2] if len(inputs) > 2 else None, training=False)
         return ops.max(scores[:, 1:], axis=-1, keepdims=True) - scores[:, :1]
 
@@ -140,12 +152,12 @@ class Junction(Router):
         self.scores_layer.bias.assign(bias)
 
     def shifts_for_rate(self, rate: float, *inputs: Any) -> np.ndarray:
-        """Returns the shift with which a share `rate` of the samples that come here goes on."""
+        """Returns the shift with which a share `rate` of the samples that reach the junction goes on."""
         margins, come = np.asarray(self.margins(*inputs), "float64")[:, 0], self.comes(*inputs)
         return np.array([shift_for_rate(rate, margins[come] if come.any() else margins)])
 
     def comes(self, *inputs: Any) -> np.ndarray:
-        """Returns which samples did not leave before, a boolean array `(batch,)`."""
+        """Returns which samples reach the junction, a boolean array `(batch,)`: those that did not leave before it."""
         if len(inputs) < 2 or inputs[1] is None:
             return super().comes(*inputs)
         return np.asarray(ops.cast(inputs[1], "float32"))[:, 0] > 0.5
@@ -155,7 +167,7 @@ class Junction(Router):
         return super().taken(outputs)[:, 1:].sum(axis=1, keepdims=True)
 
     def without_normalization(self, folded_weights: Callable[[Any, Any], list[np.ndarray]]) -> "Junction":
-        """Returns a copy for inference, whose hidden layers have `folded_weights(layer, normalization)`."""
+        """Returns a copy for inference with `folded_weights(layer, normalization)` in its hidden layers."""
         layer = type(self).from_config({**self.get_config(), "normalized": False})
         layer.build_from_config(self.get_build_config())
         for number, normalization in enumerate(self.normalizations):
@@ -165,7 +177,7 @@ class Junction(Router):
 
     def macs(self, input_shape: Any) -> int:
         """Returns the multiply-accumulates per sample for inputs of these shapes, batch included."""
-        # What is told beside the input is one more unit; the kernel knows.
+        # The kernel also counts the input unit of `cost`, which the shape of the maps does not show.
         units = self.hidden_layers[0].kernel.shape[0]
         return self.hidden * (units + self.hidden + self.sinks)
 
@@ -182,6 +194,6 @@ class Junction(Router):
 
 
 def _first_largest(scores: Any) -> Any:
-    # Compared, not argmax: its export needs operations that converters refuse.
+    # A comparison: `argmax` of floats exports as Bitcast, which ONNX and TensorFlow Lite converters reject.
     largest = scores >= ops.max(scores, axis=-1, keepdims=True)
     return ops.logical_and(largest, ops.cumsum(ops.cast(largest, "int32"), axis=-1) == 1)

@@ -1,4 +1,4 @@
-"""Rules that choose which blocks run without looking at the image."""
+"""Baselines of trained routers: rules that choose which blocks run without looking at the image."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -15,24 +15,35 @@ RULES = ("first", "random", "distributed")
 
 @keras.saving.register_keras_serializable(package="tf_routing")
 class KeptBlocks(keras.layers.Layer):
-    """Keeps a number of a network's blocks, by rule: what learnt routers are compared with.
+    """Keeps a fixed number of a network's blocks by rule: the baselines that trained routers are compared with.
+
+    Equation:
+        s_b = 1 if b <= K else 0                                    `rule` "first"
+        s_b = 1 if rank(u_b) <= K else 0, u_b ~ U(0, 1)             `rule` "random"
+        s_b = 1 if b is among the first k_t of its stage t else 0   `rule` "distributed"
+
+        with s_b (B, 1) the switch of block b and K = `keep`; u_b is drawn for every sample, and rank counts from the
+        smallest. The k_t sum to K: stages of `stage_blocks` get one more block in turn until there are enough, so that
+        12 of 15 blocks in three stages are 4, 4 and 4.
+
+        The paper describes its "distributed" rule twice: by the caption of the table, which is used here, and in the
+        text as predefined paths per class.
 
     Args:
-        rule: `"first"` keeps the first ones; `"distributed"` the first ones of each stage, one stage after the other
-            getting one more until there are enough; `"random"` draws them anew for each sample.
-        stage_blocks: List of integers, blocks of each stage.
-        keep: Integer, blocks that run.
+        rule: `"first"`, `"random"` or `"distributed"`.
+        stage_blocks: List of integers, the number of blocks by stage.
+        keep: Integer, the number of blocks that run.
         seed: Integer, seed of `"random"`.
         **kwargs: As for every `keras.layers.Layer`.
 
     Call arguments:
-        inputs: Tensor whose first axis counts the samples.
+        inputs: Tensor whose first axis is the batch; its values are not read.
 
     Returns:
         List of one tensor `(batch, 1)` per block, 0 or 1.
 
     Raises:
-        ValueError: If the rule is not known, or `keep` is not between 1 and the number of blocks.
+        ValueError: If the rule is unknown, or `keep` is not between 1 and the number of blocks.
 
     Example:
 
@@ -40,8 +51,9 @@ class KeptBlocks(keras.layers.Layer):
     >>> [float(each[0, 0]) for each in switches]
     [1.0, 1.0, 1.0, 0.0]
 
-    Reference: Wang et al., *Dynamic Routing with Path Diversity and Consistency for Compact Network Learning*, Table
-    4a.
+    Reference:
+        Wang et al. (2020), *Dynamic Routing with Path Diversity and Consistency for Compact Network Learning*,
+        arXiv:2005.14439, section 4.4, Table 4a.
     """
 
     def __init__(

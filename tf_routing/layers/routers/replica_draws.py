@@ -1,4 +1,4 @@
-"""Random numbers for samples of which each replica has a part."""
+"""Random numbers that do not depend on how many replicas a batch is divided among."""
 
 from typing import Any
 
@@ -10,11 +10,11 @@ from tf_routing.core.replicas import replica_context
 def uniform_rows(shape: Any, minval: float = 0.0, maxval: float = 1.0, seed: Any = None) -> Any:
     """Draws random numbers for the samples of this replica: its rows of one draw for the whole batch.
 
-    Seed generators are in the same state on all replicas of a `tf.distribute` strategy. Drawn for its samples alone,
-    every replica's numbers would be the same, and others than those of one device.
+    Seed generators are in the same state on all replicas of a `tf.distribute` strategy. If replicas drew for their own
+    samples only, all would get the same numbers, and other numbers than a single device.
 
     Args:
-        shape: Shape `(count, ...)` of what this replica needs; every replica has as many samples.
+        shape: Shape `(count, ...)` for the samples of this replica; all replicas must have as many.
         minval: Float, the least number.
         maxval: Float, above all numbers.
         seed: Seed as for `keras.random.uniform`.

@@ -1,4 +1,4 @@
-"""What routers that switch parts on and off have in common."""
+"""Base class of routers: decisions by thresholds, which calibration shifts to a wanted rate."""
 
 import math
 from typing import Any
@@ -12,19 +12,19 @@ from tf_routing.support.validation import is_number, plain
 class Router(keras.layers.Layer):
     """Decides by thresholds which parts run for each sample (base class).
 
-    A router's decision is an ordinary tensor `(batch, choices)` of 0 and 1 in the functional graph; `decision` picks it
-    among the layer's outputs. Each choice has a score whose sign decides, and a threshold that `shift_thresholds`
-    moves, which is how `tf_routing.calibrate` sets the share of samples for which a part runs.
+    The decision is an ordinary tensor `(batch, choices)` of 0 and 1 in the functional graph; `decision` picks it among
+    the layer's outputs. A choice is made by the sign of its score, and `shift_thresholds` moves the threshold of the
+    score: so `tf_routing.calibrate` sets the share of samples for which a part runs.
 
-    Scores are computed and compared in float32 where the layer's policy has half precision; decisions are of the
-    layer's own.
+    Scores are computed and compared in float32 where the layer's policy has half precision; decisions have the compute
+    dtype of the layer.
 
     Args:
         **kwargs: As for every `keras.layers.Layer`.
     """
 
     def __init__(self, **kwargs: Any) -> None:
-        # What a router is given, and its own weights, come as they are: its parts know how they compute.
+        # No autocast: inputs and weights keep their dtype, and the parts cast them by `decision_policy`.
         super().__init__(autocast=False, **kwargs)
 
     def decision(self, outputs: Any) -> Any:
@@ -32,7 +32,7 @@ class Router(keras.layers.Layer):
         return outputs[0]
 
     def margins(self, *inputs: Any) -> Any:
-        """Returns `(batch, choices)` scores at inference: a choice is taken where its score is positive."""
+        """Returns scores at inference, `(batch, choices)`: a choice is taken where its score is positive."""
         raise NotImplementedError
 
     @property
@@ -41,26 +41,27 @@ class Router(keras.layers.Layer):
         return 0.0
 
     def comes(self, *inputs: Any) -> np.ndarray:
-        """Returns which samples, of those it is called with, come to this router: a boolean array `(batch,)`."""
+        """Returns which samples reach this router, a boolean array `(batch,)`: all of them, unless some can leave."""
         return np.ones(len(inputs[0]), dtype=bool)
 
     def taken(self, outputs: Any) -> np.ndarray:
-        """Returns which choices that `shift_thresholds` moves are taken, an array `(batch, choices)` of 0 and 1."""
+        """Returns which choices with a movable threshold are taken, an array `(batch, choices)` of 0 and 1."""
         return np.asarray(keras.ops.cast(self.decision(outputs), "float32"))
 
     def shift_thresholds(self, shifts: np.ndarray) -> None:
-        """Adds `shifts`, one per choice, to what `margins` returns from now on."""
+        """Adds `shifts` `(choices,)` to all that `margins` returns from now on."""
         raise NotImplementedError
 
     def shifts_for_rate(self, rate: float, *inputs: Any) -> np.ndarray:
-        """Returns the shifts with which each choice is taken for a share `rate` of the given inputs.
+        """Returns the shifts with which every choice is taken for a share `rate` of the given inputs.
 
         Args:
             rate: Float in [0, 1].
-            *inputs: What the router is called with, for a batch of samples.
+            *inputs: The router's call arguments, for a batch of samples.
 
         Returns:
-            Array `(choices,)`. Half way between two samples' scores; where samples tie the share is the nearest.
+            Array `(choices,)`. Thresholds end up half way between the scores of two samples; where scores are equal,
+            the share is the nearest possible.
         """
         margins = np.asarray(self.margins(*inputs), "float64")
         return np.array([shift_for_rate(rate, column) for column in margins.T])
@@ -71,7 +72,7 @@ def shift_for_rate(rate: float, margins: np.ndarray) -> float:
     ordered = np.sort(margins)[::-1]
     positive = round(rate * len(ordered))
     if 0 < positive < len(ordered) and ordered[positive - 1] == ordered[positive]:
-        # Equal scores fall on one side together, and never on the threshold.
+        # Equal scores cannot be separated: the threshold goes to the nearer end of the run of equal ones.
         before, after = int((ordered > ordered[positive]).sum()), int((ordered >= ordered[positive]).sum())
         positive = before if positive - before <= after - positive else after
     if positive == 0:
@@ -82,7 +83,7 @@ def shift_for_rate(rate: float, margins: np.ndarray) -> float:
 
 
 def _beyond(ordered: np.ndarray) -> float:
-    # Well past the last score: a sparse and a masked run differ in the last digits, and must not differ in decisions.
+    # Well past the last score: masked and sparse execution differ in the last digits, and must decide alike.
     return float(max(ordered[0] - ordered[-1], 1e-3))
 
 
@@ -94,5 +95,5 @@ def check_open_rate(rate: float | None) -> float | None:
 
 
 def open_score(rate: float | None) -> float:
-    """Returns how much the score for "on" must exceed that for "off" for this probability of "on"."""
+    """Returns by how much the score for "on" exceeds that for "off" at this probability of "on" (its logit)."""
     return 0.0 if rate is None else math.log(rate / (1 - rate))

@@ -1,4 +1,4 @@
-"""What recurrent routers share along the depth of a network."""
+"""The LSTM cell that recurrent routers share along the depth of a network."""
 
 from typing import Any
 
@@ -12,10 +12,19 @@ from tf_routing.support.validation import positive_integer
 
 @keras.saving.register_keras_serializable(package="tf_routing")
 class RouterMemory(keras.layers.Layer):
-    """An LSTM cell that steps from block to block, and the scores for running each (shared by all blocks).
+    """An LSTM cell that steps from block to block, and the scores for running them; all blocks share one.
 
-    One layer is called once per block, in order of depth, with a summary of the block's input and the state that its
-    last call returned; a `SkipRouter(kind="recurrent")` decides by the scores.
+    The layer is called once per block, in order of depth, with a summary of the block's input and the state that its
+    last call returned. A `SkipRouter(kind="recurrent")` decides by the scores.
+
+    Equation:
+        i, f, o = sigmoid(W1 x + U1 h + b1)             three gates of d units
+        c' = f c + i tanh(W2 x + U2 h + b2)
+        h' = o tanh(c')
+        R = W3 h' + b3
+
+        with x = `inputs`, (B, C); the pair (h, c) = `state`, (B, 2 d), zeros in the first block, and (h', c') the new
+        one; d = `units`; and R (B, 2) the scores for running and for bypassing.
 
     Args:
         units: Integer, units of the cell.
@@ -24,13 +33,13 @@ class RouterMemory(keras.layers.Layer):
 
     Call arguments:
         inputs: Tensor `(batch, features)`.
-        state: Tensor `(batch, 2 * units)` of the call before, or `None` in the first, for zeros.
+        state: Tensor `(batch, 2 * units)` of the call before, or `None` in the first.
 
     Returns:
         Pair of scores `(batch, 2)` and the new state.
 
     Raises:
-        ValueError: If an argument is not possible.
+        ValueError: If an argument is out of range.
 
     Example:
 
@@ -40,12 +49,14 @@ class RouterMemory(keras.layers.Layer):
     >>> scores.shape, state.shape
     (TensorShape([3, 2]), TensorShape([3, 20]))
 
-    Reference: Wang et al., *Dynamic Routing with Path Diversity and Consistency for Compact Network Learning*, Table 5,
-    after SkipNet.
+    Reference:
+        Wang et al. (2020), *Dynamic Routing with Path Diversity and Consistency for Compact Network Learning*,
+        arXiv:2005.14439, section 4.4, Table 5, after Wang, Yu, Dou, Darrell and Gonzalez (2017), *SkipNet: Learning
+        Dynamic Routing in Convolutional Networks*, arXiv:1711.09485, section 3.
     """
 
     def __init__(self, units: int = 10, init_open_rate: float | None = None, **kwargs: Any) -> None:
-        # For what decides: in float32 where the policy has half precision, as routers compute.
+        # No autocast: the scores decide, and are computed in float32 where the policy has half precision.
         super().__init__(autocast=False, **kwargs)
         self.units, self.init_open_rate = positive_integer("units", units), check_open_rate(init_open_rate)
         own = {"dtype": decision_policy(self), "trainable": self.trainable}

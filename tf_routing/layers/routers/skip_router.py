@@ -1,4 +1,4 @@
-"""The router that decides whether a residual block runs."""
+"""The router of networks that skip: a per-image decision whether a residual block runs or is bypassed."""
 
 import math
 from typing import Any
@@ -22,28 +22,39 @@ DECISIONS = ("threshold", "bernoulli", "given")
 class SkipRouter(Router):
     """Decides for each sample whether a block runs or is bypassed.
 
-    Two scores, for running and for bypassing, become probabilities `p`. In training the decision is soft,
-    `sigmoid(beta (p[0] - p[1]))`, for a block that blends its output with its input. At inference, and in training
-    where the router is frozen (`trainable = False`), it is 1 where that is at least one half, else 0.
+    Equation:
+        R = W2 ReLU(W1 GAP(X) + b1) + b2                              (Fig. 2b)
+        p = softmax(R)
+        r = softmax(beta p)[0] = sigmoid(beta (p[0] - p[1]))          (Eq. 3)
+        d = r                            in training
+        d = 1 if r >= 0.5 else 0         at inference                 (Eq. 11)
+
+        with X = `inputs`, (B, H, W, C); W1: C -> `hidden`, W2: `hidden` -> 2; p[0] the probability of running the
+        block, p[1] of bypassing it. d is returned. A frozen router (trainable = False) decides in training as at
+        inference.
+
+        The paper gives neither beta, nor `hidden`, nor a nonlinearity between the two layers, which without one would
+        be a single layer. The threshold on r is the same as p[0] >= p[1] for every `beta`.
+
+        Other values of `kind` compute R differently. "conv": R = W2 GAP(ReLU(BN(W1 * X))) + b2, W1 a 3x3 convolution of
+        stride 2 that keeps C. "recurrent": R = X, scores (B, 2) of a RouterMemory.
 
     Args:
-        kind: `"linear"` scores the channels' means by two dense layers. `"conv"` has a 3x3 convolution of stride 2
-            before the means, and one dense layer. `"recurrent"` has no weights of its own: it decides by the scores of
-            a `RouterMemory`, which all blocks share.
+        kind: `"linear"`, two dense layers on channel means; `"conv"`, a 3x3 convolution, channel means and one dense
+            layer; or `"recurrent"`, without weights: the scores come from a `RouterMemory` that all blocks share.
         hidden: Integer, hidden units of a `"linear"` router.
-        beta: Float, how sharply the soft decision follows the probabilities; decisions at inference do not depend on
-            it.
-        decision: How to decide at inference: `"threshold"` as above, `"bernoulli"` at random with probability `p[0]`,
-            `"given"` as the second call argument says, in training too; the router's own weights are then not read.
-        init_open_rate: Float in (0, 1), the probability of running that the biases start with; `None` is 0.5. For
-            `"recurrent"` an argument of its memory.
-        momentum: Float, momentum of the batch normalisation of a `"conv"` router.
-        epsilon: Float, added to the variance there.
+        beta: Float, steepness of the soft decision in training.
+        decision: How to decide at inference: `"threshold"` as above; `"bernoulli"` at random with probability p[0]; or
+            `"given"`, by the second call argument, in training too, so that no weight of the router is read.
+        init_open_rate: Float in (0, 1), the probability of running that the biases start with; `None` is 0.5. With
+            `"recurrent"` an argument of the memory instead.
+        momentum: Float, momentum of the batch normalisation in a `"conv"` router.
+        epsilon: Float, added to the variance in that batch normalisation.
         seed: Integer, seed of `"bernoulli"`.
         **kwargs: As for every `keras.layers.Layer`.
 
     Call arguments:
-        inputs: Tensor `(batch, height, width, channels)`, the block's input; for `"recurrent"` scores `(batch, 2)`.
+        inputs: Tensor `(batch, height, width, channels)`, the block's input; with `"recurrent"` scores `(batch, 2)`.
         switches: With `decision="given"`, a tensor `(batch, 1)` of 0 and 1.
         training: Boolean.
 
@@ -51,15 +62,18 @@ class SkipRouter(Router):
         Tensor `(batch, 1)`: the share in [0, 1] of the block's output in training, 0 or 1 at inference.
 
     Raises:
-        ValueError: If an argument is not known or not possible, or the inputs are not of the rank that `kind` takes.
+        ValueError: If an argument is unknown or out of range, or `inputs` does not have the rank that `kind` needs.
 
     Example:
 
     >>> SkipRouter(init_open_rate=0.9)(keras.ops.zeros((3, 8, 8, 4))).shape
     TensorShape([3, 1])
 
-    Reference: Wang et al., *Dynamic Routing with Path Diversity and Consistency for Compact Network Learning*, Eq. 3
-    and 11; the kinds `"conv"` and `"recurrent"` are those of SkipNet.
+    Reference:
+        Wang et al. (2020), *Dynamic Routing with Path Diversity and Consistency for Compact Network Learning*,
+        arXiv:2005.14439, sections 3.1, 3.4 and 4.4, Eq. 3 and 11, Fig. 2, Table 5. The kinds `"conv"` and `"recurrent"`
+        are those of Wang, Yu, Dou, Darrell and Gonzalez (2017), *SkipNet: Learning Dynamic Routing in Convolutional
+        Networks*, arXiv:1711.09485, section 3.
     """
 
     def __init__(
@@ -89,7 +103,7 @@ class SkipRouter(Router):
         self.threshold: Any = None
 
     def _dense(self, units: int, name: str, activation: str | None = None, **arguments: Any) -> keras.layers.Dense:
-        # The flag too: a network that was saved frozen must come back with as many weights to train.
+        # `trainable` too: a network that was saved with frozen routers must load with as many trainable weights.
         own = {"dtype": decision_policy(self), "trainable": self.trainable}
         return float_part(keras.layers.Dense(units, activation, name=name, **own, **arguments))
 
@@ -101,7 +115,7 @@ class SkipRouter(Router):
                 f"SkipRouter of kind {self.kind!r} takes {expected}. Received: inputs.shape={tuple(inputs_shape)}"
             )
         if self.kind == "recurrent":
-            # Per block, where the scores are shared: moved by `shift_thresholds`, not trained.
+            # The scores are shared by all blocks, the threshold is not; calibration moves it, training does not.
             self.threshold = self.add_weight(
                 shape=(1,), initializer="zeros", trainable=False, autocast=False, name="threshold"
             )
@@ -134,7 +148,7 @@ class SkipRouter(Router):
                 raise ValueError("SkipRouter with decision='given' needs its second call argument, `switches`.")
             return ops.cast(switches, self.compute_dtype)
         margins = self._margins(inputs, training)
-        # A frozen router decides as it will at inference, so that the rest can be tuned to that.
+        # Frozen routers decide as at inference, so that the second phase of training tunes the rest to that.
         if training and self.trainable:
             return ops.cast(ops.sigmoid(self.beta * _probability_margin(margins)), self.compute_dtype)
         return ops.cast(self._is_open(margins, training), self.compute_dtype)
@@ -149,20 +163,19 @@ class SkipRouter(Router):
         if self.kind == "recurrent":
             return _difference(inputs) + ops.cast(self.threshold, inputs.dtype)
         features = self._features(inputs, training)
-        # Within a model of mixed precision a kernel that is read directly comes in half.
+        # Under mixed precision Keras casts a kernel that is read outside of its layer to half precision.
         apart = training or self.scores_layer.compute_dtype != self.compute_dtype
         return _difference(self.scores_layer(features)) if apart else self._margins_at_once(features)
 
     def _features(self, inputs: Any, training: bool | None) -> Any:
-        """What scores are computed from."""
         if self.kind == "linear":
             return self.hidden_layer(channel_means(inputs))
         maps = ops.relu(self.normalization(self.conv(inputs), training=training))
         return channel_means(maps)
 
     def _margins_at_once(self, features: Any) -> Any:
-        # A single product of a vector that depends on weights alone: with as many routers as a small network has
-        # blocks, operations count.
+        # The difference of two scores as one product with the difference of their kernels: with a router per block,
+        # the number of small operations decides the time of a batch of one image.
         kernel, bias = self.scores_layer.kernel, self.scores_layer.bias
         vector, constant = _difference(kernel), bias[:1] - bias[1:]
         return ops.add(ops.matmul(features, ops.cast(vector, features.dtype)), ops.cast(constant, features.dtype))
@@ -223,5 +236,5 @@ def _difference(scores: Any) -> Any:
 
 
 def _probability_margin(margins: Any) -> Any:
-    # p[0] - p[1] of a softmax of two scores.
+    # p[0] - p[1] for p = softmax(R), given R[0] - R[1].
     return ops.tanh(margins / 2)
