@@ -1,4 +1,4 @@
-"""What a routed network is trained for: objectives read labels, outputs and decisions, and return named terms."""
+"""Training objectives of routed networks: functions of labels, outputs and decisions that return named loss terms."""
 
 import keras  # noqa: F401  (first, so that the registration hook finds no half-imported room)
 

@@ -1,4 +1,4 @@
-"""Cross-entropy on the prediction: all that multi-path nets need."""
+"""Cross-entropy on the prediction, with label smoothing: the whole objective of multi-path networks."""
 
 from typing import Any
 
@@ -12,7 +12,15 @@ from tf_routing.objectives.sample_weights import weighted_mean
 
 @keras.saving.register_keras_serializable(package="tf_routing")
 class Classification(Objective):
-    """Mean cross-entropy of the model's prediction, from logits where the model has them.
+    """Cross-entropy of the model's prediction, computed from logits where the model has them.
+
+    Equation:
+        L = - mean_B sum_k q_k log(p_k)
+        q_k = (1 - eps) y_k + eps / K
+
+        with y (B, K) the `labels` as distributions over K classes, p the predicted probabilities in `outputs`, and
+        eps = `label_smoothing`. With `sample_weight` the mean is over weighted samples. The paper on multi-path
+        networks mentions neither smoothing nor losses of single paths: the prediction is the average over paths.
 
     Args:
         label_smoothing: Float in [0, 1), the share of each label spread over all classes.
@@ -26,7 +34,10 @@ class Classification(Objective):
     >>> round(float(Classification()(keras.ops.array([0, 3]), outputs)["classification_loss"]), 4)
     1.3863
 
-    Reference: Tissera et al., *End-To-End Data-Dependent Routing in Multi-Path Neural Networks*, section 6.
+    Reference:
+        Szegedy et al. (2015), *Rethinking the Inception Architecture for Computer Vision*, arXiv:1512.00567, section 7,
+        for the smoothing. Tissera et al. (2021), *End-To-End Data-Dependent Routing in Multi-Path Neural Networks*,
+        arXiv:2107.02450, section 6.
     """
 
     def __init__(self, label_smoothing: float = 0.0) -> None:
@@ -41,7 +52,7 @@ class Classification(Objective):
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The one term."""
+        """The name of the term, `classification_loss`."""
         return ("classification_loss",)
 
     def __call__(self, labels: Any, outputs: dict[str, Any], sample_weight: Any = None) -> dict[str, Any]:
@@ -53,7 +64,7 @@ class Classification(Objective):
         return {"classification_loss": weighted_mean(losses, sample_weight)}
 
     def smoothed(self, label_smoothing: float) -> "Classification":
-        """Returns this objective with labels smoothed."""
+        """Returns this objective with label smoothing."""
         return Classification(label_smoothing)
 
     def get_config(self) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The objective of networks that skip blocks: right answers along routes that differ between images, not within one."""
+"""The objective of networks that skip: routes that are diverse over images and consistent over copies of one image."""
 
 import copy
 from collections.abc import Mapping, Sequence
@@ -17,42 +17,59 @@ from tf_routing.support.validation import is_number, not_negative, one_of, plain
 REGULARIZATIONS = ("within", "center")
 _RAISE, _LOWER = 1.05, 0.95
 _LEAST_WEIGHT, _MOST_WEIGHT = 1e-4, 10.0
-# A norm has no gradient at zero.
+# Added to squared norms: the gradient of a root at zero is infinite, and that of a zero distance would be NaN.
 _TINY = 1e-12
 
 
 @keras.saving.register_keras_serializable(package="tf_routing")
 class DiverseRoutes(Objective):
-    """Classification, consistency, diversity, cost and regularisation of routes.
+    """Classification, consistency, diversity, cost and regularisation terms of networks that skip blocks.
 
-    A route is the row of a sample's decisions, soft in training. Augmented copies of one image should take routes
-    close to their centre (consistency); centres of different images should be apart (diversity). Each term is logged
-    as it enters the sum, and beside them `execution_rate`, the share of decisions of at least one half.
+    Augmented copies of one image should take routes close to their centre (consistency), and the centres of different
+    images should be apart (diversity). Terms are logged as they enter the sum, together with `execution_rate`, the
+    share of decisions of at least one half.
 
-    A batch holds groups of `copies` neighbouring rows that show one image each, as
-    `data.batches.training_batches(..., copies=...)` makes them. At evaluation each row is an image of its own, and the
-    two terms that compare copies are zero.
+    Equation:
+        m_i = mean_j route_ij
+        L_cons = 1 / (L M) sum_i sum_j [|route_ij - m_i| - d_c]+^2             (Eq. 5)
+        L_div = 1 / (L (L - 1)) sum_i sum_j!=i [d_d - |m_i - m_j|]+^2          (Eq. 6)
+        L_cost = mean_B sum_k c_k r_k                                          (Eq. 8)
+        L = L_cls + lambda L_cons + alpha L_div + mu L_cost + gamma L_reg      (Eq. 9)
+        L_reg = 1 / (L M) sum_i sum_j |route_ij - m_i|                         (Eq. 10)
+
+        with route_ij = [r_1, ..., r_n] the soft decisions in `outputs`, by the names in `macs`, of copy j = 1..M of
+        image i = 1..L: a batch of B = L M rows holds M = `copies` neighbouring rows per image. |.| is the Euclidean
+        norm and [x]+ = max(0, x). d_c = `consistency_margin`, d_d = `diversity_margin`, lambda = `consistency_weight`,
+        alpha = `diversity_weight`, mu = `cost_weight`, gamma = `regularization_weight`, and L_cls is the cross-entropy
+        of `labels` with `label_smoothing`.
+
+        Where the paper is ambiguous: c_k, whose unit is open, is the share of decision k in the sum of `macs`, so
+        L_cost is the executed share of switched operations. Eq. 10 has an r_i in place of route_ij that is defined
+        nowhere; with `regularization` "center" the other likely reading, L_reg = 1 / L sum_i |m_i|, is used. Without
+        consistency (lambda = 0) gamma is 0 too, because L_reg as well asks for consistency, and the paper's baseline
+        has neither. The weight mu is "adjusted adaptively": with a `target` it is multiplied by 1.05 after epochs that
+        executed more blocks than that, and by 0.95 after those that executed less.
+
+        At evaluation every row of a batch is another image, so L_cons is 0, and so is L_reg with "within".
 
     Args:
-        macs: Dict from decision name to the multiply-accumulates `(choices,)` that it switches. The cost of a block in
-            Eq. 8, whose unit the paper leaves open, is its share of their sum: the cost term is the share of switched
-            operations that run.
-        copies: Integer M, copies of each image in a training batch.
-        consistency_weight: Float, weight of the consistency term (lambda of Eq. 9).
-        diversity_weight: Float, weight of the diversity term (alpha).
-        cost_weight: Float, weight of the cost term (mu), or the first weight where there is a target.
-        regularization_weight: Float, weight of the regularisation term (gamma). Without consistency it is zero: that
-            term asks for consistency too.
-        consistency_margin: Float, distance from the centre that costs nothing (Eq. 5).
-        diversity_margin: Float, distance between centres from which on it costs nothing (Eq. 6).
-        regularization: Reading of Eq. 10: `"within"` takes the distances of copies from their centre, `"center"` those
+        macs: Dict from decision name to the multiply-accumulates `(choices,)` that it switches.
+        copies: Integer M, the number of copies of an image in a training batch, as
+            `data.batches.training_batches(..., copies=...)` makes them.
+        consistency_weight: Float lambda, weight of the consistency term.
+        diversity_weight: Float alpha, weight of the diversity term.
+        cost_weight: Float mu, weight of the cost term; its initial value if there is a target.
+        regularization_weight: Float gamma, weight of the regularisation term.
+        consistency_margin: Float d_c, distance from the centre up to which there is no loss.
+        diversity_margin: Float d_d, distance between centres from which on there is no loss.
+        regularization: Reading of Eq. 10: `"within"`, distances of copies from their centre, or `"center"`, distances
             of centres from the origin.
-        target: Float in (0, 1], the share of executed blocks: after each epoch the cost weight is raised by 5 % where
-            the epoch's was larger, and lowered by 5 % where it was smaller. `None` keeps the weight.
+        target: Float in (0, 1], the share of executed blocks that the cost weight is adapted to after every epoch;
+            `None` keeps the weight.
         label_smoothing: Float in [0, 1), as for `Classification`.
 
     Raises:
-        ValueError: If an argument is not known or not possible.
+        ValueError: If an argument is unknown or out of range.
 
     Example:
 
@@ -62,8 +79,9 @@ class DiverseRoutes(Objective):
     >>> {name: round(float(term), 4) for name, term in terms.items() if name != "classification_loss"}
     {'consistency_loss': 0.0, 'diversity_loss': 0.0, 'cost_loss': 0.0375, 'regularization_loss': 0.0}
 
-    Reference: Wang et al., *Dynamic Routing with Path Diversity and Consistency for Compact Network Learning*, Eq. 5
-    to 10.
+    Reference:
+        Wang et al. (2020), *Dynamic Routing with Path Diversity and Consistency for Compact Network Learning*,
+        arXiv:2005.14439, sections 3.2 to 3.4, Eq. 5 to 10.
     """
 
     def __init__(
@@ -101,50 +119,50 @@ class DiverseRoutes(Objective):
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The terms."""
+        """The names of the terms."""
         return ("classification_loss", "consistency_loss", "diversity_loss", "cost_loss", "regularization_loss")
 
     @property
     def measured_names(self) -> tuple[str, ...]:
-        """The executed share, and where it is adapted the weight of the cost term."""
+        """`execution_rate`, and with a target `cost_weight`."""
         return ("execution_rate",) if self.target is None else ("execution_rate", "cost_weight")
 
     def build(self, outputs: dict[str, Any]) -> None:
-        """Creates the weight that is adapted; one that there is stays."""
+        """Creates the adapted cost weight, if there is a target; `compile` called again keeps it."""
         if self.target is not None and self.adapted_weight is None:
             self.adapted_weight = keras.Variable(self.cost_weight, trainable=False, name="cost_weight")
 
     @property
     def state(self) -> list[Any]:
-        """The adapted weight of the cost term, where there is a target."""
+        """The adapted weight of the cost term, if there is a target."""
         return [] if self.adapted_weight is None else [self.adapted_weight]
 
     @property
     def starting_point(self) -> dict[str, Any]:
-        """What the cost weight starts with, and what it is adapted to."""
+        """The initial cost weight, and the target it is adapted to."""
         return {"cost_weight": self.cost_weight, "target": self.target}
 
     def end_epoch(self, logs: Mapping[str, float]) -> None:
-        """Raises the cost weight where more was executed than the target, and lowers it where less was."""
+        """Raises the cost weight if the epoch executed more blocks than the target, and lowers it if fewer."""
         if self.target is None or self.adapted_weight is None or logs["execution_rate"] == self.target:
             return
         factor = _RAISE if logs["execution_rate"] > self.target else _LOWER
-        # Not `float`: under a `tf.distribute` strategy the variable is one per replica.
+        # Not `float(variable)`: under a `tf.distribute` strategy it is a variable of several replicas.
         changed = float(ops.convert_to_numpy(self.adapted_weight)) * factor
         self.adapted_weight.assign(min(max(changed, _LEAST_WEIGHT), _MOST_WEIGHT))
 
     def at_evaluation(self) -> "DiverseRoutes":
-        """Returns this objective, its state shared, for batches without copies."""
+        """Returns this objective for batches without copies, which shares the adapted cost weight."""
         ungrouped = copy.copy(self)
         ungrouped.copies = 1
         return ungrouped
 
     def grouped(self, copies: int) -> "DiverseRoutes":
-        """Returns this objective for training batches with this many copies of each image."""
+        """Returns this objective for training batches with `copies` neighbouring rows per image."""
         return DiverseRoutes(**{**self.get_config(), "copies": copies})
 
     def smoothed(self, label_smoothing: float) -> "DiverseRoutes":
-        """Returns this objective with labels smoothed."""
+        """Returns this objective with label smoothing."""
         return DiverseRoutes(**{**self.get_config(), "label_smoothing": label_smoothing})
 
     def __call__(self, labels: Any, outputs: dict[str, Any], sample_weight: Any = None) -> dict[str, Any]:
@@ -160,7 +178,7 @@ class DiverseRoutes(Objective):
             "consistency_loss": self.consistency_weight * beyond,
             "diversity_loss": self.diversity_weight * self._closeness(rows_of_all_replicas(centres)),
             "cost_loss": self._current_cost_weight() * self._expected_share(outputs),
-            # Distances are at least the root of `_TINY`, not quite zero.
+            # Not exactly zero for identical copies: a distance is at least the root of `_TINY`.
             "regularization_loss": regularization_weight * spread,
         }
 
@@ -177,7 +195,7 @@ class DiverseRoutes(Objective):
         return ops.concatenate([ops.cast(outputs[name], "float32") for name in self.macs], axis=-1)
 
     def _closeness(self, centres: Any) -> Any:
-        """The mean over pairs of images of the squared distance that is missing to the margin."""
+        """Returns the mean over pairs of images of the squared distance that is missing to the margin (Eq. 6)."""
         distances = _norm(ops.expand_dims(centres, 0) - ops.expand_dims(centres, 1))
         missing = ops.square(ops.relu(self.diversity_margin - distances))
         count = ops.shape(centres)[0]

@@ -1,4 +1,4 @@
-"""The objective of dynamic multi-path networks: right answers at a given share of the cost."""
+"""The objective of dynamic multi-path networks: classification at a target share of sub-blocks and operations."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -21,24 +21,43 @@ from tf_routing.support.validation import is_number, plain
 class DynamicMultipath(Objective):
     """Classification, category, execution-rate and FLOPs terms of dynamic multi-path networks.
 
-    Each term is logged as it enters the sum. The category heads, one linear layer per controller, belong to the
-    objective: they train with the model and are no part of it.
+    Terms are logged as they enter the sum. The category heads, a linear layer per controller, belong to the objective:
+    they train with the model but are no part of it.
+
+    Equation:
+        L_l = - sum_k y_k log(softmax(V_l h_l)_k)                  (Eq. 9)
+        L_ctg = mean_B sum_l alpha_l L_l                           (Eq. 10)
+        z_l = 1 / (B N) sum_B sum_i s_li                           (Eq. 11)
+        L_exec = sum_l (r - z_l)^2                                 (Eq. 12)
+        f = sum_l sum_i mean_B(s_li) f_li                          (Eq. 13)
+        L_flops = (f / f_total - r)^2                              (Eq. 14)
+        L_res = L_exec + L_flops                                   (Eq. 15)
+        L = alpha_1 L_ctg + alpha_2 L_res + alpha_3 L_cls          (Eq. 16)
+
+        with s_li the switch of sub-block i = 1..N of block l and h_l the state of its controller, both in `outputs`; r
+        = `target_rate`; f_li the `macs` of the sub-block and f_total = `total_macs`; y_k the share of `labels` in
+        category k by the table `categories`; V_l the category head; alpha_l the `category_weights`; alpha_1 =
+        `category_scale`, alpha_2 = `resource_scale`, alpha_3 = `classification_scale`; and L_cls the cross-entropy of
+        `labels` with `label_smoothing`.
+
+        Eq. 9 lacks its minus sign. Eq. 12 writes e for its target, which the paper sets to r. Eq. 14 can be read with
+        f_total the operations of all sub-blocks or of the whole network; only with the former can f reach it.
 
     Args:
-        target_rate: Float in (0, 1], the share r of sub-blocks and of their cost that training aims at.
+        target_rate: Float r in (0, 1], the share of sub-blocks and of their operations that training aims at.
         macs: Dict from decision name to the multiply-accumulates of its sub-blocks.
         total_macs: Number, the multiply-accumulates of which r is a share: those of all sub-blocks, or of the whole
-            network (`f_total` in Eq. 14, which can be read both ways).
+            network.
         categories: Category of each class, integers counted from 0, or `None` for no category term.
-        category_weights: Dict from decision name to the weight of its category loss (Eq. 10).
-        category_scale: Float, weight of the category term (Eq. 16), and so on.
-        resource_scale: Float, weight of the execution-rate and the FLOPs term.
-        classification_scale: Float.
+        category_weights: Dict from decision name to the weight of the category loss of its controller.
+        category_scale: Float, weight of the category term.
+        resource_scale: Float, weight of the execution-rate and the FLOPs terms.
+        classification_scale: Float, weight of the classification term.
         label_smoothing: Float in [0, 1), as for `Classification`.
 
     Raises:
         ValueError: If `target_rate` is outside (0, 1], categories are given without weights, or they are no integers
-            counted from 0; and when it is built, if there is not one for each class.
+            counted from 0; in `build`, if their number is not that of the classes.
 
     Example:
 
@@ -47,7 +66,8 @@ class DynamicMultipath(Objective):
     >>> {name: round(float(term), 4) for name, term in objective(keras.ops.array([0, 3]), outputs).items()}
     {'classification_loss': 1.3863, 'execution_rate_loss': 0.0, 'flops_loss': 0.0625}
 
-    Reference: Su et al., *Dynamic Multi-path Neural Network*, Eq. 9-16.
+    Reference:
+        Su et al. (2019), *Dynamic Multi-path Neural Network*, arXiv:1902.10949, sections 3.2 and 3.3, Eq. 9 to 16.
     """
 
     def __init__(
@@ -83,12 +103,12 @@ class DynamicMultipath(Objective):
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The terms; the category term only where there are categories."""
+        """The names of the terms; `category_loss` is one of them only if there are categories."""
         category = ("category_loss",) if self.categories is not None else ()
         return ("classification_loss", *category, "execution_rate_loss", "flops_loss")
 
     def build(self, outputs: dict[str, Any]) -> None:
-        """Creates the category heads for states of these shapes; those that there are stay, and what they learnt."""
+        """Creates the category heads for the shapes of `outputs`; `compile` called again keeps them as they are."""
         if self.categories is None or self.heads:
             return
         validate_categories(self.categories, outputs["probabilities"].shape[-1])
@@ -103,7 +123,7 @@ class DynamicMultipath(Objective):
 
     @property
     def starting_point(self) -> dict[str, Any]:
-        """What the category heads predict, and which controllers have one."""
+        """The categories that the heads predict, and the controllers that have a head."""
         return {"categories": self.categories, "category_weights": list(self.category_weights)}
 
     def __call__(self, labels: Any, outputs: dict[str, Any], sample_weight: Any = None) -> dict[str, Any]:
@@ -119,8 +139,9 @@ class DynamicMultipath(Objective):
         return terms
 
     def _rates(self, outputs: dict[str, Any]) -> dict[str, Any]:
-        """The share of the batch, over all replicas, for which each sub-block is on."""
+        """Returns the share of the whole batch for which sub-blocks are on, `(sub_blocks,)` by decision (b_i / B)."""
         means = [ops.mean(ops.cast(outputs[name], "float32"), axis=0) for name in self.macs]
+        # Eq. 12 and 14 square a mean over the batch, so replicas need that of the whole batch: one all-reduce for all.
         whole = mean_over_replicas(ops.concatenate(means))
         ends = np.cumsum([len(macs) for macs in self.macs.values()])
         return {name: whole[end - len(macs) : end] for (name, macs), end in zip(self.macs.items(), ends, strict=True)}
@@ -137,7 +158,7 @@ class DynamicMultipath(Objective):
         return sum(losses[1:], start=losses[0])
 
     def smoothed(self, label_smoothing: float) -> "DynamicMultipath":
-        """Returns this objective with labels smoothed."""
+        """Returns this objective with label smoothing."""
         return DynamicMultipath(**{**self.get_config(), "label_smoothing": label_smoothing})
 
     def get_config(self) -> dict[str, Any]:

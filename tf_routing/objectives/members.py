@@ -1,4 +1,4 @@
-"""The objective of ensembles: every member minimises its own."""
+"""The objective of ensembles: the sum of the members' objectives, whose terms carry the members' names."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -10,9 +10,13 @@ from tf_routing.objectives.objective import Objective
 
 @keras.saving.register_keras_serializable(package="tf_routing")
 class MemberObjectives(Objective):
-    """Sums one objective over the members of an ensemble.
+    """Sums the objectives of an ensemble's members.
 
-    Members share no weights, so the gradient of the sum trains each member on its own loss alone.
+    Equation:
+        L = sum_e L_e
+
+        with L_e the objective of member e in `objectives`. Members share no weights, so the gradient of the sum trains
+        member e on L_e only, as if it were trained separately.
 
     Args:
         objectives: Dict from member name to the member's objective.
@@ -22,6 +26,10 @@ class MemberObjectives(Objective):
     >>> from tf_routing.objectives import Classification
     >>> MemberObjectives({"member_1": Classification()}).names
     ('member_1_classification_loss',)
+
+    Reference:
+        Tissera et al. (2021), *End-To-End Data-Dependent Routing in Multi-Path Neural Networks*, arXiv:2107.02450,
+        section 6.1, the ensembles of Tables 1 and 2.
     """
 
     def __init__(self, objectives: dict[str, Objective]) -> None:
@@ -29,7 +37,7 @@ class MemberObjectives(Objective):
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The members' terms, each behind its member's name."""
+        """The names of the members' terms, as `{member}_{term}`."""
         return tuple(f"{member}_{name}" for member, objective in self.objectives.items() for name in objective.names)
 
     @property
@@ -39,20 +47,20 @@ class MemberObjectives(Objective):
 
     @property
     def measured_names(self) -> tuple[str, ...]:
-        """What is measured of the members, each behind its member's name."""
+        """The names of the members' measures, as `{member}_{measure}`."""
         return tuple(f"{member}_{name}" for member, own in self.objectives.items() for name in own.measured_names)
 
     @property
     def decayed_layers(self) -> tuple[str, ...]:
-        """The members' layers whose squared kernels count, each as `member/layer`."""
+        """The members' layers whose squared kernels are summed, as `{member}/{layer}`."""
         return tuple(f"{member}/{name}" for member, own in self.objectives.items() for name in own.decayed_layers)
 
     @property
     def drawn_inputs(self) -> dict[str, tuple[float, ...]]:
-        """Inputs beside the image that training draws, the same for all members.
+        """Auxiliary inputs that training draws at random per sample, the same for all members.
 
         Raises:
-            ValueError: If members draw one input from different values.
+            ValueError: If two members draw the same input from different values.
         """
         drawn: dict[str, tuple[float, ...]] = {}
         for member, own in self.objectives.items():
@@ -68,11 +76,11 @@ class MemberObjectives(Objective):
         return self._join(lambda member, own: own(labels, _select_member(outputs, member), sample_weight))
 
     def measures(self, outputs: dict[str, Any]) -> dict[str, Any]:
-        """Returns what is measured of the members."""
+        """Returns the members' measures by name."""
         return self._join(lambda member, own: own.measures(_select_member(outputs, member)))
 
     def gradient_factors(self, outputs: dict[str, Any]) -> dict[str, Any]:
-        """Returns what the members multiply gradients by, each behind its member's name as `member/layer`."""
+        """Returns the factors of the members' gradients, by `{member}/{layer}`."""
         return {
             f"{member}/{name}": factor
             for member, own in self.objectives.items()
@@ -87,22 +95,22 @@ class MemberObjectives(Objective):
         }
 
     def build(self, outputs: dict[str, Any]) -> None:
-        """Creates the trainable parts of every member's objective."""
+        """Creates the variables of all members' objectives."""
         for member, objective in self.objectives.items():
             objective.build(outputs[member])
 
     @property
     def variables(self) -> list[Any]:
-        """The trainable parts of every member's objective."""
+        """The trainable weights of all members' objectives."""
         return [variable for objective in self.objectives.values() for variable in objective.variables]
 
     @property
     def state(self) -> list[Any]:
-        """What the members' objectives adapt."""
+        """The variables that the members' objectives adapt."""
         return [variable for objective in self.objectives.values() for variable in objective.state]
 
     def go_on_from(self, before: Objective) -> list[str]:
-        """Lets every member's objective take over from that of the same member."""
+        """Lets all members' objectives take over the variables of the same member's objective in `before`."""
         if not isinstance(before, MemberObjectives):
             return []
         changed = [
@@ -118,7 +126,7 @@ class MemberObjectives(Objective):
             objective.end_step()
 
     def end_epoch(self, logs: Mapping[str, float]) -> None:
-        """Lets every member's objective adapt to its own part of the logs."""
+        """Lets every member's objective adapt to that member's part of the logs."""
         for member, objective in self.objectives.items():
             own = {
                 name.removeprefix(f"{member}_"): value for name, value in logs.items() if name.startswith(f"{member}_")
@@ -126,15 +134,15 @@ class MemberObjectives(Objective):
             objective.end_epoch(own)
 
     def at_evaluation(self) -> "MemberObjectives":
-        """Returns the objective, its variables shared, that tests and validations log."""
+        """Returns the objective for evaluation, which shares its variables with this one."""
         return self._map_members(lambda own: own.at_evaluation())
 
     def grouped(self, copies: int) -> "MemberObjectives":
-        """Returns this objective for training batches with so many neighbouring copies of each image."""
+        """Returns this objective for training batches with `copies` neighbouring rows per image."""
         return self._map_members(lambda own: own.grouped(copies))
 
     def smoothed(self, label_smoothing: float) -> "MemberObjectives":
-        """Returns this objective with labels smoothed for every member."""
+        """Returns this objective with label smoothing for all members."""
         return self._map_members(lambda own: own.smoothed(label_smoothing))
 
     def _map_members(self, change: Callable[[Objective], Objective]) -> "MemberObjectives":
@@ -151,6 +159,6 @@ class MemberObjectives(Objective):
 
 
 def _select_member(outputs: dict[str, Any], member: str) -> dict[str, Any]:
-    """What a member's objective reads: the member's outputs, and what the model adds by `member/name`."""
+    """Returns the outputs of a member, and the entries that the model added to `outputs` as `{member}/{name}`."""
     added = {name.removeprefix(f"{member}/"): value for name, value in outputs.items() if name.startswith(f"{member}/")}
     return {**outputs[member], **added}

@@ -1,4 +1,4 @@
-"""The interface of objectives."""
+"""The interface of objectives: loss terms by name, and the variables that an objective trains or adapts."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -9,8 +9,8 @@ from keras import ops
 class Objective:
     """Turns labels and a model's outputs into named loss terms, whose sum is minimised (base class).
 
-    An objective reads tensors, never layers. `names` lists its terms before any data is seen, so that each can be a
-    metric with its own name in the logs of `fit`.
+    An objective reads tensors, never layers. `names` lists its terms before any data is seen, so that `fit` can log
+    every term as a metric.
 
     Example:
 
@@ -29,50 +29,50 @@ class Objective:
         raise NotImplementedError
 
     def build(self, outputs: dict[str, Any]) -> None:
-        """Creates trainable parts of the objective's own; `compile` calls this once.
+        """Creates the variables of the objective, if it has any; `compile` calls this once.
 
         Args:
-            outputs: What `__call__` will read, as symbolic tensors.
+            outputs: The outputs that `__call__` will read, as symbolic tensors.
         """
 
     @property
     def variables(self) -> list[Any]:
-        """Weights of the objective's own: they train and resume with the model and are no part of it."""
+        """Trainable weights of the objective: they train and resume with the model, but are not saved in it."""
         return []
 
     @property
     def reads_classes(self) -> bool:
-        """Whether labels must be class indices or distributions over classes: `fit` then refuses all others."""
+        """Whether labels must be class indices or distributions over classes; `fit` then refuses all others."""
         return False
 
     @property
     def measured_names(self) -> tuple[str, ...]:
-        """The names of what `measures` returns, in the order in which logs show them."""
+        """The names of the scalars that `measures` returns, in the order in which logs show them."""
         return ()
 
     def measures(self, outputs: dict[str, Any]) -> dict[str, Any]:
-        """Returns what logs show beside the terms and the sum does not contain: a scalar for each measured name."""
+        """Returns scalars by measured name that are logged but not minimised."""
         return {}
 
     @property
     def state(self) -> list[Any]:
-        """Variables that `end_epoch` adapts and nothing trains; they resume with the model."""
+        """Variables that `end_step` and `end_epoch` adapt, without gradients; they resume with the model."""
         return []
 
     @property
     def starting_point(self) -> dict[str, Any]:
-        """What `variables` and `state` start with or stand for, by argument."""
+        """The arguments that give `variables` and `state` their initial values or meaning, by name."""
         return {}
 
     def go_on_from(self, before: "Objective") -> list[str]:
-        """Takes over what another objective learnt and adapted, if it is of the same kind; both are built.
+        """Takes over the variables and state of another objective, if it is of the same kind; both must be built.
 
         Args:
             before: The other objective.
 
         Returns:
-            The arguments of the `starting_point` that differ, because of which nothing is taken over; none where there
-            is nothing to take over.
+            The names of arguments in `starting_point` that differ, in which case nothing is taken over; an empty list
+            if all was, or there was nothing.
         """
         theirs, own = [*before.variables, *before.state], [*self.variables, *self.state]
         if type(before) is not type(self) or not theirs or not own:
@@ -94,29 +94,29 @@ class Objective:
         """Adapts the objective's state after each training step."""
 
     def gradient_factors(self, outputs: dict[str, Any]) -> dict[str, Any]:
-        """Returns scalars by which gradients are multiplied before the optimizer sees them, by name of the layer."""
+        """Returns scalars by layer name that multiply the gradients of the layer before the optimizer sees them."""
         return {}
 
     @property
     def decayed_layers(self) -> tuple[str, ...]:
-        """Layers whose squared kernels the terms contain: `__call__` finds their sums as `{layer}_squares`."""
+        """Layers whose sums of squared kernels the model adds to `outputs`, as `{layer}_squares`."""
         return ()
 
     @property
     def drawn_inputs(self) -> dict[str, tuple[float, ...]]:
-        """Inputs beside the image that training draws for each sample, by name: the values to draw from."""
+        """Auxiliary inputs that training draws at random per sample: the values to draw from, by input name."""
         return {}
 
     def at_evaluation(self) -> "Objective":
-        """Returns the objective, its variables shared, that tests and validations log."""
+        """Returns the objective for evaluation, which shares its variables with this one."""
         return self
 
     def grouped(self, copies: int) -> "Objective":
-        """Returns this objective for training batches with so many neighbouring copies of each image."""
+        """Returns this objective for training batches with `copies` neighbouring rows per image."""
         return self
 
     def smoothed(self, label_smoothing: float) -> "Objective":
-        """Returns this objective with labels smoothed, where that means something."""
+        """Returns this objective with label smoothing, if it has a classification term."""
         return self
 
     def __call__(self, labels: Any, outputs: dict[str, Any], sample_weight: Any = None) -> dict[str, Any]:
@@ -128,7 +128,7 @@ class Objective:
             sample_weight: Optional weights `(batch,)`.
 
         Returns:
-            Dict from each of `names` to a scalar.
+            Dict of scalars by the names in `names`.
         """
         raise NotImplementedError
 
