@@ -1,4 +1,4 @@
-"""Junctions that learn as actors: by the gradient of the expected loss."""
+"""The actor objective of early-exit networks: junctions learn by the gradient of the expected cost of inference."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -14,23 +14,36 @@ from tf_routing.support.validation import not_negative
 
 @keras.saving.register_keras_serializable(package="tf_routing")
 class Actor(EarlyExit):
-    """The expected cost of an answer, its error and its computation, minimised through the routes' probabilities.
+    """Junctions trained as actors: the expected cost of inference, minimised through the probabilities of routes.
+
+    Equation:
+        L_ac = mean_B sum_l p_l (c_l + k_cpt n_l) + c_mod                             (Eq. 1 to 3)
+        p_sink = p_j softmax(s_j / tau)_i                                             (Eq. 4)
+        c_mod = mean_B [sum_l p_l k_L2 |w_l|^2 + sum_j p_j k_dec |s_j|^2]             (Eq. 10)
+
+        with p_l (B,) the probability of a sample to reach layer l; c_l the cross-entropy of `labels` if l is an exit,
+        else 0; n_l its `macs` and w_l its kernels; s_j (B, sinks) the scores of junction j, in `outputs`. k_cpt =
+        `computation_cost`, k_L2 = `kernel_decay`, k_dec = `decisiveness_cost`, and tau starts at `temperature` and
+        halves every `temperature_half_life` steps.
+
+        p is constant in c_mod, as in the paper "unless stated otherwise", and not with `regularize_policy`. The paper
+        samples decisions; here the expectation over routes is computed exactly.
 
     Args:
-        tree: The network's shape, an `exit_tree.Stage` or what `exit_tree.to_config` makes of it.
-        macs: Dict from layer to its multiply-accumulates per sample.
-        computation_cost: Float, what a multiply-accumulate costs, or a list of values: the model is then told for each
-            sample, and training draws from them.
+        tree: The tree of columns and exits, an `exit_tree.Stage` or its `exit_tree.to_config`.
+        macs: Dict from layer name to multiply-accumulates per sample.
+        computation_cost: Float, the cost of a multiply-accumulate, or a list of costs for a model that is conditioned
+            on a per-image cost: training draws from the list.
         kernel_decay: Float, weight of the squared kernels.
-        talr: Boolean, whether gradients are multiplied by one over the root mean square of the layer's reach.
-        temperature: Float, the first temperature.
-        temperature_half_life: Float, steps in which the temperature halves; `None` keeps it.
-        decisiveness_cost: Float, weight of the squared scores: it keeps junctions from deciding too early.
-        regularize_policy: Boolean, whether the squared kernels and scores also train the routes, so that few layers are
-            reached. By default they count as if routes were given.
+        talr: Boolean, whether gradients are multiplied by alpha_l of `EarlyExit`.
+        temperature: Float, the initial temperature.
+        temperature_half_life: Float, the number of steps in which the temperature halves; `None` for a constant one.
+        decisiveness_cost: Float, weight of the squared scores, which keeps junctions from deciding too early.
+        regularize_policy: Boolean, whether c_mod also trains the policy, by gradients through p, which makes it avoid
+            layers.
 
     Raises:
-        ValueError: If an argument is not possible.
+        ValueError: If an argument is out of range.
 
     Example:
 
@@ -42,7 +55,9 @@ class Actor(EarlyExit):
     >>> {name: round(float(term), 4) for name, term in actor(keras.ops.array([0]), outputs).items()}
     {'classification_loss': 1.3863, 'computation_loss': 1.15, 'kernel_loss': 0.0003, 'decisiveness_loss': 0.0}
 
-    Reference: McGill and Perona, *Deciding How to Decide: Dynamic Routing in Artificial Neural Networks*, Eq. 3, 4, 10.
+    Reference:
+        McGill and Perona (2017), *Deciding How to Decide: Dynamic Routing in Artificial Neural Networks*,
+        arXiv:1703.06217, sections 3.2, 4.1 and 4.4, Eq. 1 to 4 and 10.
     """
 
     def __init__(
@@ -63,13 +78,14 @@ class Actor(EarlyExit):
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The terms."""
+        """The names of the terms."""
         return ("classification_loss", "computation_loss", "kernel_loss", "decisiveness_loss")
 
     def __call__(self, labels: Any, outputs: dict[str, Any], sample_weight: Any = None) -> dict[str, Any]:
         reach = self.reach(outputs)
         errors, _ = self.errors(labels, outputs)
         expected = sum(reach[leaf] * errors[leaf] for leaf in self.exits)
+        # The routes as constants, so that decay does not teach junctions to avoid layers with large kernels.
         given = reach if self.regularize_policy else {name: ops.stop_gradient(each) for name, each in reach.items()}
         decided = sum(
             ops.mean(given[name] * ops.sum(ops.square(each), axis=-1)) for name, each in self.scores(outputs).items()

@@ -1,4 +1,4 @@
-"""Junctions that learn as critics: each score predicts what following its sink will cost."""
+"""The critic objectives of early-exit networks: junctions learn to predict the cost of their sinks."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -16,27 +16,40 @@ ERRORS = ("cross_entropy", "classification")
 
 @keras.saving.register_keras_serializable(package="tf_routing")
 class Critic(EarlyExit):
-    """Classification, and regression of the junctions' scores on the negative cost of what follows.
+    """Junctions trained as critics: their scores predict the negative cost of the sinks, by regression.
 
-    The cost of a part is its computation, the error of the answer at its end, and between them what is taken at
-    junctions: for a pragmatic critic the sinks of the largest scores, for an optimistic one the cheapest.
+    Equation:
+        L_cr = mean_B [sum_l p_l c_l + sum_j p_j k_ure |s_j - u_j|^2] + c_mod        (Eq. 5 and 6)
+        u_ji = - C(sink i of j)                                                      (Eq. 7 and 8)
+        C(v) = c_v + k_cpt n_v + C(sink of v)
+        c_mod = mean_B sum_l p_l k_L2 |w_l|^2                                        (Eq. 9)
+
+        with p_l (B,) the probability of a sample to reach layer l; c_l the cross-entropy of `labels` if l is an exit,
+        else 0; n_l its `macs` and w_l its kernels; s_j (B, sinks) the scores of junction j, in `outputs`. C(v) is the
+        cost of column v and all that follows; its sink is that with the largest score (Eq. 7, pragmatic), or with
+        `optimistic` the one of the least cost (Eq. 8). k_cpt = `computation_cost`, k_L2 = `kernel_decay`, k_ure =
+        `regression_weight`. With `error` "classification" c_v in u is 1 for a wrong prediction and 0 for a right one. p
+        follows softmax(s_j / tau), where tau starts at `temperature` and halves every `temperature_half_life` steps.
+
+        p and u are constants to the optimizer, so scores learn from the regression only. Eq. 5 also has the cost of
+        computation, which then has no gradient and is left out.
 
     Args:
-        tree: The network's shape, an `exit_tree.Stage` or what `exit_tree.to_config` makes of it.
-        macs: Dict from layer to its multiply-accumulates per sample.
-        computation_cost: Float, what a multiply-accumulate costs, or a list of values: the model is then told for each
-            sample, and training draws from them.
+        tree: The tree of columns and exits, an `exit_tree.Stage` or its `exit_tree.to_config`.
+        macs: Dict from layer name to multiply-accumulates per sample.
+        computation_cost: Float, the cost of a multiply-accumulate, or a list of costs for a model that is conditioned
+            on a per-image cost: training draws from the list.
         kernel_decay: Float, weight of the squared kernels.
-        talr: Boolean, whether gradients are multiplied by one over the root mean square of the layer's reach.
-        temperature: Float, the first temperature.
-        temperature_half_life: Float, steps in which the temperature halves; `None` keeps it.
-        optimistic: Boolean, whether the cheapest sink counts, rather than the one that would be taken.
-        error: `"cross_entropy"`, or `"classification"`: in what scores predict, a wrong answer costs 1 and a right one
-            nothing.
+        talr: Boolean, whether gradients are multiplied by alpha_l of `EarlyExit`.
+        temperature: Float, the initial temperature.
+        temperature_half_life: Float, the number of steps in which the temperature halves; `None` for a constant one.
+        optimistic: Boolean, whether costs are those of the cheapest route, instead of the one that junctions choose.
+        error: Cost of an error in the targets of scores: `"cross_entropy"`, or `"classification"`, 1 if the prediction
+            is wrong.
         regression_weight: Float, weight of the regression.
 
     Raises:
-        ValueError: If an argument is not possible.
+        ValueError: If an argument is out of range.
 
     Example:
 
@@ -49,7 +62,9 @@ class Critic(EarlyExit):
     >>> round(float(critic(keras.ops.array([0]), outputs)["regression_loss"]), 6)
     0.001
 
-    Reference: McGill and Perona, *Deciding How to Decide: Dynamic Routing in Artificial Neural Networks*, Eq. 5-9.
+    Reference:
+        McGill and Perona (2017), *Deciding How to Decide: Dynamic Routing in Artificial Neural Networks*,
+        arXiv:1703.06217, sections 4.2 to 4.4, Eq. 5 to 9.
     """
 
     def __init__(
@@ -71,11 +86,11 @@ class Critic(EarlyExit):
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The terms."""
+        """The names of the terms."""
         return ("classification_loss", "regression_loss", "kernel_loss")
 
     def __call__(self, labels: Any, outputs: dict[str, Any], sample_weight: Any = None) -> dict[str, Any]:
-        # The scores learn from the regression alone.
+        # The routes as constants: the scores learn from the regression only.
         given = {name: ops.stop_gradient(each) for name, each in self.reach(outputs).items()}
         entropies, wrong = self.errors(labels, outputs)
         scores, costs = self.scores(outputs), self.costs(entropies if self.error == "cross_entropy" else wrong, outputs)
@@ -94,16 +109,16 @@ class Critic(EarlyExit):
         }
 
     def costs(self, errors: Mapping[str, Any], outputs: dict[str, Any]) -> dict[str, Any]:
-        """Returns what following each sink will cost, `(batch, sinks)` by junction.
+        """Returns the costs C of the sinks, `(batch, sinks)` by junction (-u of Eq. 7 or 8).
 
         Args:
             errors: Tensors `(batch,)` by exit.
-            outputs: What the objective reads.
+            outputs: The outputs that `__call__` reads.
         """
         per_mac, scores, found = self.cost_per_mac(outputs), self.scores(outputs), {}
 
         def cost(part: Stage | Exit) -> Any:
-            """The cost of a part, from its first layer to the answer."""
+            """Returns the cost of a part of the tree, from its first layer to the prediction; notes those of sinks."""
             own = per_mac * float(sum(self.macs[name] for name in part.layers))
             if isinstance(part, Exit):
                 return errors[part.layer] + own

@@ -81,7 +81,7 @@ class DiverseRoutes(Objective):
 
     Reference:
         Wang et al. (2020), *Dynamic Routing with Path Diversity and Consistency for Compact Network Learning*,
-        arXiv:2005.14439, sections 3.2 to 3.4, Eq. 5 to 10.
+        arXiv:2005.14439, sections 3.2 to 3.4, Eq. 5, 6 and 8 to 10.
     """
 
     def __init__(

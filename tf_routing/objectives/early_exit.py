@@ -1,4 +1,4 @@
-"""What training networks that leave early has in common, whatever trains their junctions."""
+"""Base class of the objectives of early-exit networks: errors at exits, cost, kernel decay, temperature and TALR."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Self
@@ -17,31 +17,47 @@ _FLOOR = 1e-6
 
 
 class EarlyExit(Objective):
-    """Classification at every exit, weighted by how surely it is reached, and kernels kept small (base class).
+    """Terms that early-exit networks share, however their junctions are trained (base class).
 
-    In training a sample reaches each layer with the probability that the junctions' scores over a temperature give; the
-    expectation over all routes is computed, none is drawn. The temperature halves every `temperature_half_life` steps.
-    At evaluation decisions are hard.
+    These are the cross-entropy at the exits, the cost of computation, the decay of kernels, and the factors of
+    gradients by which layers that few samples reach learn as fast as others: throughput-adjusted learning rates (TALR).
 
-    Gradients of a layer that few samples reach are multiplied by one over the root mean square of its reach (TALR): the
-    variance of its steps is then that of a layer which all samples reach, whose factor is one. (Eq. 16 is one over the
-    norm: Eq. 15 has the batch size on its left side too, where the norm contains it already.)
+    Equation:
+        c_inf = c_err + c_cpt                                             (Eq. 1)
+        c_cpt = k_cpt n_ops                                               (Eq. 2)
+        p_sink = p_j softmax(s_j / tau)_i                                 (Eq. 4)
+        tau = tau_0 2^(-t / T)                                            (section 4.7)
+        delta_l = - alpha_l lambda sum_B p_l g_l                          (Eq. 12)
+        alpha_l = 1 / sqrt(mean_B(p_l^2))                                 (Eq. 16)
+
+        with c_err the cross-entropy of `labels` at an exit and n_ops the `macs` of the layers on a route; k_cpt =
+        `computation_cost`; p_l (B,) the probability of a sample to reach layer l, 1 at the root, and p_sink that of the
+        i-th sink of junction j, whose scores s_j (B, sinks) are in `outputs`; tau_0 = `temperature`, t the step and T =
+        `temperature_half_life`. delta_l is the step of layer l with gradients g_l at the learning rate lambda; alpha_l
+        multiplies gradients with `talr`. At evaluation p is 0 or 1, by the junctions' decisions.
+
+        The paper samples decisions in training; here the expectation over all routes is computed exactly. It prints
+        alpha_l = 1 / |p_l| in Eq. 16, because Eq. 15 has a factor of the batch size on its left side that |p_l|^2, a
+        sum over the batch, already contains. Without it alpha_l is one over the root mean square, and 1 for a layer
+        that all samples reach. The probability of every exit has a floor (soft_reach), which the paper
+        does not mention.
 
     Args:
-        tree: The network's shape, an `exit_tree.Stage` or what `exit_tree.to_config` makes of it.
-        macs: Dict from layer to its multiply-accumulates per sample.
-        computation_cost: Float, what a multiply-accumulate costs, or a list of values: the model is then told for each
-            sample, and training draws from them.
+        tree: The tree of columns and exits, an `exit_tree.Stage` or its `exit_tree.to_config`.
+        macs: Dict from layer name to multiply-accumulates per sample.
+        computation_cost: Float, the cost of a multiply-accumulate, or a list of costs for a model that is conditioned
+            on a per-image cost: training draws from the list.
         kernel_decay: Float, weight of the squared kernels.
-        talr: Boolean, whether gradients are multiplied as above.
-        temperature: Float, the first temperature.
-        temperature_half_life: Float, steps in which the temperature halves; `None` keeps it.
+        talr: Boolean, whether gradients are multiplied by alpha_l.
+        temperature: Float, the initial temperature.
+        temperature_half_life: Float, the number of steps in which the temperature halves; `None` for a constant one.
 
     Raises:
-        ValueError: If an argument is not possible.
+        ValueError: If an argument is out of range.
 
-    Reference: McGill and Perona, *Deciding How to Decide: Dynamic Routing in Artificial Neural Networks*, sections 3
-    and 4, Eq. 11 to 16.
+    Reference:
+        McGill and Perona (2017), *Deciding How to Decide: Dynamic Routing in Artificial Neural Networks*,
+        arXiv:1703.06217, sections 3.2, 4.1, 4.5 and 4.7, Eq. 1, 2, 4, 12, 15 and 16.
     """
 
     def __init__(
@@ -67,9 +83,9 @@ class EarlyExit(Objective):
         self.steps: Any = None
 
     def build(self, outputs: dict[str, Any]) -> None:
-        """Creates the counter of steps; one that there is stays."""
+        """Creates the step counter; `compile` called again keeps it."""
         if self.steps is None:
-            # Replicas count the same steps.
+            # All replicas count the same steps, so the value of one is that of all.
             self.steps = keras.Variable(
                 0, dtype="int32", trainable=False, aggregation="only_first_replica", name="steps"
             )
@@ -81,12 +97,12 @@ class EarlyExit(Objective):
 
     @property
     def state(self) -> list[Any]:
-        """The counter of training steps, which the temperature follows."""
+        """The step counter, from which the temperature is computed."""
         return [] if self.steps is None else [self.steps]
 
     @property
     def starting_point(self) -> dict[str, Any]:
-        """The temperature, and how it falls."""
+        """The initial temperature and its half-life."""
         return {"temperature": self.temperature, "temperature_half_life": self.temperature_half_life}
 
     def end_step(self) -> None:
@@ -96,34 +112,34 @@ class EarlyExit(Objective):
 
     @property
     def drawn_inputs(self) -> dict[str, tuple[float, ...]]:
-        """The cost of computation, where the model is told."""
+        """The costs to draw from, if the model is conditioned on a per-image cost."""
         return {"cost": self.computation_cost} if isinstance(self.computation_cost, tuple) else {}
 
     @property
     def decayed_layers(self) -> tuple[str, ...]:
-        """All layers of the tree."""
+        """All layers of the tree, whose kernels decay by their reach."""
         return tuple(self.macs)
 
     @property
     def measured_names(self) -> tuple[str, ...]:
-        """The mean cost, and the share of samples that leaves by each exit."""
+        """`executed_macs`, and with several exits the share of samples that leave by them, `{exit}_share`."""
         return ("executed_macs", *(f"{leaf}_share" for leaf in self.exits if len(self.exits) > 1))
 
     def measures(self, outputs: dict[str, Any]) -> dict[str, Any]:
-        """Returns the mean multiply-accumulates, and the share of samples that leaves by each exit."""
+        """Returns the mean number of multiply-accumulates, and the shares of samples by exit."""
         reach = self.reach(outputs)
         shares = {f"{leaf}_share": ops.mean(reach[leaf]) for leaf in self.exits}
         values = {"executed_macs": ops.mean(self._executed(reach)), **shares}
         return {name: values[name] for name in self.measured_names}
 
     def at_evaluation(self) -> "EarlyExit":
-        """Returns this objective, its state shared, for hard decisions."""
+        """Returns this objective for hard decisions, which shares the step counter."""
         hard = type(self)(**self.get_config())
         hard.hard, hard.steps = True, self.steps
         return hard
 
     def reach(self, outputs: dict[str, Any]) -> dict[str, Any]:
-        """Returns the probability with which each sample reaches each layer, by layer."""
+        """Returns the probabilities p_l of samples to reach layers, `(batch,)` by layer name."""
         if self.hard:
             return hard_reach(self.tree, outputs)
         return soft_reach(self.tree, self.scores(outputs), self.current_temperature())
@@ -140,32 +156,32 @@ class EarlyExit(Objective):
         return self.temperature * ops.power(0.5, halvings)
 
     def gradient_factors(self, outputs: dict[str, Any]) -> dict[str, Any]:
-        """Returns one over the root mean square of each layer's reach; nothing where every sample takes one way."""
+        """Returns alpha_l by layer name; nothing if there is one exit, where alpha_l is 1."""
         if not self.talr or len(self.exits) == 1:
             return {}
         reach = self.reach(outputs)
-        # Over the whole batch, before the root: replicas each see a part of it.
+        # The root of the mean over the whole batch is not the mean of the roots over its parts on replicas.
         return {name: ops.rsqrt(mean_over_replicas(ops.mean(ops.square(reach[name])))) for name in self.macs}
 
     def errors(self, labels: Any, outputs: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-        """Returns by exit the cross-entropy of each sample, and whether its largest logit is not the label's."""
+        """Returns per-sample cross-entropies, and 1 where the prediction is wrong and 0 elsewhere, both by exit."""
         logits = self._logits(outputs)
         targets = ops.expand_dims(class_distributions(labels, logits[:, 0]), 1)
         probabilities = _FLOOR / logits.shape[-1] + (1 - _FLOOR) * ops.softmax(logits)
         entropies = -ops.sum(targets * ops.log(probabilities), axis=-1)
         wrong = ops.cast(ops.argmax(logits, axis=-1) != ops.argmax(targets, axis=-1), "float32")
-        # NaN is no answer and no label, though `argmax` finds one.
+        # `argmax` finds a class in NaN too: predictions and labels that are NaN are neither right nor wrong.
         wrong = ops.where(ops.isnan(entropies), entropies, wrong)
         numbered = list(enumerate(self.exits))
         return {leaf: entropies[:, n] for n, leaf in numbered}, {leaf: wrong[:, n] for n, leaf in numbered}
 
     def _logits(self, outputs: dict[str, Any]) -> Any:
         found = [each for name, each in outputs.items() if name.endswith("_exit_logits")]
-        # A network with one exit has logits as every network does.
+        # A network with a single exit has no mixture of exits, but plain logits.
         return ops.cast(found[0] if found else ops.expand_dims(outputs["logits"], 1), "float32")
 
     def cost_per_mac(self, outputs: dict[str, Any]) -> Any:
-        """Returns what a multiply-accumulate costs: a number, or a tensor `(batch,)`."""
+        """Returns the cost of a multiply-accumulate k_cpt, a number, or per image a tensor `(batch,)`."""
         if not isinstance(self.computation_cost, tuple):
             return self.computation_cost
         return ops.reshape(ops.cast(outputs["cost"], "float32"), (-1,))
@@ -174,11 +190,11 @@ class EarlyExit(Objective):
         return sum(reach[name] * float(macs) for name, macs in self.macs.items())
 
     def expected_cost(self, reach: Mapping[str, Any], outputs: dict[str, Any]) -> Any:
-        """Returns what computation costs on average, differentiable through the reach."""
+        """Returns the mean cost of computation (Eq. 2), whose gradient passes through the reach."""
         return ops.mean(self.cost_per_mac(outputs) * self._executed(reach))
 
     def decay(self, reach: Mapping[str, Any], outputs: dict[str, Any]) -> Any:
-        """Returns the weighted sum of squared kernels, each layer's counted by its reach."""
+        """Returns the weighted sum of squared kernels, with layers weighted by their mean reach (Eq. 9)."""
         squares = {name: ops.cast(outputs[f"{name}_squares"], "float32") for name in self.macs}
         return self.kernel_decay * sum(ops.mean(reach[name]) * squares[name] for name in self.macs)
 

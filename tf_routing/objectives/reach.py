@@ -1,4 +1,4 @@
-"""How surely samples reach the parts of a network that leaves early."""
+"""The probability of samples to reach the layers of an early-exit network, from scores or from decisions."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -12,17 +12,18 @@ FLOOR = 1e-6
 
 
 def soft_reach(tree: Stage | Exit, scores: Mapping[str, Any], temperature: Any, floor: float = FLOOR) -> dict[str, Any]:
-    """Returns the probability with which each sample reaches each layer where junctions decide at random.
+    """Returns the probabilities of samples to reach layers if junctions choose sinks at random by their scores.
 
-    A sink is taken with the probability that a softmax of the scores over the temperature gives, but for a share of
-    `floor`, which all exits divide evenly: so each exit stays within reach, and the probabilities of all exits still
-    sum to one.
+        p_sink = (p_j - e_j) softmax(s_j / tau)_i + e_sink,   e_v = floor * leaves(v) / leaves(root)
+
+    with p_j the reach of junction j and s_j its scores. The floor keeps every exit within reach, and probabilities of
+    all exits still sum to one.
 
     Args:
         tree: The network's shape.
         scores: Tensors `(batch, sinks)` by junction.
-        temperature: Float or scalar tensor.
-        floor: Float.
+        temperature: Float or scalar tensor, tau.
+        floor: Float, the probability that all exits share regardless of scores.
 
     Returns:
         Dict from layer to a tensor `(batch,)`; without a junction to a scalar one.
@@ -34,22 +35,22 @@ def soft_reach(tree: Stage | Exit, scores: Mapping[str, Any], temperature: Any, 
     >>> float(reach["column_1"][0]), float(reach["exit_1"][0])
     (1.0, 0.5)
 
-    Reference: McGill and Perona, *Deciding How to Decide: Dynamic Routing in Artificial Neural Networks*, Eq. 4,
-    which has no such floor; it is that of the authors' public code.
+    Reference:
+        McGill and Perona (2017), *Deciding How to Decide: Dynamic Routing in Artificial Neural Networks*,
+        arXiv:1703.06217, section 4.1, Eq. 4. The floor is that of the authors' public code.
     """
     share = floor / len(exit_tree.exits(tree))
 
     def kept(part: Stage | Exit) -> float:
-        """What is reserved for the exits of a part."""
         return share * len(exit_tree.exits(part))
 
     def visit(part: Stage | Exit, reach: Any) -> dict[str, Any]:
-        """The reach of a part's layers and of all that follows."""
         found = dict.fromkeys(part.layers, reach)
         if isinstance(part, Exit):
             return found
         if part.junction is None:
             return found | visit(part.sinks[0], reach)
+        # In float32 also under mixed precision: half precision would round the floor away.
         chances = ops.softmax(ops.cast(scores[part.junction], "float32") / temperature)
         for number, sink in enumerate(part.sinks):
             found |= visit(sink, (reach - kept(part)) * chances[:, number] + kept(sink))
@@ -59,11 +60,11 @@ def soft_reach(tree: Stage | Exit, scores: Mapping[str, Any], temperature: Any, 
 
 
 def hard_reach(tree: Stage | Exit, decisions: Mapping[str, Any]) -> dict[str, Any]:
-    """Returns 1 for each layer that a sample runs through, and 0 for the others.
+    """Returns 1 for layers that a sample runs through, and 0 for the others.
 
     Args:
         tree: The network's shape.
-        decisions: Tensors `(batch, sinks)` by junction, rows of zeros for samples that do not come there.
+        decisions: Tensors `(batch, sinks)` by junction, with rows of zeros for samples that do not reach it.
 
     Returns:
         Dict from layer to a tensor `(batch,)`; without a junction to a scalar one.
@@ -83,7 +84,7 @@ def hard_reach(tree: Stage | Exit, decisions: Mapping[str, Any]) -> dict[str, An
 
 
 def _certain(tree: Stage | Exit, by_junction: Mapping[str, Any]) -> Any:
-    """One for each sample, of whatever number."""
+    """Returns ones `(batch,)`, or a scalar one if there is no junction that shows the size of the batch."""
     for name in exit_tree.junctions(tree):
         return ops.ones_like(ops.cast(by_junction[name], "float32")[:, 0])
     return ops.ones((), "float32")
