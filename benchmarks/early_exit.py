@@ -29,7 +29,7 @@ _DEPTHS = range(1, 9)
 def load(chains: Sequence[str], depths: Sequence[int]) -> dict[str, Any]:
     """Builds the networks of one worker: each chain both ways, and static networks."""
     from tf_routing import data, fold_batch_norm, zoo
-    from tf_routing.data.batching.batches import first_images
+    from tf_routing.data.batching.pipelines import first_images
     from tf_routing.runs.trained_network import load_trained
 
     networks: dict[str, Any] = {}

@@ -24,7 +24,7 @@ _SHAPE: dict[str, Any] = {
 def photographs(size: int = SIZE) -> np.ndarray:
     """Returns the images that every network sees, from the folder of TensorFlow Datasets: of 224 or of 32 pixels."""
     from tf_routing import data
-    from tf_routing.data.batching.batches import first_images
+    from tf_routing.data.batching.pipelines import first_images
 
     if size == SMALL:
         return first_images(data.load("cifar100").test, 8 * _IMAGES)[0]

@@ -14,7 +14,7 @@ import tensorflow as tf
 
 from tests import exit_net, gated_net, skip_net
 from tf_routing import layers
-from tf_routing.data.batching.told_costs import with_drawn
+from tf_routing.data.batching.extra_inputs import add_drawn_inputs
 from tf_routing.models import RoutedModel
 from tf_routing.optimizers import DecayedSGD
 from tf_routing.train.distribution.replica_batches import distributed
@@ -87,7 +87,7 @@ def trained(
         model.compile(DecayedSGD(learning_rate, kernel_decay=0.01), metrics=["accuracy"])
     before = [np.asarray(weight) for weight in model.trainable_variables]
     batches = tf.data.Dataset.from_tensor_slices((x, y)).batch(BATCH, drop_remainder=True).repeat()
-    batches = with_drawn(batches, model.default_objective().drawn_inputs, seed=4)
+    batches = add_drawn_inputs(batches, model.default_objective().drawn_inputs, seed=4)
     recorder = Recorder()
     train(
         model,

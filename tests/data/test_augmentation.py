@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tf_routing.data.augmentation.augmentation import shift_and_mirror
+from tf_routing.data.augmentation.tensor_augmentation import shift_and_mirror
 
 _COUNT, _HEIGHT, _WIDTH, _CHANNELS = 900, 6, 7, 2
 

@@ -8,7 +8,7 @@ import pytest
 
 from tests.data.written_folder import central_view, noise, png, write_records
 from tf_routing.data import ImageSet, ImageStream
-from tf_routing.data.batching.batches import steps_per_epoch, training_batches
+from tf_routing.data.batching.pipelines import steps_per_epoch, training_batches
 
 _COUNT, _COPIES, _SIZE = 40, 3, 8
 # Seven images a batch: five batches an epoch, and five images left out.

@@ -9,12 +9,12 @@ import pytest
 import tensorflow as tf
 
 from tests.data.prepared_data import load_or_skip
-from tests.data.test_views import resized
+from tests.data.test_random_resized_crop import resized
 from tests.data.written_folder import central_view, noise, png, write_records
 from tf_routing.data import ImageSet, ImageStream
-from tf_routing.data.batching.batches import evaluation_batches, training_batches
+from tf_routing.data.batching.pipelines import evaluation_batches, training_batches
 from tf_routing.data.images.crops import random_crop, ten_crops
-from tf_routing.data.images.decoding.central import brought_to_size
+from tf_routing.data.images.decoding.center_crop import resize_for_crops
 from tf_routing.data.images.decoding.framing import PHOTOGRAPH_CROP, Framing
 from tf_routing.data.images.decoding.resampling import Resampled
 
@@ -44,14 +44,14 @@ def seen(batches: Any) -> tuple[np.ndarray, np.ndarray]:
 @pytest.mark.parametrize(("height", "width"), [(16, 16), (20, 31), (7, 40), (90, 24)])
 def test_both_sides_are_resized_whatever_the_ratio(height: int, width: int) -> None:
     image = noise(height, width)
-    brought = brought_to_size(png(image), Framing(_SIZE, _SIZE, resize=_SIDE))
+    brought = resize_for_crops(png(image), Framing(_SIZE, _SIZE, resize=_SIDE))
     np.testing.assert_array_equal(brought.sides, [_SIDE, _SIDE])
     np.testing.assert_allclose(brought.part((0, 0), (_SIDE, _SIDE)), resized(image, _SIDE, _SIDE), atol=1e-5)
 
 
 def test_without_a_size_of_its_own_the_shorter_side_gets_a_margin() -> None:
     # 35 * 256 / 224 = 40.
-    brought = brought_to_size(png(noise(50, 100)), Framing(35, 35, PHOTOGRAPH_CROP))
+    brought = resize_for_crops(png(noise(50, 100)), Framing(35, 35, PHOTOGRAPH_CROP))
     np.testing.assert_array_equal(brought.sides, [40, 80])
 
 

@@ -10,8 +10,8 @@ from tests.data.prepared_data import load_or_skip
 from tests.data.written_folder import noise, png, write_folder
 from tf_routing import data
 from tf_routing.data import Dataset, ImageSet
-from tf_routing.data.batching.batches import evaluation_batches, steps_per_epoch, training_batches
-from tf_routing.data.sources import class_counts
+from tf_routing.data.batching.pipelines import evaluation_batches, steps_per_epoch, training_batches
+from tf_routing.data.images import class_counts
 
 _LABELS = np.random.default_rng(0).integers(0, 5, 60)
 
@@ -97,7 +97,7 @@ def test_files_are_read_once(streamed: Dataset, cache: Path, monkeypatch: pytest
     assert class_counts.class_counts(files).tolist() == expected
     (remembered,) = (cache / "tf_routing" / "class_counts").iterdir()
     with monkeypatch.context() as patch:
-        patch.delattr(class_counts, "_counted")
+        patch.delattr(class_counts, "_count")
         assert class_counts.class_counts(files).tolist() == expected
     remembered.write_text("{", "utf-8")
     assert class_counts.class_counts(files).tolist() == expected

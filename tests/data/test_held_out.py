@@ -8,7 +8,7 @@ import pytest
 
 from tf_routing import data
 from tf_routing.data import PictureFiles
-from tf_routing.data.sources.held_out import divided
+from tf_routing.data.sources.held_out import hold_out
 
 _COUNTS = {"bee": 10, "cat": 3, "owl": 13}
 
@@ -60,7 +60,7 @@ def test_classes_that_are_kept_keep_their_part(folder: Path) -> None:
 
 def test_a_single_picture_cannot_be_divided() -> None:
     with pytest.raises(ValueError, match="A class must have two pictures .* Received: mine/cat/0.png alone"):
-        divided(PictureFiles(("mine/cat/0.png",), 1, file_labels=(0,)), "mine")
+        hold_out(PictureFiles(("mine/cat/0.png",), 1, file_labels=(0,)), "mine")
 
 
 @pytest.mark.parametrize("part", ["train", "Testing", "val"])

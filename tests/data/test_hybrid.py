@@ -7,7 +7,7 @@ import tensorflow as tf
 from tests.data.prepared_data import load_or_skip
 from tf_routing.data import Dataset, ImageSet
 from tf_routing.data.sources import hybrid
-from tf_routing.data.sources.hybrid import recoloured
+from tf_routing.data.sources.hybrid import recolour
 
 
 def test_the_hybrid_set_has_the_papers_counts() -> None:
@@ -46,7 +46,7 @@ def test_digits_are_mixed_of_two_colours_that_differ() -> None:
     digits[:, 0, 0], digits[:, 0, -1] = 0, 255
     # A corner keeps its value where pixels are enlarged by repeating the edge.
     digits[:, :2, :2], digits[:, :2, -2:] = 0, 255
-    light = (recoloured(digits, seed=3) / 255) ** 2.2
+    light = (recolour(digits, seed=3) / 255) ** 2.2
     background, ink = light[:, 0, 0], light[:, 0, -1]
     distances = np.linalg.norm(ink - background, axis=1)
     assert distances.min() >= 0.3 - 0.02
@@ -59,9 +59,9 @@ def test_digits_are_mixed_of_two_colours_that_differ() -> None:
 
 def test_colours_are_evenly_drawn_and_repeat() -> None:
     digits = np.zeros((2000, 28, 28, 1), "uint8")
-    one, other = recoloured(digits, seed=0), recoloured(digits, seed=0)
+    one, other = recolour(digits, seed=0), recolour(digits, seed=0)
     np.testing.assert_array_equal(one, other)
-    assert (recoloured(digits, seed=1) != one).any()
+    assert (recolour(digits, seed=1) != one).any()
     light = (one[:, 0, 0] / 255) ** 2.2
     np.testing.assert_allclose(light.mean(axis=0), 0.5, atol=0.03)
 
@@ -72,7 +72,7 @@ def test_test_digits_have_other_colours_than_training_digits(monkeypatch: pytest
     names = {"mnist": list("0123456789"), "cifar10": [*hybrid._PHOTOGRAPHS, *"abcde"]}
     sets = {"mnist": digits, "cifar10": photographs}
     monkeypatch.setattr(
-        hybrid, "load_prepared", lambda name, _, mirrors: Dataset(name, sets[name], sets[name], names[name], mirrors)
+        hybrid, "load_arrays", lambda name, _, mirrors: Dataset(name, sets[name], sets[name], names[name], mirrors)
     )
     mixed = hybrid.load_hybrid(None)
     train, test = (part.images[part.labels < 5][:, 0, 0] for part in (mixed.train, mixed.test))

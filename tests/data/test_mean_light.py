@@ -5,8 +5,8 @@ import pytest
 import tensorflow as tf
 
 from tf_routing.data import ImageSet, ImageStream
-from tf_routing.data.augmentation.augmentation import shift_and_mirror
-from tf_routing.data.batching.batches import training_batches
+from tf_routing.data.augmentation.tensor_augmentation import shift_and_mirror
+from tf_routing.data.batching.pipelines import training_batches
 
 
 def photographs(count: int = 40, size: int = 6) -> np.ndarray:

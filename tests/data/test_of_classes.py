@@ -9,7 +9,7 @@ import pytest
 from tests.data.written_folder import noise, png, write_folder
 from tf_routing import data
 from tf_routing.data import Dataset, ImageSet
-from tf_routing.data.batching.batches import evaluation_batches
+from tf_routing.data.batching.pipelines import evaluation_batches
 
 _LABELS = [0, 0, 1, 2, 2, 2, 1, 0]
 _NAMES = ["ant", "bee", "cat"]

@@ -7,7 +7,7 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from tests.data.written_pictures import decoded, encoded, opened, photograph
+from tests.data.written_images import decoded, encoded, opened, photograph
 from tf_routing.data.images.decoding.decoder import MOST_PIXELS
 from tf_routing.exporting.decoding import decoded_images
 

@@ -7,9 +7,9 @@ import pytest
 import tensorflow as tf
 from PIL import Image, ImageOps
 
-from tests.data.written_pictures import decoded, encoded, opened, photograph
-from tf_routing.data.images.decoding.decoder import EncodedPicture, _checked
-from tf_routing.data.images.decoding.exif import names_exif
+from tests.data.written_images import decoded, encoded, opened, photograph
+from tf_routing.data.images.decoding.decoder import ImageDecoder, _read_headers
+from tf_routing.data.images.decoding.exif import may_hold_exif
 from tf_routing.exporting.decoding import decoded_images
 
 _KINDS = {"JPEG": {"quality": 95, "subsampling": 0}, "PNG": {}, "WEBP": {"lossless": True}}
@@ -47,14 +47,14 @@ def test_training_and_serving_see_the_same_upright_picture() -> None:
 def test_a_part_is_a_slice_of_the_upright_picture() -> None:
     for turned in range(1, 9):
         file = encoded(photograph(), "PNG", exif=exif(turned, "<"))
-        part = EncodedPicture(file).part(tf.constant([2, 3, 7, 9]))
+        part = ImageDecoder(file).decode_part(tf.constant([2, 3, 7, 9]))
         np.testing.assert_array_equal(part, decoded(file)[2:9, 3:12], err_msg=str(turned))
 
 
 def test_a_part_of_a_turned_jpeg_is_the_part_of_its_decoded_picture() -> None:
     for turned in (2, 6, 7):
         file = encoded(photograph(48, 64), "JPEG", exif=exif(turned, ">"), subsampling=0, quality=95)
-        part = EncodedPicture(file).part(tf.constant([8, 16, 24, 16])).numpy()
+        part = ImageDecoder(file).decode_part(tf.constant([8, 16, 24, 16])).numpy()
         assert np.abs(part.astype(int) - decoded(file)[8:32, 16:32]).max() <= 2, turned
 
 
@@ -94,10 +94,10 @@ def test_the_segment_is_found_behind_others_and_not_inside_pixels() -> None:
 
 def test_nobody_looks_for_a_block_where_the_file_names_none() -> None:
     for kind, options in _KINDS.items():
-        assert not names_exif(encoded(photograph(), kind, **options)), kind
-        assert names_exif(encoded(photograph(), kind, exif=exif(6, "<"), **options)), kind
+        assert not may_hold_exif(encoded(photograph(), kind, **options)), kind
+        assert may_hold_exif(encoded(photograph(), kind, exif=exif(6, "<"), **options)), kind
     # What reads an orientation stands in a branch: most pictures have none, and small ones are decoded in less time.
-    operations = _checked.get_concrete_function().graph.get_operations()
+    operations = _read_headers.get_concrete_function().graph.get_operations()
     assert "AddN" not in {each.type for each in operations}
 
 

@@ -5,8 +5,8 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from tests.data.written_pictures import encoded, photograph
-from tf_routing.data.images.decoding.central import central_image
+from tests.data.written_images import encoded, photograph
+from tf_routing.data.images.decoding.center_crop import center_crop
 from tf_routing.data.images.decoding.decoder import MOST_PIXELS
 from tf_routing.data.images.decoding.framing import Framing
 from tf_routing.data.images.decoding.resampling import Resampled
@@ -22,7 +22,7 @@ def test_a_part_is_a_slice_of_the_whole(sides: tuple[int, int]) -> None:
 
 def most_bytes(framing: Framing, file: bytes) -> tuple[np.ndarray, int]:
     """What is seen of a file, and the largest tensor that is made on the way there, temporary ones included."""
-    traced = tf.function(lambda each: central_image(each, framing), input_signature=[tf.TensorSpec((), tf.string)])
+    traced = tf.function(lambda each: center_crop(each, framing), input_signature=[tf.TensorSpec((), tf.string)])
     concrete = traced.get_concrete_function()
     with tf.Graph().as_default() as graph:
         names = [concrete.inputs[0].name, concrete.outputs[0].name]
@@ -57,6 +57,6 @@ def test_the_thinnest_pictures_too(shape: tuple[int, int], framing: Framing) -> 
 def test_the_middle_of_a_long_picture_is_its_middle() -> None:
     row = np.zeros((1, 60_001), "uint8")
     row[0, 30_000] = 255
-    image = central_image(tf.constant(encoded(Image.fromarray(row), "PNG")), Framing(3, 3)).numpy()
+    image = center_crop(tf.constant(encoded(Image.fromarray(row), "PNG")), Framing(3, 3)).numpy()
     # Three times as large, so its neighbours in the image lie a third of a pixel away.
     np.testing.assert_allclose(image, np.broadcast_to([[2 / 3], [1], [2 / 3]], (3, 3, 3)), atol=0.01)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from tf_routing.data.images.decoding.central import central_image
+from tf_routing.data.images.decoding.center_crop import center_crop
 from tf_routing.data.images.decoding.framing import PHOTOGRAPH_CROP, Framing
 
 Examples = Sequence[tuple[bytes, int]]
@@ -31,7 +31,7 @@ def png(image: np.ndarray) -> bytes:
 
 def central_view(encoded: Any, image_size: int, resize: int | None = None) -> tf.Tensor:
     """What evaluation sees of a picture."""
-    return central_image(tf.convert_to_tensor(encoded), Framing(image_size, image_size, PHOTOGRAPH_CROP, resize))
+    return center_crop(tf.convert_to_tensor(encoded), Framing(image_size, image_size, PHOTOGRAPH_CROP, resize))
 
 
 def numbered(count: int) -> Examples:

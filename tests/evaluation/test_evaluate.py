@@ -13,7 +13,7 @@ import tensorflow as tf
 from tests.data.written_folder import noise, png
 from tf_routing import data, zoo
 from tf_routing.cli.main import main
-from tf_routing.data.batching.batches import evaluation_batches
+from tf_routing.data.batching.pipelines import evaluation_batches
 from tf_routing.evaluation.accuracies import accuracies
 from tf_routing.evaluation.evaluate import evaluate
 from tf_routing.evaluation.routing_statistics import BATCHES

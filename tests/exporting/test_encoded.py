@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tests.data.test_views import resized
+from tests.data.test_random_resized_crop import resized
 from tests.exporting.exported import jpeg, picture, png
 from tf_routing.exporting.decoding import MOST_PIXELS, decoded_images
 

@@ -10,7 +10,7 @@ import tensorflow as tf
 from tests.data.written_folder import png
 from tests.exporting.exported import picture
 from tf_routing.data import Dataset, ImageSet, PictureFiles
-from tf_routing.data.batching.batches import evaluation_batches
+from tf_routing.data.batching.pipelines import evaluation_batches
 from tf_routing.exporting.decoding import decoded_images
 from tf_routing.runs.trained_network import framing_record, run_framing
 from tf_routing.train.recipes.recipe import Recipe, list_recipes, load_recipe

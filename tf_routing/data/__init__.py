@@ -1,6 +1,7 @@
-"""Datasets as arrays or as streams of files, and batches of augmented images."""
+"""Datasets of images, in memory or read from files, and batches of them for training and evaluation."""
 
-from tf_routing.data.datasets import Dataset, list_datasets, load
+from tf_routing.data.dataset import Dataset
+from tf_routing.data.datasets import list_datasets, load
 from tf_routing.data.images.image_set import ImageSet
 from tf_routing.data.images.image_stream import ImageStream
 from tf_routing.data.images.picture_files import PictureFiles

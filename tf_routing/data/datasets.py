@@ -1,196 +1,24 @@
-"""Loads image classification sets: small ones as arrays, others as streams of files."""
+"""Finds and loads datasets by name or path: what TensorFlow Datasets prepared, built-in sets and folders of images."""
 
+import os
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from difflib import get_close_matches
 
-import numpy as np
+from tf_routing.data.dataset import Dataset
+from tf_routing.data.sources.image_folder import find_classes, load_image_folder
+from tf_routing.data.sources.tfds_folders import (
+    data_folder,
+    describe_download,
+    exists_in,
+    find_prepared,
+    list_prepared,
+)
+from tf_routing.support.validation import first_few, unknown
 
-from tf_routing.data.images.decoding.framing import PHOTOGRAPH_CROP
-from tf_routing.data.images.image_set import ImageSet
-from tf_routing.support.validation import first_few, positive_integer
-
-__all__ = ["Dataset", "ImageSet", "list_datasets", "load"]
-
-
-class Dataset(NamedTuple):
-    """A training and a test set.
-
-    Args:
-        name: Name for `load`.
-        train: Images to learn from, an `ImageSet` in memory, an `ImageStream` or `PictureFiles`.
-        test: Images to be measured on, of the same kind.
-        class_names: Names by class index.
-        mirrors: Boolean, whether a mirrored image is still of its class, or a tuple that says it of each class.
-        held_out: Float, the share of each class that was held out of the training images to be the test set, `None`
-            where the dataset has one.
-        ignored: What lies beside pictures and was not read, as a sentence; empty where there is nothing.
-    """
-
-    name: str
-    train: Any
-    test: Any
-    class_names: list[str]
-    mirrors: bool | tuple[bool, ...]
-    held_out: float | None = None
-    ignored: str = ""
-
-    @property
-    def note(self) -> str:
-        """What to know about the dataset, if anything."""
-        return " ".join(filter(None, [self._held_out_note(), self.ignored]))
-
-    def _held_out_note(self) -> str:
-        if self.held_out is None:
-            return ""
-        count = self.train.image_count + self.test.image_count
-        return (
-            f"{self.name} has no test set: {self.test.image_count} of its {count} pictures, {self.held_out:.0%} of "
-            "each class and always the same, are held out for tests."
-        )
-
-    @property
-    def classes(self) -> int:
-        """The number of classes."""
-        return len(self.class_names)
-
-    @property
-    def image_shape(self) -> tuple[Any, Any, int]:
-        """The shape `(height, width, channels)` of an image, `None` twice where the size is open; see `sized`."""
-        return self.train.image_shape
-
-    def check_labels(self) -> None:
-        """Looks at the labels of all images; those of TFRecord files are read once, see `class_counts`.
-
-        Raises:
-            ValueError: If one of them fits no class.
-
-        Example:
-
-        >>> from tf_routing import data
-        >>> data.load("digits")._replace(class_names=["0", "1"]).check_labels()
-        Traceback (most recent call last):
-            ...
-        ValueError: `train` must have labels that are whole numbers from 0 to 1, for the 2 classes of 'digits'. ...
-        """
-        for part, images in (("train", self.train), ("test", self.test)):
-            labels = np.asarray(images.distinct_labels())
-            wrong = labels[~((labels >= 0) & (labels < self.classes) & (labels == np.floor(labels)))]
-            if len(wrong):
-                raise ValueError(
-                    f"`{part}` must have labels that are whole numbers from 0 to {self.classes - 1}, for the "
-                    f"{self.classes} classes of {self.name!r}. Received: labels {first_few(list(map(str, wrong)))}"
-                )
-
-    def first_classes(self, count: int) -> "Dataset":
-        """Returns the dataset with its first classes alone, as the papers cut ImageNet down to 100.
-
-        Args:
-            count: Integer, number of classes to keep.
-
-        Returns:
-            A `Dataset`.
-
-        Raises:
-            ValueError: If there are not so many classes, or no images of them.
-
-        Example:
-
-        >>> from tf_routing import data
-        >>> data.load("digits").first_classes(3).class_names
-        ['0', '1', '2']
-        """
-        if positive_integer("first_classes", count) > self.classes:
-            raise ValueError(
-                f"`first_classes` must be at most {self.classes}, the classes of {self.name!r}. "
-                f"Received: first_classes={count!r}"
-            )
-        if count == self.classes:
-            return self
-        mirrors = self.mirrors if isinstance(self.mirrors, bool) else self.mirrors[:count]
-        train, test = self.train.first_classes(count), self.test.first_classes(count)
-        if not (train.image_count and test.image_count):
-            raise ValueError(
-                f"`first_classes` leaves {train.image_count} training and {test.image_count} test images of "
-                f"{self.name!r}. Received: first_classes={count!r}"
-            )
-        return self._replace(train=train, test=test, class_names=self.class_names[:count], mirrors=mirrors)
-
-    def of_classes(self, names: Sequence[str], others: bool = False) -> "Dataset":
-        """Returns the dataset with its classes numbered as these, for a network that has learnt them in this order.
-
-        Args:
-            names: Names of classes.
-            others: Boolean, whether the dataset may have other classes too, whose images are then left out.
-
-        Returns:
-            A `Dataset`.
-
-        Raises:
-            ValueError: If the dataset lacks a class, or has another.
-
-        Example:
-
-        >>> from tf_routing import data
-        >>> data.load("digits").of_classes(["7", "1"], others=True).class_names
-        ['7', '1']
-        """
-        missing = [name for name in names if name not in self.class_names]
-        extra = [] if others else [name for name in self.class_names if name not in names]
-        if missing or extra:
-            raise ValueError(
-                f"`dataset` must have the classes that the network learnt. {self.name!r} lacks {first_few(missing)}, "
-                f"and has besides {first_few(extra)}."
-            )
-        if list(names) == self.class_names:
-            return self
-        new_labels = [names.index(name) if name in names else None for name in self.class_names]
-        mirrors = self.mirrors if isinstance(self.mirrors, bool) else self._mirrors_of(names)
-        train, test = self.train.relabelled(new_labels), self.test.relabelled(new_labels)
-        return self._replace(train=train, test=test, class_names=list(names), mirrors=mirrors)
-
-    def _mirrors_of(self, names: Sequence[str]) -> tuple[bool, ...]:
-        by_name = dict(zip(self.class_names, self.mirrors, strict=True))  # type: ignore[arg-type]
-        return tuple(by_name[name] for name in names)
-
-    def sized(
-        self,
-        image_size: int | None,
-        random_size_crop: bool = False,
-        resize: int | None = None,
-        crop: float = PHOTOGRAPH_CROP,
-    ) -> "Dataset":
-        """Returns the dataset with all images of one size.
-
-        Args:
-            image_size: Integer, height and width; `None` for the dataset's own, which only one in memory has.
-            random_size_crop: Boolean, whether training sees parts of random place, size and ratio; only of images that
-                are not in memory.
-            resize: Integer, height and width to which pictures are brought before squares of `image_size` are cut out,
-                at random in training and the centre in tests; only of images that are not in memory. See
-                `EncodedImages`.
-            crop: Number in (0, 1], for `resize=None`: the share of a picture's shorter side that its centre is; only of
-                images that are not in memory.
-
-        Returns:
-            A `Dataset`.
-
-        Raises:
-            ValueError: If the dataset cannot do that.
-        """
-        train = self.train.sized(image_size, random_size_crop, resize, crop)
-        return self._replace(train=train, test=self.test.sized(image_size, resize=resize, crop=crop))
-
-    def channel_statistics(self) -> tuple[list[float], list[float]]:
-        """Returns means and deviations per channel of training images scaled to [0, 1].
-
-        Those of the set itself where it is in memory, else those of ImageNet: 0.485, 0.456, 0.406 and 0.229, 0.224,
-        0.225.
-        """
-        return self.train.channel_statistics()
-
-
+# In memory, from TensorFlow Datasets, and whether a mirrored image keeps its class.
 _FROM_TFDS = {"cifar10": True, "cifar100": True, "mnist": False, "svhn_cropped": False}
 _GROUPED = ("cifar2", "cifar5")
+# What must be prepared for a set that is made of others.
 _MADE_OF = {"hybrid": ("mnist", "cifar10"), "cifar2": ("cifar10",), "cifar5": ("cifar10",)}
 
 
@@ -215,12 +43,12 @@ def check(name: str, data_dir: str | None = None) -> None:
     >>> from tf_routing.data import datasets
     >>> datasets.check("digits")
     """
-    from tf_routing.data.sources.streamed import check_files, check_is_there
-
-    if name not in list_datasets():
-        check_files(name, data_dir)
-    elif name != "digits":
-        check_is_there(_MADE_OF.get(name, (name,)), data_dir)
+    if name in list_datasets():
+        _check_prepared([] if name == "digits" else _MADE_OF.get(name, (name,)), data_dir)
+    elif find_prepared(name, data_dir) is None:
+        if not _is_folder(name):
+            raise _missing(name, data_dir)
+        find_classes(name)
 
 
 def load(name: str, data_dir: str | None = None) -> Dataset:
@@ -258,9 +86,9 @@ def load(name: str, data_dir: str | None = None) -> Dataset:
 
         return load_digits()
     if name in _FROM_TFDS:
-        from tf_routing.data.sources.prepared import load_prepared
+        from tf_routing.data.sources.tfds_arrays import load_arrays
 
-        return load_prepared(name, data_dir, mirrors=_FROM_TFDS[name])
+        return load_arrays(name, data_dir, mirrors=_FROM_TFDS[name])
     if name == "hybrid":
         from tf_routing.data.sources.hybrid import load_hybrid
 
@@ -269,6 +97,50 @@ def load(name: str, data_dir: str | None = None) -> Dataset:
         from tf_routing.data.sources.hybrid import load_grouped
 
         return load_grouped(name, data_dir)
-    from tf_routing.data.sources.streamed import load_files
+    return _load_files(name, data_dir)
 
-    return load_files(name, data_dir)
+
+def _load_files(name: str, data_dir: str | None) -> Dataset:
+    folder = find_prepared(name, data_dir)
+    if folder is not None:
+        from tf_routing.data.sources.tfds_files import load_streams
+
+        return load_streams(name, folder)
+    if _is_folder(name):
+        return load_image_folder(name)
+    raise _missing(name, data_dir)
+
+
+def _is_folder(name: str) -> bool:
+    return bool(name) and os.path.isdir(os.path.expanduser(name))
+
+
+def _check_prepared(names: Sequence[str], data_dir: str | None) -> None:
+    for name in names:
+        if not exists_in(name, data_dir):
+            raise FileNotFoundError(describe_download(name, data_folder(data_dir)))
+
+
+def _missing(name: str, data_dir: str | None) -> Exception:
+    """Returns the error for a name that is neither prepared nor a folder."""
+    import tensorflow_datasets as tfds
+
+    if name.partition("/")[0].partition(":")[0] in tfds.list_builders(with_community_datasets=False):
+        return FileNotFoundError(describe_download(name, data_folder(data_dir)))
+    known = {*list_datasets(), *list_prepared(data_dir)}
+    known |= {folder for folder in _neighbours(name) if get_close_matches(name, [folder], cutoff=0.6)}
+    message = unknown("dataset", name, known, f"Known here: {first_few(list_datasets())}.")
+    return ValueError(
+        f"{message} Any image set of TensorFlow Datasets can be used once it is prepared in "
+        f"{data_folder(data_dir)}; --data_dir or TFDS_DATA_DIR name another folder. Folders of pictures go by "
+        "their paths."
+    )
+
+
+def _neighbours(name: str) -> list[str]:
+    """Returns the folders that a mistyped path may have meant."""
+    parent = os.path.dirname(os.path.expanduser(name)) or "."
+    if not os.path.isdir(parent):
+        return []
+    with os.scandir(parent) as entries:
+        return [os.path.join(os.path.dirname(name), entry.name) for entry in entries if entry.is_dir()]

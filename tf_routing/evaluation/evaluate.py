@@ -10,8 +10,8 @@ import numpy as np
 from tf_routing import data
 from tf_routing.analysis import draw_execution_rates
 from tf_routing.cli.evaluation_tables import show
-from tf_routing.data.batching.backend_batches import evaluation_batches, first_images, with_drawn
-from tf_routing.data.images.picture_files import named_pictures
+from tf_routing.data.batching.batches import add_drawn_inputs, evaluation_batches, first_images
+from tf_routing.data.images.picture_files import name_broken_files
 from tf_routing.evaluation.accuracies import accuracies
 from tf_routing.evaluation.exit_statistics import leaves_early, measured_exits
 from tf_routing.evaluation.routing_statistics import (
@@ -110,7 +110,7 @@ def evaluate(
         dataset = dataset.sized(image_input(model).shape[1])
     _check_fit(model, dataset)
     table = None if categories is None else load_categories(categories, dataset.classes)
-    with named_pictures(dataset.test):
+    with name_broken_files(dataset.test):
         probabilities = _probabilities(model, dataset.test, batch_size, crops)
     results = {
         "dataset": dataset.name,
@@ -150,7 +150,7 @@ def _probabilities(model: RoutedModel, images: Any, batch_size: int, crops: int)
 
 def _batches(model: RoutedModel, images: Any, batch_size: int, crops: int = 1) -> Any:
     told = model.default_objective().drawn_inputs
-    return with_drawn(evaluation_batches(images, batch_size, crops), told, seed=0)
+    return add_drawn_inputs(evaluation_batches(images, batch_size, crops), told, seed=0)
 
 
 def _gates(routes: dict[str, np.ndarray]) -> dict[str, Any]:

@@ -7,7 +7,7 @@ import numpy as np
 
 from tf_routing import cost, exit_tree
 from tf_routing.core.protocols import HasExitTree
-from tf_routing.data.batching.backend_batches import with_value
+from tf_routing.data.batching.batches import add_constant_inputs
 from tf_routing.evaluation.accuracies import are_right
 from tf_routing.models import RoutedModel
 
@@ -71,7 +71,7 @@ def measured_exits(
 
     def measured(cost: float) -> dict[str, Any]:
         """The statistics of one cost."""
-        inputs = with_value(batches, {"cost": cost})
+        inputs = add_constant_inputs(batches, {"cost": cost})
         return exit_statistics(model, model.predict(inputs, verbose=0), model.routes(inputs), labels)
 
     return {"by_cost": [{"computation_cost": cost, **measured(cost)} for cost in told["cost"]]}

@@ -8,8 +8,8 @@ import numpy as np
 import tensorflow as tf
 
 from tf_routing.data import Dataset
-from tf_routing.data.augmentation.augmentation import shift_and_mirror
-from tf_routing.data.batching.batches import evaluation_batches
+from tf_routing.data.augmentation.tensor_augmentation import shift_and_mirror
+from tf_routing.data.batching.pipelines import evaluation_batches
 from tf_routing.support.validation import one_of
 
 VERSIONS = ("crop", "horizontal_flip", "vertical_flip", "rotation")

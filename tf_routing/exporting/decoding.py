@@ -4,7 +4,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from tf_routing.data.images.decoding.central import central_image
+from tf_routing.data.images.decoding.center_crop import center_crop
 from tf_routing.data.images.decoding.decoder import MOST_PIXELS
 from tf_routing.data.images.decoding.framing import Framing
 from tf_routing.support.validation import one_of
@@ -51,7 +51,7 @@ def decoded_images(encoded: Any, shape: tuple[int, int, int], crop: float = 1.0,
     one_of("channels", channels, DECODED_CHANNELS)
     framing = Framing(height, width, crop, resize)
     images = tf.map_fn(
-        lambda each: central_image(each, framing),
+        lambda each: center_crop(each, framing),
         encoded,
         parallel_iterations=_AT_ONCE,
         fn_output_signature=tf.TensorSpec((height, width, 3), tf.float32),

@@ -8,7 +8,7 @@ from rich.progress import track
 
 from tf_routing import analysis, data
 from tf_routing.analysis import GateAddress
-from tf_routing.data.batching.backend_batches import evaluation_batches
+from tf_routing.data.batching.batches import evaluation_batches
 from tf_routing.models import RoutedModel
 from tf_routing.runs.trained_network import as_trained, load_trained, run_framing
 from tf_routing.support.validation import unknown

@@ -8,7 +8,7 @@ from rich.progress import track
 
 from tf_routing import analysis, data
 from tf_routing.analysis import GateImages
-from tf_routing.data.batching.backend_batches import evaluation_batches
+from tf_routing.data.batching.batches import evaluation_batches
 from tf_routing.evaluation.image_versions import images_at
 from tf_routing.figures.figure_inputs import (
     BATCH,

@@ -7,7 +7,7 @@ import numpy as np
 
 from tf_routing import data
 from tf_routing.analysis import draw_routing_flow
-from tf_routing.data.batching.backend_batches import evaluation_batches, first_images, with_drawn
+from tf_routing.data.batching.batches import add_drawn_inputs, evaluation_batches, first_images
 from tf_routing.evaluation.accuracies import nan_predictions, top5_accuracy
 from tf_routing.evaluation.exit_statistics import leaves_early, measured_exits
 from tf_routing.evaluation.routing_statistics import is_gated, routing_statistics
@@ -32,7 +32,7 @@ def finish(model: RoutedModel, dataset: data.Dataset, output: Path, record: dict
         parameters: Integer, how many there are.
     """
     tested = evaluation_batches(dataset.test, EVALUATION_BATCH)
-    drawn = with_drawn(tested, model.default_objective().drawn_inputs, record["arguments"]["seed"])
+    drawn = add_drawn_inputs(tested, model.default_objective().drawn_inputs, record["arguments"]["seed"])
     results = model.evaluate(drawn, verbose=0, return_dict=True)
     with explain_write_errors(output / "model.keras"), whole_file(output / "model.keras") as temporary:
         model.save(temporary)

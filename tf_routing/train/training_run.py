@@ -9,8 +9,8 @@ from typing import Any
 import keras
 
 from tf_routing import data
-from tf_routing.data.batching.backend_batches import evaluation_batches, training_batches, with_drawn
-from tf_routing.data.images.picture_files import named_pictures
+from tf_routing.data.batching.batches import add_drawn_inputs, evaluation_batches, training_batches
+from tf_routing.data.images.picture_files import name_broken_files
 from tf_routing.evaluation.routing_statistics import is_gated
 from tf_routing.models import RoutedModel
 from tf_routing.runs.run_record import write_record
@@ -88,7 +88,7 @@ def train_phase(run: TrainingRun, phase: Phase, saved: Saved) -> None:
     run.write_record()
     # Steps of the unfinished epoch are drawn and left out: they count in the order and the draws of later ones.
     batches = batches.skip(done) if done else batches
-    with operations_explained(), named_pictures(run.dataset.train, run.dataset.test):
+    with operations_explained(), name_broken_files(run.dataset.train, run.dataset.test):
         _train(run, phase, batches, done, saved.spent if done else Spent())
 
 
@@ -118,13 +118,13 @@ def _batches(run: TrainingRun, phase: Phase) -> Any:
         recipe.fill,
         recipe.steps_per_epoch,
     )
-    return with_drawn(batches, run.model.default_objective().drawn_inputs, run.seed, phase.start * run.steps)
+    return add_drawn_inputs(batches, run.model.default_objective().drawn_inputs, run.seed, phase.start * run.steps)
 
 
 def _train(run: TrainingRun, phase: Phase, batches: Any, done: int, before: Spent) -> None:
     tested = evaluation_batches(run.dataset.test, EVALUATION_BATCH)
     # The same draw every time, so that epochs compare.
-    tested = with_drawn(tested, run.model.default_objective().drawn_inputs, run.seed)
+    tested = add_drawn_inputs(tested, run.model.default_objective().drawn_inputs, run.seed)
     log = EpochLog(run.output / "log.csv", phase.start, run.steps, before)
     checkpoints = Checkpoints(
         run.checkpoints, run.steps, run.checkpoint_every, log.spent, run.devices.strategy, run.devices.writes

@@ -8,7 +8,7 @@ import numpy as np
 from sklearn.model_selection import train_test_split
 
 from tf_routing.data import Dataset, ImageSet
-from tf_routing.data.batching.backend_batches import evaluation_batches, training_batches, with_drawn
+from tf_routing.data.batching.batches import add_drawn_inputs, evaluation_batches, training_batches
 from tf_routing.evaluation.routing_statistics import is_gated, routing_statistics
 from tf_routing.models import RoutedModel
 from tf_routing.support.extras import import_extra
@@ -101,8 +101,8 @@ class Trials:
     ) -> dict[str, float]:
         """Trains the network of a trial, and returns what the log of its last epoch says."""
         told = model.default_objective().drawn_inputs
-        batches = with_drawn(self._batches(initial_epoch, epochs), told, self.seed, initial_epoch * self.steps)
-        tested = with_drawn(evaluation_batches(self.dataset.test, _EVALUATION_BATCH), told, self.seed)
+        batches = add_drawn_inputs(self._batches(initial_epoch, epochs), told, self.seed, initial_epoch * self.steps)
+        tested = add_drawn_inputs(evaluation_batches(self.dataset.test, _EVALUATION_BATCH), told, self.seed)
         history = model.fit(
             batches,
             epochs=epochs,

@@ -1,26 +1,32 @@
-"""Batches for training and evaluation, as `tf.data` pipelines, whatever holds the images."""
+"""Batches for the backend that Keras runs on.
 
-from collections.abc import Sequence
+On TensorFlow, and of images in files, they are `tf.data` pipelines; on JAX batches of images in memory are arrays, and
+TensorFlow need not be installed.
+"""
+
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+import keras
 import numpy as np
-import tensorflow as tf
 
 from tf_routing.data.batching.epoch_steps import check_fills_a_batch, steps_per_epoch
-from tf_routing.data.batching.set_batches import set_evaluation_batches, set_training_batches
-from tf_routing.data.batching.stream_batches import stream_evaluation_batches, stream_training_batches
-from tf_routing.data.images.crops import TEN
-from tf_routing.data.images.encoded_images import EncodedImages
+from tf_routing.data.batching.numpy_batches import EvaluationArrays, ExtraInputArrays, TrainingArrays
 from tf_routing.data.images.image_set import ImageSet
-from tf_routing.support.validation import one_of, positive_integer
+from tf_routing.support.validation import positive_integer
 
-__all__ = ["evaluation_batches", "first_images", "steps_per_epoch", "training_batches"]
-
-_SMALL_BATCH = 32
+__all__ = [
+    "add_constant_inputs",
+    "add_drawn_inputs",
+    "evaluation_batches",
+    "first_images",
+    "steps_per_epoch",
+    "training_batches",
+]
 
 
 def training_batches(
-    image_set: ImageSet | EncodedImages,
+    image_set: Any,
     batch_size: int,
     seed: int,
     epochs: int,
@@ -33,100 +39,87 @@ def training_batches(
 ) -> Any:
     """Returns shuffled, augmented batches of all epochs in a row.
 
-    The order of an epoch and what happens to its images depend on the seed and the epoch's number alone, so a run
-    that continues sees what an uninterrupted one would have seen. The last images that do not fill a batch are left
-    out, other ones each epoch. With `copies` a batch holds that many neighbouring rows of each of its images, each
-    augmented by itself.
-
     Args:
-        image_set: Images and labels, in memory or in files; the latter with a size, see `EncodedImages.sized`.
-        batch_size: Integer, rows of a batch: a multiple of `copies`, with at most as many images as there are.
-        seed: Integer.
+        image_set: Images and labels; this and all others as for `batches.training_batches`.
+        batch_size: Integer, rows of a batch.
+        seed: Integer of at least zero.
         epochs: Integer, number of the last epoch.
         first_epoch: Integer, epochs already done.
-        shift: Integer, pixels; see `shift_and_mirror`.
-        mirror: Boolean; see `shift_and_mirror`. In memory also one per class.
+        shift: Integer, pixels.
+        mirror: Boolean, or in memory one per class.
         copies: Integer, copies of each image.
-        fill: What moves in where an image is shifted; see `shift_and_mirror`. In memory only, but for `"zero"`.
-        drawn_steps: Integer, for images in memory: steps of an epoch whose images are drawn with replacement. Where not
-            given, an epoch shows each image once.
+        fill: `"zero"` or `"mean_light"`.
+        drawn_steps: Integer, steps of an epoch whose images are drawn with replacement, or `None`.
 
     Returns:
-        A `tf.data.Dataset` of pairs: float images in [0, 1] and class indices.
+        What `fit` takes: a `tf.data.Dataset`, or a `keras.utils.PyDataset`.
 
     Raises:
-        ValueError: If a batch is larger than the set, its images have no size yet, or they are not in memory and an
-            argument needs that.
+        ValueError: If a batch is larger than the set, or an argument needs images in memory.
+        RuntimeError: If TensorFlow is needed and not installed.
+
+    Example:
+
+    >>> from tf_routing import data
+    >>> batches = training_batches(data.load("digits").train, batch_size=128, seed=0, epochs=2)
+    >>> next(iter(batches))[0].shape
+    TensorShape([128, 32, 32, 3])
     """
     check_fills_a_batch(image_set, batch_size, copies)
-    epochs_range = range(first_epoch, epochs)
-    shown = (batch_size // copies, seed, epochs_range, shift)
-    if isinstance(image_set, EncodedImages):
-        _check_stream(mirror, fill, drawn_steps)
-        return _untuned(stream_training_batches(_sized(image_set), *shown, bool(mirror), copies))
-    return _untuned(set_training_batches(image_set, *shown, mirror, copies, fill, drawn_steps))
+    if _as_arrays(image_set):
+        shown = batch_size // copies, seed, range(first_epoch, epochs), shift, mirror, copies, fill, drawn_steps
+        return TrainingArrays(image_set, *shown)
+    asked = batch_size, seed, epochs, first_epoch, shift, mirror, copies, fill, drawn_steps
+    return _pipelines().training_batches(image_set, *asked)
 
 
-def _check_stream(mirror: Any, fill: str, drawn_steps: int | None) -> None:
-    possible = {"mirror": (mirror, (True, False)), "fill": (fill, ("zero",)), "drawn_steps": (drawn_steps, (None,))}
-    for name, (value, accepted) in possible.items():
-        if value not in accepted:
-            raise ValueError(
-                f"`{name}` must be {' or '.join(map(repr, accepted))} for images that are not in memory. "
-                f"Received: {name}={value!r}"
-            )
-
-
-def evaluation_batches(image_set: ImageSet | EncodedImages, batch_size: int, crops: int = 1) -> Any:
-    """Returns all images in order, the last batch possibly smaller.
-
-    Args:
-        image_set: Images and labels, in memory or in files; the latter with a size, see `EncodedImages.sized`.
-        batch_size: Integer, most rows of a batch.
-        crops: 1, or 10 for images that are not in memory: neighbouring rows then show the four corners and the centre
-            of an image, and their mirror images.
-
-    Returns:
-        A `tf.data.Dataset` of pairs: float images in [0, 1] and class indices.
-
-    Raises:
-        ValueError: If the images have no size yet, or ten crops of them would be the same.
-    """
+def evaluation_batches(image_set: Any, batch_size: int, crops: int = 1) -> Any:
+    """Returns all images in order, the last batch possibly smaller; see `batches.evaluation_batches`."""
     positive_integer("batch_size", batch_size)
-    one_of("crops", crops, (1, TEN))
-    if crops == TEN:
-        _check_crops(image_set, batch_size)
-    if isinstance(image_set, EncodedImages):
-        return _untuned(stream_evaluation_batches(_sized(image_set), batch_size, crops))
-    return _untuned(set_evaluation_batches(image_set, batch_size))
+    if _as_arrays(image_set) and crops == 1:
+        return EvaluationArrays(image_set, batch_size)
+    return _pipelines().evaluation_batches(image_set, batch_size, crops)
 
 
-def _check_crops(image_set: ImageSet | EncodedImages, batch_size: int) -> None:
-    if not isinstance(image_set, EncodedImages):
-        raise ValueError(f"`crops` must be 1 for a dataset in memory. Received: crops={TEN}")
-    if image_set.resize is not None and image_set.resize == image_set.image_size:
-        raise ValueError(
-            f"`crops` must be 1 where the network sees the whole picture: resize={image_set.resize} is the size of a "
-            f"crop. Received: crops={TEN}"
-        )
-    if batch_size < TEN:
-        raise ValueError(f"`batch_size` must be at least {TEN}, the crops of an image. Received: {batch_size}")
-
-
-def first_images(image_set: ImageSet | EncodedImages, count: int) -> tuple[np.ndarray, np.ndarray]:
+def first_images(image_set: Any, count: int) -> tuple[np.ndarray, np.ndarray]:
     """Returns the first images, floats in [0, 1], with their class indices: as many, or all where there are fewer."""
-    # In small batches first: of whole ones, some more would be prepared ahead.
-    images = evaluation_batches(image_set, min(count, _SMALL_BATCH)).unbatch().batch(count)
-    return next(_untuned(images).as_numpy_iterator())
+    if _as_arrays(image_set):
+        return EvaluationArrays(image_set, count)[0]
+    return _pipelines().first_images(image_set, count)
 
 
-def _sized(stream: EncodedImages) -> EncodedImages:
-    # Raises where there is no size.
-    return stream.sized(stream.image_size, stream.random_size_crop, stream.resize, stream.crop)
+def add_drawn_inputs(batches: Any, values: Mapping[str, Sequence[float]], seed: int, first_step: int = 0) -> Any:
+    """Adds inputs that are drawn for each sample, evenly from some values; see `extra_inputs.add_drawn_inputs`."""
+    if not values:
+        return batches
+    if isinstance(batches, keras.utils.PyDataset):
+        return ExtraInputArrays(batches, values, seed, first_step)
+    from tf_routing.data.batching import extra_inputs
+
+    return extra_inputs.add_drawn_inputs(batches, values, seed, first_step)
 
 
-def _untuned(dataset: Any) -> Any:
-    # Deleting an iterator that is being tuned stalls for seconds, at every epoch's end.
-    options = tf.data.Options()
-    options.autotune.enabled = False
-    return dataset.with_options(options)
+def add_constant_inputs(batches: Any, values: Mapping[str, float]) -> Any:
+    """Adds inputs that are the same for all samples; with none the batches stay as they are."""
+    if not values:
+        return batches
+    if isinstance(batches, keras.utils.PyDataset):
+        return ExtraInputArrays(batches, {name: [value] for name, value in values.items()})
+    from tf_routing.data.batching import extra_inputs
+
+    return extra_inputs.add_constant_inputs(batches, values)
+
+
+def _as_arrays(image_set: Any) -> bool:
+    return keras.backend.backend() != "tensorflow" and isinstance(image_set, ImageSet)
+
+
+def _pipelines() -> Any:
+    try:
+        from tf_routing.data.batching import pipelines
+    except ImportError as error:
+        raise RuntimeError(
+            "Images in files are read by TensorFlow, which is not installed: pip install tensorflow, or load a dataset "
+            "that fits in memory."
+        ) from error
+    return pipelines

@@ -1,4 +1,4 @@
-"""What is cut out of a picture that was brought to a size: a place at random, the centre, or ten places."""
+"""Random crops of an image that was resized, and the ten crops of evaluation."""
 
 from typing import Any
 
@@ -9,11 +9,11 @@ from tf_routing.data.images.decoding.resampling import Resampled
 TEN = 10
 
 
-def random_crop(picture: Resampled, image_size: int, seed: Any) -> Any:
+def random_crop(image: Resampled, image_size: int, seed: Any) -> Any:
     """Cuts out a square at a random place.
 
     Args:
-        picture: The picture, both sides at least `image_size`.
+        image: The resized image, both sides at least `image_size`.
         image_size: Integer, height and width of the crop.
         seed: Integer tensor of shape (2,): the same seed gives the same place.
 
@@ -25,16 +25,16 @@ def random_crop(picture: Resampled, image_size: int, seed: Any) -> Any:
     >>> random_crop(Resampled(tf.zeros((4, 4, 3), tf.uint8), tf.constant([8, 8])), 6, seed=[0, 0]).shape
     TensorShape([6, 6, 3])
     """
-    places = picture.sides - image_size + 1
+    places = image.sides - image_size + 1
     draws = tf.random.stateless_uniform((2,), seed) * tf.cast(places, tf.float32)
-    return picture.part(tf.cast(draws, tf.int32), (image_size, image_size))
+    return image.part(tf.cast(draws, tf.int32), (image_size, image_size))
 
 
-def ten_crops(picture: Resampled, image_size: int) -> Any:
+def ten_crops(image: Resampled, image_size: int) -> Any:
     """Cuts out the four corners and the centre, and adds the mirror image of each.
 
     Args:
-        picture: The picture, both sides at least `image_size`.
+        image: The resized image, both sides at least `image_size`.
         image_size: Integer, height and width of a crop.
 
     Returns:
@@ -46,7 +46,7 @@ def ten_crops(picture: Resampled, image_size: int) -> Any:
     >>> ten_crops(Resampled(tf.zeros((8, 8, 3), tf.uint8), tf.constant([8, 8])), 6).shape
     TensorShape([10, 6, 6, 3])
     """
-    bottom, right = tf.unstack(picture.sides - image_size)
+    bottom, right = tf.unstack(image.sides - image_size)
     corners = [(0, 0), (0, right), (bottom, 0), (bottom, right), (bottom // 2, right // 2)]
-    five = tf.stack([picture.part(tf.stack(corner), (image_size, image_size)) for corner in corners])
+    five = tf.stack([image.part(tf.stack(corner), (image_size, image_size)) for corner in corners])
     return tf.concat([five, five[:, :, ::-1]], axis=0)

@@ -1,4 +1,4 @@
-"""Images that stay in files, encoded, until a batch needs them."""
+"""Encoded images that stay in their files until a batch needs them: the base class of streams and image files."""
 
 import abc
 import dataclasses

@@ -1,4 +1,4 @@
-"""Images that fit in memory."""
+"""Images that fit in memory, as one array."""
 
 from collections.abc import Sequence
 from typing import NamedTuple

@@ -1,4 +1,4 @@
-"""Images in TFRecord files, as TensorFlow Datasets prepares them."""
+"""Encoded images in TFRecord files, as TensorFlow Datasets prepares them."""
 
 import dataclasses
 import os
@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from tf_routing.data.images.class_counts import class_counts, has_negative_labels
 from tf_routing.data.images.encoded_images import EncodedImages
-from tf_routing.data.sources.class_counts import class_counts, has_negative_labels
 
 # Files read side by side, records in a row from each, and records that the order is drawn from: about one gigabyte of
 # ImageNet. All three decide the order, so they do not depend on the machine.

@@ -1,4 +1,4 @@
-"""Images in files of their own."""
+"""Encoded images, one per file, with a class index for each."""
 
 import contextlib
 import dataclasses
@@ -78,19 +78,19 @@ class PictureFiles(EncodedImages):
         """Returns what is wrong with the files that cannot be decoded, by path. Decodes all of them."""
         import tensorflow as tf
 
-        from tf_routing.data.images.decoding.decoder import EncodedPicture
+        from tf_routing.data.images.decoding.decoder import ImageDecoder
 
         broken = {}
         for path in self.files:
             try:
-                EncodedPicture(tf.io.read_file(path)).decoded()
+                ImageDecoder(tf.io.read_file(path)).decode()
             except tf.errors.OpError as error:
-                broken[path] = _reason(error)
+                broken[path] = _describe(error)
         return broken
 
 
 @contextlib.contextmanager
-def named_pictures(*image_sets: Any) -> Iterator[None]:
+def name_broken_files(*image_sets: Any) -> Iterator[None]:
     """Turns the error of a pipeline that meets a broken picture into one that names the file.
 
     TensorFlow does not say which picture it was; all are decoded once more then, and only then.
@@ -119,7 +119,7 @@ def named_pictures(*image_sets: Any) -> Iterator[None]:
         ) from error
 
 
-def _reason(error: Any) -> str:
+def _describe(error: Any) -> str:
     """What TensorFlow says, without the names of its operations."""
     said = _SAID.search(error.message)
     return " ".join(said[0].replace("] [", " ").strip("[]").split()) if said else error.message

@@ -1,10 +1,10 @@
-"""The embedded dataset: scikit-learn's handwritten digits."""
+"""Loads scikit-learn's handwritten digits, the dataset that needs no download."""
 
 import numpy as np
 from PIL import Image
 from sklearn import datasets, model_selection
 
-from tf_routing.data.datasets import Dataset
+from tf_routing.data.dataset import Dataset
 from tf_routing.data.images.image_set import ImageSet
 
 _TEST_SHARE = 0.25
@@ -14,7 +14,7 @@ _SPLIT_SEED = 0
 def load_digits() -> Dataset:
     """Returns 1,797 real digits, 8x8 grey images enlarged to 32x32x3, a quarter of them held out."""
     bunch = datasets.load_digits()
-    images = np.stack([_enlarged(image) for image in bunch.images])
+    images = np.stack([_enlarge(image) for image in bunch.images])
     train_images, test_images, train_labels, test_labels = model_selection.train_test_split(
         images, bunch.target, test_size=_TEST_SHARE, stratify=bunch.target, random_state=_SPLIT_SEED
     )
@@ -24,7 +24,7 @@ def load_digits() -> Dataset:
     )
 
 
-def _enlarged(image: np.ndarray) -> np.ndarray:
+def _enlarge(image: np.ndarray) -> np.ndarray:
     # The digits hold 17 grey levels, 0 to 16.
     grey = Image.fromarray(np.round(image * (255 / 16)).astype("uint8")).resize((32, 32), Image.Resampling.BILINEAR)
     return np.repeat(np.asarray(grey)[:, :, None], 3, axis=2)

@@ -1,4 +1,4 @@
-"""Holds out a part of each class of pictures, for folders that have no test set."""
+"""Holds out a share of each class as the test set, for folders that have none."""
 
 import dataclasses
 import hashlib
@@ -11,7 +11,7 @@ SHARE = 0.2
 _SEED = 0
 
 
-def divided(pictures: PictureFiles, root: str, share: float = SHARE) -> tuple[PictureFiles, PictureFiles]:
+def hold_out(pictures: PictureFiles, root: str, share: float = SHARE) -> tuple[PictureFiles, PictureFiles]:
     """Divides pictures into those to learn from and those to be measured on.
 
     Which picture is held out is drawn from its path below the folder: it depends neither on the machine nor on where
@@ -32,7 +32,7 @@ def divided(pictures: PictureFiles, root: str, share: float = SHARE) -> tuple[Pi
     Example:
 
     >>> files = tuple(f"mine/cat/{number}.png" for number in range(10))
-    >>> [len(part.files) for part in divided(PictureFiles(files, 10, file_labels=(0,) * 10), "mine")]
+    >>> [len(part.files) for part in hold_out(PictureFiles(files, 10, file_labels=(0,) * 10), "mine")]
     [8, 2]
     """
     chosen: set[int] = set()
@@ -41,16 +41,16 @@ def divided(pictures: PictureFiles, root: str, share: float = SHARE) -> tuple[Pi
         if len(own) < 2:
             alone = pictures.files[own[0]]
             raise ValueError(f"A class must have two pictures where one is to be held out. Received: {alone} alone")
-        own.sort(key=lambda index: _drawn(os.path.relpath(pictures.files[index], root)))
+        own.sort(key=lambda index: _draw_order(os.path.relpath(pictures.files[index], root)))
         chosen.update(own[: max(1, round(share * len(own)))])
     everything = range(len(pictures.files))
-    return _part(pictures, [i for i in everything if i not in chosen]), _part(pictures, sorted(chosen))
+    return _select(pictures, [i for i in everything if i not in chosen]), _select(pictures, sorted(chosen))
 
 
-def _drawn(path: str) -> bytes:
+def _draw_order(path: str) -> bytes:
     return hashlib.sha256(f"{_SEED} {path.replace(os.sep, '/')}".encode("utf-8", "surrogateescape")).digest()
 
 
-def _part(pictures: PictureFiles, indices: list[int]) -> PictureFiles:
+def _select(pictures: PictureFiles, indices: list[int]) -> PictureFiles:
     files, labels = tuple(pictures.files[i] for i in indices), tuple(pictures.file_labels[i] for i in indices)
     return dataclasses.replace(pictures, files=files, file_labels=labels, image_count=len(files))

@@ -1,5 +1,4 @@
-"""Encoded pictures of any size become images, in training, evaluation and serving alike. TensorFlow only.
+"""Turns encoded images of any size into tensors, in training, evaluation and serving alike.
 
-All of it runs in graphs, those of exports among them, so nothing but operations of TensorFlow may be used.
-
+All of it runs in graphs, those of exports among them: nothing but operations of TensorFlow may be used.
 """

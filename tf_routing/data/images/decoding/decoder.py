@@ -1,4 +1,4 @@
-"""The one decoder: a file of any format that is read, checked by its headers, as an upright picture of bytes."""
+"""Decodes JPEG, PNG, GIF, BMP and WebP files in a graph, after checks of their headers, into upright images."""
 
 import functools
 from typing import Any
@@ -6,7 +6,14 @@ from typing import Any
 import tensorflow as tf
 
 from tf_routing.data.images.decoding.bmp import BMP
-from tf_routing.data.images.decoding.exif import UPRIGHT, names_exif, orientation, stored_box, swaps_sides, upright
+from tf_routing.data.images.decoding.exif import (
+    UPRIGHT,
+    may_hold_exif,
+    read_orientation,
+    stored_box,
+    swaps_sides,
+    turn_upright,
+)
 from tf_routing.data.images.decoding.file_content import FileContent, file_content
 from tf_routing.data.images.decoding.formats import Format, find_format
 from tf_routing.data.images.decoding.gif import GIF
@@ -15,15 +22,15 @@ from tf_routing.data.images.decoding.png import PNG
 from tf_routing.data.images.decoding.webp import WEBP
 
 MOST_PIXELS = 2**25
-"""Pixels of the largest picture that is decoded: 100 MB of bytes. What a header says larger is refused unread."""
+"""Pixels of the largest image that is decoded: 100 MB of bytes. One whose header says more is refused undecoded."""
 
 FORMATS = (JPEG, PNG, GIF, BMP, WEBP)
 FORMAT_NAMES = f"{', '.join(each.name for each in FORMATS[:-1])} or {FORMATS[-1].name}"
 _JPEG = FORMATS.index(JPEG)
 
 
-class EncodedPicture:
-    """A file whose headers were checked; nothing is decoded yet.
+class ImageDecoder:
+    """Reads and checks the headers of an encoded image at once, and decodes all or a part of it when asked.
 
     Args:
         encoded: String tensor of shape (), a JPEG, PNG, GIF, BMP or WebP file.
@@ -35,78 +42,74 @@ class EncodedPicture:
     Example:
 
     >>> file = tf.io.encode_png(tf.zeros((2, 3, 3), tf.uint8))
-    >>> EncodedPicture(file).decoded().shape
+    >>> ImageDecoder(file).decode().shape
     TensorShape([2, 3, 3])
     """
 
     def __init__(self, encoded: Any) -> None:
-        self._encoded, self._format, stored, self._turned = _checked(encoded)
-        self.sides = tf.where(swaps_sides(self._turned), stored[::-1], stored)
-        """Height and width of the upright picture, an integer tensor."""
+        self._encoded, self._format, stored, self._orientation = _read_headers(encoded)
+        self.sides = tf.where(swaps_sides(self._orientation), stored[::-1], stored)
+        """Height and width of the upright image, an integer tensor."""
 
-    def decoded(self) -> Any:
-        """Returns the whole picture, upright, bytes `(height, width, 3)`.
+    def decode(self) -> Any:
+        """Returns the whole image, upright, bytes `(height, width, 3)`.
 
-        Grey pictures get three channels, transparency is left out, of an animated GIF the first picture counts.
+        Grey images get three channels, transparency is left out, of an animated GIF the first frame counts.
         """
-        return upright(_stored(self._encoded, self._format), self._turned)
+        return turn_upright(_decode_as_stored(self._encoded, self._format), self._orientation)
 
-    def part(self, box: Any) -> Any:
-        """Returns a part of the picture, upright, bytes.
+    def decode_part(self, box: Any) -> Any:
+        """Returns a part of the image, upright, bytes.
 
         Args:
-            box: Integer tensor: top, left, height and width in the upright picture.
+            box: Integer tensor: top, left, height and width in the upright image.
         """
-        box = stored_box(box, self.sides, self._turned)
+        box = stored_box(box, self.sides, self._orientation)
 
-        def cut() -> Any:
-            """The part of the decoded picture."""
+        def _cut() -> Any:
             top, left, height, width = tf.unstack(box)
-            return _stored(self._encoded, self._format)[top : top + height, left : left + width]
+            return _decode_as_stored(self._encoded, self._format)[top : top + height, left : left + width]
 
-        def jpeg_part() -> Any:
-            """The part alone, decoded: twice as fast."""
+        def _jpeg_part() -> Any:
+            # Twice as fast as decoding all of it.
             return tf.io.decode_and_crop_jpeg(self._encoded, box, channels=3)
 
-        part = tf.cond(self._format == _JPEG, jpeg_part, cut)
-        return upright(tf.ensure_shape(part, (None, None, 3)), self._turned)
+        part = tf.cond(self._format == _JPEG, _jpeg_part, _cut)
+        return turn_upright(tf.ensure_shape(part, (None, None, 3)), self._orientation)
 
 
 # Functions of their own, so that a process traces them once, whatever the number of pipelines that call them.
 @tf.function(input_signature=[tf.TensorSpec((), tf.string)], autograph=False)
-def _checked(encoded: Any) -> Any:
-    """A file, its format, the stored picture's height and width, and its orientation."""
+def _read_headers(encoded: Any) -> Any:
+    """Returns a file, its format, the stored image's height and width, and its orientation."""
     content = file_content(encoded)
     found, known = find_format(content, FORMATS)
     checks = [_check_known(known, content)]
     # Decoding has no side effects, and would otherwise begin while headers are still being checked.
     encoded = _after(checks, encoded)
 
-    def read(each: Format) -> tuple[Any, Any]:
-        """What headers say."""
-        return each.stored_sides(encoded, content), each.readable(content)
+    def _read(each: Format) -> tuple[Any, Any]:
+        return each.stored_sides(encoded, content), each.is_supported(content)
 
-    def turned() -> Any:
-        """The orientation that an EXIF block tells."""
-        return orientation(
+    def _found_orientation() -> Any:
+        return read_orientation(
             content, tf.switch_case(found, [functools.partial(each.exif_start, content) for each in FORMATS])
         )
 
-    sides, readable = tf.switch_case(found, [functools.partial(read, each) for each in FORMATS])
-    checks += [_check_readable(readable, found), _check_size(sides)]
-    values = encoded, found, tf.cast(sides, tf.int32), tf.cond(names_exif(encoded), turned, lambda: UPRIGHT)
-    return tuple(_after(checks, value) for value in values)
+    sides, supported = tf.switch_case(found, [functools.partial(_read, each) for each in FORMATS])
+    checks += [_check_supported(supported, found), _check_size(sides)]
+    orientation = tf.cond(may_hold_exif(encoded), _found_orientation, lambda: UPRIGHT)
+    return tuple(_after(checks, value) for value in (encoded, found, tf.cast(sides, tf.int32), orientation))
 
 
 @tf.function(input_signature=[tf.TensorSpec((), tf.string), tf.TensorSpec((), tf.int32)], autograph=False)
-def _stored(encoded: Any, found: Any) -> Any:
-    """The picture as it is stored, bytes."""
+def _decode_as_stored(encoded: Any, found: Any) -> Any:
+    """Returns the image as it is stored, bytes, before EXIF turns it."""
 
-    def decode(each: Format) -> Any:
-        """The picture."""
+    def _decode(each: Format) -> Any:
         return tf.ensure_shape(each.decode(encoded, file_content(encoded)), (None, None, 3))
 
-    return tf.switch_case(found, [functools.partial(decode, each) for each in FORMATS])
+    return tf.switch_case(found, [functools.partial(_decode, each) for each in FORMATS])
 
 
 def _after(checks: list[Any], value: Any) -> Any:
@@ -114,15 +117,15 @@ def _after(checks: list[Any], value: Any) -> Any:
         return tf.identity(value)
 
 
-# What is told beside a sentence is strings: numbers of 64 bits would cost a branch of the graph each.
+# What an assertion prints is strings: numbers of 64 bits would cost a branch of the graph each.
 def _check_known(known: Any, content: FileContent) -> Any:
     said = f"`images` must hold whole {FORMAT_NAMES} files. Received none of these, bytes:"
     return tf.debugging.Assert(known, [said, tf.as_string(content.size)])
 
 
-def _check_readable(readable: Any, found: Any) -> Any:
-    kinds = tf.gather(tf.constant([each.not_read for each in FORMATS]), found)
-    return tf.debugging.Assert(readable, ["`images` must not hold what TensorFlow cannot read. Received:", kinds])
+def _check_supported(supported: Any, found: Any) -> Any:
+    kinds = tf.gather(tf.constant([each.unsupported for each in FORMATS]), found)
+    return tf.debugging.Assert(supported, ["`images` must not hold what TensorFlow cannot read. Received:", kinds])
 
 
 def _check_size(sides: Any) -> Any:

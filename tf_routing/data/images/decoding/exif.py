@@ -1,4 +1,4 @@
-"""The orientation that a camera wrote into a picture, and pictures brought upright by it."""
+"""Reads the orientation that a camera wrote into EXIF metadata, and turns images upright by it."""
 
 from typing import Any
 
@@ -14,17 +14,17 @@ _ENTRY = 12
 # Bytes of a value by its type; an orientation of any other type is none.
 _SIZES = ((1, 1), (3, 2), (4, 4))
 UPRIGHT = 1
-"""The orientation of a picture that stays as it is stored."""
+"""The orientation of an image that stays as it is stored."""
 
 # As JPEG, PNG and WebP files spell it; any byte may stand around it.
 _NAMED = r"\C*(Exif|eXIf|EXIF)\C*"
 
-# By orientation: whether axes of the stored picture are swapped, and columns and rows then reversed.
+# By orientation: whether axes of the stored image are swapped, and columns and rows then reversed.
 _SWAPPED, _MIRRORED, _FLIPPED = (5, 6, 7, 8), (2, 3, 6, 7), (3, 4, 7, 8)
 
 
-def names_exif(encoded: Any) -> Any:
-    """Returns whether a file may hold an EXIF block: whether its name stands anywhere.
+def may_hold_exif(encoded: Any) -> Any:
+    """Returns whether a file may hold an EXIF block: whether one of its names stands anywhere.
 
     One pass over the bytes, where looking for the block takes an operation or ten for each part of a file.
 
@@ -33,13 +33,13 @@ def names_exif(encoded: Any) -> Any:
 
     Example:
 
-    >>> bool(names_exif(tf.constant(b"\\xff\\xd8Exif")))
+    >>> bool(may_hold_exif(tf.constant(b"\\xff\\xd8Exif")))
     True
     """
     return tf.strings.regex_full_match(encoded, _NAMED)
 
 
-def orientation(content: FileContent, start: Any) -> Any:
+def read_orientation(content: FileContent, start: Any) -> Any:
     """Returns the orientation that an EXIF block tells.
 
     Args:
@@ -57,10 +57,10 @@ def orientation(content: FileContent, start: Any) -> Any:
     table = _entries(content, directory + 2, as_number(part(content, directory, 2), little))
     tags, kinds, counts = (as_number(table[:, a:b], little) for a, b in ((0, 2), (2, 4), (4, 8)))
     values = [as_number(table[:, 8 : 8 + size], little) * tf.cast(kinds == kind, tf.int64) for kind, size in _SIZES]
-    told = tf.where((tags == _ORIENTATION) & (counts == 1), tf.add_n(values), 0)
-    told = tf.reduce_max(tf.concat([told, [0]], axis=0))
-    known = (little | _are(header[:4], b"MM\0*")) & (told >= 1) & (told <= 8)
-    return tf.cast(tf.where(known, told, UPRIGHT), tf.int32)
+    found = tf.where((tags == _ORIENTATION) & (counts == 1), tf.add_n(values), 0)
+    value = tf.reduce_max(tf.concat([found, [0]], axis=0))
+    known = (little | _are(header[:4], b"MM\0*")) & (value >= 1) & (value <= 8)
+    return tf.cast(tf.where(known, value, UPRIGHT), tf.int32)
 
 
 def _are(digits: Any, word: bytes) -> Any:
@@ -74,41 +74,40 @@ def _entries(content: FileContent, start: Any, count: Any) -> Any:
     return tf.cast(tf.reshape(content.padded[start : start + _ENTRY * count], (-1, _ENTRY)), tf.int64)
 
 
-def swaps_sides(turned: Any) -> Any:
-    """Returns whether height and width of the upright picture are width and height of the stored one."""
-    return _among(turned, _SWAPPED)
+def swaps_sides(orientation: Any) -> Any:
+    """Returns whether height and width of the upright image are width and height of the stored one."""
+    return _among(orientation, _SWAPPED)
 
 
-def upright(picture: Any, turned: Any) -> Any:
-    """Returns a stored picture upright.
+def turn_upright(image: Any, orientation: Any) -> Any:
+    """Returns a stored image upright.
 
     Args:
-        picture: Tensor `(height, width, channels)`.
-        turned: Integer tensor, its orientation; see `orientation`.
+        image: Tensor `(height, width, channels)`.
+        orientation: Integer tensor, its orientation; see `read_orientation`.
 
     Example:
 
-    >>> upright(tf.zeros((2, 5, 3)), tf.constant(6)).shape
+    >>> turn_upright(tf.zeros((2, 5, 3)), tf.constant(6)).shape
     TensorShape([5, 2, 3])
     """
 
-    def brought_upright() -> Any:
-        """Axes swapped, then reversed."""
-        axes = tf.where(swaps_sides(turned), (1, 0, 2), (0, 1, 2))
-        reversed_axes = tf.reshape(tf.where(_reversed_axes(turned)), (-1,))
-        return tf.reverse(tf.transpose(picture, axes), reversed_axes)
+    def _swap_and_reverse_axes() -> Any:
+        axes = tf.where(swaps_sides(orientation), (1, 0, 2), (0, 1, 2))
+        reversed_axes = tf.reshape(tf.where(_reversed_axes(orientation)), (-1,))
+        return tf.reverse(tf.transpose(image, axes), reversed_axes)
 
-    # Nearly all pictures are upright, and stay as they are without a copy.
-    return tf.cond(turned == UPRIGHT, lambda: picture, brought_upright)
+    # Nearly all images are upright, and stay as they are without a copy.
+    return tf.cond(orientation == UPRIGHT, lambda: image, _swap_and_reverse_axes)
 
 
-def stored_box(box: Any, sides: Any, turned: Any) -> Any:
-    """Returns where a box of the upright picture lies in the stored one.
+def stored_box(box: Any, sides: Any, orientation: Any) -> Any:
+    """Returns where a box of the upright image lies in the stored one.
 
     Args:
         box: Integer tensor: top, left, height and width.
-        sides: Integer tensor: height and width of the upright picture.
-        turned: Integer tensor, the orientation of the stored one.
+        sides: Integer tensor: height and width of the upright image.
+        orientation: Integer tensor, the orientation of the stored one.
 
     Example:
 
@@ -116,13 +115,13 @@ def stored_box(box: Any, sides: Any, turned: Any) -> Any:
     [6, 5, 2, 3]
     """
     corner, part_sides = box[:2], box[2:]
-    corner = tf.where(_reversed_axes(turned), sides - corner - part_sides, corner)
+    corner = tf.where(_reversed_axes(orientation), sides - corner - part_sides, corner)
     upright_box = tf.stack([corner, part_sides])
-    return tf.reshape(tf.where(swaps_sides(turned), upright_box[:, ::-1], upright_box), (4,))
+    return tf.reshape(tf.where(swaps_sides(orientation), upright_box[:, ::-1], upright_box), (4,))
 
 
-def _reversed_axes(turned: Any) -> Any:
-    return tf.stack([_among(turned, _FLIPPED), _among(turned, _MIRRORED)])
+def _reversed_axes(orientation: Any) -> Any:
+    return tf.stack([_among(orientation, _FLIPPED), _among(orientation, _MIRRORED)])
 
 
 def _among(value: Any, accepted: tuple[int, ...]) -> Any:

@@ -1,4 +1,4 @@
-"""Numbers and words inside an encoded file. What lies behind its end is zero: damage never raises here.
+"""Reads numbers and words inside an encoded file; bytes behind its end are zero, so that damage never raises here.
 
 Few operations on purpose: they are in every pipeline and in every export, which optimise each of them anew.
 """

@@ -1,4 +1,4 @@
-"""What is known of a format of pictures."""
+"""What the decoder must know of an image file format, and how it recognises one."""
 
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
@@ -17,24 +17,24 @@ def _no_block(content: FileContent) -> Any:
 
 
 class Format(NamedTuple):
-    """A format, as functions of a file's bytes.
+    """An image format, as functions of a file's bytes.
 
     Args:
-        name: What people call it.
-        beginnings: How a file begins, all that there are; zeros stand for any byte.
+        name: Name for messages.
+        signatures: Bytes that a file of this format begins with, one of these; zeros stand for any byte.
         stored_sides: Returns height and width, integers of 64 bits, from headers alone.
-        decode: Returns the picture as bytes `(height, width, 3)`; is given the file as a string besides.
-        readable: Tells whether a file is of the kinds that are read.
-        not_read: Which kinds are not, and why.
+        decode: Returns the image as bytes `(height, width, 3)`; is given the file as a string besides.
+        is_supported: Returns whether a file is of the kinds that are read.
+        unsupported: Which kinds are not, and what to do instead.
         exif_start: Returns where an EXIF block begins, or -1.
     """
 
     name: str
-    beginnings: tuple[bytes, ...]
+    signatures: tuple[bytes, ...]
     stored_sides: Callable[[Any, FileContent], Any]
     decode: Callable[[Any, FileContent], Any]
-    readable: Callable[[FileContent], Any] = _always
-    not_read: str = ""
+    is_supported: Callable[[FileContent], Any] = _always
+    unsupported: str = ""
     exif_start: Callable[[FileContent], Any] = _no_block
 
 
@@ -48,7 +48,7 @@ def find_format(content: FileContent, formats: Sequence[Format]) -> tuple[Any, A
     Returns:
         Pair of an integer tensor, an index, and a boolean one.
     """
-    rows = [(index, word) for index, each in enumerate(formats) for word in each.beginnings]
+    rows = [(index, word) for index, each in enumerate(formats) for word in each.signatures]
     longest = max(len(word) for _, word in rows)
     words = tf.constant([list(word.ljust(longest, b"\0")) for _, word in rows], tf.int64)
     fits = tf.reduce_all((words == part(content, 0, longest)) | (words == 0), axis=1)

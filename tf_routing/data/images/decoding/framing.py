@@ -1,4 +1,4 @@
-"""Which part of a picture a network sees, and in which size. Imports no TensorFlow."""
+"""Which part of an image a network sees, and at which size. Imports no TensorFlow."""
 
 import dataclasses
 from typing import Any

@@ -1,30 +1,30 @@
-"""GIF files: the first picture of an animation, and its sides."""
+"""Decodes the first frame of a GIF file, and reads its sides from the header."""
 
 from typing import Any
 
 import tensorflow as tf
 
-from tf_routing.data.images.decoding import beginnings
+from tf_routing.data.images.decoding import file_signatures
 from tf_routing.data.images.decoding.file_content import FileContent, number
 from tf_routing.data.images.decoding.formats import Format
 
 _FLAGS, _HEADER = 10, 13
 _EXTENSION, _DESCRIPTOR = 0x21, 10
 _TRAILER = b";"
-# Blocks of 255 bytes: 33 megabytes of one picture.
+# Blocks of 255 bytes: 33 megabytes of one frame.
 _MOST_BLOCKS = 2**17
 
 
 def _sides(encoded: Any, content: FileContent) -> Any:
-    # Those of the picture itself, which is what is decoded: the header has those of the canvas.
-    picture = _first_picture(content)
-    return tf.stack([number(content, picture + 7, 2, True), number(content, picture + 5, 2, True)])
+    # Those of the frame, which is what is decoded: the header has those of the canvas.
+    frame = _first_frame(content)
+    return tf.stack([number(content, frame + 7, 2, True), number(content, frame + 5, 2, True)])
 
 
 def _decode(encoded: Any, content: FileContent) -> Any:
-    # Alone: TensorFlow decodes all pictures of an animation, whatever their number, to return the first.
-    picture = _first_picture(content)
-    pixels = picture + _DESCRIPTOR + _palette_size(content, picture + 9) + 1
+    # Cut out of the file: TensorFlow decodes all frames of an animation, whatever their number, to return the first.
+    frame = _first_frame(content)
+    pixels = frame + _DESCRIPTOR + _palette_size(content, frame + 9) + 1
     end = _behind_blocks(content, pixels)
     start, end = tf.constant(0, tf.int64), tf.minimum(end, content.size)
     alone = tf.strings.join([tf.strings.substr(encoded, start, end), _TRAILER])
@@ -37,29 +37,26 @@ def _palette_size(content: FileContent, flags_place: Any) -> Any:
     return tf.where(flags >= 128, size, 0)
 
 
-def _first_picture(content: FileContent) -> Any:
-    """Where the first picture's descriptor begins."""
+def _first_frame(content: FileContent) -> Any:
+    """Returns where the first frame's descriptor begins."""
 
-    def goes_on(place: Any) -> Any:
-        """Whether an extension stands there."""
+    def _goes_on(place: Any) -> Any:
         return number(content, place, 1) == _EXTENSION
 
     start = (_HEADER + _palette_size(content, _FLAGS),)
-    return tf.while_loop(goes_on, lambda place: (_behind_blocks(content, place + 2),), start)[0]
+    return tf.while_loop(_goes_on, lambda place: (_behind_blocks(content, place + 2),), start)[0]
 
 
 def _behind_blocks(content: FileContent, start: Any) -> Any:
-    """Where a row of blocks ends: each tells its size first, the last one's is zero."""
+    """Returns where a row of blocks ends: each begins with its size, the last one's is zero."""
 
-    def goes_on(place: Any) -> Any:
-        """Whether another block stands there; behind the file's end there are zeros."""
+    def _goes_on(place: Any) -> Any:
         return number(content, place, 1) > 0
 
-    def block(place: Any) -> tuple[Any]:
-        """The place behind a block."""
+    def _block(place: Any) -> tuple[Any]:
         return (place + 1 + number(content, place, 1),)
 
-    return tf.while_loop(goes_on, block, (start,), maximum_iterations=_MOST_BLOCKS)[0] + 1
+    return tf.while_loop(_goes_on, _block, (start,), maximum_iterations=_MOST_BLOCKS)[0] + 1
 
 
-GIF = Format("GIF", beginnings.GIF, _sides, _decode)
+GIF = Format("GIF", file_signatures.GIF, _sides, _decode)

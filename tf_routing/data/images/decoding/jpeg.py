@@ -1,10 +1,10 @@
-"""JPEG files: sides, and where EXIF stands."""
+"""Decodes JPEG files, and reads their sides and where their EXIF block begins."""
 
 from typing import Any
 
 import tensorflow as tf
 
-from tf_routing.data.images.decoding import beginnings
+from tf_routing.data.images.decoding import file_signatures
 from tf_routing.data.images.decoding.exif import PREFIX
 from tf_routing.data.images.decoding.file_content import FileContent, as_number, part
 from tf_routing.data.images.decoding.formats import Format
@@ -25,12 +25,10 @@ def _decode(encoded: Any, content: FileContent) -> Any:
 
 
 def _exif_start(content: FileContent) -> Any:
-    def goes_on(place: Any, found: Any, more: Any) -> Any:
-        """Whether another segment stands at the place."""
+    def _goes_on(place: Any, found: Any, more: Any) -> Any:
         return more
 
-    def segment(place: Any, found: Any, more: Any) -> tuple[Any, Any, Any]:
-        """The next place, where EXIF begins if this was it, and whether the search goes on."""
+    def _segment(place: Any, found: Any, more: Any) -> tuple[Any, Any, Any]:
         begins = part(content, place, _INTRODUCED)
         word, length = as_number(begins[:2]), as_number(begins[2:4])
         is_exif = tf.reduce_all(begins[4:] == list(PREFIX)) & (word == 0xFF00 + _APP1)
@@ -40,7 +38,7 @@ def _exif_start(content: FileContent) -> Any:
         return place + step, tf.where(is_exif, place + 4, found), more
 
     start = tf.constant(2, tf.int64), tf.constant(-1, tf.int64), tf.constant(True)
-    return tf.while_loop(goes_on, segment, start, maximum_iterations=_MOST_SEGMENTS)[1]
+    return tf.while_loop(_goes_on, _segment, start, maximum_iterations=_MOST_SEGMENTS)[1]
 
 
-JPEG = Format("JPEG", beginnings.JPEG, _sides, _decode, exif_start=_exif_start)
+JPEG = Format("JPEG", file_signatures.JPEG, _sides, _decode, exif_start=_exif_start)

@@ -1,10 +1,10 @@
-"""PNG files: sides, and where EXIF stands."""
+"""Decodes PNG files, and reads their sides and where their EXIF block begins."""
 
 from typing import Any
 
 import tensorflow as tf
 
-from tf_routing.data.images.decoding import beginnings
+from tf_routing.data.images.decoding import file_signatures
 from tf_routing.data.images.decoding.file_content import FileContent, as_number, number, part, spells
 from tf_routing.data.images.decoding.formats import Format
 
@@ -27,17 +27,15 @@ def _decode(encoded: Any, content: FileContent) -> Any:
 
 
 def _exif_start(content: FileContent) -> Any:
-    def goes_on(place: Any) -> Any:
-        """Whether another chunk stands at the place, which is not EXIF."""
+    def _goes_on(place: Any) -> Any:
         return (place < content.size) & ~spells(content, place + 4, b"eXIf")
 
-    def chunk(place: Any) -> tuple[Any]:
-        """The place behind a chunk."""
+    def _chunk(place: Any) -> tuple[Any]:
         return (place + _FRAME + number(content, place, 4),)
 
     start = (tf.constant(_FIRST_CHUNK, tf.int64),)
-    (place,) = tf.while_loop(goes_on, chunk, start, maximum_iterations=_MOST_CHUNKS)
+    (place,) = tf.while_loop(_goes_on, _chunk, start, maximum_iterations=_MOST_CHUNKS)
     return tf.where(spells(content, place + 4, b"eXIf"), place + 8, tf.constant(-1, tf.int64))
 
 
-PNG = Format("PNG", beginnings.PNG, _sides, _decode, exif_start=_exif_start)
+PNG = Format("PNG", file_signatures.PNG, _sides, _decode, exif_start=_exif_start)

@@ -1,15 +1,15 @@
-"""WebP files: sides, and where EXIF stands."""
+"""Decodes WebP files of one frame, and reads their sides and where their EXIF block begins."""
 
 from typing import Any
 
 import tensorflow as tf
 
-from tf_routing.data.images.decoding import beginnings
+from tf_routing.data.images.decoding import file_signatures
 from tf_routing.data.images.decoding.file_content import FileContent, number, spells
 from tf_routing.data.images.decoding.formats import Format
 
 _FIRST_CHUNK = 12
-# Of a chunk, after its name and its length; of files with more than one picture in them.
+# Of a _chunk, after its name and its length; of files with more than one frame.
 _CONTENT = _FIRST_CHUNK + 8
 _ANIMATED = 0x02
 _MOST_CHUNKS = 1024
@@ -23,8 +23,8 @@ def _is_extended(content: FileContent) -> Any:
     return spells(content, _FIRST_CHUNK, b"VP8X")
 
 
-def _readable(content: FileContent) -> Any:
-    # TensorFlow 2.21 writes behind its memory where the animated pictures are opaque.
+def _is_supported(content: FileContent) -> Any:
+    # TensorFlow 2.21 writes behind its memory where animated frames are opaque.
     return ~(_is_extended(content) & (_number(content, _CONTENT, 1) // _ANIMATED % 2 == 1))
 
 
@@ -53,25 +53,23 @@ def _decode(encoded: Any, content: FileContent) -> Any:
 
 
 def _exif_start(content: FileContent) -> Any:
-    def goes_on(place: Any) -> Any:
-        """Whether another chunk stands at the place, which is not EXIF."""
+    def _goes_on(place: Any) -> Any:
         return (place < content.size) & ~spells(content, place, b"EXIF")
 
-    def chunk(place: Any) -> tuple[Any]:
-        """The place behind a chunk, which has an even number of bytes."""
+    def _chunk(place: Any) -> tuple[Any]:
         return (place + 8 + (_number(content, place + 4, 4) + 1) // 2 * 2,)
 
     start = (tf.constant(_FIRST_CHUNK, tf.int64),)
-    (place,) = tf.while_loop(goes_on, chunk, start, maximum_iterations=_MOST_CHUNKS)
+    (place,) = tf.while_loop(_goes_on, _chunk, start, maximum_iterations=_MOST_CHUNKS)
     return tf.where(spells(content, place, b"EXIF"), place + 8, tf.constant(-1, tf.int64))
 
 
 WEBP = Format(
     "WebP",
-    beginnings.WEBP,
+    file_signatures.WEBP,
     _sides,
     _decode,
-    _readable,
+    _is_supported,
     "an animated WebP file; save its first picture as PNG",
     _exif_start,
 )

@@ -1,4 +1,4 @@
-"""How many records of each class TFRecord files hold: counted once, then remembered."""
+"""Counts the records of each class in TFRecord files, once: the numbers are cached."""
 
 import contextlib
 import hashlib
@@ -30,22 +30,22 @@ def class_counts(files: Sequence[str]) -> np.ndarray:
     Returns:
         Integer array by class index, as long as the highest one asks for.
     """
-    return np.array(_remembered(files)["images_by_class"], "int64")
+    return np.array(_count_or_recall(files)["images_by_class"], "int64")
 
 
 def has_negative_labels(files: Sequence[str]) -> bool:
     """Returns whether a record has a label below zero, as images without one do; remembered as `class_counts` is."""
-    return _remembered(files)["negative_labels"] > 0
+    return _count_or_recall(files)["negative_labels"] > 0
 
 
-def _remembered(files: Sequence[str]) -> dict[str, Any]:
+def _count_or_recall(files: Sequence[str]) -> dict[str, Any]:
     file = _cache_folder() / f"{_fingerprint(files)}.json"
     # A file that cannot be read or written costs time, and nothing else.
     with contextlib.suppress(OSError, ValueError):
         known = json.loads(file.read_text("utf-8"))
         if known.keys() >= {"images_by_class", "negative_labels"}:
             return known
-    counts, negative = _counted(files)
+    counts, negative = _count(files)
     known = {"files": list(files), "images_by_class": counts.tolist(), "negative_labels": negative}
     with contextlib.suppress(OSError), whole_file(file) as temporary:
         temporary.write_text(json.dumps(known), "utf-8")
@@ -65,7 +65,7 @@ def _fingerprint(files: Sequence[str]) -> str:
     return hashlib.sha256(json.dumps(states).encode()).hexdigest()[:32]
 
 
-def _counted(files: Sequence[str]) -> tuple[np.ndarray, int]:
+def _count(files: Sequence[str]) -> tuple[np.ndarray, int]:
     from rich.console import Console
     from rich.progress import track
 

@@ -6,11 +6,11 @@ from typing import Any
 
 import tensorflow as tf
 
-from tf_routing.data.augmentation.augmentation import shift_and_mirror
+from tf_routing.data.augmentation.tensor_augmentation import shift_and_mirror
 from tf_routing.data.images.crops import TEN, random_crop, ten_crops
-from tf_routing.data.images.decoding.central import brought_to_size, central_image
+from tf_routing.data.images.decoding.center_crop import center_crop, resize_for_crops
 from tf_routing.data.images.encoded_images import EncodedImages
-from tf_routing.data.images.views import random_view
+from tf_routing.data.images.random_resized_crop import random_resized_crop
 
 _WORKERS = os.cpu_count() or 1
 
@@ -56,10 +56,10 @@ def _training_view(stream: EncodedImages) -> Callable[[Any, Any], Any]:
     """Returns what makes a view of an encoded picture and a seed."""
     image_size, _, _ = stream.image_shape
     if stream.random_size_crop:
-        return lambda encoded, seed: random_view(encoded, image_size, seed)
+        return lambda encoded, seed: random_resized_crop(encoded, image_size, seed)
     if stream.resize is not None:
-        return lambda encoded, seed: random_crop(brought_to_size(encoded, stream.framing), image_size, seed)
-    return lambda encoded, _: central_image(encoded, stream.framing)
+        return lambda encoded, seed: random_crop(resize_for_crops(encoded, stream.framing), image_size, seed)
+    return lambda encoded, _: center_crop(encoded, stream.framing)
 
 
 def stream_evaluation_batches(stream: EncodedImages, batch_size: int, crops: int = 1) -> Any:
@@ -70,8 +70,8 @@ def stream_evaluation_batches(stream: EncodedImages, batch_size: int, crops: int
         """One image and its label, or the crops of one image and as many labels."""
         encoded, label = stream.read(record)
         if crops == 1:
-            return central_image(encoded, stream.framing), label
-        return ten_crops(brought_to_size(encoded, stream.framing), image_size), tf.repeat(label, TEN)
+            return center_crop(encoded, stream.framing), label
+        return ten_crops(resize_for_crops(encoded, stream.framing), image_size), tf.repeat(label, TEN)
 
     images = stream.in_order().map(view, num_parallel_calls=_WORKERS, deterministic=True)
     # Keras then knows when it is through, and files with more or fewer images are an error.

@@ -5,14 +5,14 @@ import pytest
 import tensorflow as tf
 
 from tests.data.written_folder import central_view, noise, png
-from tf_routing.data.images.views import random_box, random_view
+from tf_routing.data.images.random_resized_crop import draw_box, random_resized_crop
 
 _SEEDS = 3000
 
 
 def boxes(height: int, width: int) -> np.ndarray:
     """The boxes of many seeds, as rows of top, left, height and width."""
-    drawn = tf.data.Dataset.range(_SEEDS).map(lambda seed: random_box(height, width, tf.stack([seed, seed // 7])))
+    drawn = tf.data.Dataset.range(_SEEDS).map(lambda seed: draw_box(height, width, tf.stack([seed, seed // 7])))
     return next(drawn.batch(_SEEDS).as_numpy_iterator())
 
 
@@ -100,23 +100,25 @@ def test_the_central_view_of_a_square_leaves_a_sixteenth_on_each_side() -> None:
 @pytest.mark.parametrize("seed", range(5))
 def test_the_random_view_is_the_part_in_the_box(seed: int) -> None:
     image = noise(60, 90)
-    top, left, tall, wide = random_box(60, 90, (seed, 1)).numpy()
+    top, left, tall, wide = draw_box(60, 90, (seed, 1)).numpy()
     expected = resized(image[top : top + tall, left : left + wide], 24, 24)
-    np.testing.assert_allclose(random_view(png(image), 24, (seed, 1)), expected, atol=1e-5)
+    np.testing.assert_allclose(random_resized_crop(png(image), 24, (seed, 1)), expected, atol=1e-5)
 
 
 @pytest.mark.parametrize("seed", range(5))
 def test_a_jpeg_is_seen_as_what_it_decodes_to(seed: int) -> None:
     encoded = tf.io.encode_jpeg(gradient(60, 90), chroma_downsampling=False)
     decoded = png(tf.io.decode_jpeg(encoded).numpy())
-    np.testing.assert_allclose(random_view(encoded, 24, (seed, 1)), random_view(decoded, 24, (seed, 1)), atol=1e-6)
+    np.testing.assert_allclose(
+        random_resized_crop(encoded, 24, (seed, 1)), random_resized_crop(decoded, 24, (seed, 1)), atol=1e-6
+    )
     np.testing.assert_allclose(central_view(encoded, 24), central_view(decoded, 24), atol=1e-6)
 
 
 @pytest.mark.parametrize("encode", [tf.io.encode_png, tf.io.encode_jpeg])
 def test_grey_pictures_get_three_equal_channels(encode: object) -> None:
     grey = encode(gradient(50, 70)[..., 2:])  # type: ignore[operator]
-    for view in (central_view(grey, 28).numpy(), random_view(grey, 28, (0, 1)).numpy()):
+    for view in (central_view(grey, 28).numpy(), random_resized_crop(grey, 28, (0, 1)).numpy()):
         assert view.shape == (28, 28, 3)
         assert np.ptp(view[..., 0]) > 0.05
         np.testing.assert_array_equal(view[..., 0], view[..., 1])
@@ -125,6 +127,6 @@ def test_grey_pictures_get_three_equal_channels(encode: object) -> None:
 
 def test_values_lie_between_zero_and_one() -> None:
     image = png(np.where(noise(50, 70) < 128, 0, 255).astype("uint8"))
-    for view in (central_view(image, 64).numpy(), random_view(image, 64, (0, 1)).numpy()):
+    for view in (central_view(image, 64).numpy(), random_resized_crop(image, 64, (0, 1)).numpy()):
         assert view.dtype == np.float32
         assert (view.min(), view.max()) == (0, 1)

@@ -6,7 +6,7 @@ from typing import Any
 import tensorflow as tf
 
 
-def with_drawn(batches: Any, values: Mapping[str, Sequence[float]], seed: int, first_step: int = 0) -> Any:
+def add_drawn_inputs(batches: Any, values: Mapping[str, Sequence[float]], seed: int, first_step: int = 0) -> Any:
     """Adds inputs that are drawn for each sample, evenly from some values.
 
     Args:
@@ -21,7 +21,7 @@ def with_drawn(batches: Any, values: Mapping[str, Sequence[float]], seed: int, f
     Example:
 
     >>> pairs = tf.data.Dataset.from_tensors((tf.zeros((2, 8, 8, 3)), tf.zeros(2)))
-    >>> next(iter(with_drawn(pairs, {"cost": [1e-9]}, seed=0)))[0]["cost"].numpy().tolist()
+    >>> next(iter(add_drawn_inputs(pairs, {"cost": [1e-9]}, seed=0)))[0]["cost"].numpy().tolist()
     [9.999999717180685e-10, 9.999999717180685e-10]
     """
     if not values:
@@ -40,7 +40,7 @@ def with_drawn(batches: Any, values: Mapping[str, Sequence[float]], seed: int, f
     return batches.enumerate(first_step).map(added, num_parallel_calls=1, deterministic=True)
 
 
-def with_value(batches: Any, values: Mapping[str, float]) -> Any:
+def add_constant_inputs(batches: Any, values: Mapping[str, float]) -> Any:
     """Adds inputs that are the same for all samples; with none the batches stay as they are."""
     if not values:
         return batches

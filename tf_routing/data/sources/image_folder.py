@@ -1,14 +1,14 @@
-"""Datasets of one's own: folders of pictures, one for each class."""
+"""Loads a user's own dataset: folders of image files, one per class."""
 
 import os
 from collections import Counter
 from pathlib import Path
 
-from tf_routing.data.datasets import Dataset
-from tf_routing.data.images.decoding.beginnings import ENDINGS
+from tf_routing.data.dataset import Dataset
+from tf_routing.data.images.decoding.file_signatures import EXTENSIONS
 from tf_routing.data.images.picture_files import PictureFiles
-from tf_routing.data.sources.held_out import SHARE, divided
-from tf_routing.data.sources.picture_search import count_loose_files, find_pictures, told
+from tf_routing.data.sources.held_out import SHARE, hold_out
+from tf_routing.data.sources.image_search import count_loose_files, describe_ignored, find_image_files
 from tf_routing.support.validation import first_few
 
 _TEST = ("test", "validation", "val")
@@ -16,7 +16,7 @@ _TEST = ("test", "validation", "val")
 _PARTS = {*_TEST, "train", "training", "testing", "valid"}
 
 
-def load_pictures(name: str) -> Dataset:
+def load_image_folder(name: str) -> Dataset:
     """Returns a folder of pictures as a dataset.
 
     Args:
@@ -34,10 +34,10 @@ def load_pictures(name: str) -> Dataset:
     root, passed_over = Path(name).expanduser(), Counter[str]()
     class_names, test_part = find_classes(name)
     if test_part is None:
-        train, test = divided(_pictures(root, class_names, passed_over), str(root))
-        return Dataset(name, train, test, class_names, True, held_out=SHARE, ignored=told(passed_over))
-    train, test = (_pictures(root / part, class_names, passed_over) for part in ("train", test_part))
-    return Dataset(name, train, test, class_names, mirrors=True, ignored=told(passed_over))
+        train, test = hold_out(_list_pictures(root, class_names, passed_over), str(root))
+        return Dataset(name, train, test, class_names, True, held_out=SHARE, ignored=describe_ignored(passed_over))
+    train, test = (_list_pictures(root / part, class_names, passed_over) for part in ("train", test_part))
+    return Dataset(name, train, test, class_names, mirrors=True, ignored=describe_ignored(passed_over))
 
 
 def find_classes(name: str) -> tuple[list[str], str | None]:
@@ -46,7 +46,7 @@ def find_classes(name: str) -> tuple[list[str], str | None]:
     Looks at folders alone, however many pictures are in them.
 
     Args:
-        name: As for `load_pictures`.
+        name: As for `load_image_folder`.
 
     Raises:
         ValueError: If a folder is missing, or training and test have other classes.
@@ -90,19 +90,19 @@ def _check_same(root: Path, class_names: list[str], test: str) -> None:
         )
 
 
-def _pictures(folder: Path, class_names: list[str], passed_over: Counter[str]) -> PictureFiles:
+def _list_pictures(folder: Path, class_names: list[str], passed_over: Counter[str]) -> PictureFiles:
     files: list[str] = []
     labels: list[int] = []
     for label, class_name in enumerate(class_names):
         others = Counter[str]()
-        own = find_pictures(folder / class_name, others)
-        if not own:
+        found = find_image_files(folder / class_name, others)
+        if not found:
             raise ValueError(
-                f"The class {class_name!r} must have pictures ({', '.join(ENDINGS)}) in {folder / class_name}. "
-                f"Received: none. {told(others)}".strip()
+                f"The class {class_name!r} must have pictures ({', '.join(EXTENSIONS)}) in {folder / class_name}. "
+                f"Received: none. {describe_ignored(others)}".strip()
             )
         passed_over += others
-        files += own
-        labels += [label] * len(own)
+        files += found
+        labels += [label] * len(found)
     count_loose_files(folder, passed_over)
     return PictureFiles(tuple(files), len(files), file_labels=tuple(labels))

@@ -1,16 +1,16 @@
-"""Finds the pictures in folders, and counts what else lies there."""
+"""Finds image files in folders, and counts the files that are passed over."""
 
 import os
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
-from tf_routing.data.images.decoding.beginnings import ending, is_picture
+from tf_routing.data.images.decoding.file_signatures import extension, is_image_file
 
 _HIDDEN = "hidden"
 
 
-def find_pictures(folder: Path, passed_over: Counter[str]) -> list[str]:
+def find_image_files(folder: Path, passed_over: Counter[str]) -> list[str]:
     """Returns the paths of all pictures in a folder and the folders in it, sorted.
 
     Args:
@@ -18,11 +18,11 @@ def find_pictures(folder: Path, passed_over: Counter[str]) -> list[str]:
         passed_over: Counts by ending what is no picture of a format that is read, and what is hidden; added to.
     """
     found = []
-    for entry in _files(folder, passed_over, set()):
-        if is_picture(entry.path):
+    for entry in _walk(folder, passed_over, set()):
+        if is_image_file(entry.path):
             found.append(entry.path)
         else:
-            passed_over[ending(entry.name)] += 1
+            passed_over[extension(entry.name)] += 1
     return sorted(found)
 
 
@@ -31,22 +31,22 @@ def count_loose_files(folder: Path, passed_over: Counter[str]) -> None:
     with os.scandir(folder) as entries:
         for entry in entries:
             if not entry.is_dir():
-                passed_over[_HIDDEN if _is_hidden(entry) else f"{ending(entry.name)} outside of classes"] += 1
+                passed_over[_HIDDEN if _is_hidden(entry) else f"{extension(entry.name)} outside of classes"] += 1
 
 
-def told(passed_over: Counter[str]) -> str:
+def describe_ignored(passed_over: Counter[str]) -> str:
     """Returns what was passed over as a sentence, nothing where there is nothing.
 
     Example:
 
-    >>> told(Counter({".tif": 12, ".txt": 1}))
+    >>> describe_ignored(Counter({".tif": 12, ".txt": 1}))
     'Ignored: 12 .tif, 1 .txt.'
     """
     counts = sorted(passed_over.items(), key=lambda each: (-each[1], each[0]))
     return f"Ignored: {', '.join(f'{count} {name}' for name, count in counts)}." if counts else ""
 
 
-def _files(folder: Path | str, passed_over: Counter[str], above: set[tuple[int, int]]) -> Iterator[os.DirEntry[str]]:
+def _walk(folder: Path | str, passed_over: Counter[str], above: set[tuple[int, int]]) -> Iterator[os.DirEntry[str]]:
     own = os.stat(folder)
     # A link to a folder above would be followed for ever.
     if (own.st_dev, own.st_ino) in above:
@@ -57,7 +57,7 @@ def _files(folder: Path | str, passed_over: Counter[str], above: set[tuple[int, 
             if _is_hidden(entry):
                 passed_over[_HIDDEN] += 1
             elif entry.is_dir():
-                yield from _files(entry.path, passed_over, above | {(own.st_dev, own.st_ino)})
+                yield from _walk(entry.path, passed_over, above | {(own.st_dev, own.st_ino)})
             else:
                 yield entry
 

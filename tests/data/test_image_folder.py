@@ -8,11 +8,11 @@ import pytest
 import tensorflow as tf
 
 from tests.data.written_folder import central_view, noise, png, write_folder
-from tests.data.written_pictures import encoded, photograph
+from tests.data.written_images import encoded, photograph
 from tf_routing import data
 from tf_routing.data import Dataset, PictureFiles
-from tf_routing.data.batching.batches import evaluation_batches, training_batches
-from tf_routing.data.images.picture_files import named_pictures
+from tf_routing.data.batching.pipelines import evaluation_batches, training_batches
+from tf_routing.data.images.picture_files import name_broken_files
 
 _CLASSES = ("bee", "cat", "owl")
 _SIZE = 8
@@ -150,7 +150,7 @@ def test_the_reason_is_told_beside_the_name(folder: Path) -> None:
     (folder / "train" / "cat" / "1.webp").write_bytes(animated)
     found = load(folder)
     words = "cat/1.webp. Of the first: `images` must not hold what TensorFlow cannot read. Received: an animated WebP"
-    with pytest.raises(ValueError, match=words), named_pictures(found.train):
+    with pytest.raises(ValueError, match=words), name_broken_files(found.train):
         seen(evaluation_batches(found.train, 4))
 
 
@@ -194,11 +194,11 @@ def test_an_unreadable_picture_is_named(content: bytes, folder: Path) -> None:
         pytest.raises(
             ValueError, match=f"These pictures cannot be read; repair or remove them: {folder}/train/cat/1.PNG\\."
         ),
-        named_pictures(found.test, found.train),
+        name_broken_files(found.test, found.train),
     ):
         seen(training_batches(found.train, 4, seed=0, epochs=1))
 
 
 def test_another_error_stays_what_it_is(folder: Path) -> None:
-    with pytest.raises(tf.errors.ResourceExhaustedError), named_pictures(load(folder).train):
+    with pytest.raises(tf.errors.ResourceExhaustedError), name_broken_files(load(folder).train):
         raise tf.errors.ResourceExhaustedError(None, None, "memory")

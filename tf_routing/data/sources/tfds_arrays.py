@@ -1,31 +1,23 @@
-"""Datasets that TensorFlow Datasets has prepared on this machine."""
+"""Loads small datasets that TensorFlow Datasets prepared as arrays."""
 
 import os
 
 import numpy as np
 
-from tf_routing.data.datasets import Dataset
+from tf_routing.data.dataset import Dataset
 from tf_routing.data.images.image_set import ImageSet
+from tf_routing.data.sources.tfds_folders import describe_download
 
 
-def load_prepared(name: str, data_dir: str | None, mirrors: bool) -> Dataset:
+def load_arrays(name: str, data_dir: str | None, mirrors: bool) -> Dataset:
     """Returns a prepared dataset as arrays; raises `FileNotFoundError` where it is not prepared."""
     import tensorflow_datasets as tfds
 
     builder = tfds.builder(name, data_dir=data_dir)
     if not os.path.isdir(builder.data_dir):
-        raise FileNotFoundError(not_prepared(name, os.path.dirname(os.path.dirname(builder.data_dir))))
+        raise FileNotFoundError(describe_download(name, os.path.dirname(os.path.dirname(builder.data_dir))))
     return Dataset(
         name, _read(builder, "train"), _read(builder, "test"), list(builder.info.features["label"].names), mirrors
-    )
-
-
-def not_prepared(name: str, folder: str) -> str:
-    """The message for a known dataset that is not in the folder: how to get it."""
-    return (
-        f"Dataset {name!r} is not prepared in {folder}. Point --data_dir or TFDS_DATA_DIR to a folder that has it, or "
-        f"download it there with: python -c \"import tensorflow_datasets as tfds; tfds.load('{name}')\". "
-        "`--dataset digits` needs no download."
     )
 
 

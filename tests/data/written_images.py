@@ -7,7 +7,7 @@ import numpy as np
 import tensorflow as tf
 from PIL import Image
 
-from tf_routing.data.images.decoding.decoder import EncodedPicture
+from tf_routing.data.images.decoding.decoder import ImageDecoder
 
 _BY_FILE = [tf.TensorSpec((), tf.string)]
 
@@ -32,7 +32,7 @@ def opened(file: bytes) -> Image.Image:
 
 @tf.function(input_signature=_BY_FILE, autograph=False)
 def _decoded(file: Any) -> Any:
-    return EncodedPicture(file).decoded()
+    return ImageDecoder(file).decode()
 
 
 def decoded(file: bytes) -> np.ndarray:

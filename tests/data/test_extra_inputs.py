@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tf_routing.data.batching.told_costs import with_drawn, with_value
+from tf_routing.data.batching.extra_inputs import add_constant_inputs, add_drawn_inputs
 
 _VALUES = {"cost": (0.0, 1e-9, 4e-9)}
 
@@ -15,7 +15,7 @@ def pairs(batches: int = 4, size: int = 300) -> tf.data.Dataset:
 
 
 def drawn(seed: int, first_step: int = 0, skipped: int = 0) -> list[np.ndarray]:
-    batches = with_drawn(pairs().skip(skipped), _VALUES, seed, first_step)
+    batches = add_drawn_inputs(pairs().skip(skipped), _VALUES, seed, first_step)
     return [inputs["cost"].numpy() for inputs, _ in batches]
 
 
@@ -33,20 +33,20 @@ def test_a_step_draws_the_same_wherever_a_run_begins() -> None:
 
 
 def test_images_and_labels_stay() -> None:
-    inputs, labels = next(iter(with_drawn(pairs(), _VALUES, seed=0)))
+    inputs, labels = next(iter(add_drawn_inputs(pairs(), _VALUES, seed=0)))
     assert inputs["image"].shape == (300, 2, 2, 1) and labels.numpy().tolist() == list(range(300))
     batches = pairs()
-    assert with_drawn(batches, {}, seed=0) is batches and with_value(batches, {}) is batches
+    assert add_drawn_inputs(batches, {}, seed=0) is batches and add_constant_inputs(batches, {}) is batches
 
 
 def test_one_value_for_all() -> None:
-    inputs, _ = next(iter(with_value(pairs(), {"cost": 4e-9})))
+    inputs, _ = next(iter(add_constant_inputs(pairs(), {"cost": 4e-9})))
     np.testing.assert_array_equal(inputs["cost"], np.full(300, 4e-9, "float32"))
 
 
 def test_two_inputs_are_drawn_apart() -> None:
     values = {"cost": (0.0, 1.0), "other": (0.0, 1.0)}
-    inputs = [each for each, _ in with_drawn(pairs(), values, seed=0)]
+    inputs = [each for each, _ in add_drawn_inputs(pairs(), values, seed=0)]
     first, second = (np.concatenate([each[name] for each in inputs]) for name in values)
     assert abs(np.corrcoef(first, second)[0, 1]) < 0.1
 
@@ -56,6 +56,6 @@ def test_costs_are_not_drawn_with_the_seeds_of_shifts_crops_and_orders(monkeypat
     monkeypatch.setattr(
         tf.random, "stateless_uniform", lambda shape, seed, **_: tf.fill(shape, tf.cast(seed[0], "int32"))
     )
-    inputs = [each for each, _ in with_drawn(pairs(), {"cost": np.arange(2**16)}, seed=4)]
+    inputs = [each for each, _ in add_drawn_inputs(pairs(), {"cost": np.arange(2**16)}, seed=4)]
     streams = {int(cost) for each in inputs for cost in each["cost"]}
     assert len(streams) == 1 and not streams & {4, 4 ^ 0x5EED, 4 ^ 0xC409}

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tf_routing.data.batching import set_batches
-from tf_routing.data.batching.batches import evaluation_batches, first_images, steps_per_epoch, training_batches
-from tf_routing.data.datasets import ImageSet
+from tf_routing.data import ImageSet
+from tf_routing.data.batching import memory_pipeline
+from tf_routing.data.batching.pipelines import evaluation_batches, first_images, steps_per_epoch, training_batches
 
 _COUNT, _BATCH, _STEPS = 40, 7, 5
 
@@ -128,7 +128,7 @@ def test_no_shift_is_drawn_with_the_seed_of_an_order(monkeypatch: pytest.MonkeyP
         """The seed in place of the images."""
         return tf.broadcast_to(tf.reshape(given[2], (1, 1, 1, 2)), (tf.shape(images)[0], 1, 1, 2))
 
-    monkeypatch.setattr(set_batches, "shift_and_mirror", shown)
+    monkeypatch.setattr(memory_pipeline, "shift_and_mirror", shown)
     seeds = {tuple(np.round(x[0, 0, 0] * 255).astype(int)) for x, _ in training(seed=4, shift=1)}
     assert len(seeds) == 3 * _STEPS
     assert not seeds & {(4, epoch) for epoch in range(3)}

@@ -97,8 +97,8 @@ class EvaluationArrays(keras.utils.PyDataset):
         return _scaled(self.image_set.images[rows]), self.image_set.labels[rows]
 
 
-class ArraysBeside(keras.utils.PyDataset):
-    """Batches of arrays with inputs beside the images, one number per sample; see `told_costs`.
+class ExtraInputArrays(keras.utils.PyDataset):
+    """Batches of arrays with inputs beside the images, one number per sample; see `extra_inputs`.
 
     Args:
         batches: The batches.

@@ -7,7 +7,7 @@ import pytest
 
 from tf_routing.data import ImageSet
 from tf_routing.data.augmentation.array_augmentation import shift_and_mirror
-from tf_routing.data.batching.array_batches import ArraysBeside, EvaluationArrays, TrainingArrays
+from tf_routing.data.batching.numpy_batches import EvaluationArrays, ExtraInputArrays, TrainingArrays
 
 _COUNT, _BATCH, _STEPS = 40, 7, 5
 
@@ -124,11 +124,11 @@ def test_evaluation_covers_all_images_in_order() -> None:
 def test_inputs_beside_the_images_are_drawn_by_step() -> None:
     base = TrainingArrays(numbered(), _BATCH, 0, range(2))
     values = {"cost": [1e-9, 4e-9]}
-    drawn = ArraysBeside(base, values, seed=3)
+    drawn = ExtraInputArrays(base, values, seed=3)
     whole = [drawn[i][0]["cost"] for i in range(len(drawn))]
     assert {each.shape for each in whole} == {(_BATCH, 1)}
     assert set(np.concatenate(whole).ravel()) == set(np.array([1e-9, 4e-9], "float32"))
-    continued = ArraysBeside(TrainingArrays(numbered(), _BATCH, 0, range(1, 2)), values, 3, first_step=_STEPS)
+    continued = ExtraInputArrays(TrainingArrays(numbered(), _BATCH, 0, range(1, 2)), values, 3, first_step=_STEPS)
     for i in range(_STEPS):
         np.testing.assert_array_equal(continued[i][0]["cost"], whole[_STEPS + i])
         np.testing.assert_array_equal(continued[i][0]["image"], base[_STEPS + i][0])
@@ -150,7 +150,7 @@ def test_no_two_draws_share_a_seed(monkeypatch: pytest.MonkeyPatch) -> None:
 
     images = numbered()
     monkeypatch.setattr(np.random, "default_rng", seen)
-    batches = ArraysBeside(TrainingArrays(images, _BATCH, 4, range(3), shift=1), {"cost": [0.0, 1.0]}, seed=4)
+    batches = ExtraInputArrays(TrainingArrays(images, _BATCH, 4, range(3), shift=1), {"cost": [0.0, 1.0]}, seed=4)
     for index in range(len(batches)):
         batches[index]
     # Orders by epoch, shifts and costs by step.

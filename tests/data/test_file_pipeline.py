@@ -11,8 +11,8 @@ import tensorflow as tf
 from tests.data.prepared_data import load_or_skip
 from tests.data.written_folder import central_view, numbered, write_records
 from tf_routing.data import ImageStream
-from tf_routing.data.batching import stream_batches
-from tf_routing.data.batching.batches import evaluation_batches, first_images, steps_per_epoch, training_batches
+from tf_routing.data.batching import file_pipeline
+from tf_routing.data.batching.pipelines import evaluation_batches, first_images, steps_per_epoch, training_batches
 from tf_routing.data.images import image_stream
 
 _COUNT, _BATCH, _STEPS, _SIZE = 40, 7, 5, 14
@@ -129,7 +129,7 @@ def test_the_number_of_cores_changes_nothing(
     # Fewer than a file holds, so that the files mix.
     monkeypatch.setattr(image_stream, "_IN_A_ROW", 2)
     before = training(stream)
-    for module in (image_stream, stream_batches):
+    for module in (image_stream, file_pipeline):
         monkeypatch.setattr(module, "_WORKERS", workers)
     assert_same(training(stream), before)
 
@@ -149,7 +149,7 @@ def test_another_seed_changes_the_order(stream: ImageStream) -> None:
 def test_another_seed_changes_the_crops(stream: ImageStream) -> None:
     numbered_records = tf.data.TFRecordDataset(list(stream.files)).enumerate()
     first, again, other = (
-        np.stack([x for x, _ in stream_batches._training_views(stream, numbered_records, tf.constant(seed, tf.int64))])
+        np.stack([x for x, _ in file_pipeline._training_views(stream, numbered_records, tf.constant(seed, tf.int64))])
         for seed in (4, 4, 5)
     )
     np.testing.assert_array_equal(first, again)
@@ -240,9 +240,9 @@ def test_no_two_draws_share_a_seed(
         return tf.where(pixels == place, values[0], tf.where(pixels == place + 1, values[1], image))
 
     black = tf.zeros((_SIZE, _SIZE, 3))
-    monkeypatch.setattr(stream_batches, "random_view", lambda _, size, seed: shown(0, black, seed))
-    monkeypatch.setattr(stream_batches, "random_crop", lambda _, size, seed: shown(0, black, seed))
-    monkeypatch.setattr(stream_batches, "shift_and_mirror", lambda images, *given: shown(2, images[0], given[-1])[None])
+    monkeypatch.setattr(file_pipeline, "random_resized_crop", lambda _, size, seed: shown(0, black, seed))
+    monkeypatch.setattr(file_pipeline, "random_crop", lambda _, size, seed: shown(0, black, seed))
+    monkeypatch.setattr(file_pipeline, "shift_and_mirror", lambda images, *given: shown(2, images[0], given[-1])[None])
     resized = None if random_size_crop else _SIZE + 2
     seen = dataclasses.replace(stream, random_size_crop=random_size_crop, resize=resized)
     # Of one image per batch, steps and images count alike.

@@ -5,7 +5,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from tf_routing.data.augmentation.augmentation import shift_and_mirror
+from tf_routing.data.augmentation.tensor_augmentation import shift_and_mirror
 from tf_routing.data.images.image_set import ImageSet
 
 

@@ -1,4 +1,4 @@
-"""How files of the formats that are read begin, and what their names end in. Imports no TensorFlow."""
+"""File signatures (magic numbers) and file extensions of the image formats that are read. Imports no TensorFlow."""
 
 import os
 
@@ -10,35 +10,35 @@ BMP = (b"BM",)
 # Four bytes tell the file's length.
 WEBP = (b"RIFF\0\0\0\0WEBPVP8",)
 
-ENDINGS = (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".gif", ".bmp", ".dib", ".webp")
-_BEGINNINGS = (*JPEG, *PNG, *GIF, *WEBP)
+EXTENSIONS = (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".gif", ".bmp", ".dib", ".webp")
+_SIGNATURES = (*JPEG, *PNG, *GIF, *WEBP)
 
 
-def is_picture(path: str) -> bool:
+def is_image_file(path: str) -> bool:
     """Returns whether a file is a picture of a format that is read, by its name's ending or else by its content.
 
     Two letters at the beginning do not make a BMP file of one that is not called so.
     """
-    if path.lower().endswith(ENDINGS):
+    if path.lower().endswith(EXTENSIONS):
         return True
     try:
         with open(path, "rb") as file:
-            content = file.read(max(map(len, _BEGINNINGS)))
+            content = file.read(max(map(len, _SIGNATURES)))
     except OSError:
         return False
-    return any(_begins(content, word) for word in _BEGINNINGS)
+    return any(_begins(content, word) for word in _SIGNATURES)
 
 
 def _begins(content: bytes, word: bytes) -> bool:
     return len(content) >= len(word) and all(expected in (0, own) for own, expected in zip(content, word, strict=False))
 
 
-def ending(path: str) -> str:
+def extension(path: str) -> str:
     """Returns what a file's name ends in, for people.
 
     Example:
 
-    >>> ending("notes.TXT"), ending("LICENSE")
+    >>> extension("notes.TXT"), extension("LICENSE")
     ('.txt', 'without an ending')
     """
     return os.path.splitext(path)[1].lower() or "without an ending"

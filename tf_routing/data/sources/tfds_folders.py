@@ -1,4 +1,4 @@
-"""Finds the folders in which TensorFlow Datasets has prepared a dataset, without running a dataset's code."""
+"""Finds the folders in which TensorFlow Datasets prepared a dataset, without importing it or running its code."""
 
 import json
 import os
@@ -39,9 +39,18 @@ def find_prepared(name: str, data_dir: str | None) -> str | None:
     return found[-1] if found and _exists(os.path.join(found[-1], _FEATURES)) else None
 
 
-def is_there(name: str, data_dir: str | None) -> bool:
-    """Returns whether the folder of TensorFlow Datasets has one of this name, whatever is in it."""
+def exists_in(name: str, data_dir: str | None) -> bool:
+    """Returns whether the folder of TensorFlow Datasets has a dataset of this name, complete or not."""
     return _exists(os.path.join(data_folder(data_dir), name))
+
+
+def describe_download(name: str, folder: str) -> str:
+    """Returns the message for a known dataset that is not in the folder: how to get it."""
+    return (
+        f"Dataset {name!r} is not prepared in {folder}. Point --data_dir or TFDS_DATA_DIR to a folder that has it, or "
+        f"download it there with: python -c \"import tensorflow_datasets as tfds; tfds.load('{name}')\". "
+        "`--dataset digits` needs no download."
+    )
 
 
 def list_prepared(data_dir: str | None) -> list[str]:

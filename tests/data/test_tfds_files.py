@@ -10,7 +10,7 @@ import pytest
 from tests.data.prepared_data import FOLDER, load_or_skip
 from tests.data.written_folder import IMAGE, LABEL, Examples, numbered, write_folder
 from tf_routing import data
-from tf_routing.data.sources.folders import list_prepared
+from tf_routing.data.sources.tfds_folders import list_prepared
 
 _UNLABELLED = [(image, -1) for image, _ in numbered(4)]
 _SPLITS = {"train": [numbered(5), numbered(3)], "validation": [numbered(4)]}
