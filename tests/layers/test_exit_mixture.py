@@ -1,4 +1,4 @@
-"""A mixture answers with the exit that each sample takes, in training with the mean over the exits' chances."""
+"""A mixture returns the prediction of the exit that a sample takes, in training the mean over exits."""
 
 from typing import Any
 

@@ -14,7 +14,7 @@ COUNT, SHAPE, HIDDEN, EPSILON = 20, (2, 3, 4), 5, 1e-6
 
 
 def random_junction(sinks: int = 3, told: bool = False, **arguments: Any) -> tuple[Junction, list[Any]]:
-    """A junction with random weights that takes each way for some, and maps, reach and cost (`None` if not told)."""
+    """Returns a junction with random weights that uses all its sinks, and maps, reach and cost (or `None`)."""
     rng = np.random.default_rng(5)
     junction = Junction(sinks, **{"hidden": HIDDEN, "epsilon": EPSILON, "dtype": "float64", **arguments})
     junction.build((None, *SHAPE), (None, 1), (None, 1) if told else None)

@@ -15,7 +15,7 @@ STAGES = (3, 1, 4)
 
 
 def switches(layer: KeptBlocks, count: int = 7) -> np.ndarray:
-    """What a layer says for images, `(count, blocks)`."""
+    """Returns the switches of a layer for some images, `(count, blocks)`."""
     images = np.random.default_rng(0).normal(size=(count, 4, 4, 2)).astype("float32")
     each = [np.asarray(keras.ops.cast(part, "float32")) for part in layer(images)]
     assert [part.shape for part in each] == [(count, 1)] * layer.blocks

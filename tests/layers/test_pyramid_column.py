@@ -35,13 +35,12 @@ def random_column(**arguments: Any) -> tuple[PyramidColumn, list[np.ndarray]]:
 
 
 def pooled(maps: np.ndarray) -> np.ndarray:
-    """The largest of each 2x2."""
     count, height, width, channels = maps.shape
     return maps.reshape(count, height // 2, 2, width // 2, 2, channels).max(axis=(2, 4))
 
 
 def linear(column: PyramidColumn, x: list[np.ndarray]) -> list[np.ndarray]:
-    """All y_k."""
+    """Returns y_k of all scales, before normalisation."""
     kernel, bias = column.across[0].get_weights()
     y = [reference.conv_same(x[0], kernel) + bias]
     for across, down, maps in zip(column.across[1:], column.down, x[1:], strict=True):

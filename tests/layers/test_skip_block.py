@@ -56,7 +56,7 @@ def maps() -> np.ndarray:
 
 
 def computed(model: keras.Model, x: np.ndarray, training: bool = False) -> np.ndarray:
-    """What a `part` computes, in NumPy."""
+    """Returns the output of a `part` computed in NumPy."""
     strides = SIDE // model.output_shape[1]
     kernel, bias = model.get_layer("conv").get_weights()
     y = x[:, ::strides, ::strides] @ kernel[0, 0] + bias

@@ -1,4 +1,4 @@
-"""What objectives of early exits read: of a chain of three exits, and of a tree that branches in three."""
+"""Random inputs of early-exit objectives: for a chain of three exits, and for a tree that branches in three."""
 
 from typing import Any, NamedTuple
 
@@ -36,7 +36,6 @@ class Batch(NamedTuple):
 
     @property
     def targets(self) -> np.ndarray:
-        """The labels as distributions."""
         return np.eye(CLASSES)[self.labels]
 
     @property
@@ -57,12 +56,11 @@ class Batch(NamedTuple):
 
 
 def macs(tree: Any) -> dict[str, int]:
-    """A number of its own for each layer."""
+    """Returns a different number for every layer."""
     return {name: 100 + 10 * number for number, name in enumerate(reference.all_layers(tree))}
 
 
 def batch(tree: Any, seed: int = 0) -> Batch:
-    """Draws a batch."""
     rng = np.random.default_rng(seed)
     names = reference.all_layers(tree)
     return Batch(
@@ -107,7 +105,6 @@ def slopes(function: Any, scores: dict[str, np.ndarray], step: float = 1e-5) -> 
 
 
 def assert_close(found: dict[str, np.ndarray], expected: dict[str, np.ndarray], **tolerances: float) -> None:
-    """Compares arrays by name."""
     assert set(found) == set(expected)
     for name, each in expected.items():
         np.testing.assert_allclose(found[name], each, **{"rtol": 1e-4, "atol": 1e-6, **tolerances}, err_msg=name)

@@ -80,7 +80,7 @@ def test_error_and_computation_train_the_scores_through_the_reach(name: str) -> 
     data = batch(TREES[name])
 
     def loss(scores: dict[str, np.ndarray]) -> float:
-        """Eq. 3 without its last part."""
+        """Returns the terms of Eq. 3, without c_mod."""
         terms = equations(data, scores)
         return terms["classification_loss"] + terms["computation_loss"]
 

@@ -18,7 +18,7 @@ WEIGHTS = {"controller_1": 0.25, "controller_2": 3.0}
 
 
 class Batch(NamedTuple):
-    """What an objective reads."""
+    """Random labels, logits, switches and states, as an objective reads them."""
 
     labels: np.ndarray
     logits: np.ndarray
@@ -27,7 +27,6 @@ class Batch(NamedTuple):
 
     @property
     def outputs(self) -> dict[str, Any]:
-        """The tensors by name."""
         states = {f"{name}_state": values for name, values in self.states.items()}
         arrays = {"logits": self.logits, "probabilities": reference.softmax(self.logits), **self.switches, **states}
         return {name: keras.ops.convert_to_tensor(values.astype("float32")) for name, values in arrays.items()}
@@ -63,7 +62,7 @@ def cross_entropy(targets: np.ndarray, scores: np.ndarray) -> np.ndarray:
 
 
 def equations(objective: DynamicMultipath, data: Batch, targets: np.ndarray, rate: float, total: int) -> dict:
-    """Eq. 9-16, all scales 1."""
+    """Returns the terms of Eq. 9 to 16 computed in NumPy, with all scales 1."""
     members = np.eye(3)[CATEGORIES]
     category = sum(
         WEIGHTS[name]

@@ -78,7 +78,7 @@ class Actor(EarlyExit):
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The names of the terms."""
+        """`classification_loss`, `computation_loss`, `kernel_loss` and `decisiveness_loss`."""
         return ("classification_loss", "computation_loss", "kernel_loss", "decisiveness_loss")
 
     def __call__(self, labels: Any, outputs: dict[str, Any], sample_weight: Any = None) -> dict[str, Any]:
@@ -98,5 +98,5 @@ class Actor(EarlyExit):
         }
 
     def get_config(self) -> dict[str, Any]:
-        own = {"decisiveness_cost": self.decisiveness_cost, "regularize_policy": self.regularize_policy}
-        return {**super().get_config(), **own}
+        options = {"decisiveness_cost": self.decisiveness_cost, "regularize_policy": self.regularize_policy}
+        return {**super().get_config(), **options}

@@ -23,7 +23,7 @@ class Classification(Objective):
         networks mentions neither smoothing nor losses of single paths: the prediction is the average over paths.
 
     Args:
-        label_smoothing: Float in [0, 1), the share of each label spread over all classes.
+        label_smoothing: Float in [0, 1), the share of a label that is spread evenly over all classes.
 
     Raises:
         ValueError: If `label_smoothing` is outside [0, 1).
@@ -47,12 +47,12 @@ class Classification(Objective):
 
     @property
     def reads_classes(self) -> bool:
-        """Whether labels are classes: they are."""
+        """True: labels must be class indices or distributions over classes."""
         return True
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The name of the term, `classification_loss`."""
+        """The name of the only term, `classification_loss`."""
         return ("classification_loss",)
 
     def __call__(self, labels: Any, outputs: dict[str, Any], sample_weight: Any = None) -> dict[str, Any]:
@@ -64,7 +64,7 @@ class Classification(Objective):
         return {"classification_loss": weighted_mean(losses, sample_weight)}
 
     def smoothed(self, label_smoothing: float) -> "Classification":
-        """Returns this objective with label smoothing."""
+        """Returns this objective with another `label_smoothing`."""
         return Classification(label_smoothing)
 
     def get_config(self) -> dict[str, Any]:

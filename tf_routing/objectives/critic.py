@@ -86,7 +86,7 @@ class Critic(EarlyExit):
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The names of the terms."""
+        """`classification_loss`, `regression_loss` and `kernel_loss`."""
         return ("classification_loss", "regression_loss", "kernel_loss")
 
     def __call__(self, labels: Any, outputs: dict[str, Any], sample_weight: Any = None) -> dict[str, Any]:
@@ -119,13 +119,13 @@ class Critic(EarlyExit):
 
         def cost(part: Stage | Exit) -> Any:
             """Returns the cost of a part of the tree, from its first layer to the prediction; notes those of sinks."""
-            own = per_mac * float(sum(self.macs[name] for name in part.layers))
+            computation = per_mac * float(sum(self.macs[name] for name in part.layers))
             if isinstance(part, Exit):
-                return errors[part.layer] + own
+                return errors[part.layer] + computation
             if part.junction is None:
-                return own + cost(part.sinks[0])
+                return computation + cost(part.sinks[0])
             found[part.junction] = ops.stack([cost(sink) for sink in part.sinks], axis=-1)
-            return own + self._taken(scores[part.junction], found[part.junction])
+            return computation + self._taken(scores[part.junction], found[part.junction])
 
         cost(self.tree)
         return found
@@ -137,5 +137,5 @@ class Critic(EarlyExit):
         return ops.sum(chosen * costs, axis=-1)
 
     def get_config(self) -> dict[str, Any]:
-        own = {"optimistic": self.optimistic, "error": self.error, "regression_weight": self.regression_weight}
-        return {**super().get_config(), **own}
+        options = {"optimistic": self.optimistic, "error": self.error, "regression_weight": self.regression_weight}
+        return {**super().get_config(), **options}

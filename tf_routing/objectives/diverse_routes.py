@@ -114,17 +114,17 @@ class DiverseRoutes(Objective):
 
     @property
     def reads_classes(self) -> bool:
-        """Whether labels are classes: they are."""
+        """True: labels must be class indices or distributions over classes."""
         return True
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The names of the terms."""
+        """The names of the terms: classification, consistency, diversity, cost and regularisation losses."""
         return ("classification_loss", "consistency_loss", "diversity_loss", "cost_loss", "regularization_loss")
 
     @property
     def measured_names(self) -> tuple[str, ...]:
-        """`execution_rate`, and with a target `cost_weight`."""
+        """The names of the measures: `execution_rate`, and with a target the adapted `cost_weight`."""
         return ("execution_rate",) if self.target is None else ("execution_rate", "cost_weight")
 
     def build(self, outputs: dict[str, Any]) -> None:
@@ -162,7 +162,7 @@ class DiverseRoutes(Objective):
         return DiverseRoutes(**{**self.get_config(), "copies": copies})
 
     def smoothed(self, label_smoothing: float) -> "DiverseRoutes":
-        """Returns this objective with label smoothing."""
+        """Returns this objective with another `label_smoothing` of its classification term."""
         return DiverseRoutes(**{**self.get_config(), "label_smoothing": label_smoothing})
 
     def __call__(self, labels: Any, outputs: dict[str, Any], sample_weight: Any = None) -> dict[str, Any]:

@@ -48,7 +48,7 @@ class DynamicMultipath(Objective):
         macs: Dict from decision name to the multiply-accumulates of its sub-blocks.
         total_macs: Number, the multiply-accumulates of which r is a share: those of all sub-blocks, or of the whole
             network.
-        categories: Category of each class, integers counted from 0, or `None` for no category term.
+        categories: Categories by class, integers counted from 0, or `None` for no category term.
         category_weights: Dict from decision name to the weight of the category loss of its controller.
         category_scale: Float, weight of the category term.
         resource_scale: Float, weight of the execution-rate and the FLOPs terms.
@@ -98,7 +98,7 @@ class DynamicMultipath(Objective):
 
     @property
     def reads_classes(self) -> bool:
-        """Whether labels are classes: they are."""
+        """True: labels must be class indices or distributions over classes."""
         return True
 
     @property
@@ -118,7 +118,7 @@ class DynamicMultipath(Objective):
 
     @property
     def variables(self) -> list[Any]:
-        """The weights of the category heads."""
+        """The weights of the category heads, which train with the model."""
         return [weight for head in self.heads.values() for weight in head.weights]
 
     @property
@@ -127,8 +127,8 @@ class DynamicMultipath(Objective):
         return {"categories": self.categories, "category_weights": list(self.category_weights)}
 
     def __call__(self, labels: Any, outputs: dict[str, Any], sample_weight: Any = None) -> dict[str, Any]:
-        own = self.classification(labels, outputs, sample_weight)["classification_loss"]
-        terms = {"classification_loss": self.classification_scale * own}
+        classification = self.classification(labels, outputs, sample_weight)["classification_loss"]
+        terms = {"classification_loss": self.classification_scale * classification}
         if self.categories is not None:
             terms["category_loss"] = self.category_scale * self._category_loss(labels, outputs, sample_weight)
         rates = self._rates(outputs)
@@ -158,7 +158,7 @@ class DynamicMultipath(Objective):
         return sum(losses[1:], start=losses[0])
 
     def smoothed(self, label_smoothing: float) -> "DynamicMultipath":
-        """Returns this objective with label smoothing."""
+        """Returns this objective with another `label_smoothing` of its classification term."""
         return DynamicMultipath(**{**self.get_config(), "label_smoothing": label_smoothing})
 
     def get_config(self) -> dict[str, Any]:

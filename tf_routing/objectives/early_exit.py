@@ -92,7 +92,7 @@ class EarlyExit(Objective):
 
     @property
     def reads_classes(self) -> bool:
-        """Whether labels are classes: they are."""
+        """True: labels must be class indices or distributions over classes."""
         return True
 
     @property
@@ -102,11 +102,11 @@ class EarlyExit(Objective):
 
     @property
     def starting_point(self) -> dict[str, Any]:
-        """The initial temperature and its half-life."""
+        """The initial temperature and its half-life, which give the step counter its meaning."""
         return {"temperature": self.temperature, "temperature_half_life": self.temperature_half_life}
 
     def end_step(self) -> None:
-        """Counts a training step."""
+        """Counts a training step, which lowers the temperature."""
         if self.steps is not None:
             self.steps.assign(self.steps + 1)
 
@@ -210,7 +210,7 @@ class EarlyExit(Objective):
         }
 
     def changed(self, **arguments: Any) -> Self:
-        """Returns this objective with other arguments."""
+        """Returns this objective with some arguments changed, without its state."""
         return type(self)(**{**self.get_config(), **arguments})
 
 

@@ -24,7 +24,7 @@ def assert_labels(
         fits: Booleans `(batch,)`.
         rows: Integer tensor, how many rows there must be; `None` where that is unknown.
         shown: Tensors `(batch,)` of the numbers that the message shows.
-        sentence: The message: its start, what comes before each number, and its end.
+        sentence: The message in parts: its start, the words before every number, and its end.
 
     Raises:
         ValueError: In eager mode. A graph raises a `tf.errors.InvalidArgumentError` when it runs, which

@@ -42,18 +42,22 @@ class MemberObjectives(Objective):
 
     @property
     def reads_classes(self) -> bool:
-        """Whether a member's objective reads labels as classes."""
+        """Whether the objective of any member needs class indices or distributions as labels."""
         return any(objective.reads_classes for objective in self.objectives.values())
 
     @property
     def measured_names(self) -> tuple[str, ...]:
         """The names of the members' measures, as `{member}_{measure}`."""
-        return tuple(f"{member}_{name}" for member, own in self.objectives.items() for name in own.measured_names)
+        return tuple(
+            f"{member}_{name}" for member, objective in self.objectives.items() for name in objective.measured_names
+        )
 
     @property
     def decayed_layers(self) -> tuple[str, ...]:
         """The members' layers whose squared kernels are summed, as `{member}/{layer}`."""
-        return tuple(f"{member}/{name}" for member, own in self.objectives.items() for name in own.decayed_layers)
+        return tuple(
+            f"{member}/{name}" for member, objective in self.objectives.items() for name in objective.decayed_layers
+        )
 
     @property
     def drawn_inputs(self) -> dict[str, tuple[float, ...]]:
@@ -63,8 +67,8 @@ class MemberObjectives(Objective):
             ValueError: If two members draw the same input from different values.
         """
         drawn: dict[str, tuple[float, ...]] = {}
-        for member, own in self.objectives.items():
-            for name, values in own.drawn_inputs.items():
+        for member, objective in self.objectives.items():
+            for name, values in objective.drawn_inputs.items():
                 if drawn.setdefault(name, values) != values:
                     raise ValueError(
                         f"Members of an ensemble read the same inputs, but {member!r} draws {name!r} from {values}, "
@@ -73,25 +77,25 @@ class MemberObjectives(Objective):
         return drawn
 
     def __call__(self, labels: Any, outputs: dict[str, Any], sample_weight: Any = None) -> dict[str, Any]:
-        return self._join(lambda member, own: own(labels, _select_member(outputs, member), sample_weight))
+        return self._join(lambda member, objective: objective(labels, _select_member(outputs, member), sample_weight))
 
     def measures(self, outputs: dict[str, Any]) -> dict[str, Any]:
-        """Returns the members' measures by name."""
-        return self._join(lambda member, own: own.measures(_select_member(outputs, member)))
+        """Returns the measures of all members, by `{member}_{measure}`."""
+        return self._join(lambda member, objective: objective.measures(_select_member(outputs, member)))
 
     def gradient_factors(self, outputs: dict[str, Any]) -> dict[str, Any]:
         """Returns the factors of the members' gradients, by `{member}/{layer}`."""
         return {
             f"{member}/{name}": factor
-            for member, own in self.objectives.items()
-            for name, factor in own.gradient_factors(_select_member(outputs, member)).items()
+            for member, objective in self.objectives.items()
+            for name, factor in objective.gradient_factors(_select_member(outputs, member)).items()
         }
 
     def _join(self, values: Callable[[str, Objective], dict[str, Any]]) -> dict[str, Any]:
         return {
             f"{member}_{name}": value
-            for member, own in self.objectives.items()
-            for name, value in values(member, own).items()
+            for member, objective in self.objectives.items()
+            for name, value in values(member, objective).items()
         }
 
     def build(self, outputs: dict[str, Any]) -> None:
@@ -114,8 +118,8 @@ class MemberObjectives(Objective):
         if not isinstance(before, MemberObjectives):
             return []
         changed = [
-            own.go_on_from(before.objectives[member])
-            for member, own in self.objectives.items()
+            objective.go_on_from(before.objectives[member])
+            for member, objective in self.objectives.items()
             if member in before.objectives
         ]
         return list(dict.fromkeys(name for names in changed for name in names))
@@ -128,25 +132,24 @@ class MemberObjectives(Objective):
     def end_epoch(self, logs: Mapping[str, float]) -> None:
         """Lets every member's objective adapt to that member's part of the logs."""
         for member, objective in self.objectives.items():
-            own = {
-                name.removeprefix(f"{member}_"): value for name, value in logs.items() if name.startswith(f"{member}_")
-            }
-            objective.end_epoch(own)
+            prefix = f"{member}_"
+            part = {name.removeprefix(prefix): value for name, value in logs.items() if name.startswith(prefix)}
+            objective.end_epoch(part)
 
     def at_evaluation(self) -> "MemberObjectives":
         """Returns the objective for evaluation, which shares its variables with this one."""
-        return self._map_members(lambda own: own.at_evaluation())
+        return self._map_members(lambda objective: objective.at_evaluation())
 
     def grouped(self, copies: int) -> "MemberObjectives":
         """Returns this objective for training batches with `copies` neighbouring rows per image."""
-        return self._map_members(lambda own: own.grouped(copies))
+        return self._map_members(lambda objective: objective.grouped(copies))
 
     def smoothed(self, label_smoothing: float) -> "MemberObjectives":
         """Returns this objective with label smoothing for all members."""
-        return self._map_members(lambda own: own.smoothed(label_smoothing))
+        return self._map_members(lambda objective: objective.smoothed(label_smoothing))
 
     def _map_members(self, change: Callable[[Objective], Objective]) -> "MemberObjectives":
-        return MemberObjectives({member: change(own) for member, own in self.objectives.items()})
+        return MemberObjectives({member: change(objective) for member, objective in self.objectives.items()})
 
     def get_config(self) -> dict[str, Any]:
         members = {name: keras.saving.serialize_keras_object(each) for name, each in self.objectives.items()}

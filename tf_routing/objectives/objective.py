@@ -74,24 +74,24 @@ class Objective:
             The names of arguments in `starting_point` that differ, in which case nothing is taken over; an empty list
             if all was, or there was nothing.
         """
-        theirs, own = [*before.variables, *before.state], [*self.variables, *self.state]
-        if type(before) is not type(self) or not theirs or not own:
+        theirs, ours = [*before.variables, *before.state], [*self.variables, *self.state]
+        if type(before) is not type(self) or not theirs or not ours:
             return []
         changed = [name for name, value in self.starting_point.items() if value != before.starting_point[name]]
         if not changed:
-            for variable, value in zip(own, theirs, strict=True):
+            for variable, value in zip(ours, theirs, strict=True):
                 variable.assign(ops.convert_to_numpy(value))
         return changed
 
     def end_epoch(self, logs: Mapping[str, float]) -> None:
-        """Adapts the objective's state; `fit` calls this after each epoch.
+        """Adapts the state of the objective; `fit` calls this after every epoch.
 
         Args:
             logs: The epoch's logs.
         """
 
     def end_step(self) -> None:
-        """Adapts the objective's state after each training step."""
+        """Adapts the state of the objective; `fit` calls this after every training step."""
 
     def gradient_factors(self, outputs: dict[str, Any]) -> dict[str, Any]:
         """Returns scalars by layer name that multiply the gradients of the layer before the optimizer sees them."""
@@ -133,10 +133,10 @@ class Objective:
         raise NotImplementedError
 
     def get_config(self) -> dict[str, Any]:
-        """Returns the constructor's arguments."""
+        """Returns the constructor's arguments, from which `from_config` builds the objective."""
         return {}
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> "Objective":
-        """Builds the objective from `get_config`."""
+        """Builds an objective from what `get_config` of another one returned."""
         return cls(**config)

@@ -32,7 +32,7 @@ def weighted_mean(values: Any, sample_weight: Any) -> Any:
 
 
 def check_weights(shape: Sequence[int | None], rows: int | None = None) -> None:
-    """Raises a `ValueError` if weights of this shape cannot be one for each sample."""
+    """Raises a `ValueError` unless weights of this shape are one number per sample."""
     if getattr(shape, "rank", 0) is None:
         # A step that TensorFlow traced for both shapes has weights of unknown rank; `fit` checked them before.
         return

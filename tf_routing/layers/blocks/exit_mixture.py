@@ -23,7 +23,7 @@ class ExitMixture(keras.layers.Layer):
 
         The paper defines no prediction in training, where a sample takes every exit with some probability. Here p_l is
         that of junctions at temperature 1, so accuracy logged in training is that of this mean; the objective weighs
-        exits at its own temperature.
+        exits at the temperature of its schedule.
 
     Args:
         tree: The tree of columns and exits, an `exit_tree.Stage` or its `exit_tree.to_config`; executors and the cost

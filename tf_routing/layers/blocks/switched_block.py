@@ -48,7 +48,7 @@ class SwitchedBlock(keras.layers.Layer):
         self.execution, self.method = executors.possible(execution), one_of("method", method, executors.METHODS)
         # Keras compiles with XLA on a GPU unless a layer says no.
         self.supports_jit = executors.supports_jit(self.execution)
-        # Of the images that the whole model sees, which tells how best to run; the model sets it.
+        # Side of the model's input images, by which executors choose the fastest method; the model sets it.
         self.image_size = 224
 
     def build(self, inputs_shape: Any, switches_shape: Any) -> None:
@@ -71,7 +71,7 @@ class SwitchedBlock(keras.layers.Layer):
         """Returns the block's output for samples that all made the same choice.
 
         Args:
-            inputs: The block's input; tells how many samples there are.
+            inputs: The block's input, whose first axis gives the number of samples.
             terms: The shortcut's output, where there is one, and those of the chosen sub-blocks.
         """
         raise NotImplementedError
@@ -94,7 +94,7 @@ class SwitchedBlock(keras.layers.Layer):
 
     @property
     def output_map(self) -> tuple[int, ...]:
-        """The shape of one sample's output."""
+        """The shape of the output for one sample, without the batch."""
         return self.sub_blocks[0].output_shape[1:]
 
     def compute_output_spec(self, inputs: Any, switches: Any, training: bool | None = None) -> Any:
@@ -102,7 +102,7 @@ class SwitchedBlock(keras.layers.Layer):
 
     @classmethod
     def of_parts(cls, sub_blocks: Sequence[keras.Model], shortcut: Any, activation: Any, **kwargs: Any) -> Self:
-        """Builds the block from what `sub_blocks`, `shortcut` and `activation` hold."""
+        """Builds a block from the attributes `sub_blocks`, `shortcut` and `activation` of another one."""
         return cls(sub_blocks, shortcut, activation, **kwargs)
 
     def rebuilt(self, transform: Callable[[keras.Model], keras.Model]) -> Self:

@@ -1,4 +1,4 @@
-"""Cross-predictions: parallel tensors predict each output by a kernel, and gates weigh the predictions."""
+"""Cross-predictions: every input predicts every output by a kernel, and gates weigh the predictions."""
 
 from typing import Any
 

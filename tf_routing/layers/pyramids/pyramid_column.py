@@ -1,4 +1,4 @@
-"""The column of early-exit networks: convolutions at several scales, each also reading the next finer one."""
+"""The column of early-exit networks: convolutions at several scales, where a scale also reads the next finer one."""
 
 from collections.abc import Sequence
 from math import prod
@@ -90,8 +90,8 @@ class PyramidColumn(keras.layers.Layer):
         initializer = keras.initializers.VarianceScaling(
             1.0, "fan_in", "untruncated_normal", seed=distinct_seed(self.seed, index)
         )
-        own = {"dtype": self.dtype_policy, "name": name}
-        return keras.layers.Conv2D(filters, 3, padding="same", kernel_initializer=initializer, **own, **arguments)
+        options = {"dtype": self.dtype_policy, "name": name}
+        return keras.layers.Conv2D(filters, 3, padding="same", kernel_initializer=initializer, **options, **arguments)
 
     def build(self, inputs_shape: Any) -> None:
         check_channels_last("PyramidColumn")

@@ -91,8 +91,8 @@ class Controller(Router):
         self.score_layer = self._dense(2 * self.sub_blocks, None, "score", bias_initializer=self._initial_bias)
 
     def _dense(self, units: int, activation: str | None, name: str, **arguments: Any) -> keras.layers.Dense:
-        own = {"dtype": decision_policy(self), "name": name, **arguments}
-        return float_part(keras.layers.Dense(units, activation, kernel_initializer="he_normal", **own))
+        options = {"dtype": decision_policy(self), "name": name, **arguments}
+        return float_part(keras.layers.Dense(units, activation, kernel_initializer="he_normal", **options))
 
     def _initial_bias(self, shape: Any, dtype: Any = None) -> Any:
         biases = np.tile([0.0, open_score(self.init_open_rate)], self.sub_blocks)
@@ -156,7 +156,7 @@ class Controller(Router):
         return {"state": outputs[1]}
 
     def margins(self, *inputs: Any) -> Any:
-        """Returns how much each sub-block's "on" score exceeds its "off" score, `(batch, sub_blocks)`."""
+        """Returns by how much the "on" scores of sub-blocks exceed their "off" scores, `(batch, sub_blocks)`."""
         scores = self._scores(self._next_state(inputs[0], inputs[1] if len(inputs) > 1 else None))
         return scores[..., 1] - scores[..., 0]
 

@@ -69,8 +69,8 @@ class Gate(keras.layers.Layer):
         self.choice_layer = self._dense(self.choices, None, choice_initializer, "choice")
 
     def _dense(self, units: int, activation: str | None, initializer: Any, name: str) -> keras.layers.Dense:
-        own = {"dtype": part_policy(self), "name": name}
-        return float_part(keras.layers.Dense(units, activation, kernel_initializer=initializer, **own))
+        options = {"dtype": part_policy(self), "name": name}
+        return float_part(keras.layers.Dense(units, activation, kernel_initializer=initializer, **options))
 
     def build(self, input_shape: Any) -> None:
         if len(input_shape) not in (2, 4):

@@ -16,7 +16,7 @@ from tf_routing.support.validation import plain, positive_integer, seed_or_none
 
 @keras.saving.register_keras_serializable(package="tf_routing")
 class Junction(Router):
-    """Chooses one of several sinks for each sample that reaches it: classify here, or go on to a column.
+    """Chooses one of several sinks for every sample that reaches it: classify here, or go on to a column.
 
     Equation:
         x = [flatten(X), k]
@@ -82,21 +82,23 @@ class Junction(Router):
         super().__init__(**kwargs)
         self.sinks, self.hidden = positive_integer("sinks", sinks), positive_integer("hidden", hidden)
         self.momentum, self.epsilon, self.seed = plain(momentum), plain(epsilon), seed_or_none(seed)
-        own = {"dtype": decision_policy(self), "trainable": self.trainable}
+        options = {"dtype": decision_policy(self), "trainable": self.trainable}
         self.hidden_layers = [
             float_part(
-                keras.layers.Dense(self.hidden, kernel_initializer=self._initializer(k), name=f"hidden_{k}", **own)
+                keras.layers.Dense(self.hidden, kernel_initializer=self._initializer(k), name=f"hidden_{k}", **options)
             )
             for k in (1, 2)
         ]
         self.normalizations = [
             keras.layers.BatchNormalization(
-                momentum=self.momentum, epsilon=self.epsilon, name=f"normalization_{k}", **own
+                momentum=self.momentum, epsilon=self.epsilon, name=f"normalization_{k}", **options
             )
             for k in (1, 2)
             if normalized
         ]
-        self.scores_layer = float_part(keras.layers.Dense(self.sinks, kernel_initializer="zeros", name="scores", **own))
+        self.scores_layer = float_part(
+            keras.layers.Dense(self.sinks, kernel_initializer="zeros", name="scores", **options)
+        )
 
     def _initializer(self, index: int) -> keras.initializers.Initializer:
         seed = distinct_seed(self.seed, index)

@@ -10,8 +10,8 @@ from tf_routing.core.replicas import replica_context
 def uniform_rows(shape: Any, minval: float = 0.0, maxval: float = 1.0, seed: Any = None) -> Any:
     """Draws random numbers for the samples of this replica: its rows of one draw for the whole batch.
 
-    Seed generators are in the same state on all replicas of a `tf.distribute` strategy. If replicas drew for their own
-    samples only, all would get the same numbers, and other numbers than a single device.
+    Seed generators are in the same state on all replicas of a `tf.distribute` strategy. If a replica drew for its part
+    of the batch only, all would get the same numbers, and other numbers than a single device.
 
     Args:
         shape: Shape `(count, ...)` for the samples of this replica; all replicas must have as many.

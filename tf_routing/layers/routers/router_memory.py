@@ -59,9 +59,9 @@ class RouterMemory(keras.layers.Layer):
         # No autocast: the scores decide, and are computed in float32 where the policy has half precision.
         super().__init__(autocast=False, **kwargs)
         self.units, self.init_open_rate = positive_integer("units", units), check_open_rate(init_open_rate)
-        own = {"dtype": decision_policy(self), "trainable": self.trainable}
-        self.cell = keras.layers.LSTMCell(self.units, name="cell", **own)
-        self.scores = float_part(keras.layers.Dense(2, bias_initializer=self._initial_bias, name="scores", **own))
+        options = {"dtype": decision_policy(self), "trainable": self.trainable}
+        self.cell = keras.layers.LSTMCell(self.units, name="cell", **options)
+        self.scores = float_part(keras.layers.Dense(2, bias_initializer=self._initial_bias, name="scores", **options))
 
     def _initial_bias(self, shape: Any, dtype: Any = None) -> Any:
         return ops.convert_to_tensor([open_score(self.init_open_rate), 0.0], dtype=dtype)

@@ -104,8 +104,8 @@ class SkipRouter(Router):
 
     def _dense(self, units: int, name: str, activation: str | None = None, **arguments: Any) -> keras.layers.Dense:
         # `trainable` too: a network that was saved with frozen routers must load with as many trainable weights.
-        own = {"dtype": decision_policy(self), "trainable": self.trainable}
-        return float_part(keras.layers.Dense(units, activation, name=name, **own, **arguments))
+        options = {"dtype": decision_policy(self), "trainable": self.trainable}
+        return float_part(keras.layers.Dense(units, activation, name=name, **options, **arguments))
 
     def build(self, inputs_shape: Any, switches_shape: Any = None) -> None:
         expected = "scores (batch, 2)" if self.kind == "recurrent" else "maps (batch, height, width, channels)"
@@ -129,12 +129,12 @@ class SkipRouter(Router):
         self.scores_layer.build((None, channels if self.kind == "conv" else self.hidden))
 
     def _build_conv(self, inputs_shape: Any) -> None:
-        own = {"dtype": decision_policy(self), "trainable": self.trainable}
+        options = {"dtype": decision_policy(self), "trainable": self.trainable}
         self.conv = keras.layers.Conv2D(
-            inputs_shape[-1], 3, 2, "same", use_bias=False, kernel_initializer="he_normal", name="conv", **own
+            inputs_shape[-1], 3, 2, "same", use_bias=False, kernel_initializer="he_normal", name="conv", **options
         )
         self.normalization = keras.layers.BatchNormalization(
-            momentum=self.momentum, epsilon=self.epsilon, name="normalization", **own
+            momentum=self.momentum, epsilon=self.epsilon, name="normalization", **options
         )
         self.conv.build(inputs_shape)
         self.normalization.build(self.conv.compute_output_shape(inputs_shape))
