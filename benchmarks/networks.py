@@ -36,12 +36,13 @@ def calibrated(sub_blocks: int, rate: float, images: np.ndarray) -> Any:
     import keras
 
     import tf_routing
+    from tf_routing.zoo.arguments.builder_arguments import call_builder
     from tf_routing.zoo.builders.split_resnet import build
 
     keras.utils.set_random_seed(SEED)
     # The builder, not the name: the zoo has no network of one sub-block per block.
     shape = {**_SHAPE, "input_shape": images.shape[1:], "stem": "cifar" if images.shape[1] == SMALL else "imagenet"}
-    model = build(**shape, sub_blocks=sub_blocks, name=f"dmnn50_n{sub_blocks}")
+    model = call_builder(build, {**shape, "sub_blocks": sub_blocks, "name": f"dmnn50_n{sub_blocks}"})
     tf_routing.calibrate(model, images[:_IMAGES], rate=rate)
     return tf_routing.fold_batch_norm(model)
 
@@ -67,12 +68,13 @@ def executed_share(model: Any, images: np.ndarray) -> float:
 def shortened(model: Any, images: np.ndarray) -> Any:
     """Returns the static CIFAR ResNet whose MACs are nearest to those that a skipping one executes on average."""
     from tf_routing import fold_batch_norm
+    from tf_routing.zoo.arguments.builder_arguments import call_builder
     from tf_routing.zoo.builders.cifar_resnet import build
 
     executed = float(np.mean(model.cost(images)))
     shape = {**_SHAPE, "classes": 10, "input_shape": (SMALL, SMALL, 3)}
     del shape["stage_blocks"]
-    depths = [build(**shape, stack_blocks=n, name=f"resnet{6 * n + 2}") for n in range(3, 18)]
+    depths = [call_builder(build, {**shape, "stack_blocks": n, "name": f"resnet{6 * n + 2}"}) for n in range(3, 18)]
     return fold_batch_norm(with_offsets(min(depths, key=lambda net: abs(net.static_cost - executed))))
 
 
@@ -96,13 +98,15 @@ def _resnet50() -> Any:
 def slimmed(share: float) -> Any:
     """Returns a static ResNet-50 whose inner widths are cut so far that it costs this share of ResNet-50's MACs."""
     from tf_routing import fold_batch_norm
+    from tf_routing.zoo.arguments.builder_arguments import call_builder
     from tf_routing.zoo.builders.imagenet_resnet import build
 
     full = _resnet50().static_cost
 
     def cut_to(cut: float) -> Any:
         """The network with its inner widths cut to a share."""
-        return build(**_SHAPE, inner_widths=[round(width * cut) for width in (64, 128, 256, 512)], name="slim")
+        widths = [round(width * cut) for width in (64, 128, 256, 512)]
+        return call_builder(build, {**_SHAPE, "inner_widths": widths, "name": "slim"})
 
     cuts = np.arange(0.3, 1.0, 0.02)
     above = bisect_left(cuts, share, lo=1, hi=len(cuts) - 1, key=lambda cut: cut_to(cut).static_cost / full)

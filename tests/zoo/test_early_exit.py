@@ -15,7 +15,7 @@ from tf_routing import cost, zoo
 from tf_routing.layers import Junction
 from tf_routing.models import RoutedModel
 from tf_routing.zoo.builders import exit_trees
-from tf_routing.zoo.builders.early_exit import COSTS
+from tf_routing.zoo.builders.parts.exit_learning import COSTS
 
 # By hand, at full width and ten classes.
 COLUMNS = [1_361_664, 3_907_584, 2_285_568, 3_833_856, 2_064_384, 3_538_944, 1_179_648, 2_359_296]

@@ -1,6 +1,5 @@
 """The weights of `keras.applications` give our networks the predictions that theirs have behind their preprocessing."""
 
-import inspect
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +10,7 @@ import pytest
 from tests.conformance.subjects import finish, start_python
 from tests.trained_net import like_trained
 from tf_routing import widen_paths, zoo
+from tf_routing.zoo.arguments.builder_arguments import list_builder_arguments
 from tf_routing.zoo.builders import imagenet_resnet
 from tf_routing.zoo.weights import keras_weights
 
@@ -122,7 +122,7 @@ def test_arguments_that_the_weights_decide(arguments: dict[str, Any], message: s
 
 def test_arguments_as_the_weights_ask_for_them_are_accepted() -> None:
     given = {"width_multiplier": 1.0, "keras_strides": True, "hidden": 16}
-    defaults = {key: each.default for key, each in inspect.signature(imagenet_resnet.build).parameters.items()}
+    defaults = list_builder_arguments(imagenet_resnet.build)
     asked = keras_weights.builder_arguments("resnet50", (224, 224, 3), given, defaults)
     assert asked["keras_strides"] is True
 

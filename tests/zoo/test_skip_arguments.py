@@ -11,6 +11,7 @@ from tf_routing import zoo
 from tf_routing.layers import RouterMemory, SkipBlock, SkipRouter
 from tf_routing.models import RoutedModel
 from tf_routing.objectives import DiverseRoutes
+from tf_routing.zoo.arguments.builder_arguments import call_builder
 from tf_routing.zoo.builders import skip_resnet
 
 OBJECTIVE = {
@@ -29,7 +30,7 @@ def small(**arguments: Any) -> RoutedModel:
     """A network of four blocks from the builder of the zoo's."""
     usual = {"stage_blocks": (2, 1, 1), "widths": (16, 32, 64), "classes": 10, "input_shape": (16, 16, 3)}
     usual |= {"include_top": True, "pooling": None, "classifier_activation": "softmax", "name": "net"}
-    model = skip_resnet.build(**{**usual, "width_multiplier": 0.25, **arguments})
+    model = call_builder(skip_resnet.build, {**usual, "width_multiplier": 0.25, **arguments})
     model.execution = "masked"
     return model
 

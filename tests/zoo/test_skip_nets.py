@@ -11,6 +11,7 @@ from tf_routing import zoo
 from tf_routing.cost import executed_macs, gated_macs, layer_costs
 from tf_routing.layers import IdentityShortcut, KeptBlocks, RouterMemory, SkipBlock, SkipRouter
 from tf_routing.models import RoutedModel
+from tf_routing.zoo.arguments.builder_arguments import call_builder
 from tf_routing.zoo.builders import skip_resnet
 
 BLOCKS = {
@@ -38,7 +39,8 @@ def shallow(**arguments: Any) -> RoutedModel:
     usual = {"classes": 4, "input_shape": (8, 8, 3), "include_top": True, "pooling": None}
     usual |= {"classifier_activation": "softmax", "name": "net"}
     keras.utils.set_random_seed(1)
-    model = skip_resnet.build(stage_blocks=(2, 1, 2), widths=(4, 6, 8), **usual, **arguments)
+    usual |= {"stage_blocks": (2, 1, 2), "widths": (4, 6, 8)}
+    model = call_builder(skip_resnet.build, {**usual, **arguments})
     model.execution = "masked"
     return model
 

@@ -11,6 +11,7 @@ from tf_routing import zoo
 from tf_routing.cost import layer_costs
 from tf_routing.layers import Controller, SplitBlock
 from tf_routing.models import RoutedModel
+from tf_routing.zoo.arguments.builder_arguments import call_builder
 from tf_routing.zoo.builders import split_mobilenetv2, split_resnet
 
 BLOCKS = [
@@ -204,10 +205,10 @@ def test_blocks_without_a_shortcut_always_run_one_sub_block() -> None:
 
 @pytest.mark.parametrize(("sub_blocks", "divided", "block"), [(5, 32, 1), (3, 32, 1), (32, 144, 3)])
 def test_sub_blocks_must_divide_every_block(sub_blocks: int, divided: int, block: int) -> None:
-    arguments = {"classes": 5, "input_shape": (32, 32, 3), "include_top": True, "pooling": None}
+    arguments = {"classes": 5, "input_shape": (32, 32, 3)}
     message = f"`sub_blocks` must divide {divided}, the width of block {block}. Received: {sub_blocks}"
     with pytest.raises(ValueError, match=message):
-        split_mobilenetv2.build(sub_blocks=sub_blocks, classifier_activation="softmax", name="net", **arguments)
+        call_builder(split_mobilenetv2.build, {"sub_blocks": sub_blocks, "name": "net", **arguments})
 
 
 def test_the_wider_mobilenet_rounds_to_multiples_of_four() -> None:

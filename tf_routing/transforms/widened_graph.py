@@ -8,7 +8,7 @@ from tf_routing.core.graph import layer_calls
 from tf_routing.layers import CrossConnection, CrossPrediction
 from tf_routing.models import RoutedModel
 from tf_routing.transforms.widening_places import Places
-from tf_routing.zoo.builders.blocks import path_prefix
+from tf_routing.zoo.builders.parts.paths import path_prefix
 
 
 class WidenedGraph:

@@ -1,24 +1,20 @@
-"""Builds models by name."""
+"""The doors of the zoo: names of networks, what they stand for, their arguments, and networks by name.
+
+Importing this module does not import Keras.
+"""
 
 import fnmatch
-from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 from tf_routing.support.validation import plain, unknown
 from tf_routing.zoo.architecture import Architecture
 from tf_routing.zoo.architectures import ARCHITECTURES
-from tf_routing.zoo.arguments.builder_arguments import call_builder, list_builder_arguments
-from tf_routing.zoo.arguments.common_arguments import check_common, default_name
-from tf_routing.zoo.arguments.idle_arguments import refuse_idle
-from tf_routing.zoo.arguments.path_arguments import checked_paths
-from tf_routing.zoo.builders.exit_trees import check as check_tree
+from tf_routing.zoo.arguments.builder_arguments import list_builder_arguments
+from tf_routing.zoo.arguments.common_arguments import CommonArguments
+from tf_routing.zoo.construction import check_keras_settings, construct
 
 if TYPE_CHECKING:
     from tf_routing.models import RoutedModel
-
-# Defaults that belong to the paper's classes and say nothing about others.
-_OF_CLASSES = ("categories",)
-_COMMON = ("classes", "input_shape", "include_top", "pooling", "name", "classifier_activation")
 
 
 def list_models(pattern: str = "*", *, family: str | None = None) -> list[str]:
@@ -40,13 +36,13 @@ def list_models(pattern: str = "*", *, family: str | None = None) -> list[str]:
     >>> zoo.list_models("resnet20_*cc")
     ['resnet20_2cc', 'resnet20_3cc', 'resnet20_4cc']
     """
-    families = {each.family for each in ARCHITECTURES.values()}
+    families = {line.family for line in ARCHITECTURES.values()}
     if family is not None and family not in families:
         raise ValueError(unknown("family", family, families))
     return [
         name
-        for name, architecture in ARCHITECTURES.items()
-        if fnmatch.fnmatchcase(name, pattern) and family in (None, architecture.family)
+        for name, line in ARCHITECTURES.items()
+        if fnmatch.fnmatchcase(name, pattern) and family in (None, line.family)
     ]
 
 
@@ -96,31 +92,24 @@ def get(
     """Builds a network of the zoo, ready to compile and fit.
 
     It takes float images in [0, 1] and returns class probabilities. Layer names are stable: `conv_{k}`, `dense_{k}`
-    (`path_{p}_conv_{k}` where there are several paths), `route_{l}` for the routing layers in order of depth, `head`
-    (`path_{p}_head`), `logits` and `probabilities`.
+    (`path_{p}_conv_{k}` on one of several paths), `route_{l}` in order of depth, `head`, `logits`, `probabilities`.
 
     Args:
         architecture: A name of `zoo.list_models()`.
-        classes: Integer of at least 2, number of classes. The paper's by default: 10 at 32x32, 1000 at 224x224. As in
-            `keras.applications` it and `classifier_activation` mean nothing with `include_top=False`.
-        input_shape: Tuple `(height, width, channels)`, the paper's by default.
-        weights: `None` for random weights, the path of a `.keras` file whose model has the same layers or the folder of
-            a run, the tag of weights that were trained here (`zoo.card` names them; classes and input shape are then
-            theirs by default), or `"imagenet"` for those of `keras.applications`, with their preprocessing inside the
-            model: for `resnet50`, `resnet101` (both with `keras_strides=True`) and `mobilenetv2`. Where the number of
-            classes differs, the body is loaded and the head stays fresh, and a warning says so. The preprocessing
-            (`standardize`, `gamma`) is the file's; layers that are set otherwise than the file's are an error. A
-            `.weights.h5` file goes into a network of the same arguments; it holds no settings to compare, and a
-            warning says so. What exists as a path is never taken for a tag.
-        include_top: Boolean. `False` ends before the final dense layers, with the paths' feature maps concatenated
-            along channels.
+        classes: Integer of at least 2, number of classes; by default the paper's, or those of released weights.
+        input_shape: Tuple `(height, width, channels)`; by default the paper's, or that of released weights.
+        weights: `None` for random weights, the path of a `.keras` or `.weights.h5` file or of a run's folder, the tag
+            of weights that were trained here (see `zoo.card`), or `"imagenet"` for those of `keras.applications`, which
+            `resnet50`, `resnet101` and `mobilenetv2` have. Where the number of classes differs, the body is loaded and
+            the head stays fresh, and a warning says so. Preprocessing is the file's; other settings must agree with it,
+            which a `.weights.h5` file does not tell, and a warning says that. What exists as a path is no tag.
+        include_top: Boolean. `False` ends before the final dense layers, with the paths' maps side by side.
         pooling: With `include_top=False`, `None` for maps, `"avg"` or `"max"` for vectors.
-        name: Name of the Keras model; by default the architecture's, as its arguments make it: `resnet18_2cc` with
-            `paths=3` is a `resnet18_3cc`.
+        name: Name of the model; by default the architecture's, as its arguments make it: `resnet18_2cc` with `paths=3`
+            is a `resnet18_3cc`.
         classifier_activation: Activation of the prediction; `None` returns logits.
-        **family_arguments: The family's own, for multi-path nets among others `width_multiplier`, `hidden` (of the
-            gates), `average`, `standardize`; `use_bias` and `shortcut` for ResNets. An unknown one is an error that
-            lists the known ones, and one that would do nothing beside the others is an error too.
+        **family_arguments: Arguments of the family, such as `width_multiplier`, `standardize`, `hidden`. One that would
+            do nothing with the values of the others is an error, as is an unknown one, which lists the known.
 
     Returns:
         A `RoutedModel`.
@@ -138,86 +127,7 @@ def get(
     >>> model.output_shape
     (None, 7)
     """
-    found = find(architecture)
-    _check_precision(architecture)
-    classes, input_shape, given = plain(classes), plain(input_shape), plain(family_arguments)
-    check_common(classes, input_shape, include_top, pooling, given)
-    _check_channels_last(architecture)
-    build, defaults = _import_builder(architecture, found, given)
-    classes, input_shape = _of_weights(architecture, weights, classes, input_shape)
-    shape = tuple(found.defaults["input_shape"] if input_shape is None else input_shape)
-    values = checked_paths({**defaults, **found.arguments, **_family_defaults(found, classes), **given}, given)
-    if "tree" in values:
-        # Before it is asked whether it has junctions.
-        check_tree(values["tree"])
-    refuse_idle(build.__module__.rpartition(".")[2], {**values, "include_top": include_top}, given, defaults)
-    if weights is not None:
-        from tf_routing.zoo.weights.weights import open_weights
-
-        asked, load = open_weights(architecture, weights, shape, given, defaults)
-        values |= asked
-    common = {
-        "classes": found.defaults["classes"] if classes is None else classes,
-        "input_shape": shape,
-        "include_top": include_top,
-        "pooling": pooling,
-        "classifier_activation": classifier_activation,
-        "name": name or default_name(architecture, values, given, {**defaults, **found.defaults}),
-    }
-    model = call_builder(build, {**common, **values})
-    if weights is not None:
-        load(model)
-    return model
-
-
-def _check_channels_last(architecture: str) -> None:
-    # Keras is imported where a network is built, not where names are listed.
-    from tf_routing.layers.channels_last import check_channels_last
-
-    check_channels_last(f"zoo.get({architecture!r})")
-
-
-def _check_precision(architecture: str) -> None:
-    # Before any layer is built: those of Keras say only which method they lack. Names are listed without Keras.
-    import keras
-
-    from tf_routing.core.precision import float_policy
-
-    float_policy(keras.config.dtype_policy(), architecture)
-
-
-def _of_weights(
-    architecture: str, weights: Any, classes: int | None, input_shape: tuple[int, int, int] | None
-) -> tuple[int | None, tuple[int, int, int] | None]:
-    """Returns classes and shape as asked for, else those that released weights were trained for."""
-    if weights is None:
-        return classes, input_shape
-    from tf_routing.zoo.weights.weights import released_shape
-
-    told = released_shape(architecture, weights)
-    return (
-        told.get("classes") if classes is None else classes,
-        told.get("input_shape") if input_shape is None else input_shape,
-    )
-
-
-def _import_builder(
-    name: str, found: Architecture, arguments: Iterable[str]
-) -> tuple[Callable[..., "RoutedModel"], dict[str, Any]]:
-    """Returns the builder, and its arguments that a user may give, with their defaults."""
-    build = found.import_builder()
-    bound = {*found.arguments, *_COMMON}
-    known = {key: default for key, default in list_builder_arguments(build).items() if key not in bound}
-    for argument in arguments:
-        if argument not in known:
-            accepted = [*_COMMON, "weights", *known]
-            raise TypeError(
-                f"{unknown('argument', argument, accepted)} All arguments of {name}: {', '.join(accepted)}."
-            )
-    return build, known
-
-
-def _family_defaults(found: Architecture, classes: int | None) -> dict[str, Any]:
-    of_other_classes = classes not in (None, found.defaults["classes"])
-    left_out = (*_COMMON, *_OF_CLASSES) if of_other_classes else _COMMON
-    return {key: value for key, value in found.defaults.items() if key not in left_out}
+    line = find(architecture)
+    check_keras_settings(architecture)
+    common = CommonArguments(plain(classes), plain(input_shape), include_top, pooling, name, classifier_activation)
+    return construct(architecture, line, common, plain(family_arguments), weights)

@@ -1,4 +1,7 @@
-"""Turns the flat arguments of `zoo.get` into those of a builder, which takes what belongs together as one object."""
+"""Turns the flat arguments of `zoo.get` into those of a builder, which takes what belongs together as one object.
+
+Such an object is a frozen dataclass. A parameter of a builder whose annotation is one stands for its fields.
+"""
 
 import dataclasses
 import inspect
@@ -12,17 +15,21 @@ REQUIRED = inspect.Parameter.empty
 def list_builder_arguments(build: Callable[..., Any]) -> dict[str, Any]:
     """Returns the arguments of a builder by name, flat, with their defaults (`REQUIRED` where there is none).
 
-    A parameter whose annotation is a dataclass stands for the fields of that class.
-
     Args:
         build: A builder.
 
     Raises:
         TypeError: If two parameters of the builder bring an argument of the same name.
+
+    Example:
+
+    >>> from tf_routing.zoo.builders.mobilenetv2 import build
+    >>> list(list_builder_arguments(build))[:4]
+    ['classes', 'include_top', 'pooling', 'classifier_activation']
     """
     found: dict[str, Any] = {}
     for parameter in inspect.signature(build).parameters.values():
-        for name, default in _expand(parameter):
+        for name, default in _list_arguments(parameter):
             if name in found:
                 raise TypeError(f"{build.__module__}.build takes {name!r} twice.")
             found[name] = default
@@ -40,23 +47,28 @@ def call_builder(build: Callable[..., Any], arguments: Mapping[str, Any]) -> Any
         TypeError: If an argument is not known or one is missing.
         ValueError: If a value is not possible.
     """
-    left, grouped = dict(arguments), {}
+    single, grouped = dict(arguments), {}
     for parameter in inspect.signature(build).parameters.values():
-        options = option_class(parameter)
+        options = _find_options(parameter)
         if options is not None:
-            names = [field.name for field in dataclasses.fields(options)]
-            grouped[parameter.name] = options(**{name: left.pop(name) for name in names if name in left})
-    return build(**grouped, **left)
+            names = [field.name for field in dataclasses.fields(options) if field.name in single]
+            grouped[parameter.name] = options(**{name: single.pop(name) for name in names})
+    return build(**grouped, **single)
 
 
-def option_class(parameter: inspect.Parameter) -> type[Any] | None:
-    """Returns the dataclass that a builder takes by this parameter, or `None` where it takes a single value."""
+def list_option_classes(build: Callable[..., Any]) -> list[type[Any]]:
+    """Returns the dataclasses that a builder takes arguments in."""
+    found = (_find_options(parameter) for parameter in inspect.signature(build).parameters.values())
+    return [options for options in found if options is not None]
+
+
+def _find_options(parameter: inspect.Parameter) -> type[Any] | None:
     annotation = parameter.annotation
     return annotation if isinstance(annotation, type) and dataclasses.is_dataclass(annotation) else None
 
 
-def _expand(parameter: inspect.Parameter) -> Iterator[tuple[str, Any]]:
-    options = option_class(parameter)
+def _list_arguments(parameter: inspect.Parameter) -> Iterator[tuple[str, Any]]:
+    options = _find_options(parameter)
     if options is None:
         yield parameter.name, parameter.default
         return

@@ -1,10 +1,11 @@
-"""Checks of the arguments that all networks of the zoo take, and their names."""
+"""The arguments of `zoo.get` that all networks of the zoo take, and the names that networks get by default."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
-from tf_routing.support.validation import is_integer, positive_integer, positive_number
-from tf_routing.zoo.arguments.path_arguments import paths_name
+from tf_routing.support.validation import is_integer, positive_integer
+from tf_routing.zoo.arguments.path_arguments import name_paths
 
 # Of images with 1, 3 or 4 channels, should they stand first.
 _CHANNELS = (1, 3, 4)
@@ -12,33 +13,44 @@ _CHANNELS = (1, 3, 4)
 _STRUCTURE = ("tree", "stem", "groups", "widths", "inner_widths", "squeeze_excite", "width")
 
 
-def check_common(
-    classes: Any, input_shape: Any, include_top: Any, pooling: Any, family_arguments: Mapping[str, Any]
-) -> None:
-    """Raises a `ValueError` that names the argument which is not possible.
+@dataclass(frozen=True)
+class CommonArguments:
+    """Arguments of `zoo.get`, by the names and with the meaning that they have in `keras.applications`.
 
     Args:
-        classes: See `zoo.get`, as all of them.
-        input_shape: Tuple `(height, width, channels)`.
-        include_top: Boolean.
-        pooling: Text or `None`.
-        family_arguments: The family's own; `width_multiplier` is every family's.
+        classes: Integer of at least 2, number of classes; `None` for that of the paper, or of released weights.
+        input_shape: Tuple `(height, width, channels)`; `None` for that of the paper, or of released weights.
+        include_top: Boolean, whether the network classifies.
+        pooling: With `include_top=False`, `None`, `"avg"` or `"max"`.
+        name: Name of the model; `None` for that of the architecture.
+        classifier_activation: Activation of the prediction.
+
+    Raises:
+        ValueError: If a value is not possible; the message names the argument.
     """
-    if classes is not None and positive_integer("classes", classes) < 2:
-        raise ValueError(
-            "`classes` must be at least 2: of one class the probability is always 1, and there is nothing to learn. "
-            "For one number per image give include_top=False and end the network with a layer of your own. "
-            f"Received: classes={classes!r}"
-        )
-    if input_shape is not None:
-        _check_shape(input_shape)
-    if not isinstance(include_top, bool):
-        raise ValueError(f"`include_top` must be True or False. Received: include_top={include_top!r}")
-    if pooling not in (None, "avg", "max"):
-        raise ValueError(f"`pooling` must be None, 'avg' or 'max'. Received: pooling={pooling!r}")
-    if pooling is not None and include_top:
-        raise ValueError(f"`pooling` counts only with include_top=False. Received: pooling={pooling!r}")
-    positive_number("width_multiplier", family_arguments.get("width_multiplier", 1.0))
+
+    classes: int | None = None
+    input_shape: tuple[int, int, int] | None = None
+    include_top: bool = True
+    pooling: str | None = None
+    name: str | None = None
+    classifier_activation: str | None = "softmax"
+
+    def __post_init__(self) -> None:
+        if self.classes is not None and positive_integer("classes", self.classes) < 2:
+            raise ValueError(
+                "`classes` must be at least 2: of one class the probability is always 1, and there is nothing to "
+                "learn. For one number per image give include_top=False and end the network with a layer of your own. "
+                f"Received: classes={self.classes!r}"
+            )
+        if self.input_shape is not None:
+            _check_shape(self.input_shape)
+        if not isinstance(self.include_top, bool):
+            raise ValueError(f"`include_top` must be True or False. Received: include_top={self.include_top!r}")
+        if self.pooling not in (None, "avg", "max"):
+            raise ValueError(f"`pooling` must be None, 'avg' or 'max'. Received: pooling={self.pooling!r}")
+        if self.pooling is not None and self.include_top:
+            raise ValueError(f"`pooling` counts only with include_top=False. Received: pooling={self.pooling!r}")
 
 
 def _check_shape(input_shape: Any) -> None:
@@ -52,7 +64,7 @@ def _check_shape(input_shape: Any) -> None:
         )
 
 
-def default_name(
+def name_model(
     architecture: str, values: Mapping[str, Any], given: Mapping[str, Any], defaults: Mapping[str, Any]
 ) -> str:
     """Returns what a model is called where the user gives no name: the architecture that its arguments make.
@@ -65,8 +77,8 @@ def default_name(
 
     Example:
 
-    >>> default_name("resnet50", {"stem": "cifar"}, {"stem": "cifar"}, {"stem": "imagenet"})
+    >>> name_model("resnet50", {"stem": "cifar"}, {"stem": "cifar"}, {"stem": "imagenet"})
     'resnet50_own_stem'
     """
-    own = [argument for argument in _STRUCTURE if argument in given and given[argument] != defaults[argument]]
-    return paths_name(architecture, values, given) + "".join(f"_own_{argument}" for argument in own)
+    changed = [argument for argument in _STRUCTURE if argument in given and given[argument] != defaults[argument]]
+    return name_paths(architecture, values, given) + "".join(f"_own_{argument}" for argument in changed)

@@ -1,4 +1,4 @@
-"""How many parallel paths a network has and what routes between them, where both are arguments."""
+"""Checks how many parallel paths a network has and what routes between them, where both are arguments."""
 
 import re
 from collections.abc import Mapping
@@ -9,7 +9,7 @@ from tf_routing.support.validation import positive_integer
 _SUFFIX = re.compile(r"_\d+[a-z]*$")
 
 
-def checked_paths(values: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
+def check_paths(values: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
     """Returns the builder's arguments, without a router where one path is asked for.
 
     Args:
@@ -36,12 +36,12 @@ def checked_paths(values: Mapping[str, Any], given: Mapping[str, Any]) -> dict[s
     return dict(values)
 
 
-def paths_name(architecture: str, values: Mapping[str, Any], given: Mapping[str, Any]) -> str:
+def name_paths(architecture: str, values: Mapping[str, Any], given: Mapping[str, Any]) -> str:
     """Returns the name of an architecture with the paths and the router that it is built with.
 
     Example:
 
-    >>> paths_name("resnet18_2cc", {"paths": 3, "router": "cp"}, {"paths": 3, "router": "cp"})
+    >>> name_paths("resnet18_2cc", {"paths": 3, "router": "cp"}, {"paths": 3, "router": "cp"})
     'resnet18_3cp'
     """
     if "paths" not in values or not {"paths", "router"} & given.keys():

@@ -1,7 +1,8 @@
 """MobileNetV2: depthwise convolutions between a widening and a narrowing one.
 
-The static baseline of Su et al., *Dynamic Multi-path Neural Network*, Table 2, after Sandler et al., *MobileNetV2:
-Inverted Residuals and Linear Bottlenecks*, Tables 1 and 2. The table of blocks and the pieces serve other builders too.
+The static baseline of Su et al., *Dynamic Multi-path Neural Network*, 2019, arXiv:1902.10949, Table 2, after Sandler et
+al., *MobileNetV2: Inverted Residuals and Linear Bottlenecks*, 2018, arXiv:1801.04381, Tables 1 and 2. The table of
+blocks and its pieces serve `split_mobilenetv2.py` too.
 """
 
 from typing import Any, NamedTuple
@@ -10,7 +11,9 @@ import keras
 
 from tf_routing.models import RoutedModel
 from tf_routing.support.validation import positive_number
-from tf_routing.zoo.builders import blocks
+from tf_routing.zoo.builders.parts import blocks
+from tf_routing.zoo.builders.parts.heads import Head, finish_model
+from tf_routing.zoo.builders.parts.images import ImageInput, add_image_input
 
 _STEM, _LAST = 32, 1280
 # Expansion, channels, blocks and stride of the first block.
@@ -26,7 +29,14 @@ _TABLE = (
 
 
 class InvertedResidual(NamedTuple):
-    """A block of the table: its number from 1, how many times it widens its input, its output channels and stride."""
+    """A block of the table.
+
+    Args:
+        number: Integer, counted from 1.
+        expansion: Integer, how many times it widens its input.
+        filters: Integer, channels of its output.
+        strides: Integer, stride of its depthwise convolution.
+    """
 
     number: int
     expansion: int
@@ -36,27 +46,19 @@ class InvertedResidual(NamedTuple):
 
 def build(
     *,
-    classes: int,
-    input_shape: tuple[int, int, int],
-    include_top: bool,
-    pooling: str | None,
-    classifier_activation: str | None,
+    head: Head,
     name: str,
     width: float = 1.0,
-    standardize: Any = None,
+    images: ImageInput,
     width_multiplier: float = 1.0,
 ) -> RoutedModel:
     """Builds a MobileNetV2 of 17 inverted residual blocks, with identity shortcuts only.
 
     Args:
-        classes: Integer, number of classes.
-        input_shape: Tuple `(height, width, channels)`.
-        include_top: Boolean, whether to add global pooling and the head.
-        pooling: With `include_top=False`, `None`, `"avg"` or `"max"`.
-        classifier_activation: Activation of the prediction.
+        head: How the network ends.
         name: Name of the model.
         width: Float, the paper's width multiplier. Below 1 it leaves the last convolution at 1280 channels.
-        standardize: `None`, or means and deviations per channel of images in [0, 1].
+        images: What the network reads.
         width_multiplier: Float that scales all convolution widths, the last one too.
 
     Returns:
@@ -66,12 +68,12 @@ def build(
         ValueError: If `width` is not a positive number.
     """
     scale = positive_number("width", width) * width_multiplier
-    image, x = blocks.image_input(input_shape, standardize)
-    x = stem(x, scale)
+    image, x = add_image_input(images)
+    x = add_stem(x, scale)
     for block in inverted_residuals(scale):
-        x = _block(x, block)
-    x = last(x, width, width_multiplier)
-    return blocks.finished_model(image, [x], include_top, pooling, classes, classifier_activation, name)
+        x = _add_block(x, block)
+    x = add_last(x, width, width_multiplier)
+    return finish_model(image, [x], head, name)
 
 
 def inverted_residuals(width: float) -> list[InvertedResidual]:
@@ -82,24 +84,24 @@ def inverted_residuals(width: float) -> list[InvertedResidual]:
         for first in (True, *(False,) * (count - 1))
     ]
     return [
-        InvertedResidual(number, expansion, _scaled(channels, width), strides)
+        InvertedResidual(number, expansion, _scale_channels(channels, width), strides)
         for number, (expansion, channels, strides) in enumerate(repeated, 1)
     ]
 
 
-def stem(x: Any, width: float) -> Any:
-    """3x3 convolution of stride 2 and 32 channels, scaled by `width`."""
-    return _relu6(blocks.conv(x, _scaled(_STEM, width), "stem", strides=2, use_bias=False, relu=False), "stem")
+def add_stem(x: Any, width: float) -> Any:
+    """Adds a 3x3 convolution of stride 2 and 32 channels, scaled by `width`."""
+    return _relu6(blocks.conv(x, _scale_channels(_STEM, width), "stem", strides=2, use_bias=False, relu=False), "stem")
 
 
-def last(x: Any, width: float, width_multiplier: float = 1.0) -> Any:
-    """1x1 convolution of 1280 channels, which `width` scales up but not down, and `width_multiplier` both ways."""
-    filters = _scaled(_LAST, max(1.0, width) * width_multiplier)
+def add_last(x: Any, width: float, width_multiplier: float = 1.0) -> Any:
+    """Adds a 1x1 convolution of 1280 channels, which `width` scales up only and `width_multiplier` both ways."""
+    filters = _scale_channels(_LAST, max(1.0, width) * width_multiplier)
     return _relu6(blocks.conv(x, filters, "last", kernel=1, use_bias=False, relu=False), "last")
 
 
 def bottleneck(x: Any, expanded: int | None, filters: int, strides: int, prefix: str = "") -> Any:
-    """Widens to `expanded` channels (`None` leaves them), convolves each on its own and narrows to `filters`, linearly.
+    """Widens to `expanded` channels (`None` leaves them), convolves them one by one and narrows to `filters`, linearly.
 
     Args:
         x: Tensor of maps.
@@ -111,11 +113,11 @@ def bottleneck(x: Any, expanded: int | None, filters: int, strides: int, prefix:
     if expanded is not None:
         name = f"{prefix}expand"
         x = _relu6(blocks.conv(x, expanded, name, kernel=1, use_bias=False, relu=False), name)
-    x = _depthwise(x, strides, f"{prefix}depthwise")
+    x = _add_depthwise(x, strides, f"{prefix}depthwise")
     return blocks.conv(x, filters, f"{prefix}project", kernel=1, use_bias=False, relu=False)
 
 
-def _block(x: Any, block: InvertedResidual) -> Any:
+def _add_block(x: Any, block: InvertedResidual) -> Any:
     prefix, channels = f"block_{block.number}_", x.shape[-1]
     expanded = channels * block.expansion if block.expansion > 1 else None
     residual = bottleneck(x, expanded, block.filters, block.strides, prefix)
@@ -124,7 +126,7 @@ def _block(x: Any, block: InvertedResidual) -> Any:
     return keras.layers.Add(name=f"{prefix}add")([x, residual])
 
 
-def _depthwise(x: Any, strides: int, name: str) -> Any:
+def _add_depthwise(x: Any, strides: int, name: str) -> Any:
     # He et al.'s normal over the nine inputs of an output: "he_normal" would count the other channels' too.
     he_normal = keras.initializers.VarianceScaling(2.0, "fan_out", "truncated_normal")
     x = keras.layers.DepthwiseConv2D(3, strides, "same", use_bias=False, depthwise_initializer=he_normal, name=name)(x)
@@ -135,5 +137,5 @@ def _relu6(x: Any, name: str) -> Any:
     return keras.layers.ReLU(6.0, name=f"{name}_relu")(x)
 
 
-def _scaled(channels: int, width: float) -> int:
-    return blocks.scaled(channels, width, multiple=4)
+def _scale_channels(channels: int, width: float) -> int:
+    return blocks.scale_width(channels, width, multiple=4)

@@ -1,6 +1,6 @@
 """The residual blocks of static and multi-path nets: two 3x3 convolutions, or a bottleneck of three.
 
-He et al., *Deep Residual Learning for Image Recognition*, section 4.1, Figure 5.
+He et al., *Deep Residual Learning for Image Recognition*, 2015, arXiv:1512.03385, section 4.1, Figure 5.
 """
 
 from typing import Any
@@ -8,7 +8,7 @@ from typing import Any
 import keras
 
 from tf_routing import layers
-from tf_routing.zoo.builders import blocks
+from tf_routing.zoo.builders.parts import blocks
 
 
 def basic_block(
@@ -27,7 +27,7 @@ def basic_block(
     """
     residual = blocks.conv(x, inner, f"{name}_conv_1", strides=strides, use_bias=use_bias)
     residual = blocks.conv(residual, outer, f"{name}_conv_2", use_bias=use_bias, relu=False)
-    return _added(x, residual, strides, name, shortcut, use_bias)
+    return _add_shortcut(x, residual, strides, name, shortcut, use_bias)
 
 
 def bottleneck(
@@ -48,10 +48,10 @@ def bottleneck(
     residual = blocks.conv(x, inner, f"{name}_conv_1", kernel=1, strides=first, use_bias=False)
     residual = blocks.conv(residual, inner, f"{name}_conv_2", strides=second, groups=groups, use_bias=False)
     residual = blocks.conv(residual, outer, f"{name}_conv_3", kernel=1, use_bias=False, relu=False)
-    return _added(x, residual, strides, name, "projection", use_bias=False)
+    return _add_shortcut(x, residual, strides, name, "projection", use_bias=False)
 
 
-def _added(x: Any, residual: Any, strides: int, name: str, shortcut: str, use_bias: bool) -> Any:
+def _add_shortcut(x: Any, residual: Any, strides: int, name: str, shortcut: str, use_bias: bool) -> Any:
     outer = residual.shape[-1]
     if strides > 1 or x.shape[-1] != outer:
         if shortcut == "A":
