@@ -199,7 +199,8 @@ def _warn_fresh(model: keras.Model, fresh: list[str], source: str) -> None:
         warnings.warn(
             f"Loaded the body of {source}; freshly initialised, for {model.output_shape[-1]} classes: "
             f"{', '.join(fresh)}.",
-            stacklevel=4,
+            # The line that called `zoo.get`.
+            stacklevel=5,
         )
 
 
@@ -217,5 +218,6 @@ def _load_bare(model: keras.Model, path: Path, arguments: Mapping[str, Any]) -> 
     warnings.warn(
         f"{path} holds weights without configuration: whether they were trained with {settings} and the other "
         f"arguments of this {model.name} could not be compared. A `.keras` file holds both.",
+        # The line that called `zoo.get`.
         stacklevel=4,
     )
