@@ -5,6 +5,7 @@ from typing import Any
 import keras
 
 from tf_routing.core.kernels import is_kernel
+from tf_routing.core.private_apis import known_variable
 from tf_routing.support.validation import not_negative, not_negative_integer
 
 
@@ -41,8 +42,7 @@ class DecayedSGD(keras.optimizers.SGD):
 
     def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
         """Applies one update to one variable, its gradient decayed if it is a kernel."""
-        # What TensorFlow hands over is not Keras's variable, and bears another name on each replica.
-        if is_kernel(self._trainable_variables[self._get_variable_index(variable)].name):
+        if is_kernel(known_variable(self, variable).name):
             gradient = gradient + keras.ops.cast(self.kernel_decay, gradient.dtype) * keras.ops.cast(
                 variable, gradient.dtype
             )

@@ -4,6 +4,7 @@ from typing import Any
 
 import tensorflow as tf
 
+from tf_routing.core.private_apis import new_trackable
 from tf_routing.exporting.model_inputs import ModelInputs
 
 
@@ -21,7 +22,7 @@ def callable_root(model: Any, inputs: ModelInputs) -> Any:
     Returns:
         A trackable object, ready for `tf.saved_model.save`.
     """
-    root = tf.__internal__.tracking.AutoTrackable()
+    root = new_trackable()
 
     @tf.function(autograph=False)
     def answer(images: Any, training: bool) -> Any:

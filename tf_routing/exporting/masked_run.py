@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from tf_routing.core.private_apis import all_layers
 from tf_routing.execution import gated_blocks
 from tf_routing.models import RoutedModel
 
@@ -25,7 +26,7 @@ def running_masked(model: RoutedModel) -> Iterator[None]:
     >>> model.execution
     'auto'
     """
-    parts = [each for each in model._flatten_layers() if isinstance(each, RoutedModel)]
+    parts = [each for each in all_layers(model) if isinstance(each, RoutedModel)]
     before = [(each, each.execution, each.batch_method) for each in parts]
     methods = [(block, block.execution, block.method, block.supports_jit) for block in gated_blocks(model)]
     for part in parts:

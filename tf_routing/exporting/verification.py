@@ -7,6 +7,7 @@ import keras
 import numpy as np
 
 from tf_routing.core.pixel_values import LARGEST_BYTE
+from tf_routing.core.private_apis import all_layers
 
 BATCHES = (1, 3, 7)
 """Images in the batches that are compared."""
@@ -32,7 +33,7 @@ def default_tolerance(model: keras.Model) -> float:
     >>> default_tolerance(zoo.get("basecnn", width_multiplier=0.25))
     1e-05
     """
-    return max(_TOLERANCES.get(layer.compute_dtype, _TOLERANCE) for layer in model._flatten_layers())
+    return max(_TOLERANCES.get(layer.compute_dtype, _TOLERANCE) for layer in all_layers(model))
 
 
 def check_numbers(

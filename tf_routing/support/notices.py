@@ -1,6 +1,6 @@
 """Warnings that point to the line of the user, not to one of ours."""
 
-import sys
+import inspect
 import warnings
 
 _PASSED = ("keras", "tf_routing", "tensorflow")
@@ -12,7 +12,7 @@ def warn(message: str) -> None:
     Args:
         message: What the warning says.
     """
-    frame, level = sys._getframe(1), 1
-    while frame.f_back is not None and frame.f_globals.get("__name__", "").partition(".")[0] in _PASSED:
+    frame, level = inspect.currentframe(), 0
+    while frame and frame.f_back and frame.f_globals.get("__name__", "").partition(".")[0] in _PASSED:
         frame, level = frame.f_back, level + 1
     warnings.warn(message, stacklevel=level + 1)

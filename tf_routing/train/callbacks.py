@@ -9,6 +9,7 @@ from typing import Any
 
 import keras
 
+from tf_routing.core.private_apis import flush_events
 from tf_routing.evaluation.routing_statistics import distinct_routes
 from tf_routing.support.files import explain_write_errors, whole_file
 from tf_routing.train.checkpoint import Spent, metric_values, newest_checkpoint, save_checkpoint
@@ -141,8 +142,7 @@ class EventLog(keras.callbacks.TensorBoard):
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Writes the epoch's events."""
         super().on_epoch_end(epoch, logs)
-        for writer in self._writers.values():
-            writer.flush()
+        flush_events(self)
 
 
 class Checkpoints(keras.callbacks.Callback):

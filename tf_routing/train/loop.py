@@ -10,6 +10,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from tf_routing.core.private_apis import build_from_batch
 from tf_routing.models.training.end_of_epoch import with_end_of_epoch
 from tf_routing.objectives.label_assertions import translate_errors
 from tf_routing.train.stopping import StoppedAfterStep
@@ -112,7 +113,7 @@ def build_metrics(model: Any, strategy: Any, batch: Any) -> None:
         batch: A batch of one replica, or a structure of anything that has its shapes and types.
     """
     with strategy.scope():
-        model._symbolic_build(data_batch=batch)
+        build_from_batch(model, batch)
 
 
 def _step_function(model: Any, strategy: Any) -> _Step:

@@ -8,6 +8,7 @@ import numpy as np
 
 from tf_routing.core.graph import layer_calls
 from tf_routing.core.model_arguments import graph_model
+from tf_routing.core.private_apis import all_layers, maker_of
 from tf_routing.core.protocols import DerivesConstants, OwnsModels, OwnsNormalizations
 from tf_routing.layers import GroupedConv2D
 
@@ -115,7 +116,7 @@ def _folds(model: keras.Model, calls: list[Any]) -> dict[Any, Any]:
     for call in calls:
         if type(call.operation) is keras.layers.BatchNormalization and len(call.input_tensors) == 1:
             source, normalization = call.input_tensors[0], call.operation
-            layer = source._keras_history.operation
+            layer = maker_of(source).call.operation
             alone = times[layer] == times[normalization] == readers[id(source)] == 1
             if alone and _is_linear(layer) and _channel_axis(layer, source) == normalization.axis % len(source.shape):
                 folds[layer] = normalization
@@ -141,7 +142,7 @@ def _channel_axis(layer: Any, output: Any) -> int:
 
 def _input_like(tensor: Any) -> Any:
     # Not a `keras.Input` of the tensor's shape: a tensor may have another name than its layer.
-    return keras.layers.InputLayer.from_config(tensor._keras_history.operation.get_config()).output
+    return keras.layers.InputLayer.from_config(maker_of(tensor).call.operation.get_config()).output
 
 
 def _frozen_like(layer: Any, copy: Any) -> Any:
@@ -162,7 +163,7 @@ def _take_over(layer: Any, copy: Any, normalization: Any) -> None:
         copy.load_own_variables(store)
     else:
         copy.set_weights(layer.get_weights())
-    for old, new in zip(layer._flatten_layers(), copy._flatten_layers(), strict=True):
+    for old, new in zip(all_layers(layer), all_layers(copy), strict=True):
         new.trainable = old.trainable
         if isinstance(new, DerivesConstants):
             new.finalize_state()

@@ -8,6 +8,7 @@ import keras
 import tensorflow as tf
 
 from tf_routing.cli.strategy_options import STRATEGIES
+from tf_routing.core.private_apis import all_layers
 from tf_routing.support.validation import one_of, positive_integer
 from tf_routing.train.distribution.tf_config import read_tf_config
 
@@ -148,6 +149,6 @@ def synchronize_batch_norm(model: keras.Model) -> None:
     """
     if model.distribute_strategy.num_replicas_in_sync == 1:
         return
-    for layer in model._flatten_layers():
+    for layer in all_layers(model):
         if isinstance(layer, keras.layers.BatchNormalization):
             layer.synchronized = True
