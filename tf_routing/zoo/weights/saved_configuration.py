@@ -7,6 +7,7 @@ import keras
 import numpy as np
 
 from tf_routing.core.graph import layer_calls
+from tf_routing.core.private_apis import all_layers, maker_of
 from tf_routing.core.protocols import DerivesConstants
 from tf_routing.layers import KeptBlocks
 from tf_routing.support.validation import plain
@@ -126,17 +127,17 @@ def _sources(call: Any, model: keras.Model) -> list[str]:
 
 
 def _source(tensor: Any, model: keras.Model) -> str | None:
-    operation, node, index = tensor._keras_history
+    call, index = maker_of(tensor)
+    operation = call.operation
     if isinstance(operation, keras.layers.InputLayer):
         # By position: inputs of parts have names that Keras may have made up.
-        return f"input {[id(each) for each in model.inputs].index(id(tensor)) + 1}"
+        return f"input {model.inputs.index(tensor) + 1}"
     if isinstance(operation, KeptBlocks):
         # Rules may be put in the place of what was learnt; the router's own setting says which of them decides.
         return None
     if isinstance(operation, keras.layers.Layer):
         return f"{operation.name}[{index}]" if index else operation.name
     # Operations that are no layers are numbered by Keras, so that their names mean nothing.
-    call = operation._inbound_nodes[node]
     constants = [
         each for each in keras.tree.flatten(call.arguments.args[1:]) if not keras.backend.is_keras_tensor(each)
     ]
@@ -186,4 +187,4 @@ def take_over(layer: keras.layers.Layer, donor: keras.layers.Layer) -> None:
 
 
 def _parts(layer: keras.layers.Layer) -> Sequence[keras.layers.Layer]:
-    return list(layer._flatten_layers())
+    return all_layers(layer)
