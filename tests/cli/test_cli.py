@@ -14,11 +14,11 @@ import tf_routing
 from tests.few_layers import few_layers
 from tf_routing import cost, data, zoo
 from tf_routing.cli.main import main
+from tf_routing.cli.program import COMMANDS
 from tf_routing.data import ImageSet
 from tf_routing.train import fit as fit_module
 
 _ROOT = Path(tf_routing.__file__).parents[1]
-_COMMANDS = ("list", "card", "cost", "fit", "evaluate", "export", "demo")
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -268,7 +268,7 @@ def test_cost_shows_layers_and_sums(
     assert f"{model.static_cost:,} MACs" in printed and f"{waiting:,} (" in printed
 
 
-@pytest.mark.parametrize("words", [[], *([command] for command in _COMMANDS)])
+@pytest.mark.parametrize("words", [[], *([command] for command in COMMANDS)])
 def test_help(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as stopped:
         main([*words, "--help"])

@@ -13,7 +13,7 @@ from tf_routing.data import Dataset, ImageSet
 from tf_routing.evaluation.evaluate import evaluate
 from tf_routing.train.fit import fit
 from tf_routing.train.recipes.recipe import Recipe
-from tf_routing.tuning.tune import tune
+from tf_routing.tuning.tune import SearchSettings, tune
 
 _RIGHT = [0, 1, 2, 3, 4, 0, 1]
 _RECIPE = Recipe("tiny", "One step", epochs=1, batch_size=4, learning_rate=0.05, shift=0)
@@ -74,9 +74,11 @@ def test_labels_that_are_not_one_for_each_image(labels: np.ndarray) -> None:
 
 def test_nothing_is_trained_or_measured(tmp_path: Path) -> None:
     wrong = in_memory([*_RIGHT, 6], _RIGHT)
-    for start in (fit, tune):
+    narrow = {"width_multiplier": 0.125}
+    started = ((fit, {"model_arguments": narrow}), (tune, {"settings": SearchSettings(model_arguments=narrow)}))
+    for start, options in started:
         with pytest.raises(ValueError, match="`train` must have labels"):
-            start("basecnn", wrong, _RECIPE, tmp_path / "run", model_arguments={"width_multiplier": 0.125})
+            start("basecnn", wrong, _RECIPE, tmp_path / "run", **options)
         assert not (tmp_path / "run").exists()
     model: Any = zoo.get("basecnn", classes=5, input_shape=(16, 16, 3), width_multiplier=0.125)
     with pytest.raises(ValueError, match="`test` must have labels"):

@@ -9,7 +9,7 @@ import pytest
 import tensorflow as tf
 
 from tests.exporting.exported import tiny_net
-from tf_routing.cli.commands.export import add_export_options, run
+from tf_routing.cli.commands.export import add_options, run
 from tf_routing.exporting.archives import unpack
 from tf_routing.exporting.checksums import check_checksums
 
@@ -30,7 +30,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def parsed(*words: object) -> argparse.Namespace:
     parser = argparse.ArgumentParser()
-    add_export_options(parser)
+    add_options(parser)
     return parser.parse_args(list(map(str, words)))
 
 

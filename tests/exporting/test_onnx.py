@@ -22,6 +22,7 @@ from tests import exit_net, gated_net, skip_net
 from tests.conformance.subjects import disturb, draw_scores, small
 from tests.trained_net import like_trained
 from tf_routing import calibrate, zoo
+from tf_routing.cli.commands.export import add_options, check_options, write_onnx
 from tf_routing.execution import gated_blocks
 from tf_routing.exporting import onnx as onnx_export
 from tf_routing.exporting.verification import default_tolerance
@@ -223,21 +224,21 @@ def test_a_missing_extra_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 
 def test_the_command_line_writes_a_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     parser = argparse.ArgumentParser()
-    onnx_export.add_onnx_option(parser)
+    add_options(parser)
     path = tmp_path / "net.onnx"
-    onnx_export.export_parsed(parser.parse_args(["--onnx", str(path)]), skip_net.skip_model())
+    write_onnx(parser.parse_args(["run", "--onnx", str(path)]), skip_net.skip_model())
     assert str(path) in capsys.readouterr().out and len(answers(path, skip_net.images(2))) == 2
-    onnx_export.export_parsed(parser.parse_args([]), skip_net.skip_model())
+    write_onnx(parser.parse_args(["run"]), skip_net.skip_model())
     assert list(tmp_path.iterdir()) == [path]
-    strict = parser.parse_args(["--onnx", str(path), "--tolerance", "1e-12"])
+    strict = parser.parse_args(["run", "--onnx", str(path), "--tolerance", "1e-12"])
     with pytest.raises(ValueError, match="more than tolerance=1e-12"):
-        onnx_export.export_parsed(strict, skip_net.skip_model())
+        write_onnx(strict, skip_net.skip_model())
     for words, message in (
         (["--tolerance", "1e-3"], "`--tolerance` is there for --onnx"),
         (["--tolerance", "0"], "posi"),
     ):
         with pytest.raises(ValueError, match=message):
-            onnx_export.check_onnx_options(parser.parse_args(words))
+            check_options(parser.parse_args(["run", *words]))
 
 
 def test_the_example_runs() -> None:

@@ -1,7 +1,7 @@
 """The command `figures`: what it reads from folders of runs is what it draws."""
 
 import csv
-import importlib
+import inspect
 import json
 import subprocess
 import sys
@@ -18,7 +18,7 @@ from tests.analysis.drawn import legend_labels, saved_figures
 from tf_routing import data
 from tf_routing.cli.main import main
 from tf_routing.data import Dataset, ImageSet, ImageStream
-from tf_routing.figures import run_figures
+from tf_routing.figures import dataset_figures
 from tf_routing.figures.figure_table import FIGURES, list_figures
 from tf_routing.runs.finished_runs import FinishedRun, finished_runs, folder_labels, logged_shares, trained_tree
 from tf_routing.support.files import write_json
@@ -200,7 +200,7 @@ def test_exits_over_training_are_those_of_the_log(runs: Path, figures: list[Figu
 def test_samples_are_training_images_that_the_seed_draws(
     figures: list[Figure], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(run_figures, "_SAMPLES", 20)
+    monkeypatch.setattr(dataset_figures, "_SAMPLES", 20)
     for seed in ("0", "0", "1"):
         draw(tmp_path / "samples.png", "samples", "--dataset", "digits", "--seed", seed)
     first, again, other = ([axes.images[0].get_array() for axes in figure.axes] for figure in figures)
@@ -305,7 +305,7 @@ def test_a_dataset_that_is_not_in_memory_is_refused(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stream = ImageStream(("a.tfrecord",), 10)
-    monkeypatch.setattr(run_figures.data, "load", lambda *_: Dataset("imagenet2012", stream, stream, _NAMES, True))
+    monkeypatch.setattr(dataset_figures.data, "load", lambda *_: Dataset("imagenet2012", stream, stream, _NAMES, True))
     error = failed(["samples", "--dataset", "imagenet2012"], tmp_path / "figure.png", capsys)
     assert "`dataset` must be one in memory: digits, " in error and "Received: dataset='imagenet2012'" in error
 
@@ -351,8 +351,8 @@ def test_the_same_name_in_two_places_is_told_apart() -> None:
 
 def test_every_figure_has_its_function_and_the_command_its_options(capsys: pytest.CaptureFixture[str]) -> None:
     for figure in FIGURES.values():
-        module, _, function = figure.draw.partition(".")
-        assert callable(getattr(importlib.import_module(f"tf_routing.figures.{module}"), function))
+        parameters = list(inspect.signature(figure.load()).parameters)
+        assert parameters == ["output", *figure.options]
     with pytest.raises(SystemExit) as stopped:
         main(["figures", "--help"])
     assert stopped.value.code == 0

@@ -25,7 +25,7 @@ from tensorflow_serving.config import model_server_config_pb2
 from tests.gated_net import gated_model, images
 from tests.serving.exported import write_tiny
 from tf_routing import client, serving
-from tf_routing.cli.serving_options import add_serving_options, publish_parsed
+from tf_routing.cli.commands.export import add_options, check_options, publish
 from tf_routing.exporting.checksums import check_checksums, write_checksums
 from tf_routing.support.extras import import_extra
 
@@ -215,23 +215,22 @@ def test_without_a_saved_model_nothing_is_written(tmp_path: Path) -> None:
 
 def parsed(*words: str) -> argparse.Namespace:
     parser = argparse.ArgumentParser()
-    parser.add_argument("--version", type=int)
-    add_serving_options(parser)
-    return parser.parse_args(words)
+    add_options(parser)
+    return parser.parse_args(["run", *words])
 
 
 def test_the_command_line_publishes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     words = ["--serving", str(tmp_path), "--name", "net", "--version", "5", "--keep", "1"]
-    publish_parsed(parsed(*words), gated_model(), freeze=True)
+    publish(parsed(*words), gated_model(), freeze=True)
     assert serving.list_versions(tmp_path, "net") == [5]
     assert str(tmp_path / "net" / "5") in capsys.readouterr().out
-    publish_parsed(parsed(), gated_model())
+    publish(parsed(), gated_model())
     with pytest.raises(ValueError, match="`--keep` is there for --serving only"):
-        publish_parsed(parsed("--keep", "2"), gated_model())
+        check_options(parsed("--keep", "2"))
 
 
 def test_options_import_neither_keras_nor_tensorflow() -> None:
-    code = "import sys, tf_routing.cli.serving_options; assert not {'keras', 'tensorflow', 'numpy'} & set(sys.modules)"
+    code = "import sys, tf_routing.cli.commands.export; assert not {'keras', 'tensorflow', 'numpy'} & set(sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], cwd=_ROOT, check=False).returncode == 0
 
 

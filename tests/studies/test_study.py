@@ -2,7 +2,6 @@
 
 import contextlib
 import functools
-import importlib
 import io
 import json
 from collections import Counter
@@ -286,9 +285,7 @@ def test_routers_of_the_three_kinds_cost_what_their_equations_say() -> None:
 
 def test_every_study_has_its_functions_and_folders_of_its_own() -> None:
     for study in STUDIES.values():
-        for name in (study.measure, study.draw):
-            module, _, function = name.partition(".")
-            assert callable(getattr(importlib.import_module(f"tf_routing.studies.{module}"), function))
+        assert all(map(callable, study.load_functions()))
         variants = study.variants(12, _BLOCKS) if callable(study.variants) else study.variants
         networks = {(folder_name(each.changes), *map(str, each.at_test.items())) for each in variants}
         labels = {each.label for each in variants}

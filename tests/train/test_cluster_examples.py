@@ -76,6 +76,7 @@ def test_the_commands_of_the_page_exist(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setenv("TF_CONFIG", config.removeprefix("TF_CONFIG="))
     assert read_tf_config()["task"] == {"type": "worker", "index": 0}
     check_command(words)
-    (local,) = [line for line in text.splitlines() if "train.launch" in line]
-    words = shlex.split(local.partition(" -- ")[2])
-    assert program_parser().parse_args(words).strategy == "multiworker"
+    (local,) = [line for line in text.splitlines() if line.startswith("    tf-routing launch ")]
+    launched = program_parser().parse_args(shlex.split(local)[1:])
+    assert (launched.command, launched.workers) == ("launch", 2)
+    assert program_parser().parse_args(launched.words).strategy == "multiworker"

@@ -17,7 +17,7 @@ from tests.data.prepared_data import load_or_skip
 from tests.few_layers import few_layers
 from tests.train.kill_harness import untimed_log
 from tf_routing import zoo
-from tf_routing.cli import training_arguments as asked
+from tf_routing.cli import training_request
 from tf_routing.cli.main import main
 from tf_routing.data import Dataset, ImageSet
 from tf_routing.evaluation.evaluate import evaluate
@@ -283,7 +283,7 @@ def test_photographs_that_are_read_from_files(
 def test_a_record_gets_one_row(runs: Runs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     results = tmp_path / "results.json"
     results.write_text('[{"model": "earlier"}]', "utf-8")
-    monkeypatch.setattr(asked, "load_recipe", lambda name, scale: _RECIPE)
+    monkeypatch.setattr(training_request, "load_recipe", lambda name, scale: _RECIPE)
     monkeypatch.setattr(fit_module.data, "load", lambda name, data_dir: _DATASET)
     words = ["fit", "--model", "basecnn_2cc", "--width_multiplier", "0.125", "--recipe", "quick"]
     words += ["--output", str(runs.whole)]

@@ -12,7 +12,8 @@ from typing import ClassVar
 import pytest
 
 from tests.conformance.subjects import ROOT, start_python
-from tf_routing.train.distribution.launch import _free_ports, _print_lines, launch, main
+from tf_routing.cli.main import main
+from tf_routing.train.distribution.launch import _free_ports, _print_lines, launch
 from tf_routing.train.distribution.tf_config import tf_config
 
 _CONFIG = "import json, os, sys, time, signal; config = json.loads(os.environ['TF_CONFIG']); "
@@ -90,23 +91,28 @@ def test_ctrl_c_reaches_every_worker_once() -> None:
 
 
 def test_the_program_runs_tf_routing_with_the_words_behind_the_dashes(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["--workers", "2", "--", "list", "resnet20_2cc"]) == 0
+    assert main(["launch", "--workers", "2", "--", "list", "resnet20_2cc"]) == 0
     printed = capsys.readouterr().out
     assert all(f"[worker {index}] " in printed for index in (0, 1)) and printed.count("resnet20_2cc") == 2
 
 
 def test_there_must_be_a_worker(capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit):
-        main(["--workers", "0", "--", "list"])
-    assert "--workers must be at least 1, received 0" in capsys.readouterr().err
+    assert main(["launch", "--workers", "0", "--", "list"]) == 1
+    error = "tf-routing launch: `workers` must be a positive integer. Received: workers=0\n"
+    assert capsys.readouterr().err == error
+
+
+def test_the_program_ends_as_the_first_worker_that_failed(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["launch", "--", "list", "--no-such-option"]) == 2
+    assert "--no_such_option is not known here" in capsys.readouterr().out
 
 
 _TRAIN = """
 import sys
 import keras
 from tests.conformance.replica_training import NETS, trained
-from tf_routing.train.lost_workers import lost_workers_explained
-from tf_routing.train.strategies import open_strategy
+from tf_routing.train.distribution.lost_workers import lost_workers_explained
+from tf_routing.train.distribution.strategies import open_strategy
 
 strategy = open_strategy("multiworker")
 print("meets", flush=True)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tf_routing.cli.recipe_options import add_recipe_options, given_values
+from tf_routing.cli.options import add_recipe_options, given_values
 from tf_routing.train.recipes.recipe import Recipe
 from tf_routing.train.recipes.recipe_fields import recipe_fields
 

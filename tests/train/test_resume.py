@@ -139,7 +139,7 @@ def test_a_process_on_two_devices_killed_at_random_moments(tmp_path: Path) -> No
 def start_workers(output: Path) -> subprocess.Popen[str]:
     """Starts a run of two workers."""
     words = ["--workers", "2", "--", "fit", *WORDS, "--strategy", "multiworker", "--output", str(output)]
-    command = [sys.executable, "-m", "tf_routing.train.distribution.launch", *words]
+    command = [sys.executable, "-m", "tf_routing", "launch", *words]
     return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
 
 

@@ -192,6 +192,6 @@ def test_on_one_host_errors_stay_as_they_are() -> None:
 
 
 def test_command_line_modules_import_no_tensorflow() -> None:
-    imported = "from tf_routing.cli import strategy_options; from tf_routing.train.distribution import launch"
+    imported = "from tf_routing.train.distribution import launch, strategy_names, tf_config"
     code = f"import sys; {imported}; print('tensorflow' in sys.modules)"
     assert finish(start_python(code)).split() == ["False"]

@@ -3,6 +3,7 @@
 import argparse
 import csv
 import dataclasses
+import inspect
 import json
 import sys
 from pathlib import Path
@@ -12,13 +13,14 @@ import numpy as np
 import pytest
 
 from tf_routing import data, zoo
-from tf_routing.cli.tune_options import TUNERS, add_tune_options
+from tf_routing.cli.commands.tune import add_options
 from tf_routing.data import Dataset, ImageSet, ImageStream
 from tf_routing.train.recipes.recipe import Recipe, load_recipe
 from tf_routing.train.recipes.recipe_files import read_recipe
 from tf_routing.tuning.results import best_recipe
 from tf_routing.tuning.search_space import PARTS, Parameter, declared, search_space, with_objective
 from tf_routing.tuning.trials import held_out
+from tf_routing.tuning.tuners import TUNERS
 
 _RECIPE = Recipe("quick", "One epoch", epochs=1, batch_size=16, learning_rate=0.05, copies=2, shift=1)
 
@@ -117,26 +119,30 @@ def test_the_best_recipe_is_what_was_searched_with_and_the_best_values(tmp_path:
 
 
 def test_options_have_the_defaults_of_tune() -> None:
+    from tf_routing.tuning.tune import SearchSettings, tune
+
     parser = argparse.ArgumentParser()
-    add_tune_options(parser)
-    assert vars(parser.parse_args([])) == {
-        "tuner": "random",
-        "trials": 20,
-        "validation_share": 0.2,
-        "goal": "val_accuracy",
+    add_options(parser)
+    given = vars(parser.parse_args(["--model", "basecnn", "--output", "new"]))
+    settings = SearchSettings()
+    shared = ("tuner", "goal", "validation_share", "seed")
+    assert {name: given[name] for name in shared} == {name: getattr(settings, name) for name in shared}
+    parameters = inspect.signature(tune).parameters
+    assert {name: given[name] for name in ("trials", "restart")} == {
+        name: parameters[name].default for name in ("trials", "restart")
     }
+    assert (settings.tuner, settings.goal, settings.validation_share) == ("random", "val_accuracy", 0.2)
+    assert parameters["trials"].default == 20
 
 
-def search(output: Path, tuner: str, trials: int, **changes: Any) -> list[dict[str, Any]]:
+def search(output: Path, tuner: str, trials: int, recipe: Recipe = _RECIPE) -> list[dict[str, Any]]:
     pytest.importorskip("keras_tuner")
-    from tf_routing.tuning.tune import tune
+    from tf_routing.tuning.tune import SearchSettings, tune
 
-    options: dict[str, Any] = {"recipe": _RECIPE, "architecture": "decide_chain8", **changes}
-    recipe, architecture = options.pop("recipe"), options.pop("architecture")
     leaf = {"channels": [4, 4], "sinks": ["classify"]}
     tree = {"channels": [4, 4, 4], "sinks": ["classify", leaf]}
-    options.setdefault("model_arguments", {"tree": tree})
-    return tune(architecture, few_digits(), recipe, output, tuner=tuner, trials=trials, **options)
+    settings = SearchSettings(tuner, model_arguments={"tree": tree})
+    return tune("decide_chain8", few_digits(), recipe, output, settings, trials=trials)
 
 
 def test_a_search_goes_on_where_it_stopped(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,10 +1,9 @@
-"""The `tf-routing` program: hands a command line over to one module per command, and explains how that ended.
+"""The `tf-routing` program: runs a command line, and explains in one line how it failed.
 
 Only the standard library is imported before `main` runs, so that Ctrl-C ends in one line from then on.
 """
 
 import contextlib
-import importlib
 import os
 import sys
 from collections.abc import Sequence
@@ -20,12 +19,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: Words after the program's name; those of the process where not given.
 
     Returns:
-        Exit status: 0, 1 for an error that is explained on standard error, 130 after Ctrl-C, 141 where nobody reads
-        any more what is printed, 143 after SIGTERM.
+        Exit status: that of the command, 0 but for `launch`; 1 for an error that is explained on standard error, 130
+        after Ctrl-C, 141 where nobody reads any more what is printed, 143 after SIGTERM.
     """
     words = list(sys.argv[1:] if arguments is None else arguments)
     try:
-        _run(words)
+        status = _run(words)
         sys.stdout.flush()
     except BrokenPipeError:
         _close_quietly()
@@ -39,23 +38,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if not getattr(stop, "explained", False):
             print(f"\n{_program(words)}: stopped.", file=sys.stderr)
         return getattr(stop, "exit_status", 130)
-    return 0
+    return status
 
 
 def _program(words: Sequence[str]) -> str:
     return " ".join(["tf-routing", *words[:1]])
 
 
-def _run(words: Sequence[str]) -> None:
-    from tf_routing.cli.checking import check_names
+def _run(words: Sequence[str]) -> int:
     from tf_routing.cli.parsing import with_underscores
     from tf_routing.cli.program import program_parser
-    from tf_routing.cli.quiet_start import start_quietly
 
     parsed = program_parser().parse_args(with_underscores(words))
-    check_names(parsed)
-    start_quietly(parsed.onednn)
-    importlib.import_module(f"tf_routing.{parsed.module}").run(parsed)
+    return parsed.run(parsed) or 0
 
 
 def _close_quietly() -> None:

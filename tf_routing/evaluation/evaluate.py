@@ -1,15 +1,10 @@
-"""`tf-routing evaluate`: accuracy, cost and decisions of a trained network."""
+"""Measures a trained network on a test set: accuracy, cost, decisions and times."""
 
-import argparse
-from pathlib import Path
 from typing import Any
 
-import keras
 import numpy as np
 
 from tf_routing import data
-from tf_routing.analysis import draw_execution_rates
-from tf_routing.cli.evaluation_tables import show
 from tf_routing.data.batching.batches import add_drawn_inputs, evaluation_batches, first_images
 from tf_routing.data.images.picture_files import name_broken_files
 from tf_routing.evaluation.accuracies import accuracies
@@ -24,52 +19,10 @@ from tf_routing.evaluation.routing_statistics import (
 from tf_routing.models import RoutedModel
 from tf_routing.models.inputs.batches import image_input
 from tf_routing.objectives.categories import load_categories, name_categories
-from tf_routing.runs.trained_network import as_trained, load_trained
-from tf_routing.support.files import write_json
 from tf_routing.support.hardware import hardware
-from tf_routing.support.validation import not_negative_integer, positive_integer
 
-_GATED_IMAGES, _ROUNDS = 1000, 15
-
-
-def run(arguments: argparse.Namespace) -> None:
-    """Prints what a trained network reaches on a test set, and writes it where `--output` says."""
-    rounds = _rounds(arguments.rounds)
-    model, record = load_trained(arguments.path)
-    run_arguments = record.get("arguments", {})
-    dataset = data.load(arguments.dataset or run_arguments["dataset"], arguments.data_dir)
-    if dataset.note:
-        print(dataset.note)
-    dataset = as_trained(dataset, model, record, arguments.first_classes, arguments.resize)
-    if not record.get("class_names"):
-        print(
-            f"{arguments.path} does not name its classes: the first is taken for {dataset.class_names[0]!r}, and so on."
-        )
-    results = evaluate(
-        model,
-        dataset,
-        positive_integer("batch_size", arguments.batch_size),
-        architecture=run_arguments.get("model"),
-        model_arguments=run_arguments.get("model_arguments", {}),
-        categories=arguments.categories,
-        rounds=rounds,
-        crops=arguments.crops,
-    )
-    show(model, results)
-    if arguments.output:
-        write_json(Path(arguments.output), results)
-    if arguments.figure and "rates_by_category" in results:
-        draw_execution_rates(results["rates_by_category"], arguments.figure, f"Execution rate, {model.name}")
-
-
-def _rounds(asked: int | None) -> int:
-    """The timed calls that are asked for, or a default where times can be taken."""
-    backend = keras.backend.backend()
-    if asked is None:
-        return _ROUNDS if backend == "tensorflow" else 0
-    if asked and backend != "tensorflow":
-        raise ValueError(f"`rounds` must be 0 on {backend!r}: skipping needs TensorFlow. Received: rounds={asked}")
-    return not_negative_integer("rounds", asked)
+# Gate values of so many images tell their means and deviations.
+_GATED_IMAGES = 1000
 
 
 def evaluate(

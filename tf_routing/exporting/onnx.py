@@ -1,6 +1,5 @@
 """Exports models as ONNX files, which run without TensorFlow."""
 
-import argparse
 import json
 import os
 from collections.abc import Callable, Sequence
@@ -157,31 +156,3 @@ def _runner(model: Any, proto: bytes) -> Callable[[Any], Any]:
 
 def _is_dict(inputs: Any) -> bool:
     return isinstance(inputs, dict)
-
-
-def add_onnx_option(parser: argparse.ArgumentParser) -> None:
-    """Adds `--onnx` and `--tolerance` to the options of a command."""
-    parser.add_argument("--onnx", metavar="FILE", help="write an ONNX file, which runs every branch and skips nothing")
-    about = "largest difference of a probability between the ONNX file and the network; by its dtype where not given"
-    parser.add_argument("--tolerance", type=float, help=about)
-
-
-def check_onnx_options(arguments: argparse.Namespace) -> None:
-    """Raises a `ValueError` for an option that says how to write an ONNX file where none is written."""
-    if arguments.tolerance is not None:
-        positive_number("tolerance", arguments.tolerance)
-        if arguments.onnx is None:
-            raise ValueError(f"`--tolerance` is there for --onnx only. Received: tolerance={arguments.tolerance!r}")
-
-
-def export_parsed(arguments: argparse.Namespace, model: "RoutedModel", **export_arguments: Any) -> None:
-    """Writes an ONNX file where the options say so, and prints where it is.
-
-    Args:
-        arguments: Parsed options.
-        model: The model.
-        **export_arguments: See `export_onnx`.
-    """
-    if arguments.onnx is not None:
-        export_onnx(model, arguments.onnx, tolerance=arguments.tolerance, **export_arguments)
-        print(f"Wrote {arguments.onnx}, which runs every branch.")

@@ -1,12 +1,9 @@
-"""Figures of finished runs, and of datasets, from what is on the disk."""
+"""Figures of finished runs, from their records and logs: error over cost, and where images leave."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from tf_routing import data
 from tf_routing.analysis import (
     Curve,
     ExitUse,
@@ -14,9 +11,8 @@ from tf_routing.analysis import (
     draw_error_curves,
     draw_exit_diagram,
     draw_exits_over_training,
-    draw_image_grid,
 )
-from tf_routing.data import ImageSet
+from tf_routing.analysis.exit_use import SLICES
 from tf_routing.runs.finished_runs import (
     FinishedRun,
     finished_runs,
@@ -26,9 +22,7 @@ from tf_routing.runs.finished_runs import (
     readable,
     trained_tree,
 )
-from tf_routing.support.validation import not_negative_integer
-
-_SAMPLES = 60
+from tf_routing.support.validation import one_of
 
 
 def error_curves(output: Path, folders: Sequence[str] = (), panel: Sequence[Sequence[str]] = ()) -> None:
@@ -97,8 +91,9 @@ def exits(output: Path, folders: Sequence[str], by: str = "correctness") -> None
 
     Raises:
         FileNotFoundError: If a folder holds no run, or a run no network.
-        ValueError: If no run has finished, none leaves early, or classes differ.
+        ValueError: If `by` is not known, no run has finished, none leaves early, or classes differ.
     """
+    one_of("by", by, SLICES)
     runs = _finished(folders)
     uses: list[ExitUse] = []
     names: set[tuple[str, ...]] = set()
@@ -142,27 +137,3 @@ def exits_over_training(output: Path, folders: Sequence[str]) -> None:
     if not shares:
         raise ValueError(f"No run in {', '.join(folders)} is of a network that leaves early.")
     draw_exits_over_training(shares, output, _title("Where test images leave, over training", runs))
-
-
-def samples(output: Path, dataset: str = "hybrid", data_dir: str | None = None, seed: int = 0) -> None:
-    """Draws some training images of a dataset.
-
-    Args:
-        output: Picture to write.
-        dataset: Name of a dataset in memory, see `data.load`.
-        data_dir: Folder of TensorFlow Datasets.
-        seed: Integer, seed of what is drawn.
-
-    Raises:
-        ValueError: If an argument is wrong.
-        FileNotFoundError: If the dataset is not prepared.
-    """
-    not_negative_integer("seed", seed)
-    found = data.load(dataset, data_dir)
-    if not isinstance(found.train, ImageSet):
-        names = ", ".join(data.list_datasets())
-        raise ValueError(f"`dataset` must be one in memory: {names}. Received: dataset={dataset!r}")
-    count = found.train.image_count
-    drawn = np.random.default_rng(seed).choice(count, min(_SAMPLES, count), replace=False)
-    titles = [found.class_names[label] for label in found.train.labels[drawn]]
-    draw_image_grid(found.train.images[drawn] / 255, titles, output, title=f"Training images of {dataset}")

@@ -1,39 +1,15 @@
-"""`tf-routing study`: trains the variants of a network that a question needs, measures and draws them."""
+"""Conducts a study: trains its variants, measures them, writes the data file and draws the figure."""
 
-import argparse
 import dataclasses
-import importlib
-from collections.abc import Callable, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 from typing import Any
 
-from rich.table import Table
-
-from tf_routing import data, zoo
-from tf_routing.cli.training_arguments import asked_training
+from tf_routing import zoo
 from tf_routing.studies.study_runs import Setup, build, check_variants, train_variants
-from tf_routing.studies.study_table import Study, Variant, find_study
+from tf_routing.studies.study_table import Study, Variant
 from tf_routing.support.files import write_json
 from tf_routing.support.hardware import versions
-from tf_routing.support.terminal import show
 from tf_routing.support.validation import not_negative_integer, positive_integer
-from tf_routing.train.networks import shown_as
-
-
-def run(arguments: argparse.Namespace) -> None:
-    """Conducts the study that the command line names, and prints its rows."""
-    study = find_study(arguments.name)
-    asked = asked_training(arguments)
-    asked.show_note()
-    loaded = data.load(asked.dataset, arguments.data_dir)
-    if loaded.note:
-        print(loaded.note)
-    dataset, recipe = shown_as(arguments.model, loaded, asked.sized_batch(loaded))
-    output, given = Path(arguments.output), asked.runs[0].arguments
-    setup = Setup(arguments.model, dataset, recipe, output, arguments.seed, given, arguments.restart)
-    content = conduct(arguments.name, study, setup, arguments.keep)
-    show(_table(study.title, content["rows"]))
-    print(f"Data and figure: {setup.output / arguments.name}.json and .png")
 
 
 def conduct(name: str, study: Study, setup: Setup, keep: int | None = None) -> dict[str, Any]:
@@ -53,16 +29,17 @@ def conduct(name: str, study: Study, setup: Setup, keep: int | None = None) -> d
         TypeError: If the network does not know an argument.
     """
     not_negative_integer("seed", setup.seed)
-    variants = _variants(name, study, setup, keep)
+    variants = _choose_variants(name, study, setup, keep)
     check_variants(setup, variants)
     runs = train_variants(setup, variants)
-    content = {**_asked(name, setup), **_function(study.measure)(setup, runs)}
+    measure, draw = study.load_functions()
+    content = {**_describe(name, setup), **measure(setup, runs)}
     write_json(setup.output / f"{name}.json", content)
-    _function(study.draw)(setup, content, study.title, setup.output / f"{name}.png")
+    draw(setup, content, study.title, setup.output / f"{name}.png")
     return content
 
 
-def _variants(name: str, study: Study, setup: Setup, keep: int | None) -> Sequence[Variant]:
+def _choose_variants(name: str, study: Study, setup: Setup, keep: int | None) -> Sequence[Variant]:
     if not callable(study.variants):
         if keep is not None:
             raise ValueError(f"`keep` means nothing to the study {name!r}. Received: keep={keep!r}")
@@ -75,7 +52,7 @@ def _variants(name: str, study: Study, setup: Setup, keep: int | None) -> Sequen
 
 
 def _reported_keep(setup: Setup) -> int:
-    """The paper's number of executed blocks at its lower cost, on this dataset or else on the first it has."""
+    """Returns the paper's number of executed blocks at its lower cost, on this dataset or else on its first."""
     reported = zoo.card(setup.architecture).reported
     by_data = reported[0].executed_blocks if reported else None
     lower = {key: value for key, value in by_data.items() if key.endswith("_v2")} if isinstance(by_data, dict) else {}
@@ -84,12 +61,7 @@ def _reported_keep(setup: Setup) -> int:
     return int(lower.get(f"{setup.dataset.name}_v2", next(iter(lower.values()))))
 
 
-def _function(name: str) -> Callable[..., Any]:
-    module, _, function = name.partition(".")
-    return getattr(importlib.import_module(f"tf_routing.studies.{module}"), function)
-
-
-def _asked(name: str, setup: Setup) -> dict[str, Any]:
+def _describe(name: str, setup: Setup) -> dict[str, Any]:
     return {
         "study": name,
         "model": setup.architecture,
@@ -100,20 +72,3 @@ def _asked(name: str, setup: Setup) -> dict[str, Any]:
         "seed": setup.seed,
         "versions": versions(),
     }
-
-
-def _table(title: str, rows: Sequence[dict[str, Any]]) -> Table:
-    """What the rows have that fits in a cell: numbers, words, and lists of numbers."""
-    columns = [key for key, value in rows[0].items() if isinstance(value, (int, float, str, list))]
-    table = Table(*(column.replace("_", " ") for column in columns), title=title)
-    for row in rows:
-        table.add_row(*(_shown(row[key]) for key in columns))
-    return table
-
-
-def _shown(value: float | str | list[float]) -> str:
-    if isinstance(value, list):
-        return ", ".join(map(_shown, value))
-    if isinstance(value, str):
-        return value
-    return f"{value:,.0f}" if value >= 1000 else f"{value:.4g}"

@@ -1,6 +1,5 @@
-"""`tf-routing fit`: trains a network, or continues a run that stopped."""
+"""Trains a network of the zoo into a folder, or continues a run that stopped there."""
 
-import argparse
 import dataclasses
 import json
 from pathlib import Path
@@ -10,10 +9,8 @@ import keras
 import numpy as np
 
 from tf_routing import data
-from tf_routing.cli.training_arguments import asked_training
 from tf_routing.runs.removal import remove_run
 from tf_routing.runs.run_record import open_record, remove_unfinished
-from tf_routing.support.files import write_json
 from tf_routing.support.validation import not_negative_integer
 from tf_routing.train.checkpoint import Saved, saved_so_far
 from tf_routing.train.determinism import make_deterministic
@@ -23,51 +20,8 @@ from tf_routing.train.networks import build_network, shown_as
 from tf_routing.train.phases import phases
 from tf_routing.train.plain_twin import PlainTwin
 from tf_routing.train.recipes.recipe import Recipe
-from tf_routing.train.recipes.sweep import Run
 from tf_routing.train.stopping import StopSignals
 from tf_routing.train.training_run import TrainingRun, train_phase
-
-
-def run(arguments: argparse.Namespace) -> None:
-    """Trains as the command line says, one network or all that a recipe names, and prints the results."""
-    asked = asked_training(arguments)
-    asked.show_note()
-    # Before anything else uses TensorFlow, which could not be divided then, nor meet other hosts.
-    devices = open_devices(arguments.strategy, arguments.devices, arguments.tpu)
-    dataset = data.load(asked.dataset, arguments.data_dir)
-    if dataset.note:
-        print(dataset.note)
-    recipe = asked.sized_batch(dataset, devices.replicas)
-    for number, each in enumerate(asked.runs, 1):
-        output = Path(arguments.output, each.folder)
-        if len(asked.runs) > 1:
-            print(f"{number} of {len(asked.runs)}: {each.model}, in {output}", flush=True)
-        record = fit(
-            each.model,
-            dataset,
-            recipe,
-            output,
-            seed=arguments.seed,
-            model_arguments=each.arguments,
-            count_routes=arguments.count_routes,
-            devices=devices,
-            checkpoint_every=arguments.checkpoint_every,
-            deterministic=arguments.deterministic,
-            restart=arguments.restart,
-        )
-        if devices.writes:
-            _report(arguments, each, dataset, recipe, record, output)
-
-
-def _report(
-    arguments: argparse.Namespace, asked: Run, dataset: data.Dataset, recipe: Recipe, record: Any, output: Path
-) -> None:
-    if arguments.record:
-        _append_result(Path(arguments.record), record)
-    print(
-        f"{asked.model} on {dataset.name}: accuracy {record['final']['accuracy']:.4f} (seed {arguments.seed}, "
-        f"{recipe.epochs} epochs, {record['seconds']:.0f} s). Everything is in {output}."
-    )
 
 
 def fit(
@@ -181,17 +135,3 @@ def _arguments(
         "model_arguments": model_values,
         "recipe": recipe_values,
     }
-
-
-def _append_result(file: Path, record: dict[str, Any]) -> None:
-    rows = json.loads(file.read_text("utf-8")) if file.exists() else []
-    arguments = record["arguments"]
-    row = {key: arguments[key] for key in ("model", "model_arguments", "dataset", "seed")}
-    row |= {"recipe": arguments["recipe"]["name"], "epochs": arguments["recipe"]["epochs"]}
-    if arguments["recipe"].get("first_classes"):
-        row["first_classes"] = arguments["recipe"]["first_classes"]
-    # Not the tables by exit and class, which figures read where the run is.
-    final = {key: value for key, value in record["final"].items() if key not in ("exits", "by_cost")}
-    row |= {**final, "seconds": record["seconds"], "versions": record["versions"]}
-    if row not in rows:
-        write_json(file, [*rows, row])

@@ -89,12 +89,12 @@ def _comments(arguments: dict[str, Any], best: dict[str, Any], others: dict[str,
         f"images held out of the training set; beside what was searched, the values of {arguments['recipe']!r}.",
         *(f"Of the objective, which is set in Python only: {name} = {value!r}" for name, value in others.items()),
     ]
-    if words := beside_recipe(arguments["model_arguments"]):
+    if words := none_options(arguments["model_arguments"]):
         lines.append(f"TOML has no word for None; give these to `fit` too: {words}")
     return "".join(f"# {line}\n" for line in lines)
 
 
-def beside_recipe(arguments: dict[str, Any]) -> str:
+def none_options(arguments: dict[str, Any]) -> str:
     """Returns the options that give a network the arguments which a recipe file cannot hold."""
     held = [f"{name}={json.dumps(value)}" for name, value in arguments.items() if _has_none(value)]
     return " ".join(f"--set {shlex.quote(each)}" for each in held)

@@ -1,6 +1,6 @@
 """One trial of a search: a network built with the values that a tuner chose, trained and measured."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import keras
@@ -11,7 +11,6 @@ from tf_routing.data import Dataset, ImageSet
 from tf_routing.data.batching.batches import add_drawn_inputs, evaluation_batches, training_batches
 from tf_routing.evaluation.routing_statistics import is_gated, routing_statistics
 from tf_routing.models import RoutedModel
-from tf_routing.support.extras import import_extra
 from tf_routing.train.networks import build_network
 from tf_routing.train.phases import Phase, compile_for
 from tf_routing.train.recipes.recipe import Recipe
@@ -133,75 +132,3 @@ class Trials:
             recipe.fill,
             recipe.steps_per_epoch,
         )
-
-
-def require_tuner(kind: str) -> Any:
-    """Returns the module `keras_tuner`, or raises an `ImportError` that says how to get what this tuner needs."""
-    if kind == "bayesian":
-        import_extra("scipy", "tune", "A Bayesian search")
-    return import_extra("keras_tuner", "tune", "`tf-routing tune`")
-
-
-def open_tuner(
-    kind: str,
-    trials: Trials,
-    count: int,
-    goal: str,
-    folder: Any,
-    after_trial: Callable[[Any], None],
-    anew: bool = False,
-) -> Any:
-    """Returns the tuner of a new search, or of the one that stopped in this folder.
-
-    Args:
-        kind: One of `tune_options.TUNERS`.
-        trials: What it searches with.
-        count: Integer, the most trials.
-        goal: Name of what trials are compared by.
-        folder: Where the tuner keeps its state.
-        after_trial: Called with the tuner after each trial.
-        anew: Boolean, whether what the tuner left in the folder is removed first.
-
-    Raises:
-        ImportError: If a package of the extra `tune` is missing.
-    """
-    keras_tuner = require_tuner(kind)
-    base = {"random": "RandomSearch", "hyperband": "Hyperband", "bayesian": "BayesianOptimization"}[kind]
-
-    class Search(getattr(keras_tuner, base)):  # type: ignore[misc]
-        """Keras Tuner's own, which tells of each trial."""
-
-        def on_trial_end(self, trial: Any) -> None:
-            """Keeps what the trial found, then tells of it."""
-            super().on_trial_end(trial)
-            after_trial(self)
-
-    own = {"max_epochs": trials.epochs} if kind == "hyperband" else {"max_trials": count}
-    direction = "max" if goal.endswith("accuracy") else "min"
-    tuner = Search(
-        _hypermodel(keras_tuner, trials),
-        objective=keras_tuner.Objective(goal, direction),
-        seed=trials.seed,
-        directory=str(folder),
-        project_name="search",
-        overwrite=anew,
-        **own,
-    )
-    # Hyperband takes no number, and counts as the others where it has one.
-    tuner.oracle.max_trials = count
-    return tuner
-
-
-def _hypermodel(keras_tuner: Any, trials: Trials) -> Any:
-    class Network(keras_tuner.HyperModel):
-        """Hands over to `Trials`."""
-
-        def build(self, hp: Any) -> Any:
-            """Returns the compiled network of a trial."""
-            return trials.build(hp)
-
-        def fit(self, hp: Any, model: Any, *_: Any, **options: Any) -> Any:
-            """Trains the network of a trial."""
-            return trials.fit(hp, model, **options)
-
-    return Network()

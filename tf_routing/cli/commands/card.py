@@ -6,10 +6,17 @@ from typing import Any
 from rich.table import Table
 
 from tf_routing import zoo
+from tf_routing.cli.options import add_json_option
 from tf_routing.support.terminal import print_json, show
 from tf_routing.zoo.cards import ModelCard, ReportedRow, shown_arguments
 
 _SIDE_BY_SIDE = 3
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Adds the name of an architecture and `--json`."""
+    parser.add_argument("model", help="name of the architecture")
+    add_json_option(parser)
 
 
 def run(arguments: argparse.Namespace) -> None:

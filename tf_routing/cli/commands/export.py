@@ -1,19 +1,23 @@
-"""`tf-routing export`: writes a SavedModel of a trained network."""
+"""`tf-routing export`: writes a trained network as a SavedModel, an archive, an ONNX file or a server's version."""
 
 import argparse
 import contextlib
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from tf_routing.cli.serving_options import add_serving_options, check_parsed, check_serving_options, publish_parsed
+from tf_routing.cli.quiet_start import start_quietly
 from tf_routing.exporting.archives import check_name
-from tf_routing.exporting.onnx import add_onnx_option, check_onnx_options, export_parsed
+from tf_routing.runs.trained_file import trained_file
+from tf_routing.support.validation import positive_number
+
+if TYPE_CHECKING:
+    from tf_routing.models import RoutedModel
 
 
-def add_export_options(parser: argparse.ArgumentParser) -> None:
-    """Adds the options of `tf-routing export` to its parser."""
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Adds the network, what to write, and what exports hold."""
     parser.add_argument("path", help="folder of a run, or a .keras file")
     parser.add_argument("--output", help="folder to create")
     parser.add_argument("--archive", metavar="FILE.tar.gz", help="one file in the layout of TensorFlow Hub")
@@ -29,29 +33,43 @@ def add_export_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--resize", type=int, help=about)
     parser.add_argument("--license", metavar="FILE", help="licence of the weights; this library's where not given")
-    add_serving_options(parser)
-    add_onnx_option(parser)
+    _add_serving_options(parser)
+    parser.add_argument("--onnx", metavar="FILE", help="write an ONNX file, which runs every branch and skips nothing")
+    about = "largest difference of a probability between the ONNX file and the network; by its dtype where not given"
+    parser.add_argument("--tolerance", type=float, help=about)
+
+
+def _add_serving_options(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("TensorFlow Serving")
+    group.add_argument("--serving", metavar="DIR", help="publish DIR/NAME/VERSION and what the server needs beside it")
+    group.add_argument("--name", help="name on the server; the model's where not given")
+    group.add_argument("--keep", type=int, metavar="COUNT", help="highest versions to keep; all where not given")
 
 
 def run(arguments: argparse.Namespace) -> None:
     """Exports a trained network and prints the SavedModel's signatures."""
-    _check(arguments)
+    trained_file(arguments.path)
+    check_options(arguments)
+    start_quietly()
 
     from tf_routing.runs.trained_network import load_trained
 
     model, record = load_trained(arguments.path)
-    check_parsed(arguments, model)
-    options = _options(arguments, record, model)
+    _check_publication(arguments, model)
+    options = _export_options(arguments, record, model)
     if arguments.output or arguments.archive:
-        _write(arguments, model, options)
+        _write_saved_model(arguments, model, options)
     else:
-        publish_parsed(arguments, model, **options)
-    export_parsed(arguments, model, fold_batch_norm=options["fold_batch_norm"], class_names=options["class_names"])
+        publish(arguments, model, **options)
+    write_onnx(arguments, model, fold_batch_norm=options["fold_batch_norm"], class_names=options["class_names"])
 
 
-def _check(arguments: argparse.Namespace) -> None:
-    check_serving_options(arguments)
-    check_onnx_options(arguments)
+def check_options(arguments: argparse.Namespace) -> None:
+    """Raises a `ValueError` where options contradict each other, or there is nothing to write."""
+    _check_needs(arguments, "serving", ("name", "keep"))
+    if arguments.tolerance is not None:
+        positive_number("tolerance", arguments.tolerance)
+    _check_needs(arguments, "onnx", ("tolerance",))
     if not (arguments.output or arguments.archive or arguments.serving or arguments.onnx):
         raise ValueError("Give --output, --archive, --serving or --onnx: there is nothing to write to.")
     if arguments.archive:
@@ -63,23 +81,81 @@ def _check(arguments: argparse.Namespace) -> None:
         )
 
 
-def _write(arguments: argparse.Namespace, model: Any, options: dict[str, Any]) -> None:
+def _check_needs(arguments: argparse.Namespace, needed: str, names: tuple[str, ...]) -> None:
+    for name in names:
+        value = getattr(arguments, name)
+        if value is not None and getattr(arguments, needed) is None:
+            raise ValueError(f"`--{name}` is there for --{needed} only. Received: {name}={value!r}")
+
+
+def _check_publication(arguments: argparse.Namespace, model: "RoutedModel") -> None:
+    """Raises what publishing the model would, before the work."""
+    if arguments.serving is not None:
+        from tf_routing.serving.publishing import check_publication
+
+        check_publication(arguments.serving, _served_name(arguments, model), arguments.version, arguments.keep)
+
+
+def publish(
+    arguments: argparse.Namespace, model: "RoutedModel", exported: Path | None = None, **export_arguments: Any
+) -> None:
+    """Publishes a model where `--serving` says, if it is given, and prints where it is.
+
+    Args:
+        arguments: Parsed options.
+        model: The model.
+        exported: Folder of its export, which is copied; where not given, the model is exported.
+        **export_arguments: Those of `tf_routing.export` but `version`.
+    """
+    if arguments.serving is None:
+        return
+    from tf_routing.serving import publishing
+
+    version = {"name": _served_name(arguments, model), "version": arguments.version, "keep": arguments.keep}
+    if exported is None:
+        published = publishing.publish(model, arguments.serving, **version, **export_arguments)
+    else:
+        published = publishing.publish_folder(exported, arguments.serving, **version)
+    print(f"Published {published}, listed in {arguments.serving}/models.config.")
+
+
+def _served_name(arguments: argparse.Namespace, model: "RoutedModel") -> str:
+    return model.name if arguments.name is None else arguments.name
+
+
+def write_onnx(arguments: argparse.Namespace, model: "RoutedModel", **export_arguments: Any) -> None:
+    """Writes an ONNX file where `--onnx` says, if it is given, and prints where it is.
+
+    Args:
+        arguments: Parsed options.
+        model: The model.
+        **export_arguments: Those of `onnx.export_onnx` but `tolerance`.
+    """
+    if arguments.onnx is None:
+        return
+    from tf_routing.exporting.onnx import export_onnx
+
+    export_onnx(model, arguments.onnx, tolerance=arguments.tolerance, **export_arguments)
+    print(f"Wrote {arguments.onnx}, which runs every branch.")
+
+
+def _write_saved_model(arguments: argparse.Namespace, model: "RoutedModel", options: dict[str, Any]) -> None:
     from tf_routing.exporting import saved_model
     from tf_routing.exporting.archives import pack
 
     version = {} if arguments.version is None else {"version": arguments.version}
-    with _folder(arguments.output) as folder:
+    with _export_folder(arguments.output) as folder:
         saved_model.export(model, folder, **options, **version)
         if arguments.archive:
             pack(folder, arguments.archive)
         written = " and ".join(filter(None, [arguments.output, arguments.archive]))
         print(f"Wrote {written} with these signatures:\n{saved_model.describe(folder)}")
         # Copied: tracing and saving a second time takes as long as the first.
-        publish_parsed(arguments, model, folder)
+        publish(arguments, model, folder)
 
 
 @contextlib.contextmanager
-def _folder(output: str | None) -> Iterator[Path]:
+def _export_folder(output: str | None) -> Iterator[Path]:
     """Yields the folder to export to: one that vanishes where only an archive is asked for."""
     if output:
         yield Path(output)
@@ -88,18 +164,9 @@ def _folder(output: str | None) -> Iterator[Path]:
         yield Path(folder) / "saved_model"
 
 
-def _framing(arguments: argparse.Namespace, record: dict[str, Any]) -> dict[str, Any]:
-    """What is seen of encoded pictures: as asked for, else what evaluation sees."""
-    from tf_routing.runs.trained_network import run_framing
-
-    if arguments.crop is None and arguments.resize is None:
-        return run_framing(record)
-    return {"crop": 1.0 if arguments.crop is None else arguments.crop, "resize": arguments.resize}
-
-
-def _options(arguments: argparse.Namespace, record: dict[str, Any], model: Any) -> dict[str, Any]:
-    """What `tf_routing.export` is told, from the command line and from the record of the run."""
-    told = record.get("arguments", {})
+def _export_options(arguments: argparse.Namespace, record: dict[str, Any], model: "RoutedModel") -> dict[str, Any]:
+    """Returns arguments of `tf_routing.export`, from the command line and from the record of the run."""
+    trained = record.get("arguments", {})
     return {
         "fold_batch_norm": not arguments.no_fold_batch_norm,
         "freeze": arguments.freeze,
@@ -107,6 +174,15 @@ def _options(arguments: argparse.Namespace, record: dict[str, Any], model: Any) 
         "license": arguments.license,
         "class_names": record.get("class_names"),
         # Arguments may have made another network of it, as the model's name tells.
-        "architecture": told.get("model") if told.get("model") == model.name else None,
-        "training": {**told, **{f"final {key}": value for key, value in record.get("final", {}).items()}} or None,
+        "architecture": trained.get("model") if trained.get("model") == model.name else None,
+        "training": {**trained, **{f"final {key}": value for key, value in record.get("final", {}).items()}} or None,
     }
+
+
+def _framing(arguments: argparse.Namespace, record: dict[str, Any]) -> dict[str, Any]:
+    """Returns what is seen of encoded pictures: as asked for, else what evaluation sees."""
+    from tf_routing.runs.trained_network import run_framing
+
+    if arguments.crop is None and arguments.resize is None:
+        return run_framing(record)
+    return {"crop": 1.0 if arguments.crop is None else arguments.crop, "resize": arguments.resize}

@@ -1,4 +1,4 @@
-"""`tf-routing list`: the names of the zoo with their counts and weights."""
+"""`tf-routing list`: the architectures of the zoo with their counts and weights."""
 
 import argparse
 from typing import Any
@@ -6,7 +6,15 @@ from typing import Any
 from rich.table import Table
 
 from tf_routing import zoo
+from tf_routing.cli.options import add_json_option
 from tf_routing.support.terminal import print_json, show
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Adds a pattern of names, `--family` and `--json`."""
+    parser.add_argument("pattern", nargs="?", default="*", help="wildcard, for example 'resnet20_*cc'")
+    parser.add_argument("--family", help="only architectures of this family")
+    add_json_option(parser)
 
 
 def run(arguments: argparse.Namespace) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 from tf_routing.runs.folder_names import folder_name
 from tf_routing.support.validation import not_negative_integer, one_of, unknown
-from tf_routing.train.recipes.recipe import load_recipe
+from tf_routing.train.recipes.recipe import Recipe, load_recipe
 from tf_routing.zoo.registry import find
 
 PLACES = ("cpu", "gpu")
@@ -44,6 +44,7 @@ class Training:
         recipe: Name of the recipe, or a `.toml` file.
         scale: `"paper"` or `"quick"`, the part of the recipe.
         epochs: Integer; `None` for the recipe's.
+        settings: The recipe, as read, with these epochs.
         seed: Integer.
         where: Tuple of the places of `PLACES` that are fast enough for it.
     """
@@ -56,6 +57,7 @@ class Training:
     recipe: str
     scale: str
     epochs: int | None
+    settings: Recipe
     seed: int
     where: tuple[str, ...]
 
@@ -127,7 +129,7 @@ def _network(path: str, comparison: Mapping[str, Any], network: Mapping[str, Any
     _check_has(path, values, ("model", "recipe"))
     find(values["model"])
     scale = values.get("scale", "paper")
-    load_recipe(values["recipe"], scale).changed(epochs=values.get("epochs"))
+    settings = load_recipe(values["recipe"], scale).changed(epochs=values.get("epochs"))
     for place in values.get("where", PLACES):
         one_of("where", place, PLACES)
     own = network.get("arguments", {})
@@ -144,6 +146,7 @@ def _network(path: str, comparison: Mapping[str, Any], network: Mapping[str, Any
         "recipe": values["recipe"],
         "scale": scale,
         "epochs": values.get("epochs"),
+        "settings": settings,
         "where": tuple(values.get("where", PLACES)),
     }
 

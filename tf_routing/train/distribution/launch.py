@@ -1,45 +1,19 @@
-"""Starts several workers on this machine, to try out what runs on a cluster.
+"""Runs a command as several workers on this machine, each with its own `TF_CONFIG`, and ends them together."""
 
-python -m tf_routing.train.distribution.launch --workers 2 -- fit --strategy multiworker --output runs/two
-"""
-
-import argparse
 import contextlib
 import os
 import signal
 import socket
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Iterator, Sequence
 from typing import IO, Any
 
+from tf_routing.support.validation import positive_integer
 from tf_routing.train.distribution.tf_config import tf_config
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
-
-
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Starts the workers that the command line asks for, and waits for them.
-
-    Args:
-        arguments: Words after the program's name; those of the process where not given.
-
-    Returns:
-        Exit status of the first worker that failed, 0 if none did.
-    """
-    parser = argparse.ArgumentParser(
-        prog="python -m tf_routing.train.distribution.launch", description=__doc__.splitlines()[0]
-    )
-    parser.add_argument("--workers", type=int, default=2, help="how many workers (default: 2)")
-    about = "seconds that the others get to stop by themselves when one failed (default: 60)"
-    parser.add_argument("--patience", type=float, default=60.0, help=about)
-    parser.add_argument("words", nargs="+", metavar="-- WORD", help="command of tf-routing with its options")
-    parsed = parser.parse_args(arguments)
-    if parsed.workers < 1:
-        parser.error(f"--workers must be at least 1, received {parsed.workers}")
-    return launch([sys.executable, "-m", "tf_routing", *parsed.words], parsed.workers, parsed.patience)
 
 
 def launch(command: Sequence[str], workers: int, patience: float = 60.0) -> int:
@@ -55,14 +29,19 @@ def launch(command: Sequence[str], workers: int, patience: float = 60.0) -> int:
     Returns:
         Exit status of the first worker that failed, 0 if none did; 128 and the signal's number for one that a signal
         ended.
+
+    Raises:
+        ValueError: If there is to be no worker.
     """
+    positive_integer("workers", workers)
     addresses = [f"127.0.0.1:{port}" for port in _free_ports(workers)]
-    started = [_started(command, tf_config(addresses, index)) for index in range(workers)]
-    printers = [threading.Thread(target=_print_lines, args=(index, each.stdout)) for index, each in enumerate(started)]
+    processes = [_start_worker(command, tf_config(addresses, index)) for index in range(workers)]
+    outputs = [process.stdout for process in processes]
+    printers = [threading.Thread(target=_print_lines, args=numbered) for numbered in enumerate(outputs)]
     for printer in printers:
         printer.start()
-    with _passed_on(started) as passed:
-        status = _waited_for(started, patience, passed)
+    with _pass_on_signals(processes) as passed:
+        status = _wait_or_kill(processes, patience, passed)
     for printer in printers:
         printer.join()
     return status
@@ -77,7 +56,7 @@ def _free_ports(count: int) -> list[int]:
         return [each.getsockname()[1] for each in sockets]
 
 
-def _started(command: Sequence[str], config: str) -> subprocess.Popen[str]:
+def _start_worker(command: Sequence[str], config: str) -> subprocess.Popen[str]:
     environment = {**os.environ, "TF_CONFIG": config, "PYTHONUNBUFFERED": "1"}
     # A session of its own: the terminal's Ctrl-C would reach a worker twice, and the second one means "at once".
     return subprocess.Popen(
@@ -98,7 +77,7 @@ def _print_lines(index: int, stream: IO[str] | None) -> None:
 
 
 @contextlib.contextmanager
-def _passed_on(workers: list[subprocess.Popen[str]]) -> Iterator[list[int]]:
+def _pass_on_signals(workers: list[subprocess.Popen[str]]) -> Iterator[list[int]]:
     """Lets the workers have the signals that this process gets; yields the list of those."""
     passed: list[int] = []
 
@@ -115,13 +94,17 @@ def _passed_on(workers: list[subprocess.Popen[str]]) -> Iterator[list[int]]:
             signal.signal(number, handler)
 
 
-def _waited_for(workers: list[subprocess.Popen[str]], patience: float, passed: list[int]) -> int:
-    """Returns the exit status of the first worker that failed, once all have ended."""
+def _wait_or_kill(workers: list[subprocess.Popen[str]], patience: float, passed: list[int]) -> int:
+    """Waits until all workers have ended; asks and then forces them to where one fails.
+
+    Returns:
+        Exit status of the first worker that failed, 0 if none did.
+    """
     status, deadline = 0, float("inf")
     while any(worker.poll() is None for worker in workers):
         if not status and (status := _first_failure(workers)):
             deadline = time.monotonic() + patience
-            # To those that were told already a second signal means "at once".
+            # To those that were asked already a second signal means "at once".
             if not passed:
                 _send_to_all(workers, signal.SIGTERM)
         if time.monotonic() > deadline:
@@ -139,7 +122,3 @@ def _send_to_all(workers: list[subprocess.Popen[str]], number: int) -> None:
     for worker in workers:
         # Nothing happens to those that are through.
         worker.send_signal(number)
-
-
-if __name__ == "__main__":
-    sys.exit(main())

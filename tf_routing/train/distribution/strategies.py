@@ -7,9 +7,9 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from tf_routing.cli.strategy_options import STRATEGIES
 from tf_routing.core.private_apis import all_layers
 from tf_routing.support.validation import one_of, positive_integer
+from tf_routing.train.distribution.strategy_names import STRATEGIES
 from tf_routing.train.distribution.tf_config import read_tf_config
 
 

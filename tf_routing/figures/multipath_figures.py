@@ -24,7 +24,7 @@ from tf_routing.support.validation import not_negative_integer, positive_integer
 _EXTREMES = 10
 
 
-def flow(
+def routing_flow(
     output: Path,
     folders: Sequence[str] = (),
     model: str | None = None,

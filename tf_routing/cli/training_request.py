@@ -1,27 +1,27 @@
-"""What a command line asks to be trained, known before Keras is imported."""
+"""Reads from a command line which networks to train, on what and how, before Keras is imported."""
 
 import argparse
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from tf_routing.cli.recipe_options import given_values
-from tf_routing.data.datasets import Dataset
+from tf_routing import data
+from tf_routing.cli.options import given_values
 from tf_routing.train.recipes.recipe import Recipe, load_recipe
 from tf_routing.train.recipes.recipe_files import DEFAULT, lacks, read_recipe, written_values
 from tf_routing.train.recipes.sweep import Run, chosen, load_sweep
 
-# Steps of an epoch where the size of a batch is nobody's choice and images are few.
+# Steps of an epoch where neither a recipe nor an option sets the size of a batch and images are few.
 _LEAST_STEPS = 8
 
 
-class Asked(NamedTuple):
+class TrainingRequest(NamedTuple):
     """What to train, on what and how.
 
     Args:
         recipe: How, with the values that options give.
         dataset: Name or path of the dataset.
         runs: The networks.
-        open_batch: Boolean, whether the size of a batch is nobody's choice.
+        open_batch: Boolean, whether neither the recipe nor an option sets the size of a batch.
         note: What to know about the recipe, if anything.
     """
 
@@ -31,13 +31,24 @@ class Asked(NamedTuple):
     open_batch: bool
     note: str
 
-    def show_note(self) -> None:
-        """Prints what to know about the recipe."""
-        if self.note:
-            print(self.note)
+    def load_dataset(self, data_dir: str | None) -> data.Dataset:
+        """Loads the dataset, and prints what to know about it and the recipe.
 
-    def sized_batch(self, dataset: Dataset, replicas: int = 1) -> Recipe:
-        """Returns the recipe with a batch that fits the images of a dataset, and says so where it is another one."""
+        Args:
+            data_dir: Folder of TensorFlow Datasets.
+        """
+        dataset = data.load(self.dataset, data_dir)
+        for note in filter(None, (self.note, dataset.note)):
+            print(note)
+        return dataset
+
+    def fit_batch(self, dataset: data.Dataset, replicas: int = 1) -> Recipe:
+        """Returns the recipe with a batch that fits the images of a dataset, and prints where it is another one.
+
+        Args:
+            dataset: The dataset.
+            replicas: Integer, number of devices that divide each batch.
+        """
         if not self.open_batch:
             return self.recipe
         classes = self.recipe.first_classes
@@ -51,8 +62,8 @@ class Asked(NamedTuple):
         return self.recipe.changed(batch_size=fitting)
 
 
-def asked_training(arguments: argparse.Namespace) -> Asked:
-    """Reads the options that all commands have which train.
+def read_request(arguments: argparse.Namespace) -> TrainingRequest:
+    """Reads the options of `options.add_training_options`.
 
     Args:
         arguments: The parsed command line.
@@ -64,17 +75,17 @@ def asked_training(arguments: argparse.Namespace) -> Asked:
     name, scale = arguments.recipe or DEFAULT, getattr(arguments, "scale", "paper")
     given = given_values(arguments)
     recipe = load_recipe(name, scale).changed(**given)
-    said = {} if arguments.recipe is None else written_values(name, scale)
-    filled = arguments.recipe is not None and lacks(said)
-    note = f"{name} is filled from the recipe {DEFAULT}: it lacks {', '.join(filled)}." if filled else ""
-    dataset, runs = _runs(arguments, name, scale)
-    own = _network_arguments(arguments)
-    runs = [run._replace(arguments={"width_multiplier": 1.0, **run.arguments, **own}) for run in runs]
-    return Asked(recipe, dataset, runs, "batch_size" not in {*said, *given}, note)
+    written = {} if arguments.recipe is None else written_values(name, scale)
+    missing = lacks(written) if arguments.recipe is not None else []
+    note = f"{name} is filled from the recipe {DEFAULT}: it lacks {', '.join(missing)}." if missing else ""
+    dataset, runs = _read_runs(arguments, name, scale)
+    options = _network_options(arguments)
+    runs = [run._replace(arguments={"width_multiplier": 1.0, **run.arguments, **options}) for run in runs]
+    return TrainingRequest(recipe, dataset, runs, "batch_size" not in {*written, *given}, note)
 
 
-def _runs(arguments: argparse.Namespace, recipe: str, scale: str) -> tuple[str, list[Run]]:
-    """The name of the dataset, and the runs: the network that is named, or those of the recipe."""
+def _read_runs(arguments: argparse.Namespace, recipe: str, scale: str) -> tuple[str, list[Run]]:
+    """Returns the name of the dataset, and the runs: the network that `--model` names, or those of the recipe."""
     sweep = load_sweep(recipe, scale)
     if arguments.model is not None:
         shared = read_recipe(recipe, scale).get("arguments", {})
@@ -84,6 +95,6 @@ def _runs(arguments: argparse.Namespace, recipe: str, scale: str) -> tuple[str, 
     return arguments.dataset or sweep.dataset, chosen(sweep, arguments.runs)
 
 
-def _network_arguments(arguments: argparse.Namespace) -> Mapping[str, Any]:
+def _network_options(arguments: argparse.Namespace) -> Mapping[str, Any]:
     width = arguments.width_multiplier
     return {**({} if width is None else {"width_multiplier": width}), **dict(arguments.set)}

@@ -1,0 +1,94 @@
+"""`tf-routing evaluate`: accuracy, cost, decisions and times of a trained network on a test set."""
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from tf_routing.cli.options import add_dataset_options
+from tf_routing.cli.quiet_start import start_quietly
+from tf_routing.data import datasets
+from tf_routing.runs.run_record import find_record
+from tf_routing.runs.trained_file import trained_file
+from tf_routing.support.files import write_json
+from tf_routing.support.validation import not_negative_integer, positive_integer
+
+# Timed calls where `--rounds` is not given.
+_ROUNDS = 15
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Adds which network, on which images, and what to write."""
+    parser.add_argument("path", help="folder of a run, or a .keras file")
+    add_dataset_options(parser, "the run's")
+    parser.add_argument("--batch_size", type=int, default=256, help="images per forward pass")
+    about = "number of classes, the first ones, whose images count; the run's where not given"
+    parser.add_argument("--first_classes", type=int, help=about)
+    parser.add_argument("--resize", type=int, help="of pictures before they are cropped; the run's where not given")
+    parser.add_argument("--crops", type=int, default=1, help="1, or 10: corners and centre, mirrored too")
+    parser.add_argument("--output", help="JSON file for the results")
+    parser.add_argument("--categories", help="table of categories for execution rates: cifar100, or a .json file")
+    parser.add_argument("--figure", help="picture of these rates")
+    parser.add_argument("--rounds", type=int, help="timed calls; 15 on TensorFlow where not given, 0 for no timing")
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Prints what a trained network reaches on a test set, and writes it where `--output` says."""
+    record = find_record(trained_file(arguments.path).parent)
+    name = arguments.dataset or (record or {}).get("arguments", {}).get("dataset")
+    if name is None:
+        raise ValueError("`dataset` must be given for a network without the record of its run. Received: dataset=None")
+    datasets.check(name, arguments.data_dir)
+    start_quietly(onednn="1")
+    _evaluate(arguments, name)
+
+
+def _evaluate(arguments: argparse.Namespace, dataset_name: str) -> None:
+    from tf_routing import data
+    from tf_routing.cli import evaluation_tables
+    from tf_routing.evaluation.evaluate import evaluate
+    from tf_routing.runs.trained_network import as_trained, load_trained
+
+    rounds = _choose_rounds(arguments.rounds)
+    model, record = load_trained(arguments.path)
+    dataset = data.load(dataset_name, arguments.data_dir)
+    if dataset.note:
+        print(dataset.note)
+    dataset = as_trained(dataset, model, record, arguments.first_classes, arguments.resize)
+    if not record.get("class_names"):
+        print(
+            f"{arguments.path} does not name its classes: the first is taken for {dataset.class_names[0]!r}, and so on."
+        )
+    run_arguments = record.get("arguments", {})
+    results = evaluate(
+        model,
+        dataset,
+        positive_integer("batch_size", arguments.batch_size),
+        architecture=run_arguments.get("model"),
+        model_arguments=run_arguments.get("model_arguments", {}),
+        categories=arguments.categories,
+        rounds=rounds,
+        crops=arguments.crops,
+    )
+    evaluation_tables.show(model, results)
+    _write(arguments, model.name, results)
+
+
+def _choose_rounds(given: int | None) -> int:
+    """Returns the timed calls that are asked for, or a default where skipping can be timed."""
+    import keras
+
+    backend = keras.backend.backend()
+    if given is None:
+        return _ROUNDS if backend == "tensorflow" else 0
+    if given and backend != "tensorflow":
+        raise ValueError(f"`rounds` must be 0 on {backend!r}: skipping needs TensorFlow. Received: rounds={given}")
+    return not_negative_integer("rounds", given)
+
+
+def _write(arguments: argparse.Namespace, name: str, results: dict[str, Any]) -> None:
+    if arguments.output:
+        write_json(Path(arguments.output), results)
+    if arguments.figure and "rates_by_category" in results:
+        from tf_routing.analysis import draw_execution_rates
+
+        draw_execution_rates(results["rates_by_category"], arguments.figure, f"Execution rate, {name}")
