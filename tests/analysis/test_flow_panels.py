@@ -9,7 +9,7 @@ from matplotlib.collections import PathCollection
 from tests.analysis.drawn import saved_figures
 from tests.analysis.pictures import size_of
 from tf_routing.analysis import draw_flow_panels
-from tf_routing.analysis.charts.gates.routing_flow import RouteFlow
+from tf_routing.analysis.routing_flow import RouteFlow
 
 
 def flow(seed: int, layers: int = 3) -> list[RouteFlow]:

@@ -9,9 +9,8 @@ import pytest
 from PIL import Image
 
 from tf_routing import zoo
-from tf_routing.analysis import draw_routing_flow
-from tf_routing.analysis.charts.gates import routing_flow
-from tf_routing.analysis.charts.gates.routing_flow import _shares
+from tf_routing.analysis import draw_routing_flow, routing_flow
+from tf_routing.analysis.routing_flow import _shares
 from tf_routing.models import RoutedModel
 
 

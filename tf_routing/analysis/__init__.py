@@ -1,34 +1,32 @@
-"""Figures that show how a network decides, and what they are computed from."""
+"""What trained networks decide and why: numbers about gates, routes, exits and kernels, and charts of them."""
 
-from tf_routing.analysis.charts.accuracy_by_parameters import (
-    ScatteredNetwork,
-    ScatterPanel,
-    draw_accuracy_by_parameters,
-)
+from tf_routing.analysis.charts.accuracy_by_parameters import draw_accuracy_by_parameters
 from tf_routing.analysis.charts.comparison import draw_comparison
 from tf_routing.analysis.charts.error_curves import Curve, Panel, draw_error_curves
 from tf_routing.analysis.charts.execution_rates import draw_execution_rates
 from tf_routing.analysis.charts.exits.exit_diagram import draw_exit_diagram
 from tf_routing.analysis.charts.exits.exits_over_training import draw_exits_over_training
-from tf_routing.analysis.charts.gates.flow_panels import draw_flow_panels
-from tf_routing.analysis.charts.gates.gate_histograms import draw_gate_histograms, histogram_edges
-from tf_routing.analysis.charts.gates.gate_images import GateImages, draw_gate_images, extreme_indices
-from tf_routing.analysis.charts.gates.routing_flow import draw_routing_flow, routing_flow
+from tf_routing.analysis.charts.gates.gate_histograms import draw_gate_histograms
+from tf_routing.analysis.charts.gates.gate_images import GateImages, draw_gate_images
+from tf_routing.analysis.charts.gates.routing_flow import draw_flow_panels, draw_routing_flow
 from tf_routing.analysis.charts.gates.weight_histograms import draw_weight_histograms
 from tf_routing.analysis.charts.image_grid import draw_image_grid
 from tf_routing.analysis.charts.image_rows import ImageRow, draw_image_rows
 from tf_routing.analysis.charts.point_labels import write_labels
-from tf_routing.analysis.charts.route_consistency import consistent_images, draw_route_consistency
+from tf_routing.analysis.charts.route_consistency import draw_route_consistency
 from tf_routing.analysis.charts.route_counts import draw_route_counts
 from tf_routing.analysis.charts.trade_off import OperatingPoint, StaticNetwork, draw_trade_off
 from tf_routing.analysis.exit_use import ExitUse
 from tf_routing.analysis.gate_address import GateAddress, find_gate, gate_values, list_gates, routing_layers
 from tf_routing.analysis.gate_ascent import Synthesis, gate_score, synthesize_image
+from tf_routing.analysis.gate_statistics import extreme_indices, histogram_edges
 from tf_routing.analysis.gradients import value_and_gradient
 from tf_routing.analysis.hard_routes import hard_routes
 from tf_routing.analysis.path_kernels import PathKernels, path_kernels, path_layers
-from tf_routing.analysis.reported_accuracy import accuracy_panels
+from tf_routing.analysis.reported_accuracy import ScatteredNetwork, ScatterPanel, accuracy_panels
+from tf_routing.analysis.route_consistency import consistent_images
 from tf_routing.analysis.route_groups import RouteGroup, route_groups, route_text
+from tf_routing.analysis.routing_flow import routing_flow
 
 __all__ = [
     "Curve",

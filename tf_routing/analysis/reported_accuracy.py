@@ -2,18 +2,60 @@
 
 import re
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
-from tf_routing.analysis.charts.accuracy_by_parameters import ScatteredNetwork, ScatterPanel
 from tf_routing.support.validation import one_of, unknown
 from tf_routing.zoo.cards import card, read_data
 from tf_routing.zoo.registry import find
 
 SOURCES = ("reported", "measured")
+KINDS = ("single path", "cross-prediction", "cross-connection", "several paths without gates")
+"""What a network may be, in the order of legends."""
 _PAPER = "End-To-End Data-Dependent Routing in Multi-Path Neural Networks"
 # In names of columns such as cifar10_200ep and top1_10crop.
 _SIZE = re.compile(r"(\d)([a-z])")
-_ROUTERS = {"cp": "cross-prediction", "cc": "cross-connection"}
+_ONE_PATH, _CROSS_PREDICTION, _CROSS_CONNECTION, _WITHOUT_GATES = KINDS
+_ROUTERS = {"cp": _CROSS_PREDICTION, "cc": _CROSS_CONNECTION}
+
+
+class ScatteredNetwork(NamedTuple):
+    """A network that was trained.
+
+    Args:
+        label: What stands beside its point.
+        kind: One of `"single path"`, `"cross-prediction"`, `"cross-connection"` and `"several paths without gates"`.
+        parameters: Float, number of parameters.
+        accuracy: Float, per cent.
+        measured: Boolean, whether the accuracy is ours; else it is the paper's.
+
+    Example:
+
+    >>> ScatteredNetwork("resnet20", "single path", 0.27e6, 91.25).measured
+    False
+    """
+
+    label: str
+    kind: str
+    parameters: float
+    accuracy: float
+    measured: bool = False
+
+
+class ScatterPanel(NamedTuple):
+    """Networks that were trained and tested alike.
+
+    Args:
+        title: What stands above them, such as the dataset.
+        networks: The networks.
+
+    Example:
+
+    >>> len(ScatterPanel("CIFAR-10", [ScatteredNetwork("resnet20", "single path", 0.27e6, 91.25)]).networks)
+    1
+    """
+
+    title: str
+    networks: Sequence[ScatteredNetwork]
 
 
 def accuracy_panels(table: str = "Table 3", sources: Sequence[str] = ("reported",)) -> list[ScatterPanel]:
@@ -87,4 +129,4 @@ def _kind(architecture: str | None, arguments: dict[str, Any]) -> str:
     built = {**find(architecture).arguments, **arguments} if architecture else {}
     if built.get("router") in _ROUTERS:
         return _ROUTERS[built["router"]]
-    return "several paths without gates" if built.get("paths", 1) > 1 or "members" in built else "single path"
+    return _WITHOUT_GATES if built.get("paths", 1) > 1 or "members" in built else _ONE_PATH

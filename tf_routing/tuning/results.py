@@ -130,29 +130,27 @@ def draw_trials(path: Path, goal: str, space: Sequence[Parameter], rows: Sequenc
         space: What was searched.
         rows: What `trial_rows` returns.
     """
-    from matplotlib.figure import Figure
     from matplotlib.ticker import MaxNLocator
 
-    down = -(-len(space) // _PANELS_IN_A_ROW)
-    across = -(-len(space) // down)
-    figure = Figure((_PANEL * across + 0.9, _PANEL * down + 0.3), layout="constrained")
-    axes = figure.subplots(down, across, squeeze=False, sharey=True).ravel()
-    dots: Any = None
-    for axis, parameter in zip(axes, space, strict=False):
-        x, y = [row[parameter.name] for row in rows], [row["score"] for row in rows]
-        dots = axis.scatter(x, y, c=[row["trial"] for row in rows], cmap="viridis_r", s=26)
-        axis.scatter(x[:1], y[:1], s=170, facecolors="none", edgecolors="#d1495b", linewidths=1.6)
-        axis.set_xscale("log" if parameter.sampling == "log" else "linear")
-        axis.set_xlim(*_padded(parameter))
-        axis.set_xlabel(parameter.name.replace("_", " "))
-        axis.grid(alpha=0.25)
-    for axis in axes[len(space) :]:
-        axis.set_axis_off()
-    for axis in axes[::across]:
-        axis.set_ylabel(goal.replace("val_", "held-out ").replace("_", " "))
-    figure.colorbar(dots, ax=list(axes), label="trial (the best is circled)", ticks=MaxNLocator(integer=True))
-    with whole_file(path) as temporary:
-        figure.savefig(temporary, dpi=150)
+    from tf_routing.analysis.charts.style import HEAT_MAP, RED, add_panels, chart, shape_grid
+
+    # As many in each row as in the others, as far as that goes.
+    across = -(-len(space) // -(-len(space) // _PANELS_IN_A_ROW))
+    down, _ = shape_grid(len(space), across)
+    with chart(path, (_PANEL * across + 0.9, _PANEL * down + 0.3)) as figure:
+        panels = add_panels(figure, len(space), across, sharey=True)
+        dots: Any = None
+        for axes, parameter in zip(panels, space, strict=True):
+            x, y = [row[parameter.name] for row in rows], [row["score"] for row in rows]
+            dots = axes.scatter(x, y, c=[row["trial"] for row in rows], cmap=f"{HEAT_MAP}_r", s=26)
+            axes.scatter(x[:1], y[:1], s=170, facecolors="none", edgecolors=RED, linewidths=1.6)
+            axes.set_xscale("log" if parameter.sampling == "log" else "linear")
+            axes.set_xlim(*_padded(parameter))
+            axes.set_xlabel(parameter.name.replace("_", " "))
+            axes.grid(alpha=0.25)
+        for axes in panels[::across]:
+            axes.set_ylabel(goal.replace("val_", "held-out ").replace("_", " "))
+        figure.colorbar(dots, ax=panels, label="trial (the best is circled)", ticks=MaxNLocator(integer=True))
 
 
 def _padded(parameter: Parameter) -> tuple[float, float]:

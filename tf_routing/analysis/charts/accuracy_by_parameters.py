@@ -1,64 +1,18 @@
-"""Accuracy against the number of parameters, for networks with one path and with several."""
+"""Accuracy against number of parameters, for networks with one path and with several."""
 
 import os
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from tf_routing.analysis.charts.point_labels import write_labels
-from tf_routing.support.files import whole_file
+from tf_routing.analysis.charts.style import BLUE, GREEN, GREY, RED, add_panels, chart, fix_layout, shape_grid
+from tf_routing.analysis.reported_accuracy import KINDS, ScatteredNetwork, ScatterPanel
 from tf_routing.support.validation import one_of
 
-_COLORS = {
-    "single path": "#1f6fb4",
-    "cross-prediction": "#2e9d4f",
-    "cross-connection": "#c0392b",
-    "several paths without gates": "#7f8c8d",
-}
-KINDS = tuple(_COLORS)
-"""What a network may be, in the order of the legend."""
+_COLORS = dict(zip(KINDS, (BLUE, GREEN, RED, GREY), strict=True))
 _COLUMNS = 2
 _SPAN = 20
 _SOURCES = {"reported by the paper": "o", "measured by us": "D"}
-
-
-class ScatteredNetwork(NamedTuple):
-    """A network that was trained.
-
-    Args:
-        label: What stands beside its point.
-        kind: One of `"single path"`, `"cross-prediction"`, `"cross-connection"` and `"several paths without gates"`.
-        parameters: Float, number of parameters.
-        accuracy: Float, per cent.
-        measured: Boolean, whether the accuracy is ours; else it is the paper's.
-
-    Example:
-
-    >>> ScatteredNetwork("resnet20", "single path", 0.27e6, 91.25).measured
-    False
-    """
-
-    label: str
-    kind: str
-    parameters: float
-    accuracy: float
-    measured: bool = False
-
-
-class ScatterPanel(NamedTuple):
-    """Networks that were trained and tested alike.
-
-    Args:
-        title: What stands above them, such as the dataset.
-        networks: The networks.
-
-    Example:
-
-    >>> len(ScatterPanel("CIFAR-10", [ScatteredNetwork("resnet20", "single path", 0.27e6, 91.25)]).networks)
-    1
-    """
-
-    title: str
-    networks: Sequence[ScatteredNetwork]
 
 
 def draw_accuracy_by_parameters(
@@ -88,40 +42,31 @@ def draw_accuracy_by_parameters(
 
     Reference: Tissera et al., *End-To-End Data-Dependent Routing in Multi-Path Neural Networks*, Fig. 7.
     """
-    from matplotlib.figure import Figure
-
     _check(panels)
-    columns, rows = min(_COLUMNS, len(panels)), -(-len(panels) // _COLUMNS)
-    figure = Figure(figsize=(5.6 * columns, 0.9 + 3.9 * rows), layout="constrained")
-    grid = figure.subplots(rows, columns, squeeze=False).ravel()
-    for axes in grid[len(panels) :]:
-        axes.remove()
-    for axes, panel in zip(grid, panels, strict=False):
-        for network in panel.networks:
-            _draw_point(axes, network)
-        axes.set_title(panel.title, fontsize=10)
-        axes.set_xlabel("parameters, millions", fontsize=9)
-        _scale(axes, [network.parameters for network in panel.networks])
-        axes.tick_params(labelsize=8)
-        axes.spines[["top", "right"]].set_visible(False)
-    figure.suptitle(title, fontsize=11)
-    figure.supylabel("accuracy, %", fontsize=9)
-    _draw_legend(figure, [network for panel in panels for network in panel.networks])
-    # Labels look for room among what has its place already.
-    figure.draw_without_rendering()
-    figure.set_layout_engine("none")
-    for axes, panel in zip(grid, panels, strict=False):
-        points = [(network.parameters / 1e6, network.accuracy) for network in panel.networks]
-        write_labels(axes, points, [network.label for network in panel.networks])
-    with whole_file(path) as temporary:
-        figure.savefig(temporary, dpi=130)
+    rows, columns = shape_grid(len(panels), _COLUMNS)
+    with chart(path, (5.6 * columns, 0.9 + 3.9 * rows), title) as figure:
+        grid = add_panels(figure, len(panels), _COLUMNS)
+        for axes, panel in zip(grid, panels, strict=True):
+            for network in panel.networks:
+                _draw_point(axes, network)
+            axes.set_title(panel.title)
+            axes.set_xlabel("parameters, millions")
+            _scale(axes, [network.parameters for network in panel.networks])
+        figure.supylabel("accuracy, %")
+        _draw_legend(figure, [network for panel in panels for network in panel.networks])
+        # Labels look for room among what has its place already.
+        fix_layout(figure)
+        for axes, panel in zip(grid, panels, strict=True):
+            points = [(network.parameters / 1e6, network.accuracy) for network in panel.networks]
+            write_labels(axes, points, [network.label for network in panel.networks])
 
 
 def _scale(axes: Any, parameters: Sequence[float]) -> None:
-    """Leaves room for labels; a logarithmic scale where one large network would press the others together."""
     from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 
+    # Room for labels.
     axes.margins(x=0.12, y=0.1)
+    # On a linear scale one large network would press the others together.
     if max(parameters) > _SPAN * min(parameters):
         axes.set_xscale("log")
         axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
@@ -150,7 +95,6 @@ def _draw_point(axes: Any, network: ScatteredNetwork) -> None:
 
 
 def _draw_legend(figure: Any, networks: Sequence[ScatteredNetwork]) -> None:
-    """One mark for each kind and source there is."""
     from matplotlib.lines import Line2D
 
     shown = sorted({(network.measured, KINDS.index(network.kind)) for network in networks})
@@ -159,4 +103,4 @@ def _draw_legend(figure: Any, networks: Sequence[ScatteredNetwork]) -> None:
         Line2D([], [], linestyle="none", label=f"{KINDS[kind]}, {names[measured]}", **_look(KINDS[kind], measured))
         for measured, kind in shown
     ]
-    figure.legend(handles=handles, loc="outside lower center", ncols=3, frameon=False, fontsize=8)
+    figure.legend(handles=handles, loc="outside lower center", ncols=3)

@@ -4,9 +4,8 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
-from tf_routing.support.files import whole_file
+from tf_routing.analysis.charts.style import BLUE, NOTE, chart
 
-_COLOR = "#1f6fb4"
 _THOUSAND = 1000
 
 
@@ -32,39 +31,32 @@ def draw_comparison(
     Reference: Wang et al., *Dynamic Routing with Path Diversity and Consistency for Compact Network Learning*, Tables 4
     and 5.
     """
-    from matplotlib.figure import Figure
-
     if not measures:
         raise ValueError("`measures` must hold at least one measure. Received: none")
     labels = list(next(iter(measures.values())))
     for name, values in measures.items():
         if list(values) != labels:
             raise ValueError(f"`measures` must be of the networks {labels}. Received: {name} of {list(values)}")
-    figure = Figure(figsize=(1.2 + 2.4 * len(measures), 1.4 + 0.42 * len(labels)), layout="constrained")
-    panels = figure.subplots(1, len(measures), sharey=True, squeeze=False)[0]
-    for axes, (name, values) in zip(panels, measures.items(), strict=True):
-        _draw_panel(axes, name, values)
-    # The first network on top; shared, so once.
-    panels[0].invert_yaxis()
-    figure.suptitle(title)
-    with whole_file(path) as temporary:
-        figure.savefig(temporary, dpi=120)
+    with chart(path, (1.2 + 2.4 * len(measures), 1.4 + 0.42 * len(labels)), title) as figure:
+        panels = figure.subplots(1, len(measures), sharey=True, squeeze=False)[0]
+        for axes, (name, values) in zip(panels, measures.items(), strict=True):
+            _draw_panel(axes, name, values)
+        # The first network on top; shared, so once.
+        panels[0].invert_yaxis()
 
 
 def _draw_panel(axes: Any, name: str, values: Mapping[str, float]) -> None:
     from matplotlib.ticker import EngFormatter
 
-    bars = axes.barh(list(values), list(values.values()), color=_COLOR, height=0.6)
-    axes.bar_label(bars, [_shown(value) for value in values.values()], fontsize=8, padding=3)
+    bars = axes.barh(list(values), list(values.values()), color=BLUE, height=0.6)
+    axes.bar_label(bars, [_format(value) for value in values.values()], fontsize=NOTE, padding=3)
     # Room for the numbers behind the bars; a measure of nothing but zeros has a scale too.
     axes.set_xlim(0, 1.45 * max(*values.values(), 1e-9))
-    axes.set_title(name, fontsize=9)
-    axes.tick_params(axis="x", labelsize=7)
+    axes.set_title(name)
     axes.locator_params(axis="x", nbins=4)
     if max(values.values()) >= _THOUSAND:
         axes.xaxis.set_major_formatter(EngFormatter(sep=""))
-    axes.spines[["top", "right"]].set_visible(False)
 
 
-def _shown(value: float) -> str:
+def _format(value: float) -> str:
     return f"{value:,.0f}" if value >= _THOUSAND else f"{value:.4g}"

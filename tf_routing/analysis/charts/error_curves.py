@@ -1,15 +1,11 @@
-"""How the errors of networks fall with the multiply-accumulates that they may use."""
+"""Errors of networks against the multiply-accumulates that they execute."""
 
 import os
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
-from tf_routing.support.files import whole_file
+from tf_routing.analysis.charts.style import chart, pick_color
 
-_COLORS = (
-    *("#7f8c8d", "#1f6fb4", "#c0392b", "#27ae60", "#8e44ad", "#e67e22"),
-    *("#16a085", "#2c3e50", "#d4ac0d", "#e84393", "#795548", "#00bcd4"),
-)
 # Not as many as colours, so that the pairs do not repeat with them.
 _MARKERS = "osD^vP<>X*"
 _FEW = 3
@@ -74,26 +70,19 @@ def draw_error_curves(
     Reference: McGill and Perona, *Deciding How to Decide: Dynamic Routing in Artificial Neural Networks*, Fig. 5, 9 and
     10.
     """
-    from matplotlib.figure import Figure
-
     _check(panels)
-    figure = Figure(figsize=_size(len(panels)), layout="constrained")
     looks = _looks(curve.label for panel in panels for curve in panel.curves)
-    for axes, panel in zip(_axes(figure, len(panels)), panels, strict=True):
-        for curve in panel.curves:
-            _draw_curve(axes, curve, looks[curve.label])
-        axes.set_title(panel.title, fontsize=9)
-        axes.tick_params(labelsize=8)
-        axes.spines[["top", "right"]].set_visible(False)
-    # Shared, so once.
-    axes.set_xlim(left=0)
-    axes.locator_params(axis="x", nbins=6)
-    _draw_legend(figure)
-    figure.suptitle(title)
-    figure.supxlabel("mean executed multiply-accumulates per image, millions", fontsize=9)
-    figure.supylabel("test error", fontsize=9)
-    with whole_file(path) as temporary:
-        figure.savefig(temporary, dpi=120)
+    with chart(path, _size(len(panels)), title) as figure:
+        for axes, panel in zip(_axes(figure, len(panels)), panels, strict=True):
+            for curve in panel.curves:
+                _draw_curve(axes, curve, looks[curve.label])
+            axes.set_title(panel.title)
+        # Shared, so once.
+        axes.set_xlim(left=0)
+        axes.locator_params(axis="x", nbins=6)
+        _draw_legend(figure)
+        figure.supxlabel("mean executed multiply-accumulates per image, millions")
+        figure.supylabel("test error")
 
 
 def _check(panels: Sequence[Panel]) -> None:
@@ -108,9 +97,8 @@ def _check(panels: Sequence[Panel]) -> None:
 
 
 def _looks(labels: Iterable[str]) -> dict[str, dict[str, str]]:
-    """A colour and a marker for each label, in the order in which labels come."""
     return {
-        label: {"color": _COLORS[number % len(_COLORS)], "marker": _MARKERS[number % len(_MARKERS)]}
+        label: {"color": pick_color(number), "marker": _MARKERS[number % len(_MARKERS)]}
         for number, label in enumerate(dict.fromkeys(labels))
     }
 
@@ -121,14 +109,14 @@ def _draw_curve(axes: Any, curve: Curve, look: dict[str, str]) -> None:
 
 
 def _draw_legend(figure: Any) -> None:
-    """Names each label once, whatever number of panels shows it."""
+    # Panels show the same labels, and a label is named once.
     handles = [axes.get_legend_handles_labels() for axes in figure.axes]
-    by_label = {label: handle for own in handles for handle, label in zip(*own, strict=True)}
-    figure.legend(by_label.values(), by_label, loc="outside right center", frameon=False, fontsize=8)
+    by_label = {label: handle for pair in handles for handle, label in zip(*pair, strict=True)}
+    figure.legend(by_label.values(), by_label, loc="outside right center")
 
 
 def _size(panels: int) -> tuple[float, float]:
-    # Beside the panels a legend.
+    # With room for the legend.
     return (3 + 4 * panels, 4.2) if panels <= _FEW else (7.4 + 2.2 * (panels // 2), 5)
 
 

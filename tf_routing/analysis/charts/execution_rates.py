@@ -1,4 +1,4 @@
-"""Which sub-blocks run for which group of images, as a heat map."""
+"""Execution rates of sub-blocks by group of images, as a heat map."""
 
 import os
 from collections.abc import Mapping
@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from tf_routing.support.files import whole_file
+from tf_routing.analysis.charts.style import chart
 
 
 def draw_execution_rates(
@@ -29,23 +29,18 @@ def draw_execution_rates(
 
     Reference: Su et al., *Dynamic Multi-path Neural Network*, Fig. 7.
     """
-    # Not pyplot: it keeps figures and picks a display of its own.
-    from matplotlib.figure import Figure
-
     if not rates:
         raise ValueError("`rates` must hold at least one group. Received: none")
     table = np.array([np.concatenate([np.asarray(each) for each in group.values()]) for group in rates.values()])
     decisions = next(iter(rates.values()))
-    figure = Figure(figsize=(2 + 0.25 * table.shape[1], 1.8 + 0.25 * len(table)), layout="constrained")
-    axes = figure.subplots()
-    picture = axes.imshow(table, vmin=0, vmax=1, cmap="viridis", aspect="auto")
-    axes.set_yticks(range(len(table)), [name.replace("_", " ") for name in rates])
     widths = [len(each) for each in decisions.values()]
     starts = np.cumsum([0, *widths[:-1]])
-    axes.set_xticks(starts + (np.array(widths) - 1) / 2, [name.rpartition("_")[2] for name in decisions])
-    for start in starts[1:]:
-        axes.axvline(start - 0.5, color="white", linewidth=1)
-    axes.set(title=title, xlabel="block, each with its sub-blocks")
-    figure.colorbar(picture, ax=axes, label="share of images", shrink=0.8)
-    with whole_file(path) as temporary:
-        figure.savefig(temporary, dpi=120)
+    with chart(path, (2 + 0.25 * table.shape[1], 1.8 + 0.25 * len(table)), title) as figure:
+        axes = figure.subplots()
+        picture = axes.imshow(table, vmin=0, vmax=1, aspect="auto")
+        axes.set_yticks(range(len(table)), [name.replace("_", " ") for name in rates])
+        axes.set_xticks(starts + (np.array(widths) - 1) / 2, [name.rpartition("_")[2] for name in decisions])
+        for start in starts[1:]:
+            axes.axvline(start - 0.5, color="white", linewidth=1)
+        axes.set_xlabel("block, each with its sub-blocks")
+        figure.colorbar(picture, ax=axes, label="share of images", shrink=0.8)

@@ -1,12 +1,12 @@
-"""A grid of small images, each under a title of its own."""
+"""A grid of small images with titles."""
 
 import os
 from collections.abc import Sequence
 
 import numpy as np
 
-from tf_routing.analysis.charts.displayed import displayed
-from tf_routing.support.files import whole_file
+from tf_routing.analysis.charts.images import show_image
+from tf_routing.analysis.charts.style import chart, measure_title, shape_grid
 from tf_routing.support.validation import positive_integer
 
 _LETTERS = 13
@@ -36,26 +36,19 @@ def draw_image_grid(
 
     Reference: McGill and Perona, *Deciding How to Decide: Dynamic Routing in Artificial Neural Networks*, Fig. 4.
     """
-    from matplotlib.figure import Figure
-
     positive_integer("columns", columns)
     if not 0 < len(images) == len(titles):
         raise ValueError(f"`titles` must be one per image. Received: {len(titles)} titles of {len(images)} images")
-    columns = min(columns, len(images))
-    rows = -(-len(images) // columns)
-    width, height = max(_WIDTH * columns, 0.095 * len(title)), _TOP + _HEIGHT * rows
+    rows, columns = shape_grid(len(images), columns)
+    width, height = max(_WIDTH * columns, measure_title(title)), _TOP + _HEIGHT * rows
     # Set by hand: a layout that is solved takes seconds for so many axes.
-    figure = Figure(figsize=(width, height))
-    spaces = {"hspace": _TITLE / (_HEIGHT - _TITLE), "wspace": 0.08, "top": 1 - (_TOP + _TITLE) / height}
-    grid = figure.subplots(
-        rows, columns, squeeze=False, gridspec_kw={"left": 0.01, "right": 0.99, "bottom": 0.01, **spaces}
-    ).ravel()
-    for axes in grid:
-        axes.axis("off")
-    # The last row may have room to spare.
-    for axes, image, name in zip(grid, images, titles, strict=False):
-        axes.imshow(displayed(image), cmap="gray", vmin=0, vmax=1, interpolation="nearest")
-        axes.set_title(name if len(name) <= _LETTERS else f"{name[: _LETTERS - 1]}…", fontsize=8)
-    figure.suptitle(title, fontsize=10, y=1 - _TOP / 2 / height, va="center")
-    with whole_file(path) as temporary:
-        figure.savefig(temporary, dpi=120)
+    with chart(path, (width, height), layout=None) as figure:
+        spaces = {"hspace": _TITLE / (_HEIGHT - _TITLE), "wspace": 0.08, "top": 1 - (_TOP + _TITLE) / height}
+        edges = {"left": 0.01, "right": 0.99, "bottom": 0.01}
+        grid = figure.subplots(rows, columns, squeeze=False, gridspec_kw={**edges, **spaces}).ravel()
+        for axes in grid:
+            axes.axis("off")
+        # The last row may have room to spare.
+        for axes, image, name in zip(grid, images, titles, strict=False):
+            show_image(axes, image, name, _LETTERS)
+        figure.suptitle(title, y=1 - _TOP / 2 / height, va="center")

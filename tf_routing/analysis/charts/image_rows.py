@@ -1,4 +1,4 @@
-"""Rows of small images, each row under a label of its own."""
+"""Rows of small images, a label beside each row."""
 
 import os
 from collections.abc import Sequence
@@ -6,8 +6,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from tf_routing.analysis.charts.displayed import displayed
-from tf_routing.support.files import whole_file
+from tf_routing.analysis.charts.images import show_image
+from tf_routing.analysis.charts.style import chart, measure_label
 
 _LETTERS = 15
 
@@ -51,29 +51,20 @@ def draw_image_rows(rows: Sequence[ImageRow], path: str | os.PathLike[str], titl
     Reference: Wang et al., *Dynamic Routing with Path Diversity and Consistency for Compact Network Learning*, Fig. 5
     and 6.
     """
-    from matplotlib.figure import Figure
-
     if not rows or not all(len(row.images) for row in rows):
         raise ValueError(f"`rows` must hold rows of images. Received: {[len(row.images) for row in rows]} images")
     columns = max(len(row.images) for row in rows)
-    margin = 0.3 + 0.085 * max(len(line) for row in rows for line in row.label.splitlines())
-    width = max(margin + columns, 0.085 * max(map(len, title.splitlines())))
-    figure = Figure(figsize=(width, 0.6 + 1.2 * len(rows)), layout="constrained")
-    grid = figure.subplots(len(rows), columns, squeeze=False)
-    for row, axes in zip(rows, grid, strict=True):
-        _draw_row(row, axes)
-    figure.suptitle(title, fontsize=10)
-    with whole_file(path) as temporary:
-        figure.savefig(temporary, dpi=120)
+    margin = 0.3 + max(measure_label(row.label) for row in rows)
+    width = max(margin + columns, measure_label(title))
+    with chart(path, (width, 0.6 + 1.2 * len(rows)), title) as figure:
+        for row, axes in zip(rows, figure.subplots(len(rows), columns, squeeze=False), strict=True):
+            _draw_row(row, axes)
 
 
 def _draw_row(row: ImageRow, axes: Any) -> None:
-    for each in axes:
-        # Not `axis("off")`, which would take the label away too.
-        each.set(xticks=[], yticks=[])
-        each.spines[:].set_visible(False)
     axes[0].set_ylabel(row.label, rotation=0, ha="right", va="center", fontsize=8)
     # `zip` alone is strict about images and titles; the axes may be more.
-    for each, (image, title) in zip(axes, zip(row.images, row.titles, strict=True), strict=False):
-        each.imshow(displayed(image), cmap="gray", interpolation="nearest")
-        each.set_title(title if len(title) <= _LETTERS else f"{title[: _LETTERS - 1]}…", fontsize=8)
+    for place, (image, title) in zip(axes, zip(row.images, row.titles, strict=True), strict=False):
+        show_image(place, image, title, _LETTERS)
+    for spare in axes[len(row.images) :]:
+        spare.set_visible(False)

@@ -1,9 +1,9 @@
-"""How many different routes a test set takes, epoch by epoch."""
+"""Numbers of different routes that a test set takes, epoch by epoch, as lines."""
 
 import os
 from collections.abc import Mapping, Sequence
 
-from tf_routing.support.files import whole_file
+from tf_routing.analysis.charts.style import chart, count_in_integers, pick_ordered_colors
 
 
 def draw_route_counts(
@@ -26,25 +26,18 @@ def draw_route_counts(
 
     Reference: Wang et al., *Dynamic Routing with Path Diversity and Consistency for Compact Network Learning*, Fig. 7.
     """
-    import matplotlib
-    from matplotlib.figure import Figure
-    from matplotlib.ticker import MaxNLocator
-
     if not counts:
         raise ValueError("`counts` must hold at least one network. Received: none")
-    figure = Figure(figsize=(8, 4.2), layout="constrained")
-    axes = figure.subplots()
-    colors = matplotlib.colormaps["viridis"].resampled(len(counts) + 1)
-    for number, (label, own) in enumerate(counts.items()):
-        # A marker each: a run of one epoch has a point and no line.
-        axes.plot(range(1, len(own) + 1), own, "o-", markersize=4, color=colors(number), label=label)
-    for axis in (axes.xaxis, axes.yaxis):
-        # A single tick is enough: with more, the axis of one epoch would show fractions.
-        axis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
-    axes.set(title=title, xlabel="epoch", ylabel="distinct routes of the test images")
-    axes.set_xlim(0.5, max(map(len, counts.values())) + 0.5)
-    axes.set_ylim(bottom=0)
-    axes.spines[["top", "right"]].set_visible(False)
-    figure.legend(loc="outside right center", frameon=False)
-    with whole_file(path) as temporary:
-        figure.savefig(temporary, dpi=120)
+    with chart(path, (8, 4.2), title) as figure:
+        axes = figure.subplots()
+        # Networks of a study come in the order of a setting.
+        colors = pick_ordered_colors(len(counts))
+        for color, (label, by_epoch) in zip(colors, counts.items(), strict=True):
+            # With markers: a run of one epoch has a point and no line.
+            axes.plot(range(1, len(by_epoch) + 1), by_epoch, "o-", markersize=4, color=color, label=label)
+        for axis in (axes.xaxis, axes.yaxis):
+            count_in_integers(axis)
+        axes.set(xlabel="epoch", ylabel="distinct routes of the test images")
+        axes.set_xlim(0.5, max(map(len, counts.values())) + 0.5)
+        axes.set_ylim(bottom=0)
+        figure.legend(loc="outside right center")

@@ -1,4 +1,4 @@
-"""Where images leave networks that leave early: a circle per exit, as large as its share of the images."""
+"""Where images leave networks with early exits: a circle per exit, its area the share of the images."""
 
 import os
 from collections.abc import Sequence
@@ -7,11 +7,20 @@ from typing import Any
 import numpy as np
 
 from tf_routing.analysis.charts.exits.exit_layout import Layout, Point, branches, exit_layout, least_distance
+from tf_routing.analysis.charts.style import (
+    GREEN,
+    GREY,
+    RED,
+    add_panels,
+    chart,
+    measure_label,
+    measure_title,
+    pick_many_colors,
+    shape_grid,
+)
 from tf_routing.analysis.exit_use import SLICES, ExitUse, class_count
-from tf_routing.support.files import whole_file
 from tf_routing.support.validation import one_of
 
-_CORRECT, _INCORRECT, _GREY = "#27ae60", "#c0392b", "#7f8c8d"
 _LEAST_SHARE = 0.0025
 # Of the distance of neighbours: two circles that share all images do not touch. In two rows each may hold all.
 _RADIUS, _ROW = 0.65, 1.4
@@ -59,59 +68,41 @@ def draw_exit_diagram(
 
     one_of("by", by, SLICES)
     colors = _colors(by, class_count(networks), class_names)
-    panels = _panels(networks)
-    figure, grid = _empty(panels, min(len(colors), _LEGEND), 0.095 * len(title))
-    # The last row may have room to spare.
-    for axes, panel in zip(grid, panels, strict=False):
-        _draw_panel(axes, panel, by, list(colors.values()))
-    patches = [Patch(color=color) for color in colors.values()]
-    lines = -(-len(colors) // _LEGEND)
-    figure.legend(patches, colors, loc="outside right center", ncols=lines, frameon=False, fontsize=8)
-    figure.suptitle(title, fontsize=11)
-    figure.supxlabel("area of a circle: share of the images that leave there", fontsize=8)
-    with whole_file(path) as temporary:
-        figure.savefig(temporary, dpi=120)
+    panels = _lay_out(networks)
+    width, height = _size(panels, min(len(colors), _LEGEND))
+    with chart(path, (max(width, measure_title(title)), height), title) as figure:
+        for axes, panel in zip(add_panels(figure, len(panels), _COLUMNS), panels, strict=True):
+            _draw_panel(axes, panel, by, list(colors.values()))
+        patches = [Patch(color=color) for color in colors.values()]
+        figure.legend(patches, colors, loc="outside right center", ncols=-(-len(colors) // _LEGEND))
+        figure.supxlabel("area of a circle: share of the images that leave there")
 
 
 def _colors(by: str, classes: int, names: Sequence[str] | None) -> dict[str, Any]:
-    import matplotlib
-
     names = [str(number) for number in range(classes)] if names is None else names
     if len(names) != classes:
         raise ValueError(f"`class_names` must hold {classes} names. Received: {len(names)}")
     if by == "correctness":
-        return {"correct": _CORRECT, "incorrect": _INCORRECT}
-    return dict(zip(names, matplotlib.colormaps["turbo"](np.linspace(0.05, 0.95, classes)), strict=True))
+        return {"correct": GREEN, "incorrect": RED}
+    return dict(zip(names, pick_many_colors(classes), strict=True))
 
 
-def _panels(networks: Sequence[ExitUse]) -> list[_Panel]:
+def _lay_out(networks: Sequence[ExitUse]) -> list[_Panel]:
     if all(branches(each.tree) == 1 for each in networks):
         return [[(each, exit_layout(each.tree, row * _ROW)) for row, each in enumerate(networks)]]
     return [[(each, exit_layout(each.tree))] for each in networks]
 
 
-def _empty(panels: Sequence[_Panel], lines: int, least_width: float) -> tuple[Any, Sequence[Any]]:
-    """A figure with room for the panels, for as many lines of a legend, and for a title."""
-    from matplotlib.figure import Figure
-
-    columns = min(len(panels), _COLUMNS)
-    rows = -(-len(panels) // columns)
+def _size(panels: Sequence[_Panel], lines: int) -> tuple[float, float]:
+    """Returns the inches of a picture with room for the panels, and for as many lines of a legend."""
+    rows, columns = shape_grid(len(panels), _COLUMNS)
     limits = np.array([_limits(panel) for panel in panels])
     width, height = _INCHES * (limits[:, 1] - limits[:, 0]).max(axis=0)
-    sides = 2.2 + 0.085 * max(len(network.label) for panel in panels for network, _ in panel)
-    size = (max(sides + columns * width, least_width), max(1 + rows * (height + 0.5), 0.6 + 0.2 * lines))
-    figure = Figure(figsize=size, layout="constrained")
-    grid = figure.subplots(rows, columns, squeeze=False).ravel()
-    for axes in grid:
-        axes.set(xticks=[], yticks=[])
-        # Limits give way, not the box, whose place is that of its labels.
-        axes.set_aspect("equal", adjustable="datalim")
-        axes.spines[:].set_visible(False)
-    return figure, list(grid)
+    sides = 2.2 + max(measure_label(network.label) for panel in panels for network, _ in panel)
+    return sides + columns * width, max(1 + rows * (height + 0.5), 0.6 + 0.2 * lines)
 
 
 def _limits(panel: _Panel) -> tuple[np.ndarray, np.ndarray]:
-    """The least and the largest coordinates."""
     places = np.array([place for _, layout in panel for place in layout.exits.values()])
     return places.min(axis=0) - _AIR, places.max(axis=0) + _AIR
 
@@ -120,20 +111,24 @@ def _draw_panel(axes: Any, panel: _Panel, by: str, colors: Sequence[Any]) -> Non
     radius = _RADIUS * min(least_distance(layout) for _, layout in panel)
     for network, layout in panel:
         for link in layout.links:
-            axes.plot(*zip(*link, strict=True), color=_GREY, linewidth=0.6, zorder=0)
+            axes.plot(*zip(*link, strict=True), color=GREY, linewidth=0.6, zorder=0)
         for leaf, share in network.shares().items():
             if share < _LEAST_SHARE:
                 _draw_pie(axes, layout.exits[leaf], radius * _LEAST_SHARE**0.5, [1], ["black"])
             else:
                 _draw_pie(axes, layout.exits[leaf], radius * share**0.5, network.slices(leaf, by), colors)
+    axes.set(xticks=[], yticks=[])
+    axes.spines[:].set_visible(False)
+    # Limits give way, not the box, whose place is that of its labels.
+    axes.set_aspect("equal", adjustable="datalim")
     axes.margins(0)
     axes.update_datalim(_limits(panel))
     axes.autoscale_view()
-    axes.tick_params(length=0, labelsize=8)
+    axes.tick_params(length=0)
     if branches(panel[0][0].tree) == 1:
         _label_rows(axes, panel)
     else:
-        axes.set_title(panel[0][0].label, fontsize=9)
+        axes.set_title(panel[0][0].label)
 
 
 def _draw_pie(axes: Any, place: Point, radius: float, slices: Sequence[int], colors: Sequence[Any]) -> None:
@@ -150,4 +145,4 @@ def _label_rows(axes: Any, panel: _Panel) -> None:
     places = sorted({x for _, layout in panel for x, _ in layout.exits.values()})
     axes.set_xticks(places, [f"{1 + place:.0f}" for place in places])
     axes.set_yticks([row * _ROW for row in range(len(panel))], [network.label for network, _ in panel])
-    axes.set_xlabel("columns run before leaving", fontsize=8)
+    axes.set_xlabel("columns run before leaving")

@@ -1,4 +1,4 @@
-"""Where images leave networks that leave early, epoch by epoch."""
+"""Shares of images that leave at each exit, epoch by epoch, as heat maps."""
 
 import os
 from collections.abc import Mapping, Sequence
@@ -6,7 +6,14 @@ from typing import Any
 
 import numpy as np
 
-from tf_routing.support.files import whole_file
+from tf_routing.analysis.charts.style import (
+    add_panels,
+    chart,
+    count_in_integers,
+    measure_label,
+    measure_title,
+    shape_grid,
+)
 
 _COLUMNS = 4
 # Longer names of columns stand upright.
@@ -37,49 +44,33 @@ def draw_exits_over_training(
 
     Reference: McGill and Perona, *Deciding How to Decide: Dynamic Routing in Artificial Neural Networks*, Fig. 8.
     """
-    from matplotlib.figure import Figure
-
     if not shares:
         raise ValueError("`shares` must hold at least one network. Received: none")
-    tables = [_table(label, own) for label, own in shares.items()]
-    columns = min(len(tables), _COLUMNS)
-    rows = -(-len(tables) // columns)
-    panel = max(0.8 + 0.22 * max(table.shape[1] for table in tables), 0.085 * max(map(len, shares)), 2)
-    width = max(1.2 + columns * panel, 0.095 * len(title))
-    figure = Figure(figsize=(width, 1 + 2.8 * rows), layout="constrained")
-    grid = figure.subplots(rows, columns, squeeze=False).ravel()
-    # The last row may have room to spare.
-    for axes in grid[len(tables) :]:
-        axes.set_visible(False)
-    for axes, table, (label, own) in zip(grid, tables, shares.items(), strict=False):
-        picture = _draw_table(axes, table, [name.removeprefix("exit_").replace("_", ".") for name in own])
-        axes.set_title(label, fontsize=9)
-    figure.colorbar(picture, ax=list(grid), label="share of images", shrink=0.8)
-    figure.suptitle(title, fontsize=11)
-    figure.supxlabel("exit", fontsize=9)
-    figure.supylabel("epoch", fontsize=9)
-    with whole_file(path) as temporary:
-        figure.savefig(temporary, dpi=120)
+    tables = [_as_table(label, by_exit) for label, by_exit in shares.items()]
+    rows, columns = shape_grid(len(tables), _COLUMNS)
+    panel = max(0.8 + 0.22 * max(table.shape[1] for table in tables), *map(measure_label, shares), 2)
+    with chart(path, (max(1.2 + columns * panel, measure_title(title)), 1 + 2.8 * rows), title) as figure:
+        panels = add_panels(figure, len(tables), _COLUMNS)
+        for axes, table, (label, by_exit) in zip(panels, tables, shares.items(), strict=True):
+            picture = _draw_table(axes, table, [name.removeprefix("exit_").replace("_", ".") for name in by_exit])
+            axes.set_title(label)
+        figure.colorbar(picture, ax=panels, label="share of images", shrink=0.8)
+        figure.supxlabel("exit")
+        figure.supylabel("epoch")
 
 
-def _table(label: str, shares: Mapping[str, Sequence[float]]) -> np.ndarray:
-    """The shares as an array `(epochs, exits)`."""
-    epochs = {name: len(own) for name, own in shares.items()}
+def _as_table(label: str, shares: Mapping[str, Sequence[float]]) -> np.ndarray:
+    epochs = {name: len(by_epoch) for name, by_epoch in shares.items()}
     if len(set(epochs.values())) != 1 or 0 in epochs.values():
         raise ValueError(f"`shares` must hold as many epochs for each exit. Received: {label!r} with {epochs}")
     return np.array(list(shares.values())).T
 
 
 def _draw_table(axes: Any, table: np.ndarray, names: Sequence[str]) -> Any:
-    """Draws one map, and returns it."""
-    from matplotlib.ticker import MaxNLocator
-
     epochs, exits = table.shape
     # Both are counted from 1.
     edges = (0.5, exits + 0.5, epochs + 0.5, 0.5)
-    picture = axes.imshow(table, vmin=0, vmax=1, cmap="viridis", aspect="auto", interpolation="nearest", extent=edges)
+    picture = axes.imshow(table, vmin=0, vmax=1, aspect="auto", extent=edges)
     axes.set_xticks(range(1, exits + 1), names, rotation=90 if max(map(len, names)) > _LETTERS else 0)
-    # A single tick is enough: with more, the axis of one epoch would show fractions.
-    axes.yaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
-    axes.tick_params(labelsize=7)
+    count_in_integers(axes.yaxis)
     return picture

@@ -1,4 +1,4 @@
-"""How the values of gates spread over the images of each class."""
+"""Histograms of the values of gates, by class of the images."""
 
 import os
 from collections.abc import Mapping
@@ -6,33 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from tf_routing.support.files import whole_file
-
-_COLORS = ("#1f6fb4", "#c0392b", "#27ae60", "#8e44ad", "#e67e22", "#16a085", "#7f8c8d", "#d4ac0d")
-_STEP = 0.05
-
-
-def histogram_edges(values: Mapping[str, np.ndarray], bins: int = 40) -> np.ndarray:
-    """Returns the edges of the bins into which a gate's values fall, the same for all classes.
-
-    Args:
-        values: Dict from a class's name to the gate's values for its images.
-        bins: Integer, number of bins.
-
-    Returns:
-        Array `(bins + 1,)` from the lowest to the highest value, each rounded outwards to a multiple of 0.05.
-
-    Example:
-
-    >>> histogram_edges({"cat": np.array([0.21, 0.3]), "dog": np.array([0.42])}, bins=5).round(2).tolist()
-    [0.2, 0.25, 0.3, 0.35, 0.4, 0.45]
-    """
-    every = np.concatenate(list(values.values())).astype("float64")
-    least, most = every.min(), every.max()
-    # Rounding must not leave the outermost value outside by its last bit.
-    low, high = min(np.floor(least / _STEP) * _STEP, least), max(np.ceil(most / _STEP) * _STEP, most)
-    # All in one place, and that a multiple of the step.
-    return np.linspace(low, high if high > low else low + _STEP, bins + 1)
+from tf_routing.analysis.charts.style import INK, NOTE, chart, pick_color
+from tf_routing.analysis.gate_statistics import histogram_edges
 
 
 def draw_gate_histograms(
@@ -63,27 +38,22 @@ def draw_gate_histograms(
 
     Reference: Tissera et al., *End-To-End Data-Dependent Routing in Multi-Path Neural Networks*, Fig. 10.
     """
-    from matplotlib.figure import Figure
-
-    classes = _checked_classes(values)
-    figure = Figure(figsize=(1.2 + 3.2 * len(values), 1.0 + 0.95 * len(classes)), layout="constrained")
-    grid = figure.subplots(len(classes), len(values), sharex="col", sharey="col", squeeze=False)
-    for column, (gate, by_class) in zip(grid.T, values.items(), strict=True):
-        edges = histogram_edges(by_class, bins)
-        for number, (axes, name) in enumerate(zip(column, classes, strict=True)):
-            _draw_histogram(axes, by_class[name], edges, _COLORS[number % len(_COLORS)])
-        column[0].set_title(gate, fontsize=10)
-        column[-1].set_xlim(edges[0], edges[-1])
-    for axes, name in zip(grid[:, 0], classes, strict=True):
-        axes.set_ylabel(name, rotation=0, ha="right", va="center", fontsize=9)
-    figure.suptitle(title, fontsize=11)
-    figure.supxlabel("gate value", fontsize=9)
-    figure.supylabel("images", fontsize=9)
-    with whole_file(path) as temporary:
-        figure.savefig(temporary, dpi=130)
+    classes = _check_classes(values)
+    with chart(path, (1.2 + 3.2 * len(values), 1.0 + 0.95 * len(classes)), title) as figure:
+        grid = figure.subplots(len(classes), len(values), sharex="col", sharey="col", squeeze=False)
+        for column, (gate, by_class) in zip(grid.T, values.items(), strict=True):
+            edges = histogram_edges(by_class, bins)
+            for number, (axes, name) in enumerate(zip(column, classes, strict=True)):
+                _draw_histogram(axes, by_class[name], edges, pick_color(number))
+            column[0].set_title(gate)
+            column[-1].set_xlim(edges[0], edges[-1])
+        for axes, name in zip(grid[:, 0], classes, strict=True):
+            axes.set_ylabel(name, rotation=0, ha="right", va="center")
+        figure.supxlabel("gate value")
+        figure.supylabel("images")
 
 
-def _checked_classes(values: Mapping[str, Mapping[str, np.ndarray]]) -> list[str]:
+def _check_classes(values: Mapping[str, Mapping[str, np.ndarray]]) -> list[str]:
     if not values or not all(values.values()):
         raise ValueError("`values` must hold at least one gate, and one class of it. Received: none")
     classes = list(next(iter(values.values())))
@@ -100,8 +70,6 @@ def _draw_histogram(axes: Any, values: np.ndarray, edges: np.ndarray, color: str
     counts, _ = np.histogram(values, edges)
     axes.stairs(counts, edges, fill=True, color=color, alpha=0.75)
     axes.axvline(values.mean(), color="black", linewidth=0.9)
-    look = {"ha": "right", "va": "top", "fontsize": 7, "color": "#444444"}
+    look = {"ha": "right", "va": "top", "fontsize": NOTE, "color": INK}
     axes.text(1, 0.95, f"mean {values.mean():.3f}", transform=axes.transAxes, **look)
-    axes.tick_params(labelsize=7)
     axes.locator_params(axis="y", nbins=3)
-    axes.spines[["top", "right"]].set_visible(False)

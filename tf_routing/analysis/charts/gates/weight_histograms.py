@@ -1,4 +1,4 @@
-"""How the kernel values of parallel paths spread, the paths over each other."""
+"""Histograms of the kernel values of parallel paths, over each other."""
 
 import os
 from collections.abc import Sequence
@@ -6,10 +6,9 @@ from typing import Any
 
 import numpy as np
 
+from tf_routing.analysis.charts.style import add_panels, chart, pick_color, shape_grid
 from tf_routing.analysis.path_kernels import PathKernels
-from tf_routing.support.files import whole_file
 
-_COLORS = ("#1f6fb4", "#c0392b", "#27ae60", "#8e44ad", "#e67e22", "#7f8c8d")
 _COLUMNS = 4
 
 
@@ -35,26 +34,19 @@ def draw_weight_histograms(
 
     Reference: Tissera et al., *End-To-End Data-Dependent Routing in Multi-Path Neural Networks*, Fig. 11.
     """
-    from matplotlib.figure import Figure
-
     paths = {len(layer.kernels) for layer in layers}
     if len(paths) != 1 or paths == {0}:
         counts = {layer.label: len(layer.kernels) for layer in layers}
         raise ValueError(f"`layers` must hold kernels of the same paths. Received numbers of paths: {counts or 'none'}")
-    columns, rows = min(_COLUMNS, len(layers)), -(-len(layers) // _COLUMNS)
-    figure = Figure(figsize=(0.6 + 2.9 * columns, 1.2 + 2.1 * rows), layout="constrained")
-    grid = figure.subplots(rows, columns, squeeze=False).ravel()
-    for axes, layer in zip(grid, layers, strict=False):
-        _draw_layer(axes, layer, bins)
-    for axes in grid[len(layers) :]:
-        axes.axis("off")
-    figure.suptitle(title, fontsize=11)
-    figure.supxlabel("kernel value", fontsize=9)
-    figure.supylabel("kernel values in a bin", fontsize=9)
-    handles, labels = grid[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside upper right", ncols=len(labels), frameon=False, fontsize=8)
-    with whole_file(path) as temporary:
-        figure.savefig(temporary, dpi=130)
+    rows, columns = shape_grid(len(layers), _COLUMNS)
+    with chart(path, (0.6 + 2.9 * columns, 1.2 + 2.1 * rows), title) as figure:
+        panels = add_panels(figure, len(layers), _COLUMNS)
+        for axes, layer in zip(panels, layers, strict=True):
+            _draw_layer(axes, layer, bins)
+        figure.supxlabel("kernel value")
+        figure.supylabel("kernel values in a bin")
+        handles, labels = panels[0].get_legend_handles_labels()
+        figure.legend(handles, labels, loc="outside upper right", ncols=len(labels))
 
 
 def _draw_layer(axes: Any, layer: PathKernels, bins: int) -> None:
@@ -62,11 +54,9 @@ def _draw_layer(axes: Any, layer: PathKernels, bins: int) -> None:
     # Kernels may be all zeros, and bins must have a width.
     edges = np.linspace(-most, most, bins + 1) if most > 0 else np.linspace(-1, 1, bins + 1)
     for number, kernel in enumerate(layer.kernels):
-        color, label = _COLORS[number % len(_COLORS)], f"path {number + 1}"
+        color, label = pick_color(number), f"path {number + 1}"
         counts, _ = np.histogram(kernel.astype("float64"), edges)
         axes.stairs(counts, edges, fill=True, color=color, alpha=0.35, label=label)
         axes.stairs(counts, edges, color=color, linewidth=1.1)
-    axes.set_title(layer.label.replace("_", " "), fontsize=9)
-    axes.tick_params(labelsize=7)
+    axes.set_title(layer.label.replace("_", " "))
     axes.locator_params(nbins=5)
-    axes.spines[["top", "right"]].set_visible(False)
