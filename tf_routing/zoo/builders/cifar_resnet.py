@@ -1,8 +1,8 @@
 """The 6n+2 residual nets for 32x32 images, with one path or several.
 
-Tissera et al., *End-To-End Data-Dependent Routing in Multi-Path Neural Networks*, 2021, arXiv:2107.02450, section 6.2,
-Table 3, after He et al., *Deep Residual Learning for Image Recognition*, 2015, arXiv:1512.03385, section 4.2. Wang et
-al., *Dynamic Routing with Path Diversity and Consistency for Compact Network Learning*, 2020, arXiv:2005.14439,
+Tissera et al. (2021), *End-To-End Data-Dependent Routing in Multi-Path Neural Networks*, arXiv:2107.02450, section 6.2,
+Table 3, after He et al. (2015), *Deep Residual Learning for Image Recognition*, arXiv:1512.03385, section 4.2. Wang et
+al. (2020), *Dynamic Routing with Path Diversity and Consistency for Compact Network Learning*, arXiv:2005.14439,
 compare with those of one path in Table 3. Tissera et al. write that each stack starts with a strided block; here, as in
 He et al., the first one keeps the stem's size, which changes no parameter.
 """

@@ -1,6 +1,6 @@
 """Networks that leave early: trees of columns with a junction behind each.
 
-McGill and Perona, *Deciding How to Decide: Dynamic Routing in Artificial Neural Networks*, 2017, arXiv:1703.06217,
+McGill and Perona (2017), *Deciding How to Decide: Dynamic Routing in Artificial Neural Networks*, arXiv:1703.06217,
 section 3.1 and section 5, Figure 3. The paper prints no widths: those of `exit_trees.py` are from its authors' code.
 """
 

@@ -1,6 +1,6 @@
 """Ensembles: nets that train independently and whose answers are averaged.
 
-Tissera et al., *End-To-End Data-Dependent Routing in Multi-Path Neural Networks*, 2021, arXiv:2107.02450, section 6.1,
+Tissera et al. (2021), *End-To-End Data-Dependent Routing in Multi-Path Neural Networks*, arXiv:2107.02450, section 6.1,
 Table 2.
 """
 

@@ -1,10 +1,10 @@
 """Residual nets of ImageNet's widths, with one path or several, of basic blocks or bottlenecks, whole or in groups.
 
-Tissera et al., *End-To-End Data-Dependent Routing in Multi-Path Neural Networks*, 2021, arXiv:2107.02450, section 6.3,
-Table 4, and the static baselines of Su et al., *Dynamic Multi-path Neural Network*, 2019, arXiv:1902.10949, section
-4.2, Tables 1 and 3. Blocks and stages are those of He et al., *Deep Residual Learning for Image Recognition*, 2015,
-arXiv:1512.03385, section 4.1, Table 1; wider ones of Zagoruyko and Komodakis, *Wide Residual Networks*, 2016,
-arXiv:1605.07146; groups of Xie et al., *Aggregated Residual Transformations for Deep Neural Networks*, 2016,
+Tissera et al. (2021), *End-To-End Data-Dependent Routing in Multi-Path Neural Networks*, arXiv:2107.02450, section 6.3,
+Table 4, and the static baselines of Su et al. (2019), *Dynamic Multi-path Neural Network*, arXiv:1902.10949, section
+4.2, Tables 1 and 3. Blocks and stages are those of He et al. (2015), *Deep Residual Learning for Image Recognition*,
+arXiv:1512.03385, section 4.1, Table 1; wider ones of Zagoruyko and Komodakis (2016), *Wide Residual Networks*,
+arXiv:1605.07146; groups of Xie et al. (2016), *Aggregated Residual Transformations for Deep Neural Networks*,
 arXiv:1611.05431, section 3. Tissera et al. write that each stack starts with a strided block; here, as in He et al.,
 the first one keeps the size that the stem's pool leaves.
 """

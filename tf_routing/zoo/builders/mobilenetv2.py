@@ -1,8 +1,8 @@
 """MobileNetV2: depthwise convolutions between a widening and a narrowing one.
 
-The static baseline of Su et al., *Dynamic Multi-path Neural Network*, 2019, arXiv:1902.10949, Table 2, after Sandler et
-al., *MobileNetV2: Inverted Residuals and Linear Bottlenecks*, 2018, arXiv:1801.04381, Tables 1 and 2. The table of
-blocks and its pieces serve `split_mobilenetv2.py` too.
+The static baseline of Su et al. (2019), *Dynamic Multi-path Neural Network*, arXiv:1902.10949, Table 2, after
+Sandler et al. (2018), *MobileNetV2: Inverted Residuals and Linear Bottlenecks*, arXiv:1801.04381, Tables 1 and 2. The
+table of blocks and its pieces serve `split_mobilenetv2.py` too.
 """
 
 from typing import Any, NamedTuple

@@ -1,6 +1,6 @@
 """BaseCNN and everything made of it, wide, deep, squeeze-and-excite, cross-stitched and routed, and nets like VGG.
 
-Tissera et al., *End-To-End Data-Dependent Routing in Multi-Path Neural Networks*, 2021, arXiv:2107.02450, section 6.1,
+Tissera et al. (2021), *End-To-End Data-Dependent Routing in Multi-Path Neural Networks*, arXiv:2107.02450, section 6.1,
 Tables 1 and 2, and the two-path VGG13 of half width whose gates section 7, Figures 8 to 11, shows.
 """
 

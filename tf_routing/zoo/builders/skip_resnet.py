@@ -1,8 +1,8 @@
 """Residual nets each of whose blocks a router runs or bypasses per image.
 
-Wang et al., *Dynamic Routing with Path Diversity and Consistency for Compact Network Learning*, 2020, arXiv:2005.14439,
-section 3.1 and section 4.1; Table 1 (ResNet-50), Tables 2 and 3 (ResNets for CIFAR). The paper describes no stem for
-Tiny-ImageNet: a 3x3 convolution and a 3x3 max-pool of stride 2 are our choice.
+Wang et al. (2020), *Dynamic Routing with Path Diversity and Consistency for Compact Network Learning*,
+arXiv:2005.14439, section 3.1 and section 4.1; Table 1 (ResNet-50), Tables 2 and 3 (ResNets for CIFAR). The paper
+describes no stem for Tiny-ImageNet: a 3x3 convolution and a 3x3 max-pool of stride 2 are our choice.
 """
 
 from collections.abc import Sequence

@@ -1,6 +1,6 @@
 """MobileNetV2 whose inverted residuals are divided into sub-blocks that switch on and off per image.
 
-Su et al., *Dynamic Multi-path Neural Network*, 2019, arXiv:1902.10949, section 3.1, Eq. 4, and section 4.2, Table 2.
+Su et al. (2019), *Dynamic Multi-path Neural Network*, arXiv:1902.10949, section 3.1, Eq. 4, and section 4.2, Table 2.
 """
 
 from typing import Any

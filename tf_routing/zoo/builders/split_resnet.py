@@ -1,6 +1,6 @@
 """Residual nets whose bottlenecks are divided into sub-blocks that switch on and off per image.
 
-Su et al., *Dynamic Multi-path Neural Network*, 2019, arXiv:1902.10949, section 3.1, Eq. 1 to 4, and section 4.2,
+Su et al. (2019), *Dynamic Multi-path Neural Network*, arXiv:1902.10949, section 3.1, Eq. 1 to 4, and section 4.2,
 Tables 1 and 3. The paper prints no widths of sub-blocks and no layout for CIFAR-100; those here meet its counts.
 """
 

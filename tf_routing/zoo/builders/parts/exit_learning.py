@@ -1,6 +1,6 @@
 """How networks that leave early learn: the strategy of their junctions, and the weights of their objective.
 
-McGill and Perona, *Deciding How to Decide: Dynamic Routing in Artificial Neural Networks*, 2017, arXiv:1703.06217,
+McGill and Perona (2017), *Deciding How to Decide: Dynamic Routing in Artificial Neural Networks*, arXiv:1703.06217,
 section 4: 4.1 to 4.3 (strategies), 4.4 (regularisation), 4.5 (learning rates), 4.6 (changing costs), 4.7 (values).
 """
 

@@ -1,6 +1,6 @@
 """Parallel paths, held as a plain list of tensors, and the routing layers between them.
 
-Tissera et al., *End-To-End Data-Dependent Routing in Multi-Path Neural Networks*, 2021, arXiv:2107.02450: sections 3
+Tissera et al. (2021), *End-To-End Data-Dependent Routing in Multi-Path Neural Networks*, arXiv:2107.02450: sections 3
 (cross-predictions) and 4 (cross-connections).
 """
 

@@ -1,6 +1,6 @@
 """The residual blocks of static and multi-path nets: two 3x3 convolutions, or a bottleneck of three.
 
-He et al., *Deep Residual Learning for Image Recognition*, 2015, arXiv:1512.03385, section 4.1, Figure 5.
+He et al. (2015), *Deep Residual Learning for Image Recognition*, arXiv:1512.03385, section 4.1, Figure 5.
 """
 
 from typing import Any

@@ -1,6 +1,6 @@
 """Blocks of dynamic multi-path networks: a controller before every block, which switches its sub-blocks on and off.
 
-Su et al., *Dynamic Multi-path Neural Network*, 2019, arXiv:1902.10949, section 3: Eq. 4 (blocks), 5 to 8 (controllers)
+Su et al. (2019), *Dynamic Multi-path Neural Network*, arXiv:1902.10949, section 3: Eq. 4 (blocks), 5 to 8 (controllers)
 and 9 to 16 (the objective).
 """
 

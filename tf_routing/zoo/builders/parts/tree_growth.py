@@ -1,6 +1,6 @@
 """Grows the layers of a network that leaves early from the description of its tree: columns, junctions and exits.
 
-McGill and Perona, *Deciding How to Decide: Dynamic Routing in Artificial Neural Networks*, 2017, arXiv:1703.06217,
+McGill and Perona (2017), *Deciding How to Decide: Dynamic Routing in Artificial Neural Networks*, arXiv:1703.06217,
 section 3.1.
 """
 
