@@ -14,7 +14,7 @@ import cards
 
 from tf_routing.runs.trained_network import load_trained
 from tf_routing.support.files import whole_file, write_json
-from tf_routing.zoo.weights.released import sha256
+from tf_routing.support.hashes import hash_file
 
 _RESULTS = ("accuracy", "top5_accuracy", "parameters", "macs", "executed_macs", "execution_rate", "distinct_routes")
 _LICENCE = "Apache-2.0"
@@ -91,7 +91,7 @@ def _write_weights(run: str, row: dict[str, Any]) -> None:
     with whole_file(cards.FOLDER / row["file"]) as temporary:
         bare.save(temporary)
     row["bytes"] = (cards.FOLDER / row["file"]).stat().st_size
-    row["sha256"] = sha256(cards.FOLDER / row["file"])
+    row["sha256"] = hash_file(cards.FOLDER / row["file"])
 
 
 if __name__ == "__main__":

@@ -38,7 +38,7 @@ def theirs(name: str) -> tuple[keras.Model, np.ndarray]:
 def ours(name: str, **arguments: Any) -> keras.Model:
     shape = (SIDE, SIDE, 3)
     return zoo.get(
-        name, **{"classes": 7, **arguments}, input_shape=shape, **keras_weights.builder_arguments(name, shape, {}, {})
+        name, **{"classes": 7, **arguments}, input_shape=shape, **keras_weights.match_arguments(name, shape, {}, {})
     )
 
 
@@ -123,7 +123,7 @@ def test_arguments_that_the_weights_decide(arguments: dict[str, Any], message: s
 def test_arguments_as_the_weights_ask_for_them_are_accepted() -> None:
     given = {"width_multiplier": 1.0, "keras_strides": True, "hidden": 16}
     defaults = list_builder_arguments(imagenet_resnet.build)
-    asked = keras_weights.builder_arguments("resnet50", (224, 224, 3), given, defaults)
+    asked = keras_weights.match_arguments("resnet50", (224, 224, 3), given, defaults)
     assert asked["keras_strides"] is True
 
 

@@ -10,7 +10,7 @@ import pytest
 from tf_routing import zoo
 from tf_routing.layers import GroupedConv2D
 from tf_routing.models import RoutedModel
-from tf_routing.zoo.builders.mobilenetv2 import InvertedResidual, inverted_residuals, last
+from tf_routing.zoo.builders.mobilenetv2 import InvertedResidual, add_last, inverted_residuals
 
 BLOCKS = {"resnext50_4x24d": (3, 4, 6, 3), "resnet101": (3, 4, 23, 3), "resnet50_cifar": (3, 4, 6, 3)}
 WIDTHS = (64, 128, 256, 512)
@@ -213,7 +213,7 @@ def test_activations_end_at_six_and_projections_have_none() -> None:
 
 def test_the_widths_scale_the_last_convolution_up_or_both_ways() -> None:
     widths = (0.35, 1.0), (0.35, 0.125), (1.0, 0.125), (1.1, 0.125)
-    filters = {pair: last(keras.Input((1, 1, 4)), *pair).shape[-1] for pair in widths}
+    filters = {pair: add_last(keras.Input((1, 1, 4)), *pair).shape[-1] for pair in widths}
     assert filters == {(0.35, 1.0): 1280, (0.35, 0.125): 160, (1.0, 0.125): 160, (1.1, 0.125): 176}
 
 

@@ -1,10 +1,10 @@
 """The SHA-256 of every file of a folder, in a file that `sha256sum --check` reads."""
 
-import hashlib
 import os
 from pathlib import Path
 
 from tf_routing.support.files import whole_file
+from tf_routing.support.hashes import hash_file
 from tf_routing.support.validation import first_few
 
 FILE = "assets/SHA256SUMS"
@@ -26,7 +26,7 @@ def write_checksums(folder: str | os.PathLike[str]) -> None:
     >>> write_checksums(folder)
     >>> check_checksums(folder)
     """
-    lines = [f"{digest}  {name}\n" for name, digest in _digests(Path(folder)).items()]
+    lines = [f"{digest}  {name}\n" for name, digest in _hash_files(Path(folder)).items()]
     with whole_file(Path(folder) / FILE) as temporary:
         temporary.write_text("".join(lines), "utf-8")
 
@@ -59,18 +59,13 @@ def check_checksums(folder: str | os.PathLike[str]) -> None:
     if not file.is_file():
         raise FileNotFoundError(f"{folder} has no checksums: there is no {FILE} in it.")
     rows = [line.partition("  ") for line in file.read_text("utf-8").splitlines()]
-    written, found = {name: digest for digest, _, name in rows}, _digests(Path(folder))
+    written, found = {name: digest for digest, _, name in rows}, _hash_files(Path(folder))
     wrong = sorted(name for name in written.keys() | found.keys() if written.get(name) != found.get(name))
     if wrong:
         raise ValueError(f"{folder} is not what its checksums say. Changed, missing or added: {first_few(wrong)}")
 
 
-def _digests(folder: Path) -> dict[str, str]:
+def _hash_files(folder: Path) -> dict[str, str]:
     files = {path.relative_to(folder).as_posix(): path for path in sorted(folder.rglob("*")) if path.is_file()}
     files.pop(FILE, None)
-    return {name: _digest(path) for name, path in files.items()}
-
-
-def _digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    return {name: hash_file(path) for name, path in files.items()}

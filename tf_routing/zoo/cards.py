@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from tf_routing.zoo.card_text import card_text
 from tf_routing.zoo.registry import find
 from tf_routing.zoo.weights.keras_weights import IMAGENET_NAMES
-from tf_routing.zoo.weights.released import holds_released, released_rows
+from tf_routing.zoo.weights.releases import has_releases, read_releases
 
 
 class ReportedRow(NamedTuple):
@@ -109,8 +109,8 @@ def card(architecture: str) -> ModelCard:
     reported = [ReportedRow(**{field: row[field] for field in ReportedRow._fields if field in row}) for row in rows]
     measured = [run for run in read_data("measured.json") if run["model"] == architecture]
     weights = ["imagenet"] if architecture in IMAGENET_NAMES else []
-    if holds_released():
-        weights += [row["tag"] for row in released_rows() if row["architecture"] == architecture]
+    if has_releases():
+        weights += [row["tag"] for row in read_releases() if row["architecture"] == architecture]
     return ModelCard(architecture, found.family, found.recipe, reported, measured, weights)
 
 

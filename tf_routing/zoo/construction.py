@@ -72,7 +72,7 @@ def construct(
     refuse_idle(build, {**values, "include_top": common.include_top}, given, defaults)
     load: Callable[[Any], None] | None = None
     if weights is not None:
-        from tf_routing.zoo.weights.weights import open_weights
+        from tf_routing.zoo.weights.loading import open_weights
 
         asked, load = open_weights(architecture, weights, shape, given, defaults)
         values |= asked
@@ -105,9 +105,9 @@ def _choose_size(
     """Returns classes and input shape: as asked for, else those of released weights, else the paper's."""
     found = {"classes": line.defaults["classes"], "input_shape": line.defaults["input_shape"]}
     if weights is not None:
-        from tf_routing.zoo.weights.weights import released_shape
+        from tf_routing.zoo.weights.loading import find_released_shape
 
-        found |= released_shape(architecture, weights)
+        found |= find_released_shape(architecture, weights)
     classes = found["classes"] if common.classes is None else common.classes
     return classes, tuple(found["input_shape"] if common.input_shape is None else common.input_shape)
 

@@ -1,4 +1,4 @@
-"""The ImageNet weights of `keras.applications`, for the networks of the zoo whose layers agree with theirs.
+"""Takes the ImageNet weights of `keras.applications` for the networks of the zoo whose layers agree with theirs.
 
 The networks of `keras.applications` convolve with biases before batch normalisation, where ours have none: biases go
 into the moving means. Its preprocessing becomes the network's first layer. Both are exact at inference.
@@ -19,7 +19,7 @@ _MOBILENET_SIDES = (96, 128, 160, 192, 224)
 _SIDE = 224
 
 
-def _resnet_name(name: str) -> str:
+def _name_in_resnet(name: str) -> str:
     found = re.fullmatch(r"stage_(\d)_block_(\d+)_(?:conv_(\d)|shortcut)(_bn)?", name)
     if found is None:
         return {"stem": "conv1_conv", "stem_bn": "conv1_bn", "head": "predictions"}[name]
@@ -27,7 +27,7 @@ def _resnet_name(name: str) -> str:
     return f"conv{int(stage) + 1}_block{block}_{convolution or 0}_{'bn' if normalization else 'conv'}"
 
 
-def _mobilenet_name(name: str) -> str:
+def _name_in_mobilenet(name: str) -> str:
     found = re.fullmatch(r"block_(\d+)_([a-z]+)(_bn)?", name)
     if found is None:
         ends = {"stem": "Conv1", "stem_bn": "bn_Conv1", "last": "Conv_1", "last_bn": "Conv_1_bn"}
@@ -39,7 +39,16 @@ def _mobilenet_name(name: str) -> str:
 
 
 class _Application(NamedTuple):
-    """A network of `keras.applications`: its name there, its file, and what makes a network of ours agree with it."""
+    """A network of `keras.applications`, and what makes a network of ours agree with it.
+
+    Args:
+        name: Its name there.
+        file: Name of the file of its weights.
+        arguments: Arguments of our builder.
+        layer_name: Function from the name of a layer of ours to the name of theirs.
+        reversed_channels: Boolean, whether it reads the channels of images in the order BGR.
+        sides: Sizes of images for which there are weights.
+    """
 
     name: str
     file: str
@@ -54,17 +63,17 @@ _MOBILENET_FILE = "mobilenet_v2_weights_tf_dim_ordering_tf_kernels_1.0_{side}.h5
 _APPLICATIONS = {
     **{
         f"resnet{depth}": _Application(
-            f"ResNet{depth}", _RESNET_FILE.replace("{depth}", depth), _RESNET, _resnet_name, True
+            f"ResNet{depth}", _RESNET_FILE.replace("{depth}", depth), _RESNET, _name_in_resnet, True
         )
         for depth in ("50", "101")
     },
-    "mobilenetv2": _Application("MobileNetV2", _MOBILENET_FILE, _MOBILENET, _mobilenet_name, sides=_MOBILENET_SIDES),
+    "mobilenetv2": _Application("MobileNetV2", _MOBILENET_FILE, _MOBILENET, _name_in_mobilenet, sides=_MOBILENET_SIDES),
 }
 
 IMAGENET_NAMES = tuple(_APPLICATIONS)
 
 
-def builder_arguments(
+def match_arguments(
     architecture: str, input_shape: tuple[int, int, int], given: Mapping[str, Any], defaults: Mapping[str, Any]
 ) -> dict[str, Any]:
     """Returns the arguments with which our network agrees with that of `keras.applications`.
@@ -123,7 +132,7 @@ def transfer(model: Any, source: Any, architecture: str) -> list[str]:
     """Gives a network of ours the weights of one of `keras.applications`.
 
     Args:
-        model: Our network, built with `builder_arguments`.
+        model: Our network, built with `match_arguments`.
         source: Theirs.
         architecture: Our network's name in the zoo.
 
@@ -133,7 +142,7 @@ def transfer(model: Any, source: Any, architecture: str) -> list[str]:
     import keras
 
     application, fresh = _APPLICATIONS[architecture], []
-    for layer in (each for each in model.layers if each.weights):
+    for layer in (layer for layer in model.layers if layer.weights):
         origin = source.get_layer(application.layer_name(layer.name))
         weights = origin.get_weights()
         if layer.name == "head" and weights[0].shape != tuple(layer.kernel.shape):

@@ -1,7 +1,8 @@
 """Blocks that are skipped: a router before every block, which decides per image whether it runs.
 
 Wang et al. (2020), *Dynamic Routing with Path Diversity and Consistency for Compact Network Learning*,
-arXiv:2005.14439, section 3: Eq. 1 to 4 (blocks and routers) and 5 to 10 (the objective); rules and other routers from section 4.4.
+arXiv:2005.14439, section 3: Eq. 1 to 4 (blocks and routers) and 5 to 10 (the objective); section 4.4: rules and other
+routers.
 """
 
 from collections.abc import Callable, Mapping, Sequence

@@ -10,7 +10,7 @@ import pytest
 from tests.conformance.subjects import images, small
 from tf_routing import zoo
 from tf_routing.models import RoutedModel
-from tf_routing.zoo.weights.weights_source import weights_path
+from tf_routing.zoo.weights.weights_file import find_weights_file
 
 
 @pytest.fixture(scope="module")
@@ -37,12 +37,12 @@ def test_a_folder_without_a_model_says_what_it_lacks(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["cifar10", "imagenet", "tiny_imagenet_classes20"])
 def test_what_exists_is_no_name(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    assert weights_path(name) is None
+    assert find_weights_file(name) is None
     (tmp_path / name).mkdir()
     with pytest.raises(FileNotFoundError, match=f"names the folder {name}, which holds no"):
         zoo.get("drn_resnet32", weights=name)
     (tmp_path / name / "model.keras").touch()
-    assert weights_path(name) == Path(name, "model.keras")
+    assert find_weights_file(name) == Path(name, "model.keras")
     (tmp_path / name / "model.keras").unlink()
     (tmp_path / name).rmdir()
     (tmp_path / name).touch()

@@ -16,10 +16,10 @@ from tests.data.prepared_data import load_or_skip
 from tf_routing import zoo
 from tf_routing.evaluation.evaluate import evaluate
 from tf_routing.runs.trained_network import as_trained
-from tf_routing.zoo.weights import released
+from tf_routing.zoo.weights import releases
 
 ROOT = Path(__file__).parent.parent.parent
-ROWS = {row["name"]: row for row in released.released_rows()}
+ROWS = {row["name"]: row for row in releases.read_releases()}
 LIGHT = "vgg13_half_2cc_tiny_imagenet_classes20"
 ALL = [name if name == LIGHT else pytest.param(name, marks=pytest.mark.heavy) for name in ROWS]
 
@@ -33,7 +33,7 @@ def loaded(row: dict[str, Any], **arguments: Any) -> keras.Model:
 def copied(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder of released weights that may be damaged."""
     for name in ("index.json", ROWS[LIGHT]["file"]):
-        shutil.copy(released.released_folder() / name, tmp_path / name)
+        shutil.copy(releases.find_release_folder() / name, tmp_path / name)
     monkeypatch.setenv("TF_ROUTING_SAVED_MODELS", str(tmp_path))
     return tmp_path
 
@@ -45,10 +45,10 @@ def test_cards_are_what_the_data_says() -> None:
 
 
 def test_files_are_those_that_were_released() -> None:
-    found = {path.name for path in released.released_folder().glob("*.keras")}
+    found = {path.name for path in releases.find_release_folder().glob("*.keras")}
     assert found == {row["file"] for row in ROWS.values()}
     for row in ROWS.values():
-        path = released.checked_file(row)
+        path = releases.find_release_file(row)
         assert path.stat().st_size == row["bytes"] < 3 * 2**20
         assert row["architecture"] in zoo.list_models() and len(row["class_names"]) == row["classes"]
 
@@ -58,7 +58,7 @@ def test_released_weights_predict_as_their_file(name: str) -> None:
     row = ROWS[name]
     model = loaded(row)
     images = np.random.default_rng(0).uniform(size=(4, *row["input_shape"])).astype("float32")
-    expected = keras.saving.load_model(released.checked_file(row), compile=False)(images)
+    expected = keras.saving.load_model(releases.find_release_file(row), compile=False)(images)
     assert np.ptp(expected, axis=0).max() > 1e-4
     np.testing.assert_allclose(model(images), expected, rtol=1e-4, atol=1e-5)
     assert sum(int(np.prod(each.shape)) for each in model.trainable_weights) == row["results"]["parameters"]
@@ -107,7 +107,7 @@ def test_an_unknown_tag_lists_the_known_ones() -> None:
 
 
 def test_the_index_is_whole() -> None:
-    index = json.loads((released.released_folder() / "index.json").read_text("utf-8"))
+    index = json.loads((releases.find_release_folder() / "index.json").read_text("utf-8"))
     fields = {"name", "architecture", "tag", "version", "file", "sha256", "bytes", "licence", "training", "results"}
     assert all(fields <= set(row) for row in index)
     assert len({row["name"] for row in index}) == len(index)

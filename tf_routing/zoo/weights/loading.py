@@ -1,4 +1,4 @@
-"""Loads trained weights into a freshly built model."""
+"""Finds trained weights before a network is built for them, and loads them into it afterwards."""
 
 import os
 import warnings
@@ -9,19 +9,10 @@ from typing import Any
 
 import keras
 
-from tf_routing.zoo.weights import keras_weights, released
-from tf_routing.zoo.weights.saved_configuration import Difference, differences, preprocessing, take_over
-from tf_routing.zoo.weights.weights_source import IMAGENET, check_whole, weights_path
-
-# What the settings of layers are called where they are arguments of builders.
-_ARGUMENTS = {
-    **dict.fromkeys(("mean", "variance", "standardize"), "standardize"),
-    **dict.fromkeys(("exponent", "gamma"), "gamma"),
-    **dict.fromkeys(("strides", "padding"), "keras_strides"),
-    **{"activation": "classifier_activation", "kind": "router", "method": "pyramid", "outputs": "tree"},
-}
-# Settings that belong to the use of a model rather than to its training: what is asked for is taken as it is.
-_AT_TEST = ("decision", "keep")
+from tf_routing.zoo.weights import keras_weights, releases
+from tf_routing.zoo.weights.mismatches import describe_mismatch, is_wanted
+from tf_routing.zoo.weights.saved_configuration import differences, preprocessing, take_over
+from tf_routing.zoo.weights.weights_file import IMAGENET, check_whole, find_weights_file
 
 
 def open_weights(
@@ -48,9 +39,9 @@ def open_weights(
         FileNotFoundError: If `weights` names no file.
         OSError: If weights cannot be downloaded.
     """
-    path = weights_path(weights)
+    path = find_weights_file(weights)
     if path is None and weights == IMAGENET:
-        arguments = keras_weights.builder_arguments(architecture, input_shape, given, defaults)
+        arguments = keras_weights.match_arguments(architecture, input_shape, given, defaults)
         source = keras_weights.fetch(architecture, input_shape)
         return arguments, partial(_load_application, source=source, architecture=architecture)
     if path is not None:
@@ -59,15 +50,15 @@ def open_weights(
         return {}, partial(_load_bare, path=path, arguments={**defaults, **given})
     asked: dict[str, Any] = {}
     if path is None:
-        row = released.released_row(architecture, os.fspath(weights))
-        asked, path = released.row_arguments(row, given), released.checked_file(row)
-    saved = _saved_model(path)
+        row = releases.find_release(architecture, os.fspath(weights))
+        asked, path = releases.match_arguments(row, given), releases.find_release_file(row)
+    saved = _load_saved(path)
     found = {key: value for key, value in preprocessing(saved).items() if key in defaults and key not in given}
     asked = {**found, **asked}
     return asked, partial(load_body, saved=saved, source=os.fspath(path), given=given, known=list(defaults))
 
 
-def released_shape(architecture: str, weights: str | os.PathLike[str]) -> dict[str, Any]:
+def find_released_shape(architecture: str, weights: str | os.PathLike[str]) -> dict[str, Any]:
     """Returns `classes` and `input_shape` of released weights; nothing for weights from elsewhere.
 
     Args:
@@ -77,13 +68,13 @@ def released_shape(architecture: str, weights: str | os.PathLike[str]) -> dict[s
     Raises:
         ValueError: If there are no such weights.
     """
-    if weights_path(weights) is not None or weights == IMAGENET:
+    if find_weights_file(weights) is not None or weights == IMAGENET:
         return {}
-    row = released.released_row(architecture, os.fspath(weights))
+    row = releases.find_release(architecture, os.fspath(weights))
     return {"classes": row["classes"], "input_shape": tuple(row["input_shape"])}
 
 
-def _saved_model(path: Path) -> keras.Model:
+def _load_saved(path: Path) -> keras.Model:
     saved = keras.saving.load_model(path, compile=False)
     if not isinstance(saved, keras.Model) or not (isinstance(saved, (keras.Function, keras.Sequential))):
         raise ValueError(f"{path} must hold a functional model, as `zoo.get` builds them. It holds a {type(saved)}.")
@@ -107,17 +98,17 @@ def load_body(model: keras.Model, saved: keras.Model, source: str, given: Mappin
         ValueError: If a layer is missing from the file, other weights than the head's differ in shape, or layers are
             set otherwise than those of the file.
     """
-    pairs, fresh = _pairs(model, saved, source)
+    pairs, fresh = _pair_layers(model, saved, source)
     for difference in differences(model, saved):
-        if not _is_asked(difference, given, fresh):
-            raise ValueError(_told(difference, source, model, known))
+        if not is_wanted(difference, given, fresh):
+            raise ValueError(describe_mismatch(difference, source, model.name, known))
     for layer, donor in pairs:
         take_over(layer, donor)
     _warn_fresh(model, fresh, source)
 
 
-def _pairs(model: keras.Model, saved: keras.Model, source: str) -> tuple[list[tuple[Any, Any]], list[str]]:
-    """Layers with those of their names in the file, and the names of heads that stay fresh."""
+def _pair_layers(model: keras.Model, saved: keras.Model, source: str) -> tuple[list[tuple[Any, Any]], list[str]]:
+    """Returns layers with those of their names in the file, and the names of heads that stay fresh."""
     available = {layer.name: layer for layer in saved.layers}
     pairs, fresh = [], []
     for layer in model.layers:
@@ -126,17 +117,18 @@ def _pairs(model: keras.Model, saved: keras.Model, source: str) -> tuple[list[tu
             if layer.weights:
                 raise ValueError(f"{source} holds no layer {layer.name!r}: it is not a {model.name}.")
         elif isinstance(layer, keras.Model) and isinstance(donor, keras.Model):
-            inner, names = _pairs(layer, donor, source)
+            inner, names = _pair_layers(layer, donor, source)
             pairs += inner
             fresh += [f"{layer.name}/{name}" for name in names]
-        elif _shapes(layer) == _shapes(donor):
+        elif _list_shapes(layer) == _list_shapes(donor):
             pairs.append((layer, donor))
         elif _is_head(layer.name):
             fresh.append(layer.name)
         else:
             raise ValueError(
-                f"Layer {layer.name!r} has weights of shapes {_shapes(layer)}; {source} holds {_shapes(donor)}: build "
-                f"the {model.name} with the arguments of the saved one, such as `width_multiplier` or `input_shape`."
+                f"Layer {layer.name!r} has weights of shapes {_list_shapes(layer)}; {source} holds "
+                f"{_list_shapes(donor)}: build the {model.name} with the arguments of the saved one, such as "
+                "`width_multiplier` or `input_shape`."
             )
     return pairs, fresh
 
@@ -145,47 +137,7 @@ def _is_head(name: str) -> bool:
     return name.endswith("head") or name.startswith("exit_")
 
 
-def _is_asked(difference: Difference, given: Mapping[str, Any], fresh: list[str]) -> bool:
-    """Whether a difference is what the user asked for."""
-    name = difference.layer.rpartition("/")[2]
-    if name.endswith("probabilities") and difference.setting == "activation":
-        # Logits are those of the same network, and what a fresh head's mean is up to who trains it.
-        return bool(fresh) or difference.own == "linear"
-    if difference.setting == "units" and difference.layer in fresh:
-        return True
-    return any(key in given for key in _AT_TEST) and (difference.setting == "decision" or name == "kept_blocks")
-
-
-def _told(difference: Difference, source: str, model: keras.Model, known: list[str]) -> str:
-    layer, setting, own, saved = difference
-    if setting == "layer":
-        what = f"{source} holds no layer {layer!r}"
-    elif setting == "reads":
-        what = f"Layer {layer!r} reads {_joined(own)}; that of {source} reads {_joined(saved)}"
-    elif setting == "class":
-        what = f"Layer {layer!r} is a {own}; that of {source} is a {saved}"
-    else:
-        what = f"Layer {layer!r} has {setting}={own!r:.200}; {source} holds {saved!r:.200}"
-    argument = _argument(difference, [*known, "classifier_activation"])
-    hint = f", such as `{argument}`" if argument else ""
-    return f"{what}: build the {model.name} with the arguments of the saved one{hint}."
-
-
-def _joined(reads: list[list[str]]) -> str:
-    return " and ".join(", ".join(call) for call in reads)
-
-
-def _argument(difference: Difference, known: list[str]) -> str | None:
-    names = [difference.setting, difference.layer]
-    if difference.setting == "reads":
-        # What stands in between here or there.
-        own, saved = ({name for call in reads for name in call} for reads in (difference.own, difference.saved))
-        names = sorted(own ^ saved)
-    candidates = [_ARGUMENTS.get(name, name) for name in names]
-    return next((each for each in candidates if each in known), None)
-
-
-def _shapes(layer: keras.layers.Layer) -> list[tuple[int, ...]]:
+def _list_shapes(layer: keras.layers.Layer) -> list[tuple[int, ...]]:
     return [tuple(weight.shape) for weight in layer.weights]
 
 
@@ -205,7 +157,6 @@ def _warn_fresh(model: keras.Model, fresh: list[str], source: str) -> None:
 
 
 def _load_bare(model: keras.Model, path: Path, arguments: Mapping[str, Any]) -> None:
-    """Loads a file of weights alone into a model of the same layers."""
     try:
         model.load_weights(path)
     except ValueError as error:
