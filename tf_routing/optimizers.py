@@ -1,4 +1,4 @@
-"""The optimizer of the papers: momentum, weight decay as the gradient of an L2 penalty, and rates that rise first."""
+"""The optimizer of the papers, SGD whose weight decay passes through the momentum, and learning-rate warm-up."""
 
 from typing import Any
 
@@ -13,14 +13,20 @@ from tf_routing.support.validation import not_negative, not_negative_integer
 class DecayedSGD(keras.optimizers.SGD):
     """SGD whose weight decay goes through the momentum, on kernels only.
 
-    `keras.optimizers.SGD(weight_decay=...)` shrinks the weights beside the update. The papers add `decay * kernel` to
-    the gradient, which momentum 0.9 makes ten times as strong. Recurrent kernels are kernels; biases, batch
-    normalisation and stitch scalars are not decayed.
+    `keras.optimizers.SGD(weight_decay=...)` shrinks the weights apart from the momentum. The papers add the decay to
+    the gradient, which a momentum of 0.9 makes ten times as strong.
+
+    Equation:
+        v' = m v - lr (g + k w)
+        w' = w + v'
+
+        with w a kernel and g its gradient; lr = `learning_rate`, m = `momentum` and k = `kernel_decay`. Kernels include
+        those of recurrent cells; for biases, batch normalisation and stitch scalars k is 0.
 
     Args:
         learning_rate: Float or schedule.
         momentum: Float, momentum of the update.
-        kernel_decay: Float, what is added to a kernel's gradient per unit of the kernel.
+        kernel_decay: Float, factor of the kernel that is added to its gradient: that of an L2 penalty k / 2 |w|^2.
         **kwargs: As for `keras.optimizers.SGD`.
 
     Raises:
@@ -31,7 +37,8 @@ class DecayedSGD(keras.optimizers.SGD):
     >>> DecayedSGD(learning_rate=0.1, kernel_decay=1e-4).kernel_decay
     0.0001
 
-    Reference: He et al., *Deep Residual Learning for Image Recognition*, section 4.2.
+    Reference:
+        He et al. (2015), *Deep Residual Learning for Image Recognition*, arXiv:1512.03385, section 4.2.
     """
 
     def __init__(
@@ -41,7 +48,7 @@ class DecayedSGD(keras.optimizers.SGD):
         self.kernel_decay = not_negative("kernel_decay", kernel_decay)
 
     def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
-        """Applies one update to one variable, its gradient decayed if it is a kernel."""
+        """Applies an update to a variable, with the decay added to the gradient if it is a kernel."""
         if is_kernel(known_variable(self, variable).name):
             gradient = gradient + keras.ops.cast(self.kernel_decay, gradient.dtype) * keras.ops.cast(
                 variable, gradient.dtype

@@ -14,6 +14,7 @@ import pytest
 from tests.conformance.subjects import ROOT
 from tf_routing import layers, objectives
 from tf_routing.objectives.early_exit import EarlyExit
+from tf_routing.optimizers import DecayedSGD
 
 
 class Paper(NamedTuple):
@@ -191,6 +192,7 @@ DEFINED = [
     *(getattr(layers, name) for name in layers.__all__),
     *(each for name in objectives.__all__ if inspect.isclass(each := getattr(objectives, name))),
     EarlyExit,
+    DecayedSGD,
 ]
 
 
