@@ -56,6 +56,7 @@ class Classification(Objective):
         return ("classification_loss",)
 
     def __call__(self, labels: Any, outputs: dict[str, Any], sample_weight: Any = None) -> dict[str, Any]:
+        # A softmax and a logarithm in one are stable where probabilities underflow.
         from_logits = "logits" in outputs
         predictions = outputs["logits" if from_logits else "probabilities"]
         targets = class_distributions(labels, predictions)

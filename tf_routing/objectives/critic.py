@@ -133,6 +133,7 @@ class Critic(EarlyExit):
     def _taken(self, scores: Any, costs: Any) -> Any:
         if self.optimistic:
             return ops.min(costs, axis=-1)
+        # `argmax` takes the first of equal scores, as junctions do at inference.
         chosen = ops.one_hot(ops.argmax(scores, axis=-1), costs.shape[-1], dtype=costs.dtype)
         return ops.sum(chosen * costs, axis=-1)
 

@@ -149,6 +149,7 @@ class DiverseRoutes(Objective):
         factor = _RAISE if logs["execution_rate"] > self.target else _LOWER
         # Not `float(variable)`: under a `tf.distribute` strategy it is a variable of several replicas.
         changed = float(ops.convert_to_numpy(self.adapted_weight)) * factor
+        # Bounded: a weight of zero would never rise again, and one without limit would drown the classification.
         self.adapted_weight.assign(min(max(changed, _LEAST_WEIGHT), _MOST_WEIGHT))
 
     def at_evaluation(self) -> "DiverseRoutes":
@@ -199,6 +200,7 @@ class DiverseRoutes(Objective):
         distances = _norm(ops.expand_dims(centres, 0) - ops.expand_dims(centres, 1))
         missing = ops.square(ops.relu(self.diversity_margin - distances))
         count = ops.shape(centres)[0]
+        # At least one pair: a batch of one image has no other to be apart from, and a loss of zero, not NaN.
         pairs = ops.cast(ops.maximum(count * (count - 1), 1), "float32")
         return ops.sum(missing * (1 - ops.eye(count, dtype="float32"))) / pairs
 

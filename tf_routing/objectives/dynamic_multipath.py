@@ -113,6 +113,7 @@ class DynamicMultipath(Objective):
             return
         validate_categories(self.categories, outputs["probabilities"].shape[-1])
         for name in self.category_weights:
+            # In float32 under every policy, as a loss needs; heads have no part in what the network computes.
             self.heads[name] = keras.layers.Dense(self.category_count, name=f"{name}_category", dtype="float32")
             self.heads[name].build(outputs[f"{name}_state"].shape)
 
@@ -149,6 +150,7 @@ class DynamicMultipath(Objective):
     def _category_loss(self, labels: Any, outputs: dict[str, Any], sample_weight: Any) -> Any:
         predictions = outputs.get("logits", outputs["probabilities"])
         members = np.eye(self.category_count, dtype="float32")[self.categories]
+        # Distributions over classes become distributions over categories, so mixed and smoothed labels work too.
         targets = ops.matmul(ops.cast(class_distributions(labels, predictions), "float32"), members)
         scores = {name: self.heads[name](outputs[f"{name}_state"]) for name in self.category_weights}
         losses = [

@@ -13,6 +13,7 @@ from tf_routing.objectives.objective import Objective
 from tf_routing.objectives.reach import hard_reach, soft_reach
 from tf_routing.support.validation import not_negative, positive_number
 
+# Share of the probabilities that all classes divide evenly, as in the authors' public code: bounds the cross-entropy.
 _FLOOR = 1e-6
 
 

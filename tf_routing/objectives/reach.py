@@ -8,6 +8,7 @@ from keras import ops
 from tf_routing import exit_tree
 from tf_routing.exit_tree import Exit, Stage
 
+# The value in the authors' public code.
 FLOOR = 1e-6
 
 

@@ -88,6 +88,7 @@ class Gate(keras.layers.Layer):
         return self.choice_layer(self.hidden_layer(channel_means(inputs)))
 
     def call(self, inputs: Any) -> Any:
+        # Over outputs, not inputs: what an input hands on sums to the input, while an output may receive more or less.
         return ops.softmax(self.scores(inputs), axis=-1)
 
     def compute_output_shape(self, input_shape: Any) -> tuple[int | None, ...]:

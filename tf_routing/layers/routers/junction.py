@@ -121,6 +121,7 @@ class Junction(Router):
 
     def scores(self, inputs: Any, cost: Any = None, training: bool | None = None) -> Any:
         """Returns only the scores of the sinks, `(batch, sinks)`."""
+        # The coarsest maps are so small that the paper flattens them where other routers average.
         x = ops.cast(ops.reshape(inputs, (-1, prod(inputs.shape[1:]))), self.scores_layer.compute_dtype)
         if cost is not None:
             x = ops.concatenate([x, ops.cast(cost, x.dtype)], axis=-1)
@@ -150,12 +151,14 @@ class Junction(Router):
     def shift_thresholds(self, shifts: np.ndarray) -> None:
         """Adds `shifts` `(1,)` to the margin for going on."""
         bias = np.array(self.scores_layer.bias)
+        # The margin is the best other score minus the first one, so lowering the first raises it.
         bias[0] -= shifts[0]
         self.scores_layer.bias.assign(bias)
 
     def shifts_for_rate(self, rate: float, *inputs: Any) -> np.ndarray:
         """Returns the shift with which a share `rate` of the samples that reach the junction goes on."""
         margins, come = np.asarray(self.margins(*inputs), "float64")[:, 0], self.comes(*inputs)
+        # If no sample reaches the junction, the rate is that of all samples, as if they did.
         return np.array([shift_for_rate(rate, margins[come] if come.any() else margins)])
 
     def comes(self, *inputs: Any) -> np.ndarray:

@@ -66,6 +66,7 @@ class KeptBlocks(keras.layers.Layer):
         self.keep, self.seed = positive_integer("keep", keep), seed_or_none(seed)
         if keep > self.blocks:
             raise ValueError(f"`keep` must be at most {self.blocks}, the blocks there are. Received: keep={keep}")
+        # Only where it is used: the state of a generator is a weight, and would be saved.
         self.draw_seed = keras.random.SeedGenerator(self.seed) if rule == "random" else None
 
     def call(self, inputs: Any) -> list[Any]:
@@ -81,6 +82,7 @@ class KeptBlocks(keras.layers.Layer):
         # The blocks with the smallest of as many random numbers: all sets of that size are equally likely.
         drawn = uniform_rows((count, self.blocks), seed=self.draw_seed)
         order = ops.argsort(drawn, axis=-1)
+        # Sorting the order gives ranks: `ops.top_k` would give indices, from which switches need a scatter.
         ranks = ops.argsort(order, axis=-1)
         return ops.cast(ranks < self.keep, self.compute_dtype)
 

@@ -64,6 +64,7 @@ class RouterMemory(keras.layers.Layer):
         self.scores = float_part(keras.layers.Dense(2, bias_initializer=self._initial_bias, name="scores", **options))
 
     def _initial_bias(self, shape: Any, dtype: Any = None) -> Any:
+        # The softmax over two scores depends on their difference only, so one bias carries the rate.
         return ops.convert_to_tensor([open_score(self.init_open_rate), 0.0], dtype=dtype)
 
     def build(self, inputs_shape: Any, state_shape: Any = None) -> None:
@@ -74,6 +75,7 @@ class RouterMemory(keras.layers.Layer):
         if state is None:
             state = ops.zeros((ops.shape(inputs)[0], 2 * self.units), dtype=self.cell.compute_dtype)
         output, states = self.cell(inputs, list(ops.split(state, 2, axis=-1)))
+        # One tensor for (h, c): a state travels through the functional graph like any other tensor.
         return self.scores(output), ops.concatenate(states, axis=-1)
 
     def compute_output_spec(self, inputs: Any, state: Any = None) -> tuple[Any, Any]:

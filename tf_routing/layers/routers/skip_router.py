@@ -95,6 +95,7 @@ class SkipRouter(Router):
         self.rule = one_of("decision", decision, DECISIONS)
         self.init_open_rate = check_open_rate(init_open_rate)
         self.momentum, self.epsilon, self.seed = plain(momentum), plain(epsilon), seed_or_none(seed)
+        # Only where it is used: the state of a generator is a weight, and would be saved.
         self.draw_seed = keras.random.SeedGenerator(self.seed) if decision == "bernoulli" else None
         self.hidden_layer = self._dense(self.hidden, "hidden", "relu", kernel_initializer="he_normal")
         self.scores_layer = self._dense(2, "scores", bias_initializer=self._initial_bias)
@@ -155,6 +156,7 @@ class SkipRouter(Router):
 
     def _is_open(self, margins: Any, training: bool | None) -> Any:
         if self.rule == "bernoulli" and not training:
+            # The sigmoid of the margin is p[0], not r: beta does not sharpen what is sampled.
             drawn = uniform_rows(ops.shape(margins), seed=self.draw_seed)
             return drawn < ops.cast(ops.sigmoid(margins), "float32")
         return margins >= 0
