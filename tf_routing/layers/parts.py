@@ -44,6 +44,7 @@ def float_part(part: _Part) -> _Part:
     """
 
     def refuse(*args: Any, **kwargs: Any) -> None:
+        """Raises the error by which Keras recognises layers that it must not quantise."""
         raise NotImplementedError(f"Layer {part.path!r} is part of another layer and stays in floats.")
 
     part.quantize = refuse

@@ -43,9 +43,11 @@ def soft_reach(tree: Stage | Exit, scores: Mapping[str, Any], temperature: Any, 
     share = floor / len(exit_tree.exits(tree))
 
     def kept(part: Stage | Exit) -> float:
+        """Returns e_v, the probability that the exits below a part share regardless of scores."""
         return share * len(exit_tree.exits(part))
 
     def visit(part: Stage | Exit, reach: Any) -> dict[str, Any]:
+        """Returns the reach of the layers of a part and of all parts below it, given that of the part."""
         found = dict.fromkeys(part.layers, reach)
         if isinstance(part, Exit):
             return found

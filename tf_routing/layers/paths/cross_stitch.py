@@ -56,7 +56,7 @@ class CrossStitch(keras.layers.Layer):
 
     def build(self, input_shape: Any) -> None:
         shapes = parallel_shapes(type(self).__name__, input_shape)
-        # Near the identity: paths start nearly separate, and the shares of an output sum to one.
+        # Near the identity, so that paths start nearly separate; exactly there, stitches would not differ from none.
         start = np.full((len(shapes), self.paths), 0.1 / max(len(shapes) - 1, 1))
         np.fill_diagonal(start, 0.9)
         if self.per_channel:

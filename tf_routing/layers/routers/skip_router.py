@@ -30,14 +30,12 @@ class SkipRouter(Router):
         d = 1 if r >= 0.5 else 0         at inference                 (Eq. 11)
 
         with X = `inputs`, (B, H, W, C); W1: C -> `hidden`, W2: `hidden` -> 2; p[0] the probability of running the
-        block, p[1] of bypassing it. d is returned. A frozen router (trainable = False) decides in training as at
-        inference.
+        block, p[1] of bypassing it; and d the output. A frozen router decides in training as at inference. With `kind`
+        "conv" R = W2 GAP(ReLU(BN(W1 * X))) + b2, where W1 is a 3x3 convolution of stride 2 that keeps C; with
+        "recurrent" R = X, the scores (B, 2) of a RouterMemory.
 
-        The paper gives neither beta, nor `hidden`, nor a nonlinearity between the two layers, which without one would
-        be a single layer. The threshold on r is the same as p[0] >= p[1] for every `beta`.
-
-        Other values of `kind` compute R differently. "conv": R = W2 GAP(ReLU(BN(W1 * X))) + b2, W1 a 3x3 convolution of
-        stride 2 that keeps C. "recurrent": R = X, scores (B, 2) of a RouterMemory.
+        The paper gives neither `beta`, on which d at inference does not depend, nor `hidden`, nor a nonlinearity
+        between the two layers, which without one would be a single layer.
 
     Args:
         kind: `"linear"`, two dense layers on channel means; `"conv"`, a 3x3 convolution, channel means and one dense
