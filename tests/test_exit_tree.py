@@ -79,20 +79,21 @@ def test_the_one_route_of_a_static_network() -> None:
 
 
 def test_a_layer_waits_for_the_last_junction_before_it() -> None:
-    assert exit_tree.waits(TREE) == {
+    assert exit_tree.gates_by_layer(TREE) == {
         **dict.fromkeys(("left", "two_ways"), ("three_ways", 0)),
         "left_early": ("two_ways", 0),
         **dict.fromkeys(("left_end", "left_late"), ("two_ways", 1)),
         "here": ("three_ways", 1),
         **dict.fromkeys(("right", "right_end", "right_late"), ("three_ways", 2)),
     }
-    assert exit_tree.waits(STATIC) == {}
+    assert exit_tree.gates_by_layer(STATIC) == {}
 
 
 def test_a_tree_comes_back_from_its_configuration() -> None:
     for tree in (CHAIN, TREE, STATIC, Exit("exit")):
         config = exit_tree.to_config(tree)
         assert exit_tree.from_config(config) == tree
+        assert exit_tree.from_config(tree) is tree
         # As it is written into a file.
         assert exit_tree.from_config(json.loads(json.dumps(config))) == tree
     assert exit_tree.to_config(STATIC) == {

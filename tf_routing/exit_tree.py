@@ -1,6 +1,8 @@
-"""The shape of a network that leaves early: columns in a row, junctions that choose what follows, exits that classify.
+"""The tree of an early-exit network: columns in a row, junctions that choose what follows, and exits that classify.
 
-Layers are named, not held: objectives, executors and the cost model read the same tree from data.
+This is the one form of a tree inside the package. Layers are named, not held, so that objectives, executors, the cost
+model and figures read the same tree. Files hold it as nested dicts (`to_config`, `from_config`); `zoo.get` takes a
+description with channels instead of names, which `zoo.builders.exit_trees` turns into it.
 """
 
 from collections.abc import Iterator, Mapping
@@ -8,18 +10,18 @@ from typing import Any, NamedTuple
 
 
 class Exit(NamedTuple):
-    """A leaf: the layer that classifies there."""
+    """A leaf of the tree: the layer that classifies there."""
 
     layer: str
 
     @property
     def layers(self) -> tuple[str, ...]:
-        """The layers that a sample here runs through."""
+        """The layers that a sample runs through here."""
         return (self.layer,)
 
 
 class Stage(NamedTuple):
-    """Columns that run one behind the other, and what follows them.
+    """An inner node of the tree: columns that run one after the other, and what follows them.
 
     Args:
         columns: Names of the columns.
@@ -39,12 +41,18 @@ class Stage(NamedTuple):
 
     @property
     def layers(self) -> tuple[str, ...]:
-        """The layers that a sample here runs through, before it goes on."""
+        """The layers that a sample runs through here before it goes on."""
         return self.columns if self.junction is None else (*self.columns, self.junction)
 
 
 class Route(NamedTuple):
-    """A way through the tree: its exit, the layers on it, and the choice that is taken at each junction met."""
+    """A path through the tree.
+
+    Args:
+        exit: Name of the exit at its end.
+        layers: Names of all layers on it.
+        choices: The sink that is taken at a junction, by name of the junction.
+    """
 
     exit: str
     layers: tuple[str, ...]
@@ -52,7 +60,7 @@ class Route(NamedTuple):
 
 
 def parts(tree: Stage | Exit) -> Iterator[Stage | Exit]:
-    """Yields a tree's stages and exits, each before what follows it."""
+    """Yields the stages and exits of a tree, depth first: a stage comes before what follows it."""
     yield tree
     for sink in sinks(tree):
         yield from parts(sink)
@@ -75,7 +83,7 @@ def junctions(tree: Stage | Exit) -> dict[str, int]:
 
 
 def routes(tree: Stage | Exit) -> list[Route]:
-    """Returns the way to each exit, in the order of `exits`."""
+    """Returns the route to every exit, in the order of `exits`."""
     if isinstance(tree, Exit):
         return [Route(tree.layer, tree.layers, {})]
     return [
@@ -89,24 +97,40 @@ def _choice(stage: Stage, number: int) -> dict[str, int]:
     return {} if stage.junction is None else {stage.junction: number}
 
 
-def waits(tree: Stage | Exit, gate: tuple[str, int] | None = None) -> dict[str, tuple[str, int]]:
-    """Returns for each layer behind a junction the last junction before it, and which of its sinks the layer is in."""
-    waiting = {} if gate is None else dict.fromkeys(tree.layers, gate)
+def gates_by_layer(tree: Stage | Exit, gate: tuple[str, int] | None = None) -> dict[str, tuple[str, int]]:
+    """Returns what lets samples through to a layer, by layer: the last junction before it, and the sink it is in.
+
+    Args:
+        tree: The tree, or a part of it.
+        gate: What lets samples through to this part, where that is not all of the tree.
+    """
+    gates = {} if gate is None else dict.fromkeys(tree.layers, gate)
     for number, sink in enumerate(sinks(tree)):
-        waiting |= waits(sink, (tree.junction, number) if isinstance(tree, Stage) and tree.junction else gate)
-    return waiting
+        gates |= gates_by_layer(sink, (tree.junction, number) if isinstance(tree, Stage) and tree.junction else gate)
+    return gates
 
 
 def to_config(tree: Stage | Exit) -> dict[str, Any]:
-    """Returns the tree as nested dicts and lists."""
+    """Returns a tree as nested dicts and lists, which files and configurations of layers hold."""
     if isinstance(tree, Exit):
         return {"exit": tree.layer}
     below = [to_config(sink) for sink in tree.sinks]
     return {"columns": list(tree.columns), "junction": tree.junction, "sinks": below}
 
 
-def from_config(config: Mapping[str, Any]) -> Stage | Exit:
-    """Returns the tree that `to_config` described."""
+def from_config(config: Stage | Exit | Mapping[str, Any]) -> Stage | Exit:
+    """Returns the tree that `to_config` described; a tree is returned unchanged.
+
+    Args:
+        config: What `to_config` returned, or a tree: layers and objectives take either.
+
+    Example:
+
+    >>> from_config({"columns": ["column_1"], "junction": None, "sinks": [{"exit": "exit_1"}]})
+    Stage(columns=('column_1',), junction=None, sinks=(Exit(layer='exit_1'),))
+    """
+    if isinstance(config, (Stage, Exit)):
+        return config
     if "exit" in config:
         return Exit(config["exit"])
     return Stage(tuple(config["columns"]), config["junction"], tuple(from_config(sink) for sink in config["sinks"]))

@@ -15,7 +15,7 @@ from tests.execution.split_nets import relative
 from tests.exit_net import BRANCHES, CHAIN, CLASSES, SHAPE, balance, exit_model, images, vary
 from tests.graph_operations import operations
 from tf_routing import calibrate, exit_tree, export
-from tf_routing.execution.sparse_exits import EarlyExit
+from tf_routing.execution.sparse_exits import SparseExits
 from tf_routing.layers import Junction
 from tf_routing.models import RoutedModel
 
@@ -187,7 +187,7 @@ def test_each_part_runs_on_the_samples_that_come_there_and_not_for_none(name: st
     for model in (net(name), forced(name, True), forced(name, False)):
         for count in (1, 40):
             decisions = answers(model, images(count), "masked")
-            executor = EarlyExit(model, model.get_layer("probabilities"))
+            executor = SparseExits(model, model.get_layer("probabilities"))
             executor.functions = {part: Counted(function) for part, function in executor.functions.items()}
             executor(tf.constant(images(count)))
             reach = came(executor.tree, decisions, count)

@@ -1,6 +1,7 @@
 """A chain forced to an exit is the static net of that depth, costs are those of routes, and trees are what one asks."""
 
 import math
+from collections import Counter
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import pytest
 from tests.conformance.subjects import draw_scores
 from tests.exit_net import BRANCHES, CHAIN, CLASSES, SHAPE, exit_model, images, vary
 from tf_routing import cost, zoo
+from tf_routing.exit_tree import Exit, Stage
 from tf_routing.layers import Junction
 from tf_routing.models import RoutedModel
 from tf_routing.zoo.builders import exit_trees
@@ -121,6 +123,17 @@ def test_layers_are_named_by_level_and_number() -> None:
     assert exit_model(BRANCHES).decision_names == ["junction_1", "junction_2_1"]
 
 
+def test_layers_of_a_tree_are_named_before_they_are_built() -> None:
+    last, end = Stage(("column_3_1",), None, (Exit("exit_3_1"),)), (Exit("exit_3_2"),)
+    second = Stage(("column_2_1",), "junction_2_1", (Exit("exit_2_1"), last))
+    shape = Stage(("column_1",), "junction_1", (Exit("exit_1"), second, Stage(("column_2_2", "column_3_2"), None, end)))
+    named = exit_trees.name_layers(BRANCHES)
+    assert named.shape == shape == exit_model(BRANCHES).get_layer("probabilities").tree
+    channels = {"column_1": (4, 6), "column_2_1": (6,), "column_3_1": (8,), "column_2_2": (6, 6), "column_3_2": (8,)}
+    assert named.channels == channels
+    assert exit_trees.name_layers(exit_trees.static(1)).shape == Stage(("column_1",), None, (Exit("exit_1"),))
+
+
 def test_a_tree_of_ones_own_has_the_columns_that_it_describes() -> None:
     model = exit_model(BRANCHES)
     filters = {name: model.get_layer(name).filters for name in ("column_1", "column_2_1", "column_2_2", "column_3_2")}
@@ -167,9 +180,13 @@ def test_weights_come_from_the_seed() -> None:
     assert any(not np.array_equal(one, two) for one, two in zip(first, other, strict=True))
 
 
+def columns_by_level(tree: dict[str, Any]) -> list[int]:
+    return list(Counter(name.split("_")[1] for name in sorted(exit_trees.name_layers(tree).channels)).values())
+
+
 def test_the_zoos_trees() -> None:
-    assert exit_trees.level_sizes(exit_trees.branching()) == [1, 2, 4, 8, 8, 8, 8, 8]
-    assert exit_trees.level_sizes(exit_trees.chain()) == [1] * 8
+    assert columns_by_level(exit_trees.branching()) == [1, 2, 4, 8, 8, 8, 8, 8]
+    assert columns_by_level(exit_trees.chain()) == [1] * 8
     for tree in (exit_trees.branching(), exit_trees.chain(), *map(exit_trees.static, range(1, 9))):
         exit_trees.check(tree)
 

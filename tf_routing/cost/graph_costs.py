@@ -66,7 +66,8 @@ def layer_costs(model: keras.Model) -> Iterator[LayerCost]:
     38896960
     """
     _check_fixed(model)
-    behind = {layer: Gated(*gate) for tree in exit_trees(model) for layer, gate in exit_tree.waits(tree).items()}
+    trees = find_exit_trees(model)
+    behind = {layer: Gated(*gate) for tree in trees for layer, gate in exit_tree.gates_by_layer(tree).items()}
     # The layers that decide, by the tensor that is their decision.
     deciders: dict[Any, str] = {}
     for call in layer_calls(model):
@@ -82,7 +83,7 @@ def layer_costs(model: keras.Model) -> Iterator[LayerCost]:
             yield _cost_of_call(call, behind.get(call.operation.name))
 
 
-def exit_trees(model: keras.Model) -> list[exit_tree.Stage]:
+def find_exit_trees(model: keras.Model) -> list[exit_tree.Stage]:
     """Returns the tree of a model that leaves early, in a list that is empty for others."""
     return [call.operation.tree for call in layer_calls(model) if isinstance(call.operation, HasExitTree)]
 

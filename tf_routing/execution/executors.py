@@ -202,4 +202,4 @@ def early_exit(model: Any, training: bool | None) -> Callable[[Any], dict[str, A
     mixtures = [layer for layer in model.layers if hasattr(layer, "tree")]
     if not mixtures or not _is_sparse(model.execution, training):
         return None
-    return importlib.import_module("tf_routing.execution.sparse_exits").EarlyExit(model, mixtures[0])
+    return importlib.import_module("tf_routing.execution.sparse_exits").SparseExits(model, mixtures[0])

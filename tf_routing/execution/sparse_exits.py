@@ -20,7 +20,7 @@ class _Rows(NamedTuple):
     cost: Any
 
 
-class EarlyExit:
+class SparseExits:
     """A model that leaves early, cut into the functions between its junctions.
 
     Args:

@@ -71,7 +71,7 @@ class EarlyExit(Objective):
         temperature: float = 1.0,
         temperature_half_life: float | None = 10_000,
     ) -> None:
-        self.tree: Any = exit_tree.from_config(tree) if isinstance(tree, Mapping) else tree
+        self.tree: Any = exit_tree.from_config(tree)
         self.macs = {name: int(each) for name, each in macs.items()}
         self.computation_cost = _costs(computation_cost)
         self.kernel_decay, self.talr = not_negative("kernel_decay", kernel_decay), bool(talr)

@@ -78,7 +78,7 @@ def hard_reach(tree: Stage | Exit, decisions: Mapping[str, Any]) -> dict[str, An
     >>> hard_reach(tree, {"junction_1": ops.array([[0.0, 1.0]])})["exit_2"].numpy().tolist()
     [1.0]
     """
-    gates, certain = exit_tree.waits(tree), _certain(tree, decisions)
+    gates, certain = exit_tree.gates_by_layer(tree), _certain(tree, decisions)
     layers = [layer for part in exit_tree.parts(tree) for layer in part.layers]
     return {
         layer: ops.cast(decisions[gates[layer][0]], "float32")[:, gates[layer][1]] if layer in gates else certain

@@ -65,7 +65,7 @@ class ExitMixture(keras.layers.Layer):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        self.tree: Any = exit_tree.from_config(tree) if isinstance(tree, Mapping) else tree
+        self.tree: Any = exit_tree.from_config(tree)
         self.activation = keras.activations.get(activation)
         self.execution, self.method = executors.possible(execution), one_of("method", method, executors.METHODS)
         self.supports_jit = executors.supports_jit(self.execution)

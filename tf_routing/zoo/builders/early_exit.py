@@ -56,7 +56,7 @@ def build(
     """Builds a network from a tree of columns.
 
     Args:
-        tree: The columns and what may follow each, see `zoo.exit_trees`.
+        tree: The columns and what may follow each, see `exit_trees`.
         head: How the network ends; without its top, in the coarsest maps of all columns that can be left, side by side.
         name: Name of the model.
         learning: How junctions learn, and what training aims at.
@@ -73,18 +73,19 @@ def build(
         ValueError: If an argument is not possible.
     """
     exit_trees.check(tree)
-    learning.check_tree(tree)
-    grower = TreeGrower(tree, head, width_multiplier, hidden, seed)
+    named = exit_trees.name_layers(tree)
+    learning.check_tree(named.shape)
+    grower = TreeGrower(named, head, width_multiplier, hidden, seed)
     image, maps = _add_pyramid(images, pyramid, len(tree["channels"]))
     inputs: Any = image
     if learning.dynamic_cost:
         inputs = {"image": image, "cost": keras.Input((1,), name="cost")}
         # In a unit that half precision can hold.
         grower.cost = keras.layers.Rescaling(_COST_UNIT, dtype="float32", name="cost_of_ten_million")(inputs["cost"])
-    shape = grower.grow(tree, maps)
+    grower.grow(maps)
     if not head.include_top:
         return RoutedModel(inputs, join_features(grower.left, head), name=name)
-    return learning.set_default(RoutedModel(inputs, grower.join_exits(shape), name=name), shape)
+    return learning.set_default(RoutedModel(inputs, grower.join_exits(), name=name), named.shape)
 
 
 def _add_pyramid(images: ImageInput, pyramid: PyramidOptions, scales: int) -> tuple[Any, list[Any]]:

@@ -88,9 +88,9 @@ class ExitLearning:
         # Refuses what is not possible before anything is built.
         self._create(_NO_TREE, {}, has_junctions=True)
 
-    def check_tree(self, tree: dict[str, Any]) -> None:
+    def check_tree(self, shape: exit_tree.Stage) -> None:
         """Raises a `ValueError` if decisions are to be conditioned on a cost where there are none."""
-        if self.dynamic_cost and not exit_trees.has_junctions(tree):
+        if self.dynamic_cost and not exit_tree.junctions(shape):
             raise ValueError("`dynamic_cost` must be False where nothing is decided. Received: dynamic_cost=True")
 
     def set_default(self, model: RoutedModel, shape: exit_tree.Stage) -> RoutedModel:
