@@ -1,4 +1,4 @@
-"""Asks a model server for predictions, by gRPC or REST; without TensorFlow and Keras by REST."""
+"""A client of TensorFlow Serving, by gRPC or REST; REST needs neither TensorFlow nor Keras."""
 
 from tf_routing.client.errors import ModelNotFound, RequestRefused, ServerTimeout, ServerUnavailable, ServingError
 from tf_routing.client.prediction import predict

@@ -1,4 +1,4 @@
-"""Where a model server listens, and which of its two languages is spoken there."""
+"""The address of a model server, and the transport that it implies: gRPC or REST."""
 
 from typing import NamedTuple
 from urllib.parse import urlsplit
@@ -8,12 +8,12 @@ from tf_routing.support.validation import one_of
 TRANSPORTS = ("grpc", "rest")
 _GRPC_PORT = 8500
 _BY_SCHEME = {"grpc": "grpc", "http": "rest", "https": "rest"}
-# The ports on which TensorFlow Serving listens unless it is told otherwise.
+# The default ports of TensorFlow Serving.
 _BY_PORT = {_GRPC_PORT: "grpc", 8501: "rest"}
 
 
 class Address(NamedTuple):
-    """A transport, and where: `host:port` for gRPC, the beginning of the URL for REST."""
+    """A transport, and the location: `host:port` for gRPC, the beginning of the URL for REST."""
 
     transport: str
     location: str
@@ -30,7 +30,7 @@ def parse_address(address: str, transport: str | None = None) -> Address:
         An `Address`.
 
     Raises:
-        ValueError: If the address cannot be read, or does not tell the transport.
+        ValueError: If the address cannot be read, or does not imply a transport.
 
     Example:
 

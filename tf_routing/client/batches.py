@@ -1,4 +1,4 @@
-"""Cuts what is asked into requests, and joins the answers."""
+"""Input arrays cut into requests, and the outputs of the requests joined again."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -11,16 +11,17 @@ _NUMBERS = "buif"
 
 
 def as_inputs(images: Any) -> dict[str, np.ndarray]:
-    """Returns what a signature takes, by name.
+    """Returns the inputs of a signature as arrays, by name.
 
     Args:
-        images: Array of images, a list of encoded pictures as bytes, or a dict of `images` and what stands beside them.
+        images: Array of images, a list of encoded pictures as bytes, or a dict of `images` and auxiliary
+            inputs.
 
     Returns:
         Dict of arrays of one length. Floats have 32 bits, which is what signatures take; bytes are objects.
 
     Raises:
-        ValueError: If there is nothing, lengths differ, or something is neither numbers nor bytes.
+        ValueError: If inputs are empty, differ in length, or hold neither numbers nor bytes.
 
     Example:
 
@@ -54,11 +55,11 @@ def batches(inputs: Mapping[str, np.ndarray], batch_size: int) -> Iterator[dict[
         yield {name: value[first : first + batch_size] for name, value in inputs.items()}
 
 
-def joined(answers: Sequence[Mapping[str, np.ndarray]], count: int) -> dict[str, np.ndarray]:
-    """Returns the outputs of all requests, by name.
+def join_answers(answers: Sequence[Mapping[str, np.ndarray]], count: int) -> dict[str, np.ndarray]:
+    """Joins the outputs of all requests, by name.
 
     Raises:
-        ServingError: If an output has not one row for each image.
+        ServingError: If an output does not have one row per image.
     """
     outputs = {name: np.concatenate([np.atleast_1d(each[name]) for each in answers]) for name in answers[0]}
     for name, value in outputs.items():

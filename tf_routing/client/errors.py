@@ -1,8 +1,8 @@
-"""What can go wrong between a client and a model server."""
+"""Exceptions of the client: the server is unavailable, late, lacks the model, or refuses the request."""
 
 
 class ServingError(RuntimeError):
-    """The server did not answer as asked; the kinds below tell why, where that is known.
+    """The server did not answer as asked; subclasses say why, where that is known.
 
     Example:
 
@@ -12,7 +12,7 @@ class ServingError(RuntimeError):
 
 
 class ServerUnavailable(ServingError):
-    """Nobody listens at the address, or the server has no room now. Asking again may help.
+    """No server listens at the address, or it is overloaded. A retry may help.
 
     Example:
 
@@ -27,7 +27,7 @@ class ServerUnavailable(ServingError):
 
 
 class ServerTimeout(ServingError):
-    """The server did not answer in time. It may still be computing, so asking again can make things worse.
+    """The server did not answer in time. It may still be computing, so a retry can add to its load.
 
     Example:
 
@@ -37,7 +37,7 @@ class ServerTimeout(ServingError):
 
 
 class ModelNotFound(ServingError):
-    """The server is there, and has no such model or version, or has not finished loading it.
+    """The server has no such model or version, or has not finished loading it.
 
     Example:
 
@@ -47,7 +47,7 @@ class ModelNotFound(ServingError):
 
 
 class RequestRefused(ServingError):
-    """The server understood the request and says that it is wrong: a shape, a type, a name.
+    """The server rejected the request as invalid: a wrong shape, type or name.
 
     Example:
 

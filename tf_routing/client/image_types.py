@@ -1,7 +1,7 @@
-"""Which signature takes which type of images: exports have one for each.
+"""The signature of an export for a type of images, matched before anything is sent.
 
-A server takes whole numbers in JSON for floats, and bytes sent to a signature of floats come back as answers about
-other pictures than meant. So types are matched here, before anything is sent.
+JSON does not distinguish integers from floats: a server would run bytes sent to a signature of floats as floats in
+[0, 255], and answer about images that nobody meant.
 """
 
 from collections.abc import Mapping
@@ -17,12 +17,12 @@ _KNOWN = (*_OF_FLOATS, _BYTES, _PICTURES)
 _IMAGES = "images"
 
 
-def matched(inputs: Mapping[str, np.ndarray], signature: str | None) -> tuple[str, dict[str, np.ndarray]]:
-    """Returns a signature for inputs, and the inputs as it takes them.
+def match_signature(inputs: Mapping[str, np.ndarray], signature: str | None) -> tuple[str, dict[str, np.ndarray]]:
+    """Returns the signature for some inputs, and the inputs in the type that it takes.
 
-    Floats, bytes and pictures have a signature of their own, which is asked where none is named. Bytes for a named
-    signature of floats are divided by 255, which is what they mean everywhere in this library. Signatures that no
-    export of ours has get what is given.
+    Floats, bytes and encoded pictures have different signatures, one of which is chosen if none is named. Bytes for a
+    named signature of floats are divided by 255, as everywhere in this package. Signatures that our exports do not have
+    get the inputs unchanged.
 
     Args:
         inputs: Dict of arrays by name; encoded pictures are arrays of objects.
@@ -32,15 +32,14 @@ def matched(inputs: Mapping[str, np.ndarray], signature: str | None) -> tuple[st
         Pair of the name and a dict of arrays.
 
     Raises:
-        ValueError: If the images are of a type that says nothing about their range, or that the signature does not
-            take.
+        ValueError: If the type of the images does not determine their range, or the signature does not take it.
 
     Example:
 
-    >>> name, inputs = matched({"images": np.full((1, 2, 2, 3), 255, "uint8")}, None)
+    >>> name, inputs = match_signature({"images": np.full((1, 2, 2, 3), 255, "uint8")}, None)
     >>> name, inputs["images"].dtype.name
     ('serve_uint8', 'uint8')
-    >>> matched({"images": np.full((1, 2, 2, 3), 255, "uint8")}, "routes")[1]["images"].max()
+    >>> match_signature({"images": np.full((1, 2, 2, 3), 255, "uint8")}, "routes")[1]["images"].max()
     np.float32(1.0)
     """
     images = inputs.get(_IMAGES)
@@ -53,15 +52,15 @@ def matched(inputs: Mapping[str, np.ndarray], signature: str | None) -> tuple[st
     if not taken.get(name, images.dtype.kind == "f"):
         wanted = {_BYTES: "bytes (uint8)", _PICTURES: "encoded pictures as bytes"}.get(name, "floats in [0, 1]")
         raise ValueError(
-            f"`signature={name!r}` takes {wanted}. Received: images of {_shown(images)}: leave `signature` out, or "
+            f"`signature={name!r}` takes {wanted}. Received: images of {_describe(images)}: leave `signature` out, or "
             f"name {_signature_of(images)!r}."
         )
     if name in _OF_FLOATS:
-        _tell_far(images)
+        _warn_if_far(images)
     return name, {**inputs, _IMAGES: images}
 
 
-def _tell_far(images: np.ndarray) -> None:
+def _warn_if_far(images: np.ndarray) -> None:
     seen = images[np.isfinite(images)]
     low, high = (float(seen.min()), float(seen.max())) if seen.size else (0.0, 0.0)
     if low < LOWEST or high > HIGHEST:
@@ -80,9 +79,9 @@ def _signature_of(images: np.ndarray) -> str:
         return _FLOATS
     raise ValueError(
         f"`images` must be floats in [0, 1], bytes (uint8) in [0, 255], or encoded pictures. Received: images of "
-        f"{_shown(images)}, which does not say which: give `images.astype('uint8')` or floats."
+        f"{_describe(images)}, which does not say which: give `images.astype('uint8')` or floats."
     )
 
 
-def _shown(images: np.ndarray) -> str:
+def _describe(images: np.ndarray) -> str:
     return "encoded pictures" if images.dtype == object else f"type {images.dtype}"

@@ -1,29 +1,29 @@
-"""Finds out which of several encoded pictures a server refuses."""
+"""Repeats a refused request picture by picture, to find those that the server refuses."""
 
 from collections.abc import Callable, Mapping
 
 import numpy as np
 
-from tf_routing.client.batches import batches, joined
+from tf_routing.client.batches import batches, join_answers
 from tf_routing.client.errors import RequestRefused
 from tf_routing.support.validation import first_few
 
 _Batch = dict[str, np.ndarray]
 
 
-def asked_one_by_one(call: Callable[[_Batch], _Batch], batch: _Batch, first: int, refused: RequestRefused) -> _Batch:
-    """Returns the answers to pictures of a refused request, each asked alone.
+def ask_one_by_one(call: Callable[[_Batch], _Batch], batch: _Batch, first: int, refused: RequestRefused) -> _Batch:
+    """Sends the pictures of a refused request one by one, and returns the answers.
 
-    One damaged picture makes a server refuse a whole request, and all that it was joined with.
+    One damaged picture makes a server refuse a whole request, and all requests that it batched with it.
 
     Args:
-        call: What sends a batch.
+        call: Function that sends a batch.
         batch: The inputs of the request.
-        first: Integer, the index of its first picture among all that are asked.
-        refused: What the server said.
+        first: Integer, the index of its first picture among all images of the call.
+        refused: The error of the whole request.
 
     Raises:
-        RequestRefused: If it refuses pictures alone too; names their indices, and what is said of the first.
+        RequestRefused: If the server refuses single pictures; names their indices, and the reason for the first.
     """
     answers: list[Mapping[str, np.ndarray]] = []
     wrong: list[str] = []
@@ -35,11 +35,11 @@ def asked_one_by_one(call: Callable[[_Batch], _Batch], batch: _Batch, first: int
             wrong.append(f"images[{index}]")
     if wrong:
         raise RequestRefused(f"{first_few(wrong)} refused, asked alone: {refused}") from refused
-    return joined(answers, len(answers))
+    return join_answers(answers, len(answers))
 
 
 def holds_pictures(batch: Mapping[str, np.ndarray]) -> bool:
-    """Returns whether a request is for encoded pictures, which are damaged each for itself.
+    """Returns whether a request holds encoded pictures, which can be damaged one by one.
 
     Example:
 

@@ -1,4 +1,4 @@
-"""Predictions of a model that a server holds."""
+"""`predict`: sends images to a model on a server, in batches and with retries, and returns its outputs."""
 
 from collections.abc import Callable
 from contextlib import closing
@@ -8,11 +8,11 @@ from typing import Any, Protocol
 import numpy as np
 
 from tf_routing.client.addresses import parse_address
-from tf_routing.client.batches import as_inputs, batches, joined
+from tf_routing.client.batches import as_inputs, batches, join_answers
 from tf_routing.client.errors import RequestRefused
-from tf_routing.client.image_types import matched
-from tf_routing.client.one_by_one import asked_one_by_one, holds_pictures
-from tf_routing.client.retrying import retried
+from tf_routing.client.image_types import match_signature
+from tf_routing.client.one_by_one import ask_one_by_one, holds_pictures
+from tf_routing.client.retrying import retry_call
 from tf_routing.client.servable import Servable
 from tf_routing.support.validation import not_negative, not_negative_integer, positive_integer, positive_number
 
@@ -23,7 +23,7 @@ class _Caller(Protocol):
     def __call__(self, batch: dict[str, np.ndarray], /) -> dict[str, np.ndarray]: ...
 
     def close(self) -> None:
-        """Ends the connection."""
+        """Closes the connection to the server."""
         ...
 
 
@@ -41,21 +41,21 @@ def predict(
     backoff: float = 0.2,
     retry_timeouts: bool = False,
 ) -> dict[str, np.ndarray]:
-    """Returns what a model on a server says of images.
+    """Returns the outputs of a model on a server for some images.
 
-    Images travel in several requests where there are more than `batch_size`, one after another. A request is repeated
-    while nobody listens or the server answers that it is unavailable: predictions change nothing there. REST needs
-    NumPy and `requests` only; gRPC, which sends arrays as they are, imports TensorFlow for its messages.
+    More than `batch_size` images are sent in several requests, one after another. Requests are repeated while no server
+    listens or it answers that it is unavailable, which is safe, since predictions do not change its state. REST needs
+    NumPy and `requests` only; gRPC, which sends arrays in binary form, imports TensorFlow for its messages.
 
     Args:
         images: Array `(images, height, width, channels)` of floats in [0, 1] or of bytes (uint8), or a list of JPEG or
-            PNG pictures as bytes. A model with more inputs takes a dict of `images` and of what stands beside them.
+            PNG pictures as bytes. A model with more inputs takes a dict of `images` and auxiliary inputs.
         address: `grpc://host:8500`, `http://host:8501`, `https://...`, or `host:port`.
         model: Name of the model on the server.
         version: Integer, its version; the newest where not given.
         signature: Name of a signature, such as `"routes"` for decisions and executed MACs. Where not given, the one for
-            the type of the images: `"serving_default"`, `"serve_uint8"` or `"serve_encoded"`. Bytes for a named one of
-            floats are divided by 255.
+            the type of the images: `"serving_default"`, `"serve_uint8"` or `"serve_encoded"`. Bytes for a named
+            signature of floats are divided by 255.
         transport: `"grpc"` or `"rest"`, for a `host:port` whose port is neither 8500 nor 8501.
         batch_size: Integer, images per request at most.
         timeout: Float, seconds within which a request must be answered.
@@ -83,15 +83,15 @@ def predict(
     (3, 4)
     """
     _check(model, version, batch_size, timeout, retries, backoff)
-    signature, inputs = matched(as_inputs(images), signature)
+    signature, inputs = match_signature(as_inputs(images), signature)
     with closing(_caller(address, transport, Servable(model, version, signature), timeout)) as call:
 
         def ask(batch: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-            """The answer to one request, in the end."""
-            return retried(partial(call, batch), retries, backoff, retry_timeouts)
+            """Returns the answer to one request, after retries where they can help."""
+            return retry_call(partial(call, batch), retries, backoff, retry_timeouts)
 
         answers = [_answer(ask, batch, number * batch_size) for number, batch in enumerate(batches(inputs, batch_size))]
-    return joined(answers, len(next(iter(inputs.values()))))
+    return join_answers(answers, len(next(iter(inputs.values()))))
 
 
 def _answer(
@@ -102,7 +102,7 @@ def _answer(
     except RequestRefused as refused:
         if not holds_pictures(batch):
             raise
-        return asked_one_by_one(ask, batch, first, refused)
+        return ask_one_by_one(ask, batch, first, refused)
 
 
 def _check(model: str, version: int | None, batch_size: int, timeout: float, retries: int, backoff: float) -> None:
@@ -117,7 +117,7 @@ def _check(model: str, version: int | None, batch_size: int, timeout: float, ret
 
 
 def _caller(address: str, transport: str | None, servable: Servable, timeout: float) -> _Caller:
-    """Returns what sends one batch. Only the module of the transport that is spoken is imported."""
+    """Returns the caller for an address. Imports only the module of its transport, whose extra may be the only one."""
     found = parse_address(address, transport)
     if found.transport == "rest":
         from tf_routing.client.rest import RestCaller

@@ -1,4 +1,4 @@
-"""The gRPC interface of TensorFlow Serving."""
+"""Calls of TensorFlow Serving by gRPC, and its status codes as exceptions."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -18,7 +18,7 @@ _ERRORS: dict[str, type[ServingError]] = {
     "UNAVAILABLE": ServerUnavailable,
 }
 _HINTS = {"RESOURCE_EXHAUSTED": " A smaller `batch_size` makes smaller messages."}
-# No limit of the client's own: what a batch weighs is the caller's choice, and the library's limit is 4 MiB.
+# No limit: the size of a batch is the caller's choice, and the default limit of gRPC is 4 MiB.
 _OPTIONS = [("grpc.max_send_message_length", -1), ("grpc.max_receive_message_length", -1)]
 
 
@@ -46,14 +46,14 @@ class GrpcCaller:
         try:
             answer = self._stub.Predict(request, timeout=self._timeout)
         except self._grpc.RpcError as error:
-            raise self._in_words(error) from error
+            raise self._translate(error) from error
         return {name: tf.make_ndarray(value) for name, value in answer.outputs.items()}
 
     def close(self) -> None:
-        """Closes the connection."""
+        """Closes the channel to the server."""
         self._channel.close()
 
-    def _in_words(self, error: Any) -> ServingError:
+    def _translate(self, error: Any) -> ServingError:
         status, where = error.code().name, f"grpc://{self._location}"
         if status == "DEADLINE_EXCEEDED":
             return ServerTimeout(f"{where} did not answer within {self._timeout:g} s.")
@@ -63,7 +63,7 @@ class GrpcCaller:
 
 
 def predict_request(servable: Servable, batch: Mapping[str, np.ndarray]) -> Any:
-    """Returns the message that asks a signature about a batch.
+    """Returns the request message for a batch.
 
     Args:
         servable: The `Servable`.

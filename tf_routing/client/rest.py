@@ -1,4 +1,4 @@
-"""The REST interface of TensorFlow Serving: JSON in columns."""
+"""Calls of TensorFlow Serving by REST, with JSON in its columnar form, and status codes as exceptions."""
 
 import base64
 import json
@@ -43,7 +43,7 @@ class RestCaller:
     def __call__(self, batch: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         """Returns the outputs for one batch, by name."""
         columns = {name: _as_json(value) for name, value in batch.items()}
-        # By hand: `requests` refuses NaN, which is an answer's matter and not the transport's.
+        # Not `requests.post(json=...)`, which refuses NaN: an image that holds NaN is for the network to answer.
         body = json.dumps({"signature_name": self._servable.signature, "inputs": columns})
         outputs = self._ask("POST", f"{self._url}:predict", body).get("outputs")
         if outputs is None:
@@ -54,7 +54,7 @@ class RestCaller:
         return {name: _as_array(value) for name, value in outputs.items()}
 
     def close(self) -> None:
-        """Closes the connection."""
+        """Closes the HTTP session."""
         self._session.close()
 
     def _only_output(self) -> str:
@@ -65,14 +65,14 @@ class RestCaller:
     def _ask(self, method: str, url: str, body: str | None = None) -> dict[str, Any]:
         end = time.monotonic() + self._timeout
         try:
-            # Read in pieces: the library's own limit is for each piece, and a server may drip.
+            # Streamed: the timeout of `requests` is per read, and a slow server could take forever with many reads.
             response = self._session.request(method, url, data=body, timeout=self._timeout, stream=True)
             content = self._within(response, end)
         except self._requests.Timeout as error:
             raise ServerTimeout(f"{url} did not answer within {self._timeout:g} s.") from error
         except self._requests.RequestException as error:
             raise ServerUnavailable(f"No connection to {url}: {error}") from error
-        answer = _parsed(content)
+        answer = _parse(content)
         if response.status_code != 200:
             kind = _ERRORS.get(response.status_code, ServingError)
             raise kind(f"{url} answered {response.status_code} for {self._servable}: {_words(answer, content)}")
@@ -98,11 +98,11 @@ def _as_json(value: np.ndarray) -> list[Any]:
 
 def _as_array(value: Any) -> np.ndarray:
     array = np.asarray(value)
-    # The server's floats have 32 bits; JSON does not say so.
+    # NumPy reads JSON numbers as float64, and the server computes in float32.
     return array.astype("float32") if array.dtype.kind == "f" else array
 
 
-def _parsed(content: bytes) -> Any:
+def _parse(content: bytes) -> Any:
     try:
         return json.loads(content)
     except ValueError:

@@ -1,4 +1,4 @@
-"""Asks again where asking again can help."""
+"""Retries of a call while the server is unavailable, with exponential backoff."""
 
 import time
 from collections.abc import Callable
@@ -7,21 +7,21 @@ from typing import Any
 from tf_routing.client.errors import ServerTimeout, ServerUnavailable, ServingError
 
 
-def retried(call: Callable[[], Any], retries: int, backoff: float, retry_timeouts: bool) -> Any:
-    """Returns what a call returns, repeated while the server is unavailable.
+def retry_call(call: Callable[[], Any], retries: int, backoff: float, retry_timeouts: bool) -> Any:
+    """Calls a function, again while it raises that the server is unavailable, and returns its result.
 
     Args:
-        call: What is asked.
-        retries: Integer, how often it is asked again at most.
+        call: Function without arguments.
+        retries: Integer, repetitions at most.
         backoff: Float, seconds to wait before the first repetition; each following wait is twice as long.
-        retry_timeouts: Boolean, whether an answer that did not come in time is asked for again.
+        retry_timeouts: Boolean, whether calls that timed out are repeated too.
 
     Raises:
-        ServingError: What the last attempt raised.
+        ServingError: The error of the last attempt.
 
     Example:
 
-    >>> retried(lambda: 3, retries=2, backoff=0.1, retry_timeouts=False)
+    >>> retry_call(lambda: 3, retries=2, backoff=0.1, retry_timeouts=False)
     3
     """
     repeated = (ServerUnavailable, ServerTimeout) if retry_timeouts else (ServerUnavailable,)

@@ -1,4 +1,4 @@
-"""What a request is for."""
+"""The address of a request on the server: model, version and signature."""
 
 from typing import NamedTuple
 

@@ -1,4 +1,4 @@
-"""Lays models out as TensorFlow Serving reads them, one whole version at a time.
+"""Publishes models as versions in the folder that TensorFlow Serving reads.
 
 Importing this package imports neither Keras nor TensorFlow.
 """

@@ -1,4 +1,4 @@
-"""The two files that tell TensorFlow Serving which models there are, and how it joins requests into batches."""
+"""The configuration files of TensorFlow Serving: the list of models, and the batching parameters."""
 
 import re
 from pathlib import Path
@@ -9,10 +9,10 @@ from tf_routing.support.files import whole_file
 
 MODELS_CONFIG = "models.config"
 BATCHING_PARAMETERS = "batching_parameters.txt"
-# Where the server sees the folder of all models: what its container image uses.
+# Where the server sees the folder of all models: the default of its container image.
 SERVED_FROM = "/models"
 
-# No `allowed_batch_sizes`: the server would fill batches up with copies of an image, and run these too.
+# No `allowed_batch_sizes`: the server would pad batches with copies of an image, and run the copies.
 _BATCHING = """\
 # How requests are joined, for --enable_batching. Measure with your own load, and change what is here: it stays.
 # It joins requests to all signatures, so one damaged picture sent to serve_encoded fails those that it is joined with:
@@ -33,7 +33,7 @@ _LARGEST = re.compile(r"^\s*max_batch_size\s*:?\s*\{\s*value\s*:\s*(\d+)", re.MU
 
 
 def write_batching_parameters(folder: Path) -> None:
-    """Writes how requests are joined into batches, unless that is there already."""
+    """Writes the batching parameters, unless the folder has some: those may have been tuned."""
     path = folder / BATCHING_PARAMETERS
     if not path.exists():
         with whole_file(path) as temporary:
@@ -41,9 +41,9 @@ def write_batching_parameters(folder: Path) -> None:
 
 
 def largest_request(folder: Path) -> int | None:
-    """Returns how many images a request may hold, as the parameters in a folder say, or those that would be written.
+    """Returns the largest number of images in a request, by the parameters in a folder or those that would be written.
 
-    `None` where they do not say.
+    `None` if they set no limit.
     """
     path = folder / BATCHING_PARAMETERS
     found = _LARGEST.search(path.read_text("utf-8") if path.exists() else _BATCHING)
@@ -51,7 +51,7 @@ def largest_request(folder: Path) -> int | None:
 
 
 def add_model(folder: Path, name: str) -> None:
-    """Adds a model to the list of those to serve. What the list says already, of this model too, stays.
+    """Adds a model to the list of models to serve. Entries that exist, also of this model, are not changed.
 
     Raises:
         ValueError: If the list cannot be read.
@@ -67,7 +67,7 @@ def add_model(folder: Path, name: str) -> None:
 
 
 def read_models(folder: Path) -> Any:
-    """Returns the list of models to serve as a message, an empty one where there is no file."""
+    """Returns the list of models to serve as a protobuf message, empty if there is no file."""
     from google.protobuf import text_format
 
     messages = import_extra("tensorflow_serving.config.model_server_config_pb2", "serving", "Publishing")

@@ -1,7 +1,7 @@
-"""Folders as TensorFlow Serving reads them: `DIR/<model>/<version>/`.
+"""The folders of TensorFlow Serving, `DIR/<model>/<version>/`, changed only by renaming.
 
-The server looks into the model's folder again and again. What it finds there by number must be whole, so versions are
-written and removed in folders of `DIR` itself, which it does not look at, and moved by renaming.
+The server polls the folder of a model, and loads any version that it finds. Versions must be complete when they appear,
+so they are written and removed in hidden folders of `DIR`, which it does not poll, and moved by a rename.
 """
 
 import contextlib
@@ -15,13 +15,13 @@ from pathlib import Path
 from tf_routing.support.validation import positive_integer
 
 _VERSION = re.compile(r"[0-9]+")
-# The server holds it in 64 bits, and looks past what is larger.
+# The server parses versions as 64-bit integers, and ignores larger ones.
 _HIGHEST = 2**63 - 1
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.\-]*")
 
 
 def list_versions(folder: str | os.PathLike[str], name: str) -> list[int]:
-    """Returns the versions of a model that are there, lowest first.
+    """Returns the published versions of a model, lowest first.
 
     Args:
         folder: The folder of all models.
@@ -39,14 +39,14 @@ def list_versions(folder: str | os.PathLike[str], name: str) -> list[int]:
 
 
 def _version_folders(folder: str | os.PathLike[str], name: str) -> list[Path]:
-    """What the server takes for versions: it reads 007 as 7."""
+    """Returns the folders that the server takes for versions; it reads 007 as 7."""
     base = Path(folder, check_name(name))
     found = base.iterdir() if base.is_dir() else ()
     return [each for each in found if _VERSION.fullmatch(each.name) and each.is_dir()]
 
 
 def check_name(name: str) -> str:
-    """Returns a model's name that can be a folder and part of a URL, else raises a `ValueError`."""
+    """Raises a `ValueError` unless a name can be a folder and part of a URL, and returns it."""
     if not isinstance(name, str) or not _NAME.fullmatch(name):
         raise ValueError(
             f"`name` must be letters, digits, '_', '-' and '.', and begin with none of the last two. "
@@ -56,7 +56,7 @@ def check_name(name: str) -> str:
 
 
 def next_version(folder: Path, name: str, version: int | None) -> int:
-    """Returns the number of a version to publish: the one asked for, or the highest that is there and one.
+    """Returns the number of the version to publish: `version`, or one more than the highest one.
 
     Raises:
         ValueError: If the number is not a positive integer.
@@ -74,7 +74,7 @@ def next_version(folder: Path, name: str, version: int | None) -> int:
 
 @contextlib.contextmanager
 def staging(folder: Path) -> Iterator[Path]:
-    """Yields a folder beside the models', on their file system, that vanishes with whatever is left in it."""
+    """Yields a temporary folder on the file system of the models, and removes it with all that is left in it."""
     folder.mkdir(parents=True, exist_ok=True)
     temporary = Path(tempfile.mkdtemp(prefix=".publishing-", dir=folder))
     try:
@@ -84,7 +84,7 @@ def staging(folder: Path) -> Iterator[Path]:
 
 
 def place(source: Path, folder: Path, name: str, version: int) -> Path:
-    """Makes a whole folder a version, in one step, and returns where it is.
+    """Moves a complete folder to its place as a version, by one rename, and returns the new path.
 
     Raises:
         FileExistsError: If another process published this version meanwhile.
@@ -102,7 +102,7 @@ def place(source: Path, folder: Path, name: str, version: int) -> Path:
 
 
 def remove_old(folder: Path, name: str, keep: int) -> list[int]:
-    """Removes all versions but the `keep` highest, and returns their numbers. Each vanishes in one step."""
+    """Removes all versions but the `keep` highest, each by one rename, and returns their numbers."""
     old = list_versions(folder, name)[:-keep]
     with staging(folder) as removed:
         for each in _version_folders(folder, name):

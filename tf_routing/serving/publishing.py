@@ -1,4 +1,4 @@
-"""Publishes models for TensorFlow Serving."""
+"""Publishes models, or SavedModels, as versions that TensorFlow Serving loads."""
 
 import os
 import shutil
@@ -28,20 +28,20 @@ def publish(
     warm_up: Sequence[int] = _WARM_UP,
     **export_arguments: Any,
 ) -> Path:
-    """Exports a model as a version that TensorFlow Serving finds.
+    """Exports a model as a version that TensorFlow Serving loads.
 
     The folder then holds `<name>/<version>/`, `models.config` (the server's `--model_config_file`) and
-    `batching_parameters.txt` (its `--batching_parameters_file`). The version appears in one step, whole, with requests
-    in it that the server runs before it answers anybody. Other models, and what was changed in the two files, stay.
+    `batching_parameters.txt` (its `--batching_parameters_file`). The version appears complete, by one rename, with
+    warm-up requests that the server runs before it answers others. Other models, and changes in the two files, stay.
 
     Args:
         model: The model.
         folder: The folder of all models, which the server sees as `/models`.
         name: Name on the server, the model's by default.
         version: Integer, at least 1; one more than the highest that is there by default.
-        keep: Integer, how many versions stay, the highest ones; all by default.
-        warm_up: Images per request that the server runs before it answers; one request each per signature.
-        **export_arguments: Others of `tf_routing.export`.
+        keep: Integer, the number of versions to keep, the highest ones; all by default.
+        warm_up: Sizes of warm-up requests in images, one request per size and signature.
+        **export_arguments: Further arguments of `tf_routing.export`.
 
     Returns:
         Folder of the version.
@@ -68,8 +68,7 @@ def publish(
     exported_model(model)
 
     def write(target: Path, number: int) -> None:
-        """Exports."""
-
+        """Exports the model as version `number` into a new folder."""
         tf_routing.export(model, target, version=number, **export_arguments)
 
     return _publish(write, Path(folder), model.name if name is None else name, version, keep, warm_up)
@@ -84,23 +83,23 @@ def publish_folder(
     keep: int | None = None,
     warm_up: Sequence[int] = _WARM_UP,
 ) -> Path:
-    """Copies a SavedModel to where TensorFlow Serving finds it; see `publish`.
+    """Copies a SavedModel as a version that TensorFlow Serving loads; see `publish`.
 
-    The card of the copy, where there is one, names the version.
+    The model card of the copy, if it has one, gets the version.
 
     Args:
         saved_model: Folder of the SavedModel, as `tf_routing.export` wrote it.
         folder: The folder of all models.
         name: Name on the server.
         version: Integer, at least 1; one more than the highest that is there by default.
-        keep: Integer, how many versions stay, the highest ones; all by default.
-        warm_up: Images per request that the server runs before it answers; one request each per signature.
+        keep: Integer, the number of versions to keep, the highest ones; all by default.
+        warm_up: Sizes of warm-up requests in images, one request per size and signature.
 
     Returns:
         Folder of the version.
 
     Raises:
-        ValueError: If an argument is wrong, or files are not what the SavedModel's checksums say.
+        ValueError: If an argument is wrong, or files differ from the checksums of the SavedModel.
         FileNotFoundError: If there is no SavedModel.
         FileExistsError: If this version is there.
         ImportError: If the extra `serving` is not installed.
@@ -120,7 +119,7 @@ def publish_folder(
         raise FileNotFoundError(f"There is no SavedModel at {source}.")
 
     def write(target: Path, number: int) -> None:
-        """Copies."""
+        """Copies the SavedModel as version `number` into a new folder, and checks it."""
         shutil.copytree(source, target)
         if (target / FILE).is_file():
             check_checksums(target)
@@ -150,7 +149,7 @@ def check_publication(
     number = next_version(Path(folder), check_name(name), version)
     if keep is not None:
         positive_integer("keep", keep)
-    # A list that cannot be read stops here.
+    # Raises if the list cannot be read, before anything is written.
     read_models(Path(folder))
     return number
 
@@ -175,7 +174,7 @@ def _publish(
             write_checksums(new)
         placed = place(new, folder, name, number)
     write_batching_parameters(folder)
-    # Last: the server looks for a model only when it is there.
+    # Last: the server must not look for a model before it is there.
     add_model(folder, name)
     if keep is not None:
         remove_old(folder, name, keep)
@@ -183,7 +182,7 @@ def _publish(
 
 
 def _warm_up_sizes(warm_up: Sequence[int], most: int | None) -> Sequence[int]:
-    # A version whose own requests the server refuses is never served.
+    # The server never serves a version whose warm-up requests it refuses.
     if most is not None and warm_up is _WARM_UP:
         return sorted({min(size, most) for size in warm_up})
     for size in warm_up:

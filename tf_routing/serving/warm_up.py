@@ -1,4 +1,4 @@
-"""Requests that TensorFlow Serving runs on a version before it answers anybody.
+"""Warm-up requests in a version, which TensorFlow Serving runs before it answers others.
 
 A graph's first run takes longer than the others: kernels are chosen and memory is taken then.
 """
@@ -15,14 +15,16 @@ from tf_routing.support.extras import import_extra
 
 WARM_UP = Path("assets.extra", "tf_serving_warmup_requests")
 _SEED = 0
-# Of pictures whose size a signature leaves open.
+# Side of images for signatures that leave their size open.
 _SIDE = 32
-# The graph's own beginnings, which nobody calls.
+# Prefix of signatures that TensorFlow adds for initialisation.
 _PRIVATE = "__"
 
 
 def write_warm_up(saved_model: Path, name: str, sizes: Sequence[int]) -> None:
-    """Writes one request per signature and batch size into a SavedModel, one where a signature has a size of its own.
+    """Writes warm-up requests into a SavedModel, one per signature and batch size.
+
+    A signature with a fixed batch size gets one request of that size.
 
     Args:
         saved_model: Folder of the SavedModel.
@@ -52,7 +54,7 @@ def _requests(saved_model: Path, name: str, sizes: Sequence[int]) -> Iterator[An
 
 
 def _signatures(saved_model: Path) -> dict[str, Mapping[str, Any]]:
-    """The inputs of each signature, read without loading the graph."""
+    """Returns the inputs of all signatures by name, read without loading the graph."""
     from tensorflow.core.protobuf import saved_model_pb2
 
     content = (saved_model / "saved_model.pb").read_bytes()
