@@ -162,6 +162,19 @@ def _arguments(defined: Any) -> set[str]:
     return {name for method in methods if inspect.isfunction(method) for name in inspect.signature(method).parameters}
 
 
+def wrong_works(reference: str) -> list[str]:
+    """Returns the works in a reference whose authors, year and arXiv identifier do not belong together."""
+    # A sentence may lead to the authors, who are the end of it.
+    works = re.findall(r"([^;.]*(?: et al\.)?) \((\d{4})\), \*[^*]+\*, arXiv:(\d{4}\.\d{5})", reference)
+    if not works:
+        return ["no authors, year and arXiv identifier"]
+    return [
+        f"arXiv:{identifier} is not of {authors} ({year})"
+        for authors, year, identifier in works
+        if not authors.endswith(CITED.get(identifier, "?")) or year != f"20{identifier[:2]}"
+    ]
+
+
 def faults(defined: Any) -> list[str]:
     """Returns the rules for equations and references that the docstring of a class breaks."""
     text = inspect.getdoc(defined) or ""
@@ -172,12 +185,7 @@ def faults(defined: Any) -> list[str]:
     found += [] if symbols else ["no symbol is bound to an argument"]
     if not re.search(r"sections? \d", reference):
         found.append("no section")
-    # A sentence may lead to the authors, who are the end of it.
-    works = re.findall(r"([^;.]*(?: et al\.)?) \((\d{4})\), \*[^*]+\*, arXiv:(\d{4}\.\d{5})", reference)
-    found += [] if works else ["no authors, year and arXiv identifier"]
-    for authors, year, identifier in works:
-        if not authors.endswith(CITED.get(identifier, "?")) or year != f"20{identifier[:2]}":
-            found.append(f"arXiv:{identifier} is not of {authors} ({year})")
+    found += wrong_works(reference)
     numbers, sections = _spread(r"Eq\.", reference), _spread("sections?", reference)
     if _spread(r"Eq\.", equation) != numbers:
         found.append("other equations are written than referred to")
@@ -242,6 +250,16 @@ class _Right(keras.layers.Layer):
 def test_faults_of_equations_are_found(old: str, new: str, fault: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(_Right, "__doc__", (_Right.__doc__ or "").replace(old, new))
     assert (fault in faults(_Right)) if fault else faults(_Right) == []
+
+
+def test_references_name_authors_year_and_identifier() -> None:
+    written = {
+        f"{file.relative_to(ROOT)}: {text[:60]}": " ".join(text.split())
+        for file in ROOT.glob("tf_routing/**/*.py")
+        for text in re.findall(r'\bReference:(.*?)"""', file.read_text("utf-8"), re.S)
+    }
+    assert len(written) > 50
+    assert {place: wrong for place, text in written.items() if (wrong := wrong_works(text))} == {}
 
 
 def test_axis_letters_are_defined() -> None:

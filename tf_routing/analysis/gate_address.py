@@ -108,7 +108,9 @@ def find_gate(model: RoutedModel, gate: str | GateAddress) -> GateAddress:
     >>> find_gate(zoo.get("basecnn_2cc", width_multiplier=0.25), "g[2][2, 1]")
     GateAddress(layer=2, input=2, output=1)
 
-    Reference: Tissera et al., *End-To-End Data-Dependent Routing in Multi-Path Neural Networks*, Eq. 3.
+    Reference:
+        Tissera et al. (2021), *End-To-End Data-Dependent Routing in Multi-Path Neural Networks*, arXiv:2107.02450,
+        Eq. 3.
     """
     known = list_gates(model)
     address = gate if isinstance(gate, GateAddress) else _parsed(gate, model)

@@ -54,7 +54,9 @@ def gate_score(model: RoutedModel, gate: str | GateAddress) -> Callable[[Any], A
     >>> score(keras.ops.ones((4, 32, 32, 3))).shape
     TensorShape([4])
 
-    Reference: Tissera et al., *End-To-End Data-Dependent Routing in Multi-Path Neural Networks*, Eq. 2.
+    Reference:
+        Tissera et al. (2021), *End-To-End Data-Dependent Routing in Multi-Path Neural Networks*, arXiv:2107.02450,
+        Eq. 2.
     """
     address = find_gate(model, gate)
     layer = routing_layers(model)[address.layer - 1]
@@ -112,8 +114,9 @@ def synthesize_image(
     >>> made.image.shape, made.scores.shape
     ((32, 32, 3), (4,))
 
-    Reference: Tissera et al., *End-To-End Data-Dependent Routing in Multi-Path Neural Networks*, Fig. 9. The paper says
-    that the score is maximised from a random image; the rest is ours.
+    Reference:
+        Tissera et al. (2021), *End-To-End Data-Dependent Routing in Multi-Path Neural Networks*, arXiv:2107.02450,
+        Fig. 9. The paper says that the score is maximised from a random image; the rest is ours.
     """
     positive_integer("steps", steps)
     positive_number("step_size", step_size)

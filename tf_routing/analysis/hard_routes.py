@@ -27,7 +27,9 @@ def hard_routes(decisions: Mapping[str, Any]) -> np.ndarray:
     >>> hard_routes({"router_1": [[1.0], [0.0]], "router_2": [[1.0], [1.0]]}).tolist()
     [[1, 1], [0, 1]]
 
-    Reference: Wang et al., *Dynamic Routing with Path Diversity and Consistency for Compact Network Learning*, Eq. 11.
+    Reference:
+        Wang et al. (2020), *Dynamic Routing with Path Diversity and Consistency for Compact Network Learning*,
+        arXiv:2005.14439, Eq. 11.
     """
     switches = {name: np.asarray(each) for name, each in decisions.items()}
     if not switches:

@@ -94,7 +94,9 @@ def path_kernels(model: RoutedModel, layers: Sequence[str | int]) -> list[PathKe
     >>> [(each.label, each.kernels[0].size) for each in path_kernels(model, [4, "dense_1"])]
     [('layer 4, conv_4', 2304), ('layer 7, dense_1', 16384)]
 
-    Reference: Tissera et al., *End-To-End Data-Dependent Routing in Multi-Path Neural Networks*, Fig. 11.
+    Reference:
+        Tissera et al. (2021), *End-To-End Data-Dependent Routing in Multi-Path Neural Networks*, arXiv:2107.02450,
+        Fig. 11.
     """
     groups = path_layers(model)
     numbers = {name: number for number, name in enumerate(groups, 1) if name != _HEAD}

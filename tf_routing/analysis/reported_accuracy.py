@@ -77,7 +77,9 @@ def accuracy_panels(table: str = "Table 3", sources: Sequence[str] = ("reported"
     >>> [panel.title for panel in accuracy_panels("Table 3")]
     ['cifar10', 'cifar100']
 
-    Reference: Tissera et al., *End-To-End Data-Dependent Routing in Multi-Path Neural Networks*, Fig. 7.
+    Reference:
+        Tissera et al. (2021), *End-To-End Data-Dependent Routing in Multi-Path Neural Networks*, arXiv:2107.02450,
+        Fig. 7.
     """
     for source in sources:
         one_of("source", source, SOURCES)

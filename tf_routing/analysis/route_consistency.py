@@ -24,8 +24,9 @@ def consistent_images(routes: np.ndarray, versions: Iterable[np.ndarray]) -> np.
     >>> consistent_images(routes, [flipped]).tolist()
     [True, False]
 
-    Reference: Wang et al., *Dynamic Routing with Path Diversity and Consistency for Compact Network Learning*, section
-    4.2.
+    Reference:
+        Wang et al. (2020), *Dynamic Routing with Path Diversity and Consistency for Compact Network Learning*,
+        arXiv:2005.14439, section 4.2.
     """
     consistent = np.ones(len(routes), dtype=bool)
     for version in versions:

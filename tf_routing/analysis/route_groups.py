@@ -40,7 +40,9 @@ def route_groups(routes: np.ndarray) -> list[RouteGroup]:
     >>> [group.images.tolist() for group in route_groups(np.array([[0, 1], [1, 1], [0, 1]]))]
     [[0, 2], [1]]
 
-    Reference: Wang et al., *Dynamic Routing with Path Diversity and Consistency for Compact Network Learning*, Fig. 5.
+    Reference:
+        Wang et al. (2020), *Dynamic Routing with Path Diversity and Consistency for Compact Network Learning*,
+        arXiv:2005.14439, Fig. 5.
     """
     distinct, members = np.unique(routes, axis=0, return_inverse=True)
     members = members.reshape(-1)

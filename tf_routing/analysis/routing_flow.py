@@ -52,7 +52,9 @@ def routing_flow(model: RoutedModel, image: Any) -> list[RouteFlow]:
     >>> [route.gates.shape for route in flow]
     [(1, 2), (2, 2), (2, 2), (2, 2), (2, 2)]
 
-    Reference: Tissera et al., *End-To-End Data-Dependent Routing in Multi-Path Neural Networks*, Fig. 8.
+    Reference:
+        Tissera et al. (2021), *End-To-End Data-Dependent Routing in Multi-Path Neural Networks*, arXiv:2107.02450,
+        Fig. 8.
     """
     return routing_flows(model, np.asarray(image)[None])[0]
 

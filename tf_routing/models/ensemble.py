@@ -30,7 +30,9 @@ class Ensemble(RoutedModel):
     >>> [member.name for member in ensemble.members]
     ['member_1', 'member_2']
 
-    Reference: Tissera et al., *End-To-End Data-Dependent Routing in Multi-Path Neural Networks*, section 6.1.
+    Reference:
+        Tissera et al. (2021), *End-To-End Data-Dependent Routing in Multi-Path Neural Networks*, arXiv:2107.02450,
+        section 6.1.
     """
 
     @classmethod

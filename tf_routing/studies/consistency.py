@@ -23,8 +23,9 @@ def path_consistency(setup: Setup, runs: Sequence[TrainedVariant]) -> dict[str, 
         `consistent` (images whose route is the original's in every version), `consistent_by_version`, and
         `accuracies`, of the originals and by version.
 
-    Reference: Wang et al., *Dynamic Routing with Path Diversity and Consistency for Compact Network Learning*, section
-    4.2: 5,342 of 10,000 images of CIFAR-10 with its routing terms, 2,265 without.
+    Reference:
+        Wang et al. (2020), *Dynamic Routing with Path Diversity and Consistency for Compact Network Learning*,
+        arXiv:2005.14439, section 4.2: 5,342 of 10,000 images of CIFAR-10 with its routing terms, 2,265 without.
     """
     versions = versions_of(setup.dataset)
     rows = [_row(setup, run, versions) for run in runs]

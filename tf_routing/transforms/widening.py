@@ -59,8 +59,9 @@ def widen_paths(
     >>> wide.name, wide.decision_names
     ('basecnn_2cc', ['route_1', 'route_2', 'route_3', 'route_4', 'route_5'])
 
-    Reference: Tissera et al., *End-To-End Data-Dependent Routing in Multi-Path Neural Networks*, Eq. 4 and 5; that it
-    may start from a trained net is our addition.
+    Reference:
+        Tissera et al. (2021), *End-To-End Data-Dependent Routing in Multi-Path Neural Networks*, arXiv:2107.02450,
+        Eq. 4 and 5; that it may start from a trained net is our addition.
     """
     if positive_integer("paths", paths) < 2:
         raise ValueError(f"`paths` must be at least 2. Received: paths={paths!r}")

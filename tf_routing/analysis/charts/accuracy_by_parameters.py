@@ -40,7 +40,9 @@ def draw_accuracy_by_parameters(
     ... ]
     >>> draw_accuracy_by_parameters([ScatterPanel("CIFAR-10", networks)], tempfile.mkdtemp() + "/scatter.png")
 
-    Reference: Tissera et al., *End-To-End Data-Dependent Routing in Multi-Path Neural Networks*, Fig. 7.
+    Reference:
+        Tissera et al. (2021), *End-To-End Data-Dependent Routing in Multi-Path Neural Networks*, arXiv:2107.02450,
+        Fig. 7.
     """
     _check(panels)
     rows, columns = shape_grid(len(panels), _COLUMNS)

@@ -28,8 +28,9 @@ def draw_comparison(
     >>> measures = {"accuracy": {"linear": 0.93, "conv": 0.92}, "executed blocks": {"linear": 11.0, "conv": 12.5}}
     >>> draw_comparison(measures, tempfile.mkdtemp() + "/comparison.png")
 
-    Reference: Wang et al., *Dynamic Routing with Path Diversity and Consistency for Compact Network Learning*, Tables 4
-    and 5.
+    Reference:
+        Wang et al. (2020), *Dynamic Routing with Path Diversity and Consistency for Compact Network Learning*,
+        arXiv:2005.14439, Tables 4 and 5.
     """
     if not measures:
         raise ValueError("`measures` must hold at least one measure. Received: none")

@@ -67,8 +67,9 @@ def draw_error_curves(
     >>> curves = [Curve("static", [(1.4e6, 0.06), (5.3e6, 0.04)]), Curve("actor", [(1.5e6, 0.05), (3.1e6, 0.03)])]
     >>> draw_error_curves([Panel("", curves)], tempfile.mkdtemp() + "/curves.png")
 
-    Reference: McGill and Perona, *Deciding How to Decide: Dynamic Routing in Artificial Neural Networks*, Fig. 5, 9 and
-    10.
+    Reference:
+        McGill and Perona (2017), *Deciding How to Decide: Dynamic Routing in Artificial Neural Networks*,
+        arXiv:1703.06217, Fig. 5, 9 and 10.
     """
     _check(panels)
     looks = _looks(curve.label for panel in panels for curve in panel.curves)

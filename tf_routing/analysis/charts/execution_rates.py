@@ -27,7 +27,8 @@ def draw_execution_rates(
     >>> import tempfile
     >>> draw_execution_rates({"trees": {"controller_1": [1.0, 0.2]}}, tempfile.mkdtemp() + "/rates.png")
 
-    Reference: Su et al., *Dynamic Multi-path Neural Network*, Fig. 7.
+    Reference:
+        Su et al. (2019), *Dynamic Multi-path Neural Network*, arXiv:1902.10949, Fig. 7.
     """
     if not rates:
         raise ValueError("`rates` must hold at least one group. Received: none")

@@ -34,7 +34,9 @@ def draw_image_grid(
     >>> import tempfile
     >>> draw_image_grid(np.ones((3, 8, 8, 3)), ["cat", "dog", "cat"], tempfile.mkdtemp() + "/grid.png", columns=2)
 
-    Reference: McGill and Perona, *Deciding How to Decide: Dynamic Routing in Artificial Neural Networks*, Fig. 4.
+    Reference:
+        McGill and Perona (2017), *Deciding How to Decide: Dynamic Routing in Artificial Neural Networks*,
+        arXiv:1703.06217, Fig. 4.
     """
     positive_integer("columns", columns)
     if not 0 < len(images) == len(titles):

@@ -48,8 +48,9 @@ def draw_image_rows(rows: Sequence[ImageRow], path: str | os.PathLike[str], titl
     >>> row = ImageRow("431 images", np.ones((2, 8, 8, 3)), ["cat", "dog"])
     >>> draw_image_rows([row], tempfile.mkdtemp() + "/rows.png", "Images by route")
 
-    Reference: Wang et al., *Dynamic Routing with Path Diversity and Consistency for Compact Network Learning*, Fig. 5
-    and 6.
+    Reference:
+        Wang et al. (2020), *Dynamic Routing with Path Diversity and Consistency for Compact Network Learning*,
+        arXiv:2005.14439, Fig. 5 and 6.
     """
     if not rows or not all(len(row.images) for row in rows):
         raise ValueError(f"`rows` must hold rows of images. Received: {[len(row.images) for row in rows]} images")

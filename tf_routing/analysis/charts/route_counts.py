@@ -24,7 +24,9 @@ def draw_route_counts(
     >>> import tempfile
     >>> draw_route_counts({"margin 0.5": [3, 40, 120], "margin 1.0": [5, 90, 300]}, tempfile.mkdtemp() + "/counts.png")
 
-    Reference: Wang et al., *Dynamic Routing with Path Diversity and Consistency for Compact Network Learning*, Fig. 7.
+    Reference:
+        Wang et al. (2020), *Dynamic Routing with Path Diversity and Consistency for Compact Network Learning*,
+        arXiv:2005.14439, Fig. 7.
     """
     if not counts:
         raise ValueError("`counts` must hold at least one network. Received: none")

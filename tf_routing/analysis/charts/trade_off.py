@@ -71,8 +71,9 @@ def draw_trade_off(
     >>> point = OperatingPoint("cost weight 0.05", accuracy=0.9, macs=5.2e7, blocks=11.4)
     >>> draw_trade_off([point], tempfile.mkdtemp() + "/trade_off.png", StaticNetwork("resnet32", 68_862_592))
 
-    Reference: Wang et al., *Dynamic Routing with Path Diversity and Consistency for Compact Network Learning*, Table 2
-    and Fig. 8.
+    Reference:
+        Wang et al. (2020), *Dynamic Routing with Path Diversity and Consistency for Compact Network Learning*,
+        arXiv:2005.14439, Table 2 and Fig. 8.
     """
     if not points:
         raise ValueError("`points` must hold at least one point. Received: none")

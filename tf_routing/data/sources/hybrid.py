@@ -65,8 +65,9 @@ def recolour(digits: np.ndarray, seed: int) -> np.ndarray:
     >>> recolour(np.zeros((3, 28, 28, 1), "uint8"), seed=0).shape
     (3, 32, 32, 3)
 
-    Reference: McGill and Perona, *Deciding How to Decide: Dynamic Routing in Artificial Neural Networks*, section
-    5.1, Fig. 4.
+    Reference:
+        McGill and Perona (2017), *Deciding How to Decide: Dynamic Routing in Artificial Neural Networks*,
+        arXiv:1703.06217, section 5.1, Fig. 4.
     """
     import tensorflow as tf
 

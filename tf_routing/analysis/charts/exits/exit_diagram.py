@@ -62,7 +62,9 @@ def draw_exit_diagram(
     >>> counts["exit_2"] = {"correct": [3, 2], "incorrect": [1, 0]}
     >>> draw_exit_diagram([ExitUse("8e-09", fork, counts)], tempfile.mkdtemp() + "/exits.png", by="class")
 
-    Reference: McGill and Perona, *Deciding How to Decide: Dynamic Routing in Artificial Neural Networks*, Fig. 6 and 7.
+    Reference:
+        McGill and Perona (2017), *Deciding How to Decide: Dynamic Routing in Artificial Neural Networks*,
+        arXiv:1703.06217, Fig. 6 and 7.
     """
     from matplotlib.patches import Patch
 

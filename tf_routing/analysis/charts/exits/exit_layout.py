@@ -35,7 +35,9 @@ def exit_layout(tree: Stage | Exit, height: float = 0.0) -> Layout:
     >>> exit_layout(chain).exits
     {'exit_1': (0.0, 0.0), 'exit_2': (1.0, 0.0)}
 
-    Reference: McGill and Perona, *Deciding How to Decide: Dynamic Routing in Artificial Neural Networks*, Fig. 6 and 7.
+    Reference:
+        McGill and Perona (2017), *Deciding How to Decide: Dynamic Routing in Artificial Neural Networks*,
+        arXiv:1703.06217, Fig. 6 and 7.
     """
     layout = Layout({}, [])
 

@@ -42,7 +42,9 @@ def draw_exits_over_training(
     >>> shares = {"cost 0": {"exit_1": [1.0, 0.7, 0.4], "exit_2": [0.0, 0.3, 0.6]}}
     >>> draw_exits_over_training(shares, tempfile.mkdtemp() + "/over_training.png")
 
-    Reference: McGill and Perona, *Deciding How to Decide: Dynamic Routing in Artificial Neural Networks*, Fig. 8.
+    Reference:
+        McGill and Perona (2017), *Deciding How to Decide: Dynamic Routing in Artificial Neural Networks*,
+        arXiv:1703.06217, Fig. 8.
     """
     if not shares:
         raise ValueError("`shares` must hold at least one network. Received: none")

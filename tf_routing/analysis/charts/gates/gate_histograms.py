@@ -36,7 +36,9 @@ def draw_gate_histograms(
     >>> values = {"g[2][2,1]": {"cat": np.array([0.2, 0.3]), "dog": np.array([0.7, 0.8])}}
     >>> draw_gate_histograms(values, tempfile.mkdtemp() + "/histograms.png")
 
-    Reference: Tissera et al., *End-To-End Data-Dependent Routing in Multi-Path Neural Networks*, Fig. 10.
+    Reference:
+        Tissera et al. (2021), *End-To-End Data-Dependent Routing in Multi-Path Neural Networks*, arXiv:2107.02450,
+        Fig. 10.
     """
     classes = _check_classes(values)
     with chart(path, (1.2 + 3.2 * len(values), 1.0 + 0.95 * len(classes)), title) as figure:

@@ -62,7 +62,9 @@ def draw_gate_images(panels: Sequence[GateImages], path: str | os.PathLike[str],
     >>> panel = GateImages("g[2][2,1]", images, values[::-1], images, values, made)
     >>> draw_gate_images([panel], tempfile.mkdtemp() + "/gates.png")
 
-    Reference: Tissera et al., *End-To-End Data-Dependent Routing in Multi-Path Neural Networks*, Fig. 9.
+    Reference:
+        Tissera et al. (2021), *End-To-End Data-Dependent Routing in Multi-Path Neural Networks*, arXiv:2107.02450,
+        Fig. 9.
     """
     _check(panels)
     columns = -(-max(len(panel.highest) for panel in panels) // _ROWS)

@@ -39,7 +39,9 @@ def draw_routing_flow(
     >>> model = zoo.get("basecnn_2cc", width_multiplier=0.25)
     >>> draw_routing_flow(model, np.ones((1, 32, 32, 3)), tempfile.mkdtemp() + "/flow.png")
 
-    Reference: Tissera et al., *End-To-End Data-Dependent Routing in Multi-Path Neural Networks*, Fig. 8.
+    Reference:
+        Tissera et al. (2021), *End-To-End Data-Dependent Routing in Multi-Path Neural Networks*, arXiv:2107.02450,
+        Fig. 8.
     """
     flows = routing_flows(model, images)
     width, height = measure_flow(flows[0], RIGHT)
@@ -83,7 +85,9 @@ def draw_flow_panels(
     >>> flows = [routing_flow(model, image) for image in images]
     >>> draw_flow_panels(flows, images, tempfile.mkdtemp() + "/flow.png", ["a", "b"])
 
-    Reference: Tissera et al., *End-To-End Data-Dependent Routing in Multi-Path Neural Networks*, Fig. 8.
+    Reference:
+        Tissera et al. (2021), *End-To-End Data-Dependent Routing in Multi-Path Neural Networks*, arXiv:2107.02450,
+        Fig. 8.
     """
     if not 0 < len(images) == len(flows) == len(titles):
         counts = f"{len(flows)} flows and {len(titles)} titles of {len(images)} images"

@@ -32,7 +32,9 @@ def draw_weight_histograms(
     >>> layer = PathKernels("layer 4, conv_4", [np.linspace(-1, 1, 50), np.linspace(-0.5, 0.5, 50)])
     >>> draw_weight_histograms([layer], tempfile.mkdtemp() + "/kernels.png")
 
-    Reference: Tissera et al., *End-To-End Data-Dependent Routing in Multi-Path Neural Networks*, Fig. 11.
+    Reference:
+        Tissera et al. (2021), *End-To-End Data-Dependent Routing in Multi-Path Neural Networks*, arXiv:2107.02450,
+        Fig. 11.
     """
     paths = {len(layer.kernels) for layer in layers}
     if len(paths) != 1 or paths == {0}:
