@@ -32,10 +32,11 @@ demo: $(INSTALLED) ## Install, train and run a small routed network; results in 
 test: lint ## Install with the test tools, check style and types, run the tests
 	$(BIN)/python -m pytest -n $(JOBS)
 
-lint: $(INSTALLED_TEST) ## Check style and types only
+lint: $(INSTALLED_TEST) ## Check style, types and which way imports run
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports
 
 heavy: $(INSTALLED_TEST) ## Run the longer checks, which `make test` leaves out
 	$(BIN)/python -m pytest -m heavy

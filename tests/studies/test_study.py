@@ -25,7 +25,8 @@ from tf_routing.studies.logged_routes import read_counts
 from tf_routing.studies.operating_points import router_macs
 from tf_routing.studies.study import conduct
 from tf_routing.studies.study_runs import Setup, folder_name, train_variants
-from tf_routing.studies.study_table import STUDIES, Study, Variant, list_studies
+from tf_routing.studies.study_table import STUDIES, Study, list_studies
+from tf_routing.studies.variants import Variant
 from tf_routing.train.recipes.recipe import load_recipe
 from tf_routing.zoo.architectures import ARCHITECTURES
 

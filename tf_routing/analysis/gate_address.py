@@ -6,9 +6,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from tf_routing.core.model_arguments import routed_model
 from tf_routing.layers.paths.routing_layer import RoutingLayer
 from tf_routing.models import RoutedModel
+from tf_routing.models.model_arguments import require_routed_model
 from tf_routing.support.validation import unknown
 
 _WRITTEN = re.compile(r"\s*g\s*\[\s*(\d+)\s*\]\s*\[\s*(\d+)\s*,\s*(\d+)\s*\]\s*")
@@ -56,7 +56,7 @@ def routing_layers(model: RoutedModel) -> list[Any]:
     >>> [layer.name for layer in routing_layers(zoo.get("resnet20_2cp", width_multiplier=0.25))]
     ['route_1', 'route_2', 'route_3']
     """
-    layers = [model.get_layer(name) for name in routed_model(model).decision_names]
+    layers = [model.get_layer(name) for name in require_routed_model(model).decision_names]
     found = [layer for layer in layers if isinstance(layer, RoutingLayer)]
     if not found:
         raise ValueError(f"{model.name!r} has no routing layer, so it has no gates g[l][i,j].")

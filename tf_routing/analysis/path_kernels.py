@@ -6,9 +6,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from tf_routing.core.model_arguments import routed_model
 from tf_routing.layers import CrossPrediction
 from tf_routing.models import RoutedModel
+from tf_routing.models.model_arguments import require_routed_model
 from tf_routing.support.validation import unknown
 
 _ON_PATH = re.compile(r"path_(\d+)_(.+)")
@@ -54,7 +54,7 @@ def path_layers(model: RoutedModel) -> dict[str, list[list[Any]]]:
     ['route_1', 'conv_2', 'route_2', 'conv_4', 'route_3', 'conv_6', 'dense_1', 'route_4', 'head']
     """
     groups: dict[str, dict[int, list[Any]]] = {}
-    for layer in routed_model(model).layers:
+    for layer in require_routed_model(model).layers:
         on_path = _ON_PATH.fullmatch(layer.name)
         if isinstance(layer, CrossPrediction):
             groups[layer.name] = {path: list(each) for path, each in enumerate(zip(*layer.predictions, strict=True), 1)}

@@ -6,8 +6,8 @@ from typing import Any, NamedTuple
 import keras
 import numpy as np
 
-from tf_routing.core.model_arguments import routed_model
 from tf_routing.models import RoutedModel
+from tf_routing.models.model_arguments import require_routed_model
 from tf_routing.models.reader import Reader
 
 
@@ -78,7 +78,7 @@ def routing_flows(model: RoutedModel, images: np.ndarray) -> list[list[RouteFlow
     >>> len(routing_flows(zoo.get("basecnn_2cc", width_multiplier=0.25), np.ones((3, 32, 32, 3))))
     3
     """
-    names = routed_model(model).decision_names
+    names = require_routed_model(model).decision_names
     if not names:
         raise ValueError(f"{model.name!r} has no routing layer, so there is no flow to draw.")
     layers = [model.get_layer(name) for name in names]

@@ -6,7 +6,7 @@ Symbolic tensors are compared by identity, so that they can be keys of dicts.
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from tf_routing.core.model_arguments import graph_model
+from tf_routing.core.model_arguments import require_graph_model
 from tf_routing.core.private_apis import calls_by_depth
 from tf_routing.core.protocols import HasThresholds
 
@@ -42,7 +42,7 @@ def layer_calls(model: "keras.Model") -> list[Any]:
 def _show_graph(model: "keras.Model") -> "keras.Model":
     import keras
 
-    graph_model(model)
+    require_graph_model(model)
     if not isinstance(model, keras.Sequential):
         return model
     # A Sequential hides its graph; a functional model over the same tensors shows it.

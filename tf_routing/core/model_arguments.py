@@ -1,4 +1,4 @@
-"""What functions that take a model say to what is none, and what to call instead."""
+"""Refuses arguments that are no functional models, and says what to call instead."""
 
 import os
 from typing import TYPE_CHECKING, Any
@@ -6,35 +6,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import keras
 
-    from tf_routing.models import RoutedModel
 
-
-def routed_model(model: Any, argument: str = "model") -> "RoutedModel":
-    """Returns a model that is a `RoutedModel`, such as an `Ensemble`, else raises a `ValueError` that says what to do.
-
-    Args:
-        model: What a function was given.
-        argument: Name of its argument.
-
-    Example:
-
-    >>> from tf_routing.core.model_arguments import routed_model
-    >>> try:
-    ...     routed_model("runs/digits/model.keras")
-    ... except ValueError as error:
-    ...     print(error)
-    `model` must be a RoutedModel. Received: model='runs/digits/model.keras', a path: load it with \
-keras.saving.load_model first.
-    """
-    # The models read the cost model, which checks its arguments here.
-    from tf_routing.models import RoutedModel
-
-    if not isinstance(model, RoutedModel):
-        raise ValueError(f"`{argument}` must be a RoutedModel. Received: {_told(model, argument)}")
-    return model
-
-
-def graph_model(model: Any, argument: str = "model") -> "keras.Model":
+def require_graph_model(model: Any, argument: str = "model") -> "keras.Model":
     """Returns a model that shows its graph, functional or a built `Sequential`, else raises a `ValueError`.
 
     Args:
@@ -44,9 +17,9 @@ def graph_model(model: Any, argument: str = "model") -> "keras.Model":
     Example:
 
     >>> import keras
-    >>> from tf_routing.core.model_arguments import graph_model
+    >>> from tf_routing.core.model_arguments import require_graph_model
     >>> image = keras.Input((8, 8, 3))
-    >>> graph_model(keras.Model(image, keras.layers.Flatten()(image))).output_shape
+    >>> require_graph_model(keras.Model(image, keras.layers.Flatten()(image))).output_shape
     (None, 192)
     """
     # What is registered with Keras imports this module: it cannot begin with Keras.
@@ -55,12 +28,18 @@ def graph_model(model: Any, argument: str = "model") -> "keras.Model":
     if not isinstance(model, keras.Model) or not _shows_graph(model):
         raise ValueError(
             f"`{argument}` must be a functional model or a built Sequential: other models do not show which layer "
-            f"reads which. Received: {_told(model, argument)}"
+            f"reads which. Received: {describe_received(model, argument)}"
         )
     return model
 
 
-def _told(model: Any, argument: str) -> str:
+def describe_received(model: Any, argument: str) -> str:
+    """Returns what an error says of a value that is not the model it should be: what it is, and what makes one of it.
+
+    Args:
+        model: What a function was given.
+        argument: Name of its argument.
+    """
     import keras
 
     if isinstance(model, (str, os.PathLike)):

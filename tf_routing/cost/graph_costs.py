@@ -8,7 +8,7 @@ import keras
 
 from tf_routing import exit_tree
 from tf_routing.core.graph import layer_calls
-from tf_routing.core.model_arguments import graph_model
+from tf_routing.core.model_arguments import require_graph_model
 from tf_routing.core.protocols import Decides, HasExitTree, HasSubBlocks
 from tf_routing.cost.layer_rules import layer_macs
 
@@ -120,7 +120,7 @@ def _shapes(tensors: Any) -> Any:
 
 
 def _check_fixed(model: keras.Model) -> None:
-    graph_model(model)
+    require_graph_model(model)
     for tensor in model.inputs:
         if None in tensor.shape[1:]:
             raise ValueError(

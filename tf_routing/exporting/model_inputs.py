@@ -5,12 +5,12 @@ from typing import Any
 
 import tensorflow as tf
 
-from tf_routing.core.model_arguments import routed_model
 from tf_routing.execution import gated_blocks
 from tf_routing.execution.batches import run_batch
 from tf_routing.models import RoutedModel
 from tf_routing.models.inputs.batches import image_input
 from tf_routing.models.inputs.images import image_part, with_images
+from tf_routing.models.model_arguments import require_routed_model
 
 
 def exported_model(model: Any) -> RoutedModel:
@@ -19,7 +19,7 @@ def exported_model(model: Any) -> RoutedModel:
     Args:
         model: What a function was given.
     """
-    checked = routed_model(model)
+    checked = require_routed_model(model)
     shape = image_input(checked).shape[1:]
     if None in shape:
         raise ValueError(

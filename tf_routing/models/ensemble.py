@@ -5,7 +5,7 @@ from typing import Any
 
 import keras
 
-from tf_routing.core.model_arguments import routed_model
+from tf_routing.models.model_arguments import require_routed_model
 from tf_routing.models.routed_model import RoutedModel
 from tf_routing.objectives.members import MemberObjectives
 from tf_routing.objectives.objective import Objective
@@ -50,7 +50,7 @@ class Ensemble(RoutedModel):
             ValueError: If there is no member, or two differ in input or output shape.
         """
         for index, member in enumerate(members):
-            routed_model(member, f"members[{index}]")
+            require_routed_model(member, f"members[{index}]")
         if not members:
             raise ValueError("`members` must hold at least one model. Received: none")
         # Models that are told something beside the image have shapes by name.

@@ -6,7 +6,8 @@ from typing import Any
 
 from tf_routing import zoo
 from tf_routing.studies.study_runs import Setup, build, check_variants, train_variants
-from tf_routing.studies.study_table import Study, Variant
+from tf_routing.studies.study_table import Study
+from tf_routing.studies.variants import Variant
 from tf_routing.support.files import write_json
 from tf_routing.support.hardware import versions
 from tf_routing.support.validation import not_negative_integer, positive_integer

@@ -11,7 +11,7 @@ from tf_routing.evaluation.routing_statistics import is_gated
 from tf_routing.models import RoutedModel
 from tf_routing.runs.folder_names import folder_name
 from tf_routing.runs.trained_network import load_trained
-from tf_routing.studies.study_table import Variant
+from tf_routing.studies.variants import Variant
 from tf_routing.train.fit import fit
 from tf_routing.train.networks import build_network
 from tf_routing.train.recipes.recipe import Recipe

@@ -4,28 +4,15 @@ Another study is another entry of `STUDIES`. Its functions are imported when it 
 wait for Keras.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from tf_routing.studies.variants import Variant
 from tf_routing.support.validation import unknown
 
 if TYPE_CHECKING:
     from tf_routing.studies.study_runs import Setup, TrainedVariant
-
-
-class Variant(NamedTuple):
-    """A network of a study.
-
-    Args:
-        label: What figures call it.
-        changes: Arguments of `zoo.get` in which it differs from the network that the study is given.
-        at_test: Arguments that change after training: the trained weights are measured with them.
-    """
-
-    label: str
-    changes: Mapping[str, Any]
-    at_test: Mapping[str, Any] = {}
 
 
 class StudyFunctions(NamedTuple):

@@ -92,11 +92,11 @@ def calibrate(model: "RoutedModel", images: Any, rate: float) -> list[Calibrated
     >>> [round(float(share), 2) for share in model.routes(images)["controller_16"].mean(axis=0)]
     [0.3, 0.3]
     """
-    from tf_routing.core.model_arguments import graph_model
+    from tf_routing.core.model_arguments import require_graph_model
 
     if not is_number(rate) or not 0 <= rate <= 1:
         raise ValueError(f"`rate` must be in [0, 1]. Received: rate={rate!r}")
-    if not _has_routers(graph_model(model)):
+    if not _has_routers(require_graph_model(model)):
         raise ValueError(f"`model` must have routers with thresholds; {model.name!r} has none.")
     gates: list[CalibratedGate] = []
     _run(model, _tensors(model, images), float(rate), "", gates)

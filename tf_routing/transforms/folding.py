@@ -7,7 +7,7 @@ import keras
 import numpy as np
 
 from tf_routing.core.graph import layer_calls
-from tf_routing.core.model_arguments import graph_model
+from tf_routing.core.model_arguments import require_graph_model
 from tf_routing.core.private_apis import all_layers, maker_of
 from tf_routing.core.protocols import DerivesConstants, OwnsModels, OwnsNormalizations
 from tf_routing.layers import GroupedConv2D
@@ -44,7 +44,7 @@ def fold_batch_norm(model: keras.Model) -> keras.Model:
     >>> len(folded.layers), folded.get_layer("conv").use_bias
     (2, True)
     """
-    graph_model(model)
+    require_graph_model(model)
     return _frozen_like(model, _Folding(model).run())
 
 

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import keras
 
 from tf_routing.core.graph import layer_calls
-from tf_routing.core.model_arguments import graph_model
+from tf_routing.core.model_arguments import require_graph_model
 
 _HEAD = "head|logits|probabilities"
 _COLUMN = re.compile(rf"image|standardize|conv_\d+(_bn|_relu|_se)?|pool_\d+|flatten|dense_\d+(_bn|_relu)?|{_HEAD}")
@@ -62,7 +62,7 @@ def places(model: keras.Model, router: str) -> Places:
 
 
 def _names(model: keras.Model) -> list[str]:
-    return [call.operation.name for call in layer_calls(graph_model(model))]
+    return [call.operation.name for call in layer_calls(require_graph_model(model))]
 
 
 def _column_connections(names: list[str]) -> Places:
