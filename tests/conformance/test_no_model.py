@@ -65,7 +65,7 @@ def test_what_is_no_model_is_told(name: str, tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("function", ["saved_model.export", "serving.publish", "onnx_export.export_onnx"])
+@pytest.mark.parametrize("function", ["exporting.saved_model.export", "serving.publish", "exporting.onnx.export_onnx"])
 def test_a_plain_keras_model_is_told_how_to_become_one(function: str, tmp_path: Path) -> None:
     image = keras.Input((8, 8, 3))
     classify = keras.layers.Dense(3, "softmax")
