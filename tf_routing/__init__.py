@@ -1,4 +1,4 @@
-"""Networks that decide, per image, which of their own parts to run.
+"""Image classifiers that decide, per image, which of their parts to run.
 
 `from tf_routing import zoo` is the door. Importing this package does not import Keras; once Keras is imported, before
 or after, every layer, objective and model of the library is registered with it, so `keras.saving.load_model` needs no

@@ -1,4 +1,4 @@
-"""`python -m tf_routing` is `tf-routing`."""
+"""Runs the program `tf-routing` as `python -m tf_routing`."""
 
 import sys
 

@@ -1,1 +1,1 @@
-"""What an export consists of: the callable root, signatures, decoding, what travels beside them, and archives."""
+"""SavedModel and ONNX exports: the callable root, signatures, decoding of pictures, assets, checks and archives."""

@@ -1,4 +1,4 @@
-"""Exports as one file, as TensorFlow Hub expects them, and such files unpacked without trusting them."""
+"""Exports packed as one tar.gz file for TensorFlow Hub, and such files unpacked without trusting them."""
 
 import gzip
 import os

@@ -1,4 +1,4 @@
-"""The callable object that a reusable SavedModel is: it can be trained on. TensorFlow only."""
+"""The root object of an export, which TensorFlow can call, fine-tune and save again. TensorFlow only."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Encoded pictures of any size as a batch of images, checked before anything is decoded. TensorFlow only."""
+"""Decodes a batch of encoded pictures of any size in the graph, after checks of their headers. TensorFlow only."""
 
 from typing import Any
 

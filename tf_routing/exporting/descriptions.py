@@ -1,4 +1,4 @@
-"""What a SavedModel offers, read from its file: nothing in it is loaded or run."""
+"""Lists the signatures of a SavedModel as JSON, without loading or running its graph."""
 
 import json
 import os

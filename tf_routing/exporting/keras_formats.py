@@ -1,4 +1,4 @@
-"""Keras's own `model.export`: what it writes is loaded and compared before it is there, or refused in words."""
+"""The formats of `keras.Model.export`: files are compared with the model, or the format is refused with a reason."""
 
 import os
 import warnings

@@ -1,4 +1,4 @@
-"""Models that run every branch for a while, for formats that cannot skip."""
+"""Switches a model to masked execution for the time of an export to formats that cannot skip."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -1,4 +1,4 @@
-"""What a model takes, as shapes and names of an export's functions. TensorFlow only."""
+"""The inputs of a model as named tensor specifications of its export. TensorFlow only."""
 
 from collections.abc import Callable
 from typing import Any

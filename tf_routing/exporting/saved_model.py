@@ -1,4 +1,4 @@
-"""Exports models as SavedModels that run with TensorFlow alone."""
+"""Exports models as SavedModels, which run with TensorFlow and without Keras or this package."""
 
 import json
 import os

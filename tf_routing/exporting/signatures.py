@@ -1,4 +1,4 @@
-"""The named signatures of an export. TensorFlow only."""
+"""The named signatures of an export: floats, bytes, encoded pictures, single images and routes. TensorFlow only."""
 
 from collections.abc import Callable
 from typing import Any

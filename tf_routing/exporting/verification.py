@@ -1,4 +1,4 @@
-"""Compares what was written with the model, before anybody sees it."""
+"""Compares an exported file with the model on random images, before the file appears at its path."""
 
 from collections.abc import Callable, Iterable
 from typing import Any

@@ -1,1 +1,1 @@
-"""What every room uses and no paper is about: checks of arguments, files, optional packages."""
+"""Helpers that every room may import and that import none: argument checks, files, optional packages, terminal."""

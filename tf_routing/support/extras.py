@@ -1,4 +1,4 @@
-"""Imports what comes with an extra of the package, or says which one is missing."""
+"""Imports packages of an extra of this package, or raises an error that names the extra."""
 
 import importlib
 from typing import Any

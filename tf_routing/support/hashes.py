@@ -1,4 +1,4 @@
-"""The SHA-256 of a file."""
+"""The SHA-256 of a file, read in pieces."""
 
 import hashlib
 from pathlib import Path

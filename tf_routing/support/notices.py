@@ -1,4 +1,4 @@
-"""Warnings that point to the line of the user, not to one of ours."""
+"""Warnings that point to the line of the user's code instead of a line of this package."""
 
 import inspect
 import warnings

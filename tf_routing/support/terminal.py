@@ -1,4 +1,4 @@
-"""How commands print: tables in full, whatever reads them, and JSON."""
+"""Output of commands: tables that are not cut where the terminal is narrow or absent, and JSON."""
 
 import json
 import sys

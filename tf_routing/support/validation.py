@@ -1,4 +1,4 @@
-"""Argument checks that name the argument, show what it got and say what it accepts."""
+"""Argument checks whose errors name the argument, the value received and the values accepted."""
 
 import difflib
 import numbers

@@ -1,1 +1,1 @@
-"""What travels beside an exported network: model card, class names, licence."""
+"""The assets of an export: model card, class names, licence."""

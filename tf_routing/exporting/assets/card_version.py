@@ -1,4 +1,4 @@
-"""The version in the card of an export that is published as another one."""
+"""Sets the version in the model card of an export that is published under another one."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""The card of an export: what it is, what its paper reports, and what to know before it is used."""
+"""The model card of an export: the network, its preprocessing and signatures, and what its paper reports."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any

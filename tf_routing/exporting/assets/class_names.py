@@ -1,4 +1,4 @@
-"""Names of classes that travel with an export."""
+"""The class names of an export, checked against the classes of the network."""
 
 from collections.abc import Sequence
 from typing import Any

@@ -1,4 +1,4 @@
-"""The licence that travels with an export."""
+"""The text of this package's licence, which exports carry unless they are given another one."""
 
 from importlib import metadata
 from pathlib import Path
