@@ -8,6 +8,7 @@ import pytest
 
 from tests.data.written_folder import central_view, noise, png, write_records
 from tf_routing.data import ImageSet, ImageStream
+from tf_routing.data.batching.batch_plan import BatchPlan
 from tf_routing.data.batching.pipelines import steps_per_epoch, training_batches
 
 _COUNT, _COPIES, _SIZE = 40, 3, 8
@@ -54,7 +55,7 @@ def any_source(request: pytest.FixtureRequest, sources: dict[str, Any]) -> Any:
 
 def training(source: Any, seed: int = 0, epochs: int = 3, batch_size: int = _BATCH, **options: Any) -> Batches:
     options = {"shift": 1, "mirror": True, "copies": _COPIES, **options}
-    return [(x.numpy(), y.numpy()) for x, y in training_batches(source, batch_size, seed, epochs, **options)]
+    return [(x.numpy(), y.numpy()) for x, y in training_batches(source, BatchPlan(batch_size, seed, epochs, **options))]
 
 
 def groups(batches: Batches) -> tuple[np.ndarray, np.ndarray]:
@@ -116,7 +117,7 @@ def test_each_copy_is_cropped_by_itself(sources: dict[str, Any]) -> None:
 
 
 def test_one_copy_is_no_copies(source: Any) -> None:
-    alone = training_batches(source, 7, seed=2, epochs=2, shift=1, mirror=True)
+    alone = training_batches(source, BatchPlan(7, seed=2, epochs=2, shift=1, mirror=True))
     assert_same(training(source, seed=2, epochs=2, batch_size=7, copies=1), [(x.numpy(), y.numpy()) for x, y in alone])
 
 

@@ -12,6 +12,7 @@ from tests.data.prepared_data import load_or_skip
 from tests.data.test_random_resized_crop import resized
 from tests.data.written_folder import central_view, noise, png, write_records
 from tf_routing.data import ImageSet, ImageStream
+from tf_routing.data.batching.batch_plan import BatchPlan
 from tf_routing.data.batching.pipelines import evaluation_batches, training_batches
 from tf_routing.data.images.crops import random_crop, ten_crops
 from tf_routing.data.images.decoding.center_crop import resize_for_crops
@@ -110,7 +111,7 @@ def test_training_shows_slices_that_the_seed_decides(tmp_path: Path) -> None:
     training = stream(tmp_path, [places(_SIDE, _SIDE)] * 6)
 
     def corners(seed: int) -> list[list[int]]:
-        views, _ = seen(training_batches(training, 3, seed, epochs=20))
+        views, _ = seen(training_batches(training, BatchPlan(3, seed, epochs=20)))
         found = np.rint(views * 255).astype(int)
         np.testing.assert_array_equal(found[:, 1:, :, 0] - found[:, :-1, :, 0], 1)
         return found[:, 0, 0, :2].tolist()
@@ -124,8 +125,8 @@ def test_training_shows_slices_that_the_seed_decides(tmp_path: Path) -> None:
 
 def test_a_run_that_continues_sees_the_same_crops(tmp_path: Path) -> None:
     training = stream(tmp_path, [noise(20, 20, seed=i) for i in range(6)])
-    whole, _ = seen(training_batches(training, 3, seed=0, epochs=3, mirror=True))
-    rest, _ = seen(training_batches(training, 3, seed=0, epochs=3, first_epoch=1, mirror=True))
+    whole, _ = seen(training_batches(training, BatchPlan(3, seed=0, epochs=3, mirror=True)))
+    rest, _ = seen(training_batches(training, BatchPlan(3, seed=0, epochs=3, first_epoch=1, mirror=True)))
     np.testing.assert_array_equal(whole[6:], rest)
 
 
@@ -166,7 +167,9 @@ def test_images_in_memory_are_not_resized() -> None:
 @pytest.mark.parametrize(("name", "size", "resize"), [("imagenette224", 224, 256), ("tiny_imagenet", 64, 64)])
 def test_photographs(name: str, size: int, resize: int) -> None:
     photographs = load_or_skip(name).sized(size, resize=resize)
-    images, labels = next(training_batches(photographs.train, 16, 0, 1, shift=4, mirror=True).as_numpy_iterator())
+    images, labels = next(
+        training_batches(photographs.train, BatchPlan(16, 0, 1, shift=4, mirror=True)).as_numpy_iterator()
+    )
     assert images.shape == (16, size, size, 3) and labels.shape == (16,)
     assert (images.min(), images.max()) == pytest.approx((0, 1), abs=0.05)
     images, _ = next(evaluation_batches(photographs.test, 16).as_numpy_iterator())

@@ -12,6 +12,7 @@ from tests.data.prepared_data import load_or_skip
 from tests.data.written_folder import central_view, numbered, write_records
 from tf_routing.data import ImageStream
 from tf_routing.data.batching import file_pipeline
+from tf_routing.data.batching.batch_plan import BatchPlan
 from tf_routing.data.batching.pipelines import evaluation_batches, first_images, steps_per_epoch, training_batches
 from tf_routing.data.images import image_stream
 
@@ -31,7 +32,7 @@ def stream(tmp_path_factory: pytest.TempPathFactory) -> ImageStream:
 
 def training(stream: ImageStream, seed: int = 0, epochs: int = 3, batch_size: int = _BATCH, **options: Any) -> Batches:
     options = {"mirror": True, **options}
-    return [(x.numpy(), y.numpy()) for x, y in training_batches(stream, batch_size, seed, epochs, **options)]
+    return [(x.numpy(), y.numpy()) for x, y in training_batches(stream, BatchPlan(batch_size, seed, epochs, **options))]
 
 
 def labels(batches: Batches) -> np.ndarray:
@@ -149,7 +150,7 @@ def test_another_seed_changes_the_order(stream: ImageStream) -> None:
 def test_another_seed_changes_the_crops(stream: ImageStream) -> None:
     numbered_records = tf.data.TFRecordDataset(list(stream.files)).enumerate()
     first, again, other = (
-        np.stack([x for x, _ in file_pipeline._training_views(stream, numbered_records, tf.constant(seed, tf.int64))])
+        np.stack([x for x, _ in file_pipeline._crop_at_random(stream, numbered_records, tf.constant(seed, tf.int64))])
         for seed in (4, 4, 5)
     )
     np.testing.assert_array_equal(first, again)
@@ -197,13 +198,16 @@ def test_steps_count_full_batches(stream: ImageStream) -> None:
 
 def test_a_batch_larger_than_the_set_is_an_error(stream: ImageStream) -> None:
     with pytest.raises(ValueError, match=r"`batch_size` must be at most 40.*Received: 41"):
-        training_batches(stream, 41, seed=0, epochs=1)
+        training_batches(stream, BatchPlan(41, seed=0, epochs=1))
 
 
 def test_a_stream_without_a_size_is_an_error(stream: ImageStream) -> None:
     unsized = dataclasses.replace(stream, image_size=None)
     assert unsized.image_shape == (None, None, 3)
-    for batches in (lambda: training_batches(unsized, 7, seed=0, epochs=1), lambda: evaluation_batches(unsized, 7)):
+    for batches in (
+        lambda: training_batches(unsized, BatchPlan(7, seed=0, epochs=1)),
+        lambda: evaluation_batches(unsized, 7),
+    ):
         with pytest.raises(ValueError, match="`image_size` must be set in the recipe.*Received: image_size=None"):
             batches()
 
@@ -246,7 +250,7 @@ def test_no_two_draws_share_a_seed(
     resized = None if random_size_crop else _SIZE + 2
     seen = dataclasses.replace(stream, random_size_crop=random_size_crop, resize=resized)
     # Of one image per batch, steps and images count alike.
-    batches = training_batches(seen, 1, seed=4, epochs=2, shift=1)
+    batches = training_batches(seen, BatchPlan(1, seed=4, epochs=2, shift=1))
     rows = np.stack([images.reshape(-1)[:4] for images, _ in batches.as_numpy_iterator()])
     crops, shifts = set(map(tuple, rows[:, :2])), set(map(tuple, rows[:, 2:]))
     orders = {(4, epoch) for epoch in range(2)}

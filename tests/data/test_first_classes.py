@@ -10,6 +10,7 @@ from tests.data.prepared_data import load_or_skip
 from tests.data.written_folder import noise, png, write_folder
 from tf_routing import data
 from tf_routing.data import Dataset, ImageSet
+from tf_routing.data.batching.batch_plan import BatchPlan
 from tf_routing.data.batching.pipelines import evaluation_batches, steps_per_epoch, training_batches
 from tf_routing.data.images import class_counts
 
@@ -49,9 +50,9 @@ def test_streams_keep_the_first_classes(count: int, streamed: Dataset) -> None:
 def test_an_epoch_shows_each_kept_image_once(streamed: Dataset) -> None:
     kept = streamed.first_classes(3).train
     assert steps_per_epoch(kept, 5) == kept.image_count // 5
-    batches = training_batches(kept, 1, seed=0, epochs=2)
+    batches = training_batches(kept, BatchPlan(1, seed=0, epochs=2))
     np.testing.assert_array_equal(np.sort(labels(batches).reshape(2, -1)), [np.sort(kept.labels)] * 2)
-    np.testing.assert_array_equal(labels(batches), labels(training_batches(kept, 1, seed=0, epochs=2)))
+    np.testing.assert_array_equal(labels(batches), labels(training_batches(kept, BatchPlan(1, seed=0, epochs=2))))
 
 
 def test_images_in_memory_go_with_their_labels() -> None:

@@ -11,6 +11,7 @@ from tests.data.written_folder import central_view, noise, png, write_folder
 from tests.data.written_images import encoded, photograph
 from tf_routing import data
 from tf_routing.data import Dataset, PictureFiles
+from tf_routing.data.batching.batch_plan import BatchPlan
 from tf_routing.data.batching.pipelines import evaluation_batches, training_batches
 from tf_routing.data.images.picture_files import name_broken_files
 
@@ -64,22 +65,22 @@ def test_a_folder_is_a_dataset(folder: Path) -> None:
 
 def test_an_epoch_shows_each_picture_once_in_an_order_of_the_seed(folder: Path) -> None:
     train, expected = load(folder).train, views(range(12))
-    images, labels = seen(training_batches(train, 4, seed=0, epochs=3))
+    images, labels = seen(training_batches(train, BatchPlan(4, seed=0, epochs=3)))
     numbers = [int(np.argmin(np.abs(expected - image).max(axis=(1, 2, 3)))) for image in images]
     np.testing.assert_allclose(images, expected[numbers], atol=1e-6)
     np.testing.assert_array_equal(labels, train.labels[numbers])
     orders = np.reshape(numbers, (3, 12))
     np.testing.assert_array_equal(np.sort(orders), [range(12)] * 3)
     assert len({tuple(order) for order in orders}) == 3
-    again, _ = seen(training_batches(train, 4, seed=0, epochs=3, first_epoch=1))
+    again, _ = seen(training_batches(train, BatchPlan(4, seed=0, epochs=3, first_epoch=1)))
     np.testing.assert_array_equal(again, images[12:])
-    other, _ = seen(training_batches(train, 4, seed=1, epochs=3))
+    other, _ = seen(training_batches(train, BatchPlan(4, seed=1, epochs=3)))
     assert (other != images).any()
 
 
 def test_copies_and_ten_crops_work_on_pictures_too(folder: Path) -> None:
     found = load(folder)
-    _, labels = seen(training_batches(found.train, 6, seed=0, epochs=1, copies=3))
+    _, labels = seen(training_batches(found.train, BatchPlan(6, seed=0, epochs=1, copies=3)))
     np.testing.assert_array_equal(labels, np.repeat(labels[::3], 3))
     _, labels = seen(evaluation_batches(found.test, 20, crops=10))
     np.testing.assert_array_equal(labels, np.repeat([0, 1, 1, 2], 10))
@@ -196,7 +197,7 @@ def test_an_unreadable_picture_is_named(content: bytes, folder: Path) -> None:
         ),
         name_broken_files(found.test, found.train),
     ):
-        seen(training_batches(found.train, 4, seed=0, epochs=1))
+        seen(training_batches(found.train, BatchPlan(4, seed=0, epochs=1)))
 
 
 def test_another_error_stays_what_it_is(folder: Path) -> None:

@@ -6,6 +6,7 @@ import tensorflow as tf
 
 from tf_routing.data import ImageSet, ImageStream
 from tf_routing.data.augmentation.tensor_augmentation import shift_and_mirror
+from tf_routing.data.batching.batch_plan import BatchPlan
 from tf_routing.data.batching.pipelines import training_batches
 
 
@@ -36,7 +37,7 @@ def test_only_images_that_may_be_are_mirrored() -> None:
 
 def test_classes_say_which_images_are_mirrored() -> None:
     labels = np.arange(64) % 2
-    batches = training_batches(ImageSet(photographs(64), labels), 64, 0, 3, mirror=(False, True))
+    batches = training_batches(ImageSet(photographs(64), labels), BatchPlan(64, 0, 3, mirror=(False, True)))
     originals = photographs(64) / 255
     for images, own in batches.as_numpy_iterator():
         kept = [
@@ -49,18 +50,20 @@ def test_classes_say_which_images_are_mirrored() -> None:
 
 def test_images_are_drawn_with_replacement() -> None:
     labels = np.arange(10)
-    batches = training_batches(ImageSet(photographs(10), labels), 8, 0, 2, drawn_steps=50)
+    batches = training_batches(ImageSet(photographs(10), labels), BatchPlan(8, 0, 2, steps_per_epoch=50))
     drawn = np.stack([own for _, own in batches.as_numpy_iterator()])
     assert drawn.shape == (100, 8)
     # Ten images in batches of eight: without replacement none would come twice in a batch.
     assert any(len(set(batch)) < 8 for batch in drawn.tolist())
     np.testing.assert_allclose(np.bincount(drawn.ravel()) / drawn.size, 0.1, atol=0.04)
-    continued = training_batches(ImageSet(photographs(10), labels), 8, 0, 2, first_epoch=1, drawn_steps=50)
+    continued = training_batches(
+        ImageSet(photographs(10), labels), BatchPlan(8, 0, 2, first_epoch=1, steps_per_epoch=50)
+    )
     np.testing.assert_array_equal(drawn[50:], [own for _, own in continued.as_numpy_iterator()])
 
 
-@pytest.mark.parametrize("argument", [{"fill": "mean_light"}, {"drawn_steps": 4}, {"mirror": (True, False)}])
+@pytest.mark.parametrize("argument", [{"fill": "mean_light"}, {"steps_per_epoch": 4}, {"mirror": (True, False)}])
 def test_streams_refuse_what_needs_all_images(argument: dict[str, object]) -> None:
     stream = ImageStream(("none.tfrecord",), 64).sized(32)
     with pytest.raises(ValueError, match=f"`{next(iter(argument))}` must be .* not in memory"):
-        training_batches(stream, 8, 0, 1, **argument)
+        training_batches(stream, BatchPlan(8, 0, 1, **argument))

@@ -7,6 +7,7 @@ import pytest
 
 from tf_routing.data import ImageSet
 from tf_routing.data.augmentation.array_augmentation import shift_and_mirror
+from tf_routing.data.batching.batch_plan import BatchPlan
 from tf_routing.data.batching.numpy_batches import EvaluationArrays, ExtraInputArrays, TrainingArrays
 
 _COUNT, _BATCH, _STEPS = 40, 7, 5
@@ -21,7 +22,8 @@ def numbered() -> ImageSet:
 
 
 def training(seed: int = 0, epochs: range = range(3), batch: int = _BATCH, **options: Any) -> Batches:
-    batches = TrainingArrays(numbered(), batch, seed, epochs, **options)
+    plan = BatchPlan(batch * options.get("copies", 1), seed, epochs.stop, epochs.start, **options)
+    batches = TrainingArrays(numbered(), plan)
     return [batches[i] for i in range(len(batches))]
 
 
@@ -52,17 +54,17 @@ def test_images_go_with_their_labels_and_lie_between_zero_and_one() -> None:
         np.testing.assert_array_equal(x, images[y])
 
 
-@pytest.mark.parametrize("options", [{"shift": 2, "mirror": True}, {"copies": 2, "shift": 1}, {"drawn_steps": 4}])
+@pytest.mark.parametrize("options", [{"shift": 2, "mirror": True}, {"copies": 2, "shift": 1}, {"steps_per_epoch": 4}])
 def test_continuing_gives_the_batches_of_an_uninterrupted_run(options: dict[str, Any]) -> None:
     whole = training(**options)
-    steps = options.get("drawn_steps", _STEPS)
+    steps = options.get("steps_per_epoch", _STEPS)
     assert_same(training(epochs=range(1, 3), **options), whole[steps:])
     assert_same(training(**options), whole)
     assert (labels(training(seed=1, **options)) != labels(whole)).any()
 
 
 def test_any_batch_can_be_made_by_itself() -> None:
-    batches = TrainingArrays(numbered(), _BATCH, 0, range(3), 2, True)
+    batches = TrainingArrays(numbered(), BatchPlan(_BATCH, 0, 3, shift=2, mirror=True))
     whole = training(shift=2, mirror=True)
     assert_same([batches[i] for i in (9, 2, 14)], [whole[i] for i in (9, 2, 14)])
 
@@ -76,7 +78,7 @@ def test_copies_are_neighbours_and_augmented_by_themselves() -> None:
 
 
 def test_an_epoch_may_draw_with_replacement() -> None:
-    seen = labels(training(epochs=range(1), drawn_steps=30))
+    seen = labels(training(epochs=range(1), steps_per_epoch=30))
     assert len(seen) == 30 * _BATCH
     assert np.bincount(seen, minlength=_COUNT).max() > 1
 
@@ -122,13 +124,15 @@ def test_evaluation_covers_all_images_in_order() -> None:
 
 
 def test_inputs_beside_the_images_are_drawn_by_step() -> None:
-    base = TrainingArrays(numbered(), _BATCH, 0, range(2))
+    base = TrainingArrays(numbered(), BatchPlan(_BATCH, 0, 2))
     values = {"cost": [1e-9, 4e-9]}
     drawn = ExtraInputArrays(base, values, seed=3)
     whole = [drawn[i][0]["cost"] for i in range(len(drawn))]
     assert {each.shape for each in whole} == {(_BATCH, 1)}
     assert set(np.concatenate(whole).ravel()) == set(np.array([1e-9, 4e-9], "float32"))
-    continued = ExtraInputArrays(TrainingArrays(numbered(), _BATCH, 0, range(1, 2)), values, 3, first_step=_STEPS)
+    continued = ExtraInputArrays(
+        TrainingArrays(numbered(), BatchPlan(_BATCH, 0, 2, first_epoch=1)), values, 3, first_step=_STEPS
+    )
     for i in range(_STEPS):
         np.testing.assert_array_equal(continued[i][0]["cost"], whole[_STEPS + i])
         np.testing.assert_array_equal(continued[i][0]["image"], base[_STEPS + i][0])
@@ -150,7 +154,7 @@ def test_no_two_draws_share_a_seed(monkeypatch: pytest.MonkeyPatch) -> None:
 
     images = numbered()
     monkeypatch.setattr(np.random, "default_rng", seen)
-    batches = ExtraInputArrays(TrainingArrays(images, _BATCH, 4, range(3), shift=1), {"cost": [0.0, 1.0]}, seed=4)
+    batches = ExtraInputArrays(TrainingArrays(images, BatchPlan(_BATCH, 4, 3, shift=1)), {"cost": [0.0, 1.0]}, seed=4)
     for index in range(len(batches)):
         batches[index]
     # Orders by epoch, shifts and costs by step.

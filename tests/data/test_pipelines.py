@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from tf_routing.data import ImageSet
 from tf_routing.data.batching import memory_pipeline
+from tf_routing.data.batching.batch_plan import BatchPlan
 from tf_routing.data.batching.pipelines import evaluation_batches, first_images, steps_per_epoch, training_batches
 
 _COUNT, _BATCH, _STEPS = 40, 7, 5
@@ -22,7 +23,7 @@ def numbered() -> ImageSet:
 
 
 def training(seed: int = 0, epochs: int = 3, **options: Any) -> Batches:
-    return [(x.numpy(), y.numpy()) for x, y in training_batches(numbered(), _BATCH, seed, epochs, **options)]
+    return [(x.numpy(), y.numpy()) for x, y in training_batches(numbered(), BatchPlan(_BATCH, seed, epochs, **options))]
 
 
 def labels(batches: Batches) -> np.ndarray:
@@ -47,7 +48,7 @@ def test_an_epoch_repeats_no_image_and_is_in_no_order() -> None:
 
 
 def test_a_batch_that_divides_the_set_sees_all_of_it() -> None:
-    batches = training_batches(numbered(), 10, seed=1, epochs=2)
+    batches = training_batches(numbered(), BatchPlan(10, seed=1, epochs=2))
     seen = np.concatenate([y.numpy() for _, y in batches]).reshape(2, _COUNT)
     np.testing.assert_array_equal(np.sort(seen), [np.arange(_COUNT)] * 2)
 
@@ -101,7 +102,7 @@ def test_values_lie_between_zero_and_one() -> None:
 
 def test_a_batch_larger_than_the_set_is_an_error() -> None:
     with pytest.raises(ValueError, match=r"`batch_size` must be at most 40.*Received: 41"):
-        training_batches(numbered(), 41, seed=0, epochs=1)
+        training_batches(numbered(), BatchPlan(41, seed=0, epochs=1))
 
 
 def test_steps_count_full_batches() -> None:

@@ -16,7 +16,7 @@ import pytest
 from tests.skip_net import skip_model
 from tests.train.kill_harness import WORDS, differences, killed_run, whole_run
 from tf_routing.data import Dataset, ImageSet
-from tf_routing.data.batching.batches import add_drawn_inputs, training_batches
+from tf_routing.data.batching.batches import BatchPlan, add_drawn_inputs, training_batches
 from tf_routing.runs.run_record import remove_unfinished
 from tf_routing.train import networks
 from tf_routing.train.callbacks import Checkpoints
@@ -92,7 +92,7 @@ def test_a_run_that_stopped_within_its_first_frozen_epoch_gets_no_more_before_it
 
 def test_batches_within_an_epoch_are_those_of_an_uninterrupted_run() -> None:
     def batches(first_epoch: int) -> Any:
-        shown = training_batches(_DATASET.train, 16, 3, 2, first_epoch, shift=2, mirror=True, copies=2)
+        shown = training_batches(_DATASET.train, BatchPlan(16, 3, 2, first_epoch, shift=2, mirror=True, copies=2))
         return add_drawn_inputs(shown, {"cost": [0.0, 1.0, 2.0]}, 3, first_epoch * 2 * _STEPS)
 
     whole, rest = list(batches(0)), list(batches(1).skip(3))

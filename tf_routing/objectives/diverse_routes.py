@@ -55,7 +55,7 @@ class DiverseRoutes(Objective):
     Args:
         macs: Dict from decision name to the multiply-accumulates `(choices,)` that it switches.
         copies: Integer M, the number of copies of an image in a training batch, as
-            `data.batches.training_batches(..., copies=...)` makes them.
+            `data.batching.batches.training_batches` makes them of a plan with `copies`.
         consistency_weight: Float lambda, weight of the consistency term.
         diversity_weight: Float alpha, weight of the diversity term.
         cost_weight: Float mu, weight of the cost term; its initial value if there is a target.

@@ -105,19 +105,8 @@ def _restore(run: TrainingRun, batches: Any, within_epoch: bool) -> None:
 
 def _batches(run: TrainingRun, phase: Phase) -> Any:
     """Returns the batches of a phase from its start on, as one device sees them."""
-    recipe, dataset = run.recipe, run.dataset
-    batches = training_batches(
-        dataset.train,
-        recipe.batch_size,
-        run.seed,
-        phase.end,
-        phase.start,
-        recipe.shift,
-        recipe.mirror and dataset.mirrors,
-        recipe.copies,
-        recipe.fill,
-        recipe.steps_per_epoch,
-    )
+    plan = run.recipe.batch_plan(run.dataset, run.seed, phase.end, phase.start)
+    batches = training_batches(run.dataset.train, plan)
     return add_drawn_inputs(batches, run.model.default_objective().drawn_inputs, run.seed, phase.start * run.steps)
 
 

@@ -119,16 +119,5 @@ class Trials:
         return results
 
     def _batches(self, first_epoch: int, epochs: int) -> Any:
-        recipe = self.recipe
-        return training_batches(
-            self.dataset.train,
-            recipe.batch_size,
-            self.seed,
-            epochs,
-            first_epoch,
-            recipe.shift,
-            recipe.mirror and self.dataset.mirrors,
-            recipe.copies,
-            recipe.fill,
-            recipe.steps_per_epoch,
-        )
+        plan = self.recipe.batch_plan(self.dataset, self.seed, epochs, first_epoch)
+        return training_batches(self.dataset.train, plan)

@@ -1,1 +1,1 @@
-"""Random crops, shifts and mirrored images, on TensorFlow and in NumPy."""
+"""Random shifts and mirror images, in TensorFlow and in NumPy."""

@@ -1,4 +1,4 @@
-"""Shifts and mirrors of whole batches, as `augmentation` makes them, without TensorFlow."""
+"""Shifts and mirrors whole batches of images as `tensor_augmentation` does, in NumPy."""
 
 from typing import Any
 
@@ -33,11 +33,11 @@ def shift_and_mirror(
     offsets = random.integers(0, 2 * shift + 1, (2, len(images), 1))
     chosen = (random.random(len(images)) < 0.5) & mirror
     if shift:
-        images = _shifted(images, shift, offsets, fill)
+        images = _shift(images, shift, offsets, fill)
     return np.where(chosen[:, None, None, None], images[:, :, ::-1], images)
 
 
-def _shifted(images: np.ndarray, shift: int, offsets: np.ndarray, fill: str) -> np.ndarray:
+def _shift(images: np.ndarray, shift: int, offsets: np.ndarray, fill: str) -> np.ndarray:
     batch, height, width, _ = images.shape
     padded = np.pad(images, ((0, 0), (shift, shift), (shift, shift), (0, 0)))
     rows, columns = np.arange(height) + offsets[0], np.arange(width) + offsets[1]
@@ -49,12 +49,12 @@ def _shifted(images: np.ndarray, shift: int, offsets: np.ndarray, fill: str) -> 
 
 
 def _inside(places: np.ndarray, shift: int, size: int) -> np.ndarray:
-    """Whether places along a padded axis are the image's own."""
+    """Returns whether places along a padded axis lie within the image."""
     return (places >= shift) & (places < size + shift)
 
 
 def _mean_light(images: np.ndarray) -> np.ndarray:
-    """The colour of each image's mean light, as bytes `(batch, 1, 1, channels)`."""
+    """Returns the colour of each image's mean light, as bytes `(batch, 1, 1, channels)`."""
     light = ((np.arange(256) / 255) ** _GAMMA)[images]
     means = light.mean(axis=(1, 2), keepdims=True)
     return np.round(255 * means ** (1 / _GAMMA)).astype(images.dtype)

@@ -1,4 +1,4 @@
-"""Augmentation of whole batches at once: shifts and mirrors."""
+"""Shifts and mirrors whole batches of images at once, in TensorFlow."""
 
 from typing import Any
 
@@ -30,7 +30,7 @@ def shift_and_mirror(images: Any, shift: int, mirror: Any, seed: Any, fill: str 
     """
     shift_seed, mirror_seed = tf.unstack(tf.random.split(seed, 2))
     if shift:
-        images = _shifted(images, shift, shift_seed, fill)
+        images = _shift(images, shift, shift_seed, fill)
     if mirror is not False:
         chosen = tf.random.stateless_uniform((tf.shape(images)[0], 1, 1, 1), mirror_seed) < 0.5
         if mirror is not True:
@@ -39,7 +39,7 @@ def shift_and_mirror(images: Any, shift: int, mirror: Any, seed: Any, fill: str 
     return images
 
 
-def _shifted(images: Any, shift: int, seed: Any, fill: str) -> Any:
+def _shift(images: Any, shift: int, seed: Any, fill: str) -> Any:
     # Gathers rows, then columns, for the batch as one: three times as fast as cropping image by image.
     batch, height, width = tf.unstack(tf.shape(images)[:3])
     padded = tf.pad(images, ((0, 0), (shift, shift), (shift, shift), (0, 0)))
@@ -53,12 +53,12 @@ def _shifted(images: Any, shift: int, seed: Any, fill: str) -> Any:
 
 
 def _inside(places: Any, shift: int, size: Any) -> Any:
-    """Whether places along a padded axis are the image's own."""
+    """Returns whether places along a padded axis lie within the image."""
     return (places >= shift) & (places < size + shift)
 
 
 def _mean_light(images: Any) -> Any:
-    """The colour of each image's mean light, as bytes `(batch, 1, 1, channels)`."""
+    """Returns the colour of each image's mean light, as bytes `(batch, 1, 1, channels)`."""
     # Bytes have 256 values: a table is faster than a power per pixel.
     light = tf.gather(tf.pow(tf.range(256, dtype=tf.float32) / 255, _GAMMA), tf.cast(images, tf.int32))
     means = tf.reduce_mean(light, axis=(1, 2), keepdims=True)

@@ -1,1 +1,1 @@
-"""Batches of images and labels, in an order that a seed decides."""
+"""Turns images into batches for training and evaluation, repeatably: a seed and a step decide what a batch holds."""

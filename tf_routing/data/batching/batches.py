@@ -1,4 +1,4 @@
-"""Batches for the backend that Keras runs on.
+"""Training and evaluation batches for the backend that Keras runs on.
 
 On TensorFlow, and of images in files, they are `tf.data` pipelines; on JAX batches of images in memory are arrays, and
 TensorFlow need not be installed.
@@ -10,12 +10,14 @@ from typing import Any
 import keras
 import numpy as np
 
-from tf_routing.data.batching.epoch_steps import check_fills_a_batch, steps_per_epoch
+from tf_routing.data.batching.batch_plan import BatchPlan
+from tf_routing.data.batching.epoch_steps import steps_per_epoch
 from tf_routing.data.batching.numpy_batches import EvaluationArrays, ExtraInputArrays, TrainingArrays
 from tf_routing.data.images.image_set import ImageSet
 from tf_routing.support.validation import positive_integer
 
 __all__ = [
+    "BatchPlan",
     "add_constant_inputs",
     "add_drawn_inputs",
     "evaluation_batches",
@@ -25,56 +27,35 @@ __all__ = [
 ]
 
 
-def training_batches(
-    image_set: Any,
-    batch_size: int,
-    seed: int,
-    epochs: int,
-    first_epoch: int = 0,
-    shift: int = 0,
-    mirror: bool | Sequence[bool] = False,
-    copies: int = 1,
-    fill: str = "zero",
-    drawn_steps: int | None = None,
-) -> Any:
+def training_batches(image_set: Any, plan: BatchPlan) -> Any:
     """Returns shuffled, augmented batches of all epochs in a row.
 
     Args:
-        image_set: Images and labels; this and all others as for `batches.training_batches`.
-        batch_size: Integer, rows of a batch.
-        seed: Integer of at least zero.
-        epochs: Integer, number of the last epoch.
-        first_epoch: Integer, epochs already done.
-        shift: Integer, pixels.
-        mirror: Boolean, or in memory one per class.
-        copies: Integer, copies of each image.
-        fill: `"zero"` or `"mean_light"`.
-        drawn_steps: Integer, steps of an epoch whose images are drawn with replacement, or `None`.
+        image_set: Images and labels, in memory or in files; the latter with a size, see `EncodedImages.sized`.
+        plan: What the batches hold.
 
     Returns:
-        What `fit` takes: a `tf.data.Dataset`, or a `keras.utils.PyDataset`.
+        What `fit` takes, with pairs of float images in [0, 1] and class indices: a `tf.data.Dataset`, or a
+        `keras.utils.PyDataset`.
 
     Raises:
-        ValueError: If a batch is larger than the set, or an argument needs images in memory.
+        ValueError: If a batch is larger than the set, its images have no size yet, or the plan needs images in memory.
         RuntimeError: If TensorFlow is needed and not installed.
 
     Example:
 
     >>> from tf_routing import data
-    >>> batches = training_batches(data.load("digits").train, batch_size=128, seed=0, epochs=2)
+    >>> batches = training_batches(data.load("digits").train, BatchPlan(batch_size=128, seed=0, epochs=2))
     >>> next(iter(batches))[0].shape
     TensorShape([128, 32, 32, 3])
     """
-    check_fills_a_batch(image_set, batch_size, copies)
     if _as_arrays(image_set):
-        shown = batch_size // copies, seed, range(first_epoch, epochs), shift, mirror, copies, fill, drawn_steps
-        return TrainingArrays(image_set, *shown)
-    asked = batch_size, seed, epochs, first_epoch, shift, mirror, copies, fill, drawn_steps
-    return _pipelines().training_batches(image_set, *asked)
+        return TrainingArrays(image_set, plan)
+    return _pipelines().training_batches(image_set, plan)
 
 
 def evaluation_batches(image_set: Any, batch_size: int, crops: int = 1) -> Any:
-    """Returns all images in order, the last batch possibly smaller; see `batches.evaluation_batches`."""
+    """Returns all images in order, the last batch possibly smaller; see `pipelines.evaluation_batches`."""
     positive_integer("batch_size", batch_size)
     if _as_arrays(image_set) and crops == 1:
         return EvaluationArrays(image_set, batch_size)

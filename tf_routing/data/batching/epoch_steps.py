@@ -1,4 +1,4 @@
-"""How many steps an epoch has."""
+"""Counts the steps of an epoch, and checks that images fill a batch."""
 
 from typing import Any
 

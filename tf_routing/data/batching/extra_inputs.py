@@ -1,4 +1,4 @@
-"""Batches for networks that are told, beside the image, what computation costs."""
+"""Adds inputs besides the image to batches, such as the cost of computation that a network is conditioned on."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -27,17 +27,16 @@ def add_drawn_inputs(batches: Any, values: Mapping[str, Sequence[float]], seed: 
     if not values:
         return batches
 
-    def added(step: Any, batch: tuple[Any, Any]) -> tuple[Any, Any]:
-        """One batch with what is drawn for it."""
+    def _draw(step: Any, batch: tuple[Any, Any]) -> tuple[Any, Any]:
         images, labels = batch
         inputs = {"image": images}
-        for number, (name, each) in enumerate(values.items()):
+        for number, (name, choices) in enumerate(values.items()):
             stream = tf.stack([tf.constant(seed, tf.int64) ^ (0xC057 + number), step])
-            drawn = tf.random.stateless_uniform((tf.shape(images)[0],), stream, maxval=len(each), dtype=tf.int32)
-            inputs[name] = tf.gather(tf.constant(each, tf.float32), drawn)
+            drawn = tf.random.stateless_uniform((tf.shape(images)[0],), stream, maxval=len(choices), dtype=tf.int32)
+            inputs[name] = tf.gather(tf.constant(choices, tf.float32), drawn)
         return inputs, labels
 
-    return batches.enumerate(first_step).map(added, num_parallel_calls=1, deterministic=True)
+    return batches.enumerate(first_step).map(_draw, num_parallel_calls=1, deterministic=True)
 
 
 def add_constant_inputs(batches: Any, values: Mapping[str, float]) -> Any:
@@ -45,9 +44,8 @@ def add_constant_inputs(batches: Any, values: Mapping[str, float]) -> Any:
     if not values:
         return batches
 
-    def added(images: Any, labels: Any) -> tuple[Any, Any]:
-        """One batch with the values beside its images."""
-        beside = {name: tf.fill((tf.shape(images)[0],), value) for name, value in values.items()}
-        return {"image": images, **beside}, labels
+    def _fill(images: Any, labels: Any) -> tuple[Any, Any]:
+        constants = {name: tf.fill((tf.shape(images)[0],), value) for name, value in values.items()}
+        return {"image": images, **constants}, labels
 
-    return batches.map(added)
+    return batches.map(_fill)

@@ -1,6 +1,6 @@
-"""Batches of images in memory as arrays, for backends and machines without TensorFlow.
+"""Batches of images in memory as NumPy arrays, for backends and machines without TensorFlow.
 
-They mean what the `tf.data` pipelines of `batches` mean, and draw other numbers. Each batch can be made by itself, from
+They mean what the pipelines of `memory_pipeline` mean, and draw other numbers. Each batch can be made by itself, from
 the seed and its number.
 """
 
@@ -11,6 +11,7 @@ import keras
 import numpy as np
 
 from tf_routing.data.augmentation.array_augmentation import shift_and_mirror
+from tf_routing.data.batching.batch_plan import BatchPlan
 from tf_routing.data.images.image_set import ImageSet
 
 # What is drawn for one thing must not repeat in another.
@@ -22,59 +23,39 @@ class TrainingArrays(keras.utils.PyDataset):
 
     Args:
         image_set: Images and labels.
-        batch_images: Integer, different images of a batch.
-        seed: Integer of at least zero.
-        epochs: Range of the epochs' numbers.
-        shift: Integer, pixels.
-        mirror: Boolean, or one per class.
-        copies: Integer, neighbouring rows that show one image.
-        fill: `"zero"` or `"mean_light"`.
-        drawn_steps: Integer, steps of an epoch whose images are drawn with replacement, or `None`.
+        plan: What the batches hold.
     """
 
-    def __init__(
-        self,
-        image_set: ImageSet,
-        batch_images: int,
-        seed: int,
-        epochs: range,
-        shift: int = 0,
-        mirror: bool | Sequence[bool] = False,
-        copies: int = 1,
-        fill: str = "zero",
-        drawn_steps: int | None = None,
-    ) -> None:
+    def __init__(self, image_set: ImageSet, plan: BatchPlan) -> None:
         super().__init__()
-        self.image_set, self.batch_images, self.seed, self.epochs = image_set, batch_images, seed, epochs
-        self.shift, self.mirror, self.copies, self.fill = shift, mirror, copies, fill
-        self.drawn_steps = drawn_steps
-        self.steps = drawn_steps or image_set.image_count // batch_images
-        self._known: tuple[int, np.ndarray] | None = None
+        self.image_set, self.plan = image_set, plan
+        self.steps = plan.count_steps(image_set)
+        self._newest_order: tuple[int, np.ndarray] | None = None
 
     def __len__(self) -> int:
-        return len(self.epochs) * self.steps
+        return len(self.plan.epoch_range) * self.steps
 
     def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray]:
-        step = self.epochs.start * self.steps + index
+        plan, size = self.plan, self.plan.images_per_batch
+        step = plan.first_epoch * self.steps + index
         epoch, position = divmod(step, self.steps)
-        first = position * self.batch_images
-        indices = np.repeat(self._order(epoch)[first : first + self.batch_images], self.copies)
+        indices = np.repeat(self._order(epoch)[position * size : (position + 1) * size], plan.copies)
         labels = self.image_set.labels[indices]
-        mirror = self.mirror if isinstance(self.mirror, bool) else np.asarray(self.mirror)[labels]
-        random = np.random.default_rng([self.seed, _AUGMENTATION, step])
-        images = shift_and_mirror(self.image_set.images[indices], self.shift, mirror, random, self.fill)
-        return _scaled(images), labels
+        mirror = plan.mirror if isinstance(plan.mirror, bool) else np.asarray(plan.mirror)[labels]
+        random = np.random.default_rng([plan.seed, _AUGMENTATION, step])
+        images = shift_and_mirror(self.image_set.images[indices], plan.shift, mirror, random, plan.fill)
+        return _scale(images), labels
 
     def _order(self, epoch: int) -> np.ndarray:
-        """The indices of an epoch's images; the last one asked for is kept."""
-        if self._known is None or self._known[0] != epoch:
-            random, count = np.random.default_rng([self.seed, _ORDER, epoch]), self.image_set.image_count
-            if self.drawn_steps:
-                order = random.integers(0, count, self.drawn_steps * self.batch_images)
+        """Returns the indices of an epoch's images; the last order asked for is kept."""
+        if self._newest_order is None or self._newest_order[0] != epoch:
+            random, count = np.random.default_rng([self.plan.seed, _ORDER, epoch]), self.image_set.image_count
+            if self.plan.steps_per_epoch:
+                order = random.integers(0, count, self.steps * self.plan.images_per_batch)
             else:
                 order = random.permutation(count)
-            self._known = epoch, order
-        return self._known[1]
+            self._newest_order = epoch, order
+        return self._newest_order[1]
 
 
 class EvaluationArrays(keras.utils.PyDataset):
@@ -94,11 +75,11 @@ class EvaluationArrays(keras.utils.PyDataset):
 
     def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray]:
         rows = slice(index * self.batch_size, (index + 1) * self.batch_size)
-        return _scaled(self.image_set.images[rows]), self.image_set.labels[rows]
+        return _scale(self.image_set.images[rows]), self.image_set.labels[rows]
 
 
 class ExtraInputArrays(keras.utils.PyDataset):
-    """Batches of arrays with inputs beside the images, one number per sample; see `extra_inputs`.
+    """Batches of arrays with inputs besides the images, one number per sample; see `extra_inputs`.
 
     Args:
         batches: The batches.
@@ -118,11 +99,11 @@ class ExtraInputArrays(keras.utils.PyDataset):
         images, labels = self.batches[index]
         random = np.random.default_rng([self.seed, _INPUTS, self.first_step + index])
         # Columns, as `RoutedModel.predict` makes them of numbers.
-        beside = {
+        drawn = {
             name: random.choice(np.asarray(each, "float32"), (len(images), 1)) for name, each in self.values.items()
         }
-        return {"image": images, **beside}, labels
+        return {"image": images, **drawn}, labels
 
 
-def _scaled(images: np.ndarray) -> np.ndarray:
+def _scale(images: np.ndarray) -> np.ndarray:
     return images.astype("float32") / 255

@@ -4,6 +4,7 @@ import dataclasses
 from pathlib import Path
 from typing import Any
 
+from tf_routing.data.batching.batch_plan import BatchPlan
 from tf_routing.data.batching.epoch_steps import check_fills_a_batch, steps_per_epoch
 from tf_routing.data.images.encoded_images import check_resize
 from tf_routing.support.validation import (
@@ -146,6 +147,27 @@ class Recipe:
             return self.steps_per_epoch
         check_fills_a_batch(image_set, self.batch_size, self.copies)
         return steps_per_epoch(image_set, self.batch_size, self.copies)
+
+    def batch_plan(self, dataset: Any, seed: int, epochs: int, first_epoch: int = 0) -> BatchPlan:
+        """Returns what training batches of a dataset hold.
+
+        Args:
+            dataset: The `Dataset`, which says whether its images may be mirrored.
+            seed: Integer, seed of order and augmentation.
+            epochs: Integer, number of the last epoch.
+            first_epoch: Integer, epochs already done.
+        """
+        return BatchPlan(
+            batch_size=self.batch_size,
+            seed=seed,
+            epochs=epochs,
+            first_epoch=first_epoch,
+            shift=self.shift,
+            mirror=self.mirror and dataset.mirrors,
+            copies=self.copies,
+            fill=self.fill,
+            steps_per_epoch=self.steps_per_epoch,
+        )
 
     def learning_rates(self, steps_per_epoch: int) -> Any:
         """Returns the Keras learning-rate schedule for epochs of this many steps."""
