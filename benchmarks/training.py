@@ -110,7 +110,7 @@ def _keras_loops(network: str, batch: Any, epochs: int, steps: int) -> tuple[int
     """Returns the number of trainable parameters, and the loops on TensorFlow, each with a model of its own."""
     import tensorflow as tf
 
-    from tf_routing.train.loop import train
+    from tf_routing.train.loop import EpochRange, train
 
     def batches() -> Any:
         """The same batch without end."""
@@ -120,10 +120,10 @@ def _keras_loops(network: str, batch: Any, epochs: int, steps: int) -> tuple[int
 
     ours, fitted = _compiled(network), _compiled(network)
     parameters = int(sum(np.prod(weight.shape) for weight in ours.trainable_weights))
-    shared: dict[str, Any] = {"epochs": epochs, "steps_per_epoch": steps, "verbose": 0}
+    span: dict[str, Any] = {"epochs": epochs, "steps_per_epoch": steps}
     return parameters, {
-        OURS: Loop(lambda loop: train(ours, batches(), callbacks=[callback(loop)], **shared)),
-        FIT: Loop(lambda loop: fitted.fit(batches(), callbacks=[callback(loop)], shuffle=False, **shared)),
+        OURS: Loop(lambda loop: train(ours, batches(), EpochRange(**span), callbacks=[callback(loop)])),
+        FIT: Loop(lambda loop: fitted.fit(batches(), callbacks=[callback(loop)], shuffle=False, verbose=0, **span)),
     }
 
 

@@ -17,9 +17,9 @@ from tf_routing import layers
 from tf_routing.data.batching.extra_inputs import add_drawn_inputs
 from tf_routing.models import RoutedModel
 from tf_routing.optimizers import DecayedSGD
-from tf_routing.train.distribution.replica_batches import distributed
+from tf_routing.train.distribution.replica_batches import distribute
 from tf_routing.train.distribution.strategies import is_chief, open_strategy, synchronize_batch_norm
-from tf_routing.train.loop import train
+from tf_routing.train.loop import EpochRange, train
 
 BATCH, CLASSES, EPOCHS = 8, 4, 2
 _COPIES = 2
@@ -91,10 +91,8 @@ def trained(
     recorder = Recorder()
     train(
         model,
-        distributed(batches, strategy, BATCH, _COPIES if net == "skipping" else 1),
-        strategy=strategy,
-        epochs=EPOCHS,
-        steps_per_epoch=steps,
+        distribute(batches, strategy, BATCH, _COPIES if net == "skipping" else 1),
+        EpochRange(EPOCHS, steps),
         callbacks=[recorder, *callbacks],
     )
     moved = [np.abs(np.asarray(now) - was).max() for now, was in zip(model.trainable_variables, before, strict=True)]

@@ -13,7 +13,7 @@ from tests.conformance.wrong_labels import INDICES, LABELS, ROWS
 from tests.models.labelled_model import IMAGES, labelled_model
 from tf_routing.models import RoutedModel
 from tf_routing.objectives import Objective
-from tf_routing.train.loop import train
+from tf_routing.train.loop import EpochRange, train
 
 WRONG = INDICES["too_large"]
 _INDEX, _ROW = "class indices: whole numbers from 0 to 4.*label 5 in row 2", "must hold distributions.*a sum of 2"
@@ -31,7 +31,7 @@ WAYS: dict[str, Callable[[RoutedModel, np.ndarray], Any]] = {
     "evaluate_dataset": lambda model, y: model.evaluate(batches(y), verbose=0),
     "train_on_batch": lambda model, y: model.train_on_batch(IMAGES, y),
     "test_on_batch": lambda model, y: model.test_on_batch(IMAGES, y),
-    "loop": lambda model, y: train(model, batches(y), epochs=1, steps_per_epoch=1),
+    "loop": lambda model, y: train(model, batches(y), EpochRange(epochs=1, steps_per_epoch=1)),
 }
 
 

@@ -12,7 +12,7 @@ import tensorflow as tf
 from tests.conformance.subjects import ROOT, finish, start_python
 from tests.train.kill_harness import differences, killed_run, whole_run
 from tf_routing import data
-from tf_routing.train import fit
+from tf_routing.train import fit, training_task
 from tf_routing.train.determinism import make_deterministic
 from tf_routing.train.recipes.recipe import load_recipe
 
@@ -103,7 +103,7 @@ def test_users_are_told_to_set_what_fit_sets(monkeypatch: pytest.MonkeyPatch) ->
     def built(*_: Any, **__: Any) -> Any:
         raise Reached
 
-    monkeypatch.setattr(fit, "build_network", built)
+    monkeypatch.setattr(training_task, "build_network", built)
     for deterministic in (False, True):
         with pytest.raises(Reached):
             fit.fit("basecnn", data.load("digits"), load_recipe("quick"), Path("never"), deterministic=deterministic)
@@ -139,7 +139,7 @@ import sys
 
 from tf_routing import data
 from tf_routing.train import fit
-from tf_routing.train.cli import main
+from tf_routing.cli.main import main
 
 load, count = data.load, int(sys.argv[1])
 

@@ -156,7 +156,7 @@ def test_a_continued_log_has_every_row_once(runs: Runs) -> None:
 def test_a_run_that_stopped_after_its_last_epoch_is_finished(runs: Runs, tmp_path: Path) -> None:
     recipe = dataclasses.replace(_RECIPE, epochs=1, drops=())
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(fit_module, "finish", interruption_at_the_end)
+        patch.setattr(fit_module, "save_results", interruption_at_the_end)
         with pytest.raises(KeyboardInterrupt):
             run(tmp_path, architecture="basecnn", recipe=recipe)
     record, printed = run(tmp_path, architecture="basecnn", recipe=recipe)

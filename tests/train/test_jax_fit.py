@@ -30,9 +30,9 @@ from pathlib import Path
 import keras
 import numpy as np
 from tf_routing import data
-from tf_routing.data.array_batches import TrainingArrays
+from tf_routing.data.batching.numpy_batches import TrainingArrays
 from tf_routing.train.fit import fit
-from tf_routing.train.recipe import Recipe
+from tf_routing.train.recipes.recipe import Recipe
 from tf_routing.zoo.architectures import ARCHITECTURES
 
 SMALLER = {

@@ -111,13 +111,13 @@ _TRAIN = """
 import sys
 import keras
 from tests.conformance.replica_training import NETS, trained
-from tf_routing.train.distribution.lost_workers import lost_workers_explained
+from tf_routing.train.distribution.lost_workers import explain_lost_workers
 from tf_routing.train.distribution.strategies import open_strategy
 
 strategy = open_strategy("multiworker")
 print("meets", flush=True)
 try:
-    with lost_workers_explained(strategy):
+    with explain_lost_workers(strategy):
         trained("paths", strategy, steps=1_000_000, callbacks=[keras.callbacks.LambdaCallback(
             on_train_batch_end=lambda batch, logs: print("step", flush=True)
         )])

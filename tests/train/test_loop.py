@@ -11,8 +11,8 @@ from tests import gated_net, skip_net
 from tf_routing import layers
 from tf_routing.models import RoutedModel
 from tf_routing.train.distribution.replica_values import assign_by_replica, values_by_replica
-from tf_routing.train.loop import build_metrics, train
-from tf_routing.train.stopping import StoppedAfterStep
+from tf_routing.train.loop import EpochRange, build_metrics, train
+from tf_routing.train.stop_signals import StoppedAfterStep
 
 _STEPS, _EPOCHS, _BATCH = 3, 2, 8
 
@@ -51,9 +51,9 @@ def assert_same(model: RoutedModel, other: RoutedModel) -> None:
 
 def own(model: RoutedModel, **changes: Any) -> dict[str, list[float]]:
     tested = batches(1, 5)
-    arguments = {"epochs": _EPOCHS, "steps_per_epoch": _STEPS, **changes}
+    span = EpochRange(_EPOCHS, _STEPS, changes.pop("first_epoch", 0), changes.pop("first_step", 0))
     validate = lambda: model.evaluate(tested, verbose=0, return_dict=True)  # noqa: E731
-    return train(model, arguments.pop("batches", batches()), validate=validate, **arguments).history
+    return train(model, changes.pop("batches", batches()), span, validate=validate, **changes).history
 
 
 @pytest.mark.parametrize("build", [routed, gated_net.gated_model, lambda: skip_net.skip_model(target=0.5, classes=4)])

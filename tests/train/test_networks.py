@@ -10,7 +10,7 @@ from tf_routing import data, zoo
 from tf_routing.data import Dataset, ImageSet, PictureFiles
 from tf_routing.studies import study_runs
 from tf_routing.train import fit as fit_module
-from tf_routing.train.networks import build_network, shown_as
+from tf_routing.train.networks import build_network, prepare_dataset
 from tf_routing.train.recipes.recipe import Recipe, list_recipes, load_recipe
 from tf_routing.tuning import trials as tune_trials
 
@@ -46,7 +46,7 @@ def test_fit_tune_and_study_build_the_same_network(name: str, many: Dataset, tmp
     files = PictureFiles(("a.png",) * 512, 512, file_labels=tuple(range(100)) * 5 + tuple(range(12)))
     dataset = many if recipe.image_size is None else many._replace(train=files, test=files)
     arguments = {"width_multiplier": 0.25, "router": "dense"}
-    shown, sized = shown_as("drn_resnet32", dataset, recipe)
+    shown, sized = prepare_dataset("drn_resnet32", dataset, recipe)
     trials = tune_trials.Trials("drn_resnet32", shown, sized, 1, 0, arguments)
     setup = study_runs.Setup("drn_resnet32", shown, sized, tmp_path, 0, arguments)
     found = []
@@ -88,12 +88,12 @@ def test_what_the_dataset_decides_is_no_argument(name: str) -> None:
 def test_pictures_have_the_size_of_the_recipe_or_else_of_the_network(
     architecture: str, asked: int | None, size: int
 ) -> None:
-    shown, recipe = shown_as(architecture, _FOLDER, _RECIPE.changed(image_size=asked))
+    shown, recipe = prepare_dataset(architecture, _FOLDER, _RECIPE.changed(image_size=asked))
     assert shown.image_shape == (size, size, 3) and recipe.image_size == size
 
 
 def test_images_in_memory_keep_their_size() -> None:
-    shown, recipe = shown_as("resnet50_2cc", data.load("digits"), _RECIPE)
+    shown, recipe = prepare_dataset("resnet50_2cc", data.load("digits"), _RECIPE)
     assert shown.image_shape == (32, 32, 3) and recipe == _RECIPE
 
 

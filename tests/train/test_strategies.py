@@ -7,8 +7,8 @@ import pytest
 import tensorflow as tf
 
 from tests.conformance.subjects import finish, start_python
-from tf_routing.train.distribution.lost_workers import lost_workers_explained
-from tf_routing.train.distribution.replica_batches import check_divides, distributed
+from tf_routing.train.distribution.lost_workers import explain_lost_workers
+from tf_routing.train.distribution.replica_batches import check_divides, distribute
 from tf_routing.train.distribution.strategies import host_count, is_chief, open_strategy
 from tf_routing.train.distribution.tf_config import read_tf_config, tf_config
 
@@ -19,18 +19,18 @@ import keras
 import numpy as np
 import tf_routing.layers.routers.replica_draws
 from tf_routing import layers
-from tf_routing.train.strategies import host_count, is_chief, open_strategy, synchronize_batch_norm
+from tf_routing.train.distribution.strategies import host_count, is_chief, open_strategy, synchronize_batch_norm
 
 four = open_strategy("mirrored", devices=4)
 
 import tensorflow as tf
-from tf_routing.train.replica_batches import check_divides, distributed
+from tf_routing.train.distribution.replica_batches import check_divides, distribute
 
 rows = {"image": tf.reshape(tf.range(48.0), (24, 2)), "cost": tf.range(24)}
 batches = tf.data.Dataset.from_tensor_slices((rows, tf.range(24) + 100)).batch(8)
 seen = [
     [[value.numpy().tolist() for value in four.experimental_local_results(part)] for part in tf.nest.flatten(batch)]
-    for batch in distributed(batches, four, batch_size=8, copies=2)
+    for batch in distribute(batches, four, batch_size=8, copies=2)
 ]
 errors = []
 for size, copies in ((6, 1), (12, 2)):
@@ -115,7 +115,7 @@ def test_one_device_takes_batches_as_they_are() -> None:
     one = open_strategy("one")
     assert (one.num_replicas_in_sync, is_chief(one), host_count(one)) == (1, True, 1)
     batches = tf.data.Dataset.range(6).batch(3)
-    assert distributed(batches, one, batch_size=3) is batches
+    assert distribute(batches, one, batch_size=3) is batches
 
 
 def test_a_batch_must_hold_whole_groups_of_copies() -> None:
@@ -187,7 +187,7 @@ def test_other_hosts_come_too_late_once_tensorflow_runs(monkeypatch: pytest.Monk
 
 def test_on_one_host_errors_stay_as_they_are() -> None:
     error = tf.errors.UnavailableError(None, None, "no")
-    with pytest.raises(tf.errors.UnavailableError), lost_workers_explained(open_strategy("one")):
+    with pytest.raises(tf.errors.UnavailableError), explain_lost_workers(open_strategy("one")):
         raise error
 
 

@@ -61,8 +61,8 @@ def given_dataset(model: RoutedModel, record: dict[str, Any], name: str | None, 
     name = name or run_dataset(record)
     if name is None:
         raise ValueError("`dataset` must be given for a network without the record of its run. Received: dataset=None")
-    shown_as = record if name == run_dataset(record) else {"framing": run_framing(record)}
-    found = as_trained(data.load(name, data_dir), model, shown_as)
+    prepare_dataset = record if name == run_dataset(record) else {"framing": run_framing(record)}
+    found = as_trained(data.load(name, data_dir), model, prepare_dataset)
     if found.image_shape != tuple(model.input_shape[1:]):
         raise ValueError(
             f"`dataset` must hold images of shape {tuple(model.input_shape[1:])} for {model.name!r}. "

@@ -1,4 +1,4 @@
-"""What folders of finished runs hold, read without building a network."""
+"""Reads the folders of finished runs, without building a network."""
 
 import csv
 import json

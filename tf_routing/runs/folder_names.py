@@ -1,4 +1,4 @@
-"""Names of the folders of runs that belong together."""
+"""Names the folders of runs that belong together, by what differs between them."""
 
 from collections.abc import Mapping
 from typing import Any

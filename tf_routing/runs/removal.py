@@ -1,4 +1,4 @@
-"""Takes what a run wrote out of its folder, so that another can begin there."""
+"""Removes what a run wrote from its folder, so that another can begin there."""
 
 from collections.abc import Sequence
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""`run.json`: what a run was asked to do, with what, and what came out."""
+"""`run.json`, the record of a run: its arguments, versions and results."""
 
 import json
 from datetime import UTC, datetime

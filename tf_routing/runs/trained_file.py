@@ -1,4 +1,4 @@
-"""Finds the file of a trained network, without opening it."""
+"""Finds the file of a trained network in a run's folder, without opening it."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Finds and loads a trained network from a run's folder or a `.keras` file."""
+"""Loads a trained network from a run's folder or a `.keras` file, and shows it a dataset as it was trained."""
 
 import json
 import zipfile

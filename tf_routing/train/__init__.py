@@ -1,1 +1,1 @@
-"""The command line and what it runs: fit, evaluate, export, demo."""
+"""Trains networks of the zoo by recipes, on one device or several, and continues runs that stopped."""

@@ -1,4 +1,4 @@
-"""Keras callbacks of a training run."""
+"""Keras callbacks of a training run: log, checkpoints, TensorBoard events, route counts, a stop at NaN."""
 
 import csv
 import math
@@ -13,7 +13,7 @@ from tf_routing.core.private_apis import flush_events
 from tf_routing.evaluation.routing_statistics import distinct_routes
 from tf_routing.support.files import explain_write_errors, whole_file
 from tf_routing.train.checkpoint import Spent, metric_values, newest_checkpoint, save_checkpoint
-from tf_routing.train.troubles import not_finite
+from tf_routing.train.errors import not_finite
 
 # Columns of the log, in the order of the fields of Spent.
 _COLUMNS = ("epoch_seconds", "processor_seconds")

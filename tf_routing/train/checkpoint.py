@@ -13,7 +13,7 @@ import numpy as np
 
 from tf_routing.support.files import explain_write_errors, whole_file
 from tf_routing.train.distribution.replica_values import assign_by_replica, values_by_replica
-from tf_routing.train.troubles import not_finite
+from tf_routing.train.errors import not_finite
 
 _KEPT = 2
 _METRIC = "metric_"

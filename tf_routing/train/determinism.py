@@ -1,4 +1,4 @@
-"""The same bits every time."""
+"""Makes the backend compute the same bits each time."""
 
 import os
 

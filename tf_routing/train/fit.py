@@ -1,7 +1,5 @@
 """Trains a network of the zoo into a folder, or continues a run that stopped there."""
 
-import dataclasses
-import json
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +13,13 @@ from tf_routing.support.validation import not_negative_integer
 from tf_routing.train.checkpoint import Saved, saved_so_far
 from tf_routing.train.determinism import make_deterministic
 from tf_routing.train.distribution.devices import Devices, open_devices
-from tf_routing.train.finishing import finish
-from tf_routing.train.networks import build_network, shown_as
+from tf_routing.train.evaluation_copy import EvaluationCopy
+from tf_routing.train.final_results import save_results
 from tf_routing.train.phases import phases
-from tf_routing.train.plain_twin import PlainTwin
 from tf_routing.train.recipes.recipe import Recipe
-from tf_routing.train.stopping import StopSignals
+from tf_routing.train.stop_signals import StopSignals
 from tf_routing.train.training_run import TrainingRun, train_phase
+from tf_routing.train.training_task import TrainingTask, define_task
 
 
 def fit(
@@ -75,63 +73,58 @@ def fit(
     keras.utils.set_random_seed(seed)
     if deterministic:
         make_deterministic()
-    dataset, recipe = shown_as(architecture, dataset, recipe)
-    devices.check_batch(recipe.batch_size, recipe.copies)
-    steps = recipe.steps_in(dataset.train)
-    arguments = {"width_multiplier": 1.0, **(model_arguments or {})}
+    task = define_task(architecture, dataset, recipe, seed, model_arguments)
+    devices.check_batch(task.recipe.batch_size, task.recipe.copies)
     with StopSignals() as signals:
         with devices.scope():
-            model = build_network(architecture, dataset, recipe, arguments)
+            model = task.build_network()
         devices.synchronize(model)
         # Before a phase freezes some of them.
         parameters = int(sum(np.prod(weight.shape) for weight in model.trainable_weights))
-        described = _arguments(architecture, dataset, recipe, seed, arguments)
-        if restart and devices.writes:
-            remove_run(output)
-        # Another host may look before this one has removed it.
-        saved = Saved() if restart else saved_so_far(output / "checkpoints")
-        record = open_record(
-            output, described, devices.writes, begun=saved.step > 0, epochs_begun=saved.epochs_begun(steps)
-        )
+        saved, record = _open_run(task, output, devices, restart)
         if "final" in record:
-            print(f"{output} is finished; nothing to do. More --epochs continue it, --restart begins anew.")
             return record
-        if before := record.get("epochs_before"):
-            print(f"{output} was asked for {before[-1]} epochs and gets {recipe.epochs}, with their learning rates.")
-        if devices.writes:
-            remove_unfinished(output)
-        record |= {**devices.described(), "deterministic": deterministic}
-        plain = PlainTwin(model, devices.strategy, lambda: build_network(architecture, dataset, recipe, arguments))
-        started = TrainingRun(
-            model, plain, dataset, recipe, output, seed, steps, record, devices, checkpoint_every, count_routes, signals
+        record |= {**devices.describe(), "deterministic": deterministic}
+        run = TrainingRun(
+            task=task,
+            model=model,
+            measured=EvaluationCopy(model, devices.strategy, task.build_network),
+            devices=devices,
+            output=output,
+            record=record,
+            signals=signals,
+            checkpoint_every=checkpoint_every,
+            count_routes=count_routes,
         )
-        _train(started, saved)
+        _train_phases(run, saved)
         if devices.writes:
-            finish(plain.current(), dataset, output, record, parameters)
+            save_results(run.measured.update(), task.dataset, output, record, parameters)
     return record
 
 
-def _train(started: TrainingRun, saved: Saved) -> None:
-    reached = saved.epochs_begun(started.steps)
-    for phase in phases(started.recipe):
+def _open_run(task: TrainingTask, output: Path, devices: Devices, restart: bool) -> tuple[Saved, dict[str, Any]]:
+    """Returns how far the run in a folder is, and its record; removes first what is not to be continued."""
+    if restart and devices.writes:
+        remove_run(output)
+    # Another host may look before this one has removed it.
+    saved = Saved() if restart else saved_so_far(output / "checkpoints")
+    record = open_record(
+        output, task.describe(), devices.writes, begun=saved.step > 0, epochs_begun=saved.epochs_begun(task.steps)
+    )
+    if "final" in record:
+        print(f"{output} is finished; nothing to do. More --epochs continue it, --restart begins anew.")
+        return saved, record
+    if before := record.get("epochs_before"):
+        epochs = task.recipe.epochs
+        print(f"{output} was asked for {before[-1]} epochs and gets {epochs}, with their learning rates.")
+    if devices.writes:
+        remove_unfinished(output)
+    return saved, record
+
+
+def _train_phases(run: TrainingRun, saved: Saved) -> None:
+    reached = saved.epochs_begun(run.task.steps)
+    for phase in phases(run.task.recipe):
         # One that ended with the last checkpoint is restored, for the next to start with its weights.
         if reached <= phase.end:
-            train_phase(started, phase, saved)
-
-
-def _arguments(
-    architecture: str, dataset: data.Dataset, recipe: Recipe, seed: int, model_arguments: dict[str, Any]
-) -> dict[str, Any]:
-    images: dict[str, Any] = {"train_images": dataset.train.image_count, "test_images": dataset.test.image_count}
-    if dataset.held_out is not None:
-        images["held_out"] = dataset.held_out
-    # Through JSON, so that tuples compare as what a record of an earlier run holds.
-    recipe_values, model_values = json.loads(json.dumps([dataclasses.asdict(recipe), model_arguments]))
-    return {
-        "model": architecture,
-        "dataset": dataset.name,
-        **images,
-        "seed": seed,
-        "model_arguments": model_values,
-        "recipe": recipe_values,
-    }
+            train_phase(run, phase, saved)

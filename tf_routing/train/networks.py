@@ -1,4 +1,4 @@
-"""The network for a dataset and a recipe, as every command that trains builds it."""
+"""Builds the network for a dataset and a recipe, as every command that trains does."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -16,7 +16,7 @@ _DECIDED = {
 }
 
 
-def shown_as(architecture: str, dataset: Dataset, recipe: Recipe) -> tuple[Dataset, Recipe]:
+def prepare_dataset(architecture: str, dataset: Dataset, recipe: Recipe) -> tuple[Dataset, Recipe]:
     """Returns a dataset as a network sees it, and the recipe with what was open.
 
     Args:
@@ -46,7 +46,7 @@ def build_network(
 
     Args:
         architecture: Name of the zoo.
-        dataset: The dataset as `shown_as` returns it: its classes, size, mean and deviation are the network's.
+        dataset: The dataset as `prepare_dataset` returns it: its classes, size, mean and deviation are the network's.
         recipe: The recipe, which says whether images are standardised.
         arguments: Other arguments of `zoo.get`; `standardize` goes before what the recipe says.
         weights: As for `zoo.get`; images are standardised as they were where these weights were trained.

@@ -1,4 +1,4 @@
-"""The phases of a training run: all of a network, then perhaps all but its routers."""
+"""The phases of a training run: all of a network trains, then perhaps all but its routers."""
 
 from typing import Any, NamedTuple
 

@@ -11,7 +11,7 @@ from tf_routing.runs.removal import remove_run
 from tf_routing.runs.run_record import open_record, write_record
 from tf_routing.support.terminal import show
 from tf_routing.support.validation import not_negative_integer, one_of, positive_integer
-from tf_routing.train.networks import shown_as
+from tf_routing.train.networks import prepare_dataset
 from tf_routing.train.recipes.recipe import Recipe
 from tf_routing.tuning.results import results_table, trial_rows, write_results
 from tf_routing.tuning.search_space import Parameter, search_space
@@ -85,7 +85,7 @@ def tune(
     settings = settings or SearchSettings()
     require_tuner(settings.tuner)
     positive_integer("trials", trials)
-    dataset, recipe = shown_as(architecture, dataset, recipe)
+    dataset, recipe = prepare_dataset(architecture, dataset, recipe)
     parts = held_out(dataset, settings.validation_share, settings.seed)
     given = dict(settings.model_arguments)
     trial = Trials(architecture, parts, recipe, recipe.epochs, settings.seed, given)

@@ -41,10 +41,10 @@ def run(arguments: argparse.Namespace) -> None:
 def _conduct(arguments: argparse.Namespace, study: Study, request: TrainingRequest) -> None:
     from tf_routing.studies.study import conduct
     from tf_routing.studies.study_runs import Setup
-    from tf_routing.train.networks import shown_as
+    from tf_routing.train.networks import prepare_dataset
 
     loaded = request.load_dataset(arguments.data_dir)
-    dataset, recipe = shown_as(arguments.model, loaded, request.fit_batch(loaded))
+    dataset, recipe = prepare_dataset(arguments.model, loaded, request.fit_batch(loaded))
     (network,) = request.runs
     output = Path(arguments.output)
     setup = Setup(

@@ -1,1 +1,1 @@
-"""Training on several devices and hosts."""
+"""Training on several devices and hosts: strategies, batches and values of replicas, lost workers."""

@@ -1,4 +1,4 @@
-"""What a run trains on: the devices of a `tf.distribute` strategy, or what JAX finds."""
+"""The devices of a run: a `tf.distribute` strategy, or what JAX finds."""
 
 import contextlib
 import dataclasses
@@ -55,7 +55,7 @@ class Devices:
         """The number of copies that train, each on its part of every batch."""
         return replica_count(self.strategy)
 
-    def described(self) -> dict[str, Any]:
+    def describe(self) -> dict[str, Any]:
         """Returns what a record says of it."""
         return {"strategy": self.kind, "replicas": self.replicas}
 
@@ -73,7 +73,7 @@ def open_devices(kind: str = "auto", devices: int | None = None, tpu: str | None
 
     Example:
 
-    >>> open_devices("one").described()
+    >>> open_devices("one").describe()
     {'strategy': 'one', 'replicas': 1}
     """
     if keras.backend.backend() == "tensorflow":

@@ -1,4 +1,4 @@
-"""What a worker says when another one is gone."""
+"""Explains the errors that TensorFlow raises when a worker is lost."""
 
 import contextlib
 from collections.abc import Iterator
@@ -20,7 +20,7 @@ _SIGNS = (
 
 
 @contextlib.contextmanager
-def lost_workers_explained(strategy: Any) -> Iterator[None]:
+def explain_lost_workers(strategy: Any) -> Iterator[None]:
     """Turns what TensorFlow raises when a worker disappears into an error that says so, and how to go on.
 
     Workers send each other signs of life; within about ten seconds of the last one a step ends with an error, on every

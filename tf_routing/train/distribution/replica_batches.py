@@ -1,4 +1,4 @@
-"""Batches for several replicas: each gets its rows of the batch that one device would see."""
+"""Divides batches over replicas: each gets its rows of the batch that one device would see."""
 
 from typing import Any
 
@@ -7,7 +7,7 @@ import tensorflow as tf
 from tf_routing.support.validation import positive_integer
 
 
-def distributed(batches: Any, strategy: Any, batch_size: int, copies: int = 1) -> Any:
+def distribute(batches: Any, strategy: Any, batch_size: int, copies: int = 1) -> Any:
     """Returns batches of which every replica gets its part, in order.
 
     Of R replicas, on one host or several, the one numbered r gets rows `r B / R` to `(r + 1) B / R` of each batch.
@@ -29,7 +29,7 @@ def distributed(batches: Any, strategy: Any, batch_size: int, copies: int = 1) -
     Example:
 
     >>> batches = tf.data.Dataset.range(8).batch(4)
-    >>> next(iter(distributed(batches, tf.distribute.get_strategy(), batch_size=4))).numpy().tolist()
+    >>> next(iter(distribute(batches, tf.distribute.get_strategy(), batch_size=4))).numpy().tolist()
     [0, 1, 2, 3]
     """
     check_divides(strategy, batch_size, copies)
@@ -50,29 +50,29 @@ def check_divides(strategy: Any, batch_size: int, copies: int = 1) -> None:
     replicas = strategy.num_replicas_in_sync
     smallest = replicas * positive_integer("copies", copies)
     if positive_integer("batch_size", batch_size) % smallest:
-        beside = f" of {copies} copies each" if copies > 1 else ""
+        of_copies = f" of {copies} copies each" if copies > 1 else ""
         raise ValueError(
-            f"`batch_size` must be a multiple of {smallest}, for {replicas} replicas{beside}. "
+            f"`batch_size` must be a multiple of {smallest}, for {replicas} replicas{of_copies}. "
             f"Received: batch_size={batch_size}"
         )
 
 
 def _rows_of_host(batches: Any, rows: int, context: Any) -> Any:
-    """The batches of the replicas of one host, one after the other, as TensorFlow deals them out."""
+    """Returns the batches of the replicas of one host, one after the other, as TensorFlow deals them out."""
     replicas = context.num_replicas_in_sync
     here = replicas // context.num_input_pipelines
     first = context.input_pipeline_id * here * rows
 
-    def divided(*batch: Any) -> Any:
-        """One batch as the host's replicas see it."""
-        return tf.data.Dataset.from_tensor_slices(tf.nest.map_structure(part, batch if len(batch) > 1 else batch[0]))
+    def _divide(*batch: Any) -> Any:
+        return tf.data.Dataset.from_tensor_slices(
+            tf.nest.map_structure(_take_rows, batch if len(batch) > 1 else batch[0])
+        )
 
-    def part(tensor: Any) -> Any:
-        """The rows of each replica."""
+    def _take_rows(tensor: Any) -> Any:
         whole = tf.ensure_shape(tensor, (replicas * rows, *tensor.shape[1:]))
         return tf.reshape(whole[first : first + here * rows], (here, rows, *tensor.shape[1:]))
 
-    return batches.flat_map(divided).prefetch(2 * here).with_options(_options())
+    return batches.flat_map(_divide).prefetch(2 * here).with_options(_options())
 
 
 def _options() -> Any:

@@ -1,4 +1,4 @@
-"""Variables of which every replica has its own: running means, which are summed only where somebody reads them."""
+"""Reads and sets variables whose values differ between replicas: running means, which are summed only when read."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -20,12 +20,11 @@ def values_by_replica(variables: Sequence[Any], strategy: Any = None) -> list[np
         return [np.asarray(variable)[None] for variable in variables]
     import tensorflow as tf
 
-    def of_all() -> list[Any]:
-        """Gathers, on each replica."""
+    def _gather() -> list[Any]:
         context = tf.distribute.get_replica_context()
         return [context.all_gather(tf.convert_to_tensor(each.value)[None], axis=0) for each in variables]
 
-    gathered = tf.function(lambda: strategy.run(of_all), autograph=False)()
+    gathered = tf.function(lambda: strategy.run(_gather), autograph=False)()
     return [np.asarray(strategy.experimental_local_results(values)[0]) for values in gathered]
 
 
@@ -39,23 +38,22 @@ def assign_by_replica(variables: Sequence[Any], values: Sequence[np.ndarray], st
         strategy: The `tf.distribute.Strategy` of the variables, `None` for one device.
     """
     count = replica_count(strategy)
-    own = [each if len(each) == count else _on_the_first(each, count) for each in values]
+    fitting = [each if len(each) == count else _give_to_first(each, count) for each in values]
     if count == 1:
-        for variable, value in zip(variables, own, strict=True):
+        for variable, value in zip(variables, fitting, strict=True):
             variable.assign(value[0])
         return
     import tensorflow as tf
 
-    def on_each() -> None:
-        """Takes a replica's own values."""
+    def _assign() -> None:
         number = tf.distribute.get_replica_context().replica_id_in_sync_group
-        for variable, value in zip(variables, own, strict=True):
+        for variable, value in zip(variables, fitting, strict=True):
             variable.assign(tf.gather(value, number))
 
-    tf.function(lambda: strategy.run(on_each), autograph=False)()
+    tf.function(lambda: strategy.run(_assign), autograph=False)()
 
 
-def _on_the_first(values: np.ndarray, count: int) -> np.ndarray:
+def _give_to_first(values: np.ndarray, count: int) -> np.ndarray:
     others = np.zeros((count - 1, *values.shape[1:]), values.dtype)
     return np.concatenate([values.sum(axis=0, keepdims=True, dtype=values.dtype), others])
 

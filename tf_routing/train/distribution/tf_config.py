@@ -1,4 +1,4 @@
-"""TF_CONFIG: which hosts train together, and which of them this one is."""
+"""Writes and reads `TF_CONFIG`, which names the hosts that train together and says which of them this one is."""
 
 import json
 import os

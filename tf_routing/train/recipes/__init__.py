@@ -1,1 +1,1 @@
-"""Recipes: the settings of a training as TOML files, and what reads and checks them."""
+"""Recipes: settings of trainings as TOML files, and the code that reads and checks them."""

@@ -1,4 +1,4 @@
-"""Training recipes: how long, how fast, with which augmentation. Data files, one per study."""
+"""The class `Recipe`, the settings of a training, and `load_recipe`."""
 
 import dataclasses
 from pathlib import Path

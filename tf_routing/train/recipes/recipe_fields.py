@@ -1,4 +1,4 @@
-"""The fields of a recipe, as options, documentation and checks read them: from the class alone."""
+"""The fields of `Recipe` as options, documentation and checks need them, read from the class alone."""
 
 import dataclasses
 import math

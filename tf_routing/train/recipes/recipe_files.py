@@ -1,4 +1,4 @@
-"""Reads recipe files: what one extends, what a partial one is filled from, and the part for a scale."""
+"""Reads recipe files: bases that they extend, defaults of partial ones, and the part for a scale."""
 
 import tomllib
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""What a network that trains on several replicas is measured with."""
+"""The copy of a model that is evaluated and saved while several replicas train the model."""
 
 from collections.abc import Callable
 from typing import Any
@@ -12,7 +12,7 @@ from tf_routing.train.phases import Phase, compile_for
 from tf_routing.train.recipes.recipe import Recipe
 
 
-class PlainTwin:
+class EvaluationCopy:
     """A model and, where several replicas train it, a copy outside of their strategy.
 
     What is measured, saved and drawn comes from the copy: Keras evaluates on one host only and leaves replicas with
@@ -26,17 +26,17 @@ class PlainTwin:
 
     def __init__(self, model: RoutedModel, strategy: Any, build: Callable[[], RoutedModel]) -> None:
         self.model = model
-        self.twin = model if replica_count(strategy) == 1 else build()
+        self.copy = model if replica_count(strategy) == 1 else build()
 
     def compile_for(self, phase: Phase, recipe: Recipe, steps: int) -> None:
         """Compiles the copy, if there is one, as the model is compiled."""
-        if self.twin is not self.model:
-            compile_for(phase, self.twin, recipe, steps)
-            self.twin.optimizer.build(self.twin.trainable_variables)
+        if self.copy is not self.model:
+            compile_for(phase, self.copy, recipe, steps)
+            self.copy.optimizer.build(self.copy.trainable_variables)
 
-    def current(self) -> RoutedModel:
-        """Returns what to measure, with the values that the model has now."""
-        if self.twin is not self.model:
-            for variable, own in zip(run_variables(self.model), run_variables(self.twin), strict=True):
-                own.assign(np.asarray(variable))
-        return self.twin
+    def update(self) -> RoutedModel:
+        """Gives the copy the values that the model has now, and returns what to measure."""
+        if self.copy is not self.model:
+            for variable, copied in zip(run_variables(self.model), run_variables(self.copy), strict=True):
+                copied.assign(np.asarray(variable))
+        return self.copy

@@ -21,8 +21,8 @@ from tf_routing.train import fit as fit_module
 from tf_routing.train import networks
 from tf_routing.train.callbacks import Checkpoints
 from tf_routing.train.checkpoint import save_checkpoint
-from tf_routing.train.stopping import StopSignals, Terminated
-from tf_routing.train.troubles import NotFinite
+from tf_routing.train.errors import NotFinite
+from tf_routing.train.stop_signals import StopSignals, Terminated
 
 _SMALL = ["--model", "basecnn", "--width_multiplier", "0.125", "--batch_size", "64", "--epochs", "1"]
 

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM: a wish that the training loop grants at the end of a step."""
+"""Ctrl-C and SIGTERM end a run after the current step, so that it can be continued."""
 
 import contextlib
 import signal

@@ -1,4 +1,4 @@
-"""What may go wrong with a run, said so that the reader knows what to do."""
+"""Errors of a training run, with what to do about them."""
 
 import contextlib
 from collections.abc import Iterator, Mapping
@@ -29,7 +29,7 @@ def not_finite(step: int, values: Mapping[str, float], newest: Path | None) -> N
 
 
 @contextlib.contextmanager
-def operations_explained() -> Iterator[None]:
+def explain_tensorflow_errors() -> Iterator[None]:
     """Turns what an operation of TensorFlow raises into one line.
 
     Raises:

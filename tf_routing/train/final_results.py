@@ -1,4 +1,4 @@
-"""The end of a run: what the trained network is worth, and what is left of it in the folder."""
+"""What the end of a run leaves in its folder: the network's file, its routing figure, and its results in the record."""
 
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,9 @@ EVALUATION_BATCH = 256
 _PICTURED = 3
 
 
-def finish(model: RoutedModel, dataset: data.Dataset, output: Path, record: dict[str, Any], parameters: int) -> None:
+def save_results(
+    model: RoutedModel, dataset: data.Dataset, output: Path, record: dict[str, Any], parameters: int
+) -> None:
     """Saves and draws a trained network, and writes what it is worth into the record of its run.
 
     Args:
@@ -41,7 +43,7 @@ def finish(model: RoutedModel, dataset: data.Dataset, output: Path, record: dict
         **{name: float(value) for name, value in results.items()},
         "parameters": parameters,
         "macs": model.static_cost,
-        **_decided(model, drawn, tested, dataset.test.labels),
+        **_measure(model, drawn, tested, dataset.test.labels),
     }
     record["class_names"] = dataset.class_names
     record["framing"] = framing_record(dataset.test)
@@ -55,7 +57,7 @@ def _draw(model: RoutedModel, dataset: data.Dataset, path: Path) -> None:
             draw_routing_flow(model, images, path, [dataset.class_names[label] for label in labels])
 
 
-def _decided(model: RoutedModel, drawn: Any, tested: Any, labels: np.ndarray) -> dict[str, Any]:
+def _measure(model: RoutedModel, drawn: Any, tested: Any, labels: np.ndarray) -> dict[str, Any]:
     """What classes and routes of the test images come to."""
     probabilities = model.predict(drawn, verbose=0)
     found = {**top5_accuracy(probabilities, labels), **nan_predictions(probabilities)}
