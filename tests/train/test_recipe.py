@@ -1,8 +1,11 @@
 """Recipes are the papers', and a wrong one says what is wrong with it."""
 
 import dataclasses
+import json
 import re
 import tomllib
+from collections.abc import Iterator
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -283,3 +286,32 @@ def test_recipes_of_the_library_load_and_say_what_they_train(name: str) -> None:
 @pytest.mark.parametrize("name", zoo.list_models())
 def test_every_architecture_names_a_recipe_that_exists(name: str) -> None:
     assert zoo.card(name).recipe in (None, *list_recipes())
+
+
+def _rows(file: str) -> list[dict[str, Any]]:
+    return json.loads(resources.files("tf_routing.zoo").joinpath(file).read_text("utf-8"))
+
+
+def _numbers(value: Any) -> Iterator[float]:
+    if isinstance(value, (int, float)):
+        yield value
+    elif isinstance(value, (dict, list)):
+        for each in value.values() if isinstance(value, dict) else value:
+            yield from _numbers(each)
+
+
+@pytest.mark.parametrize("name", [name for name in list_recipes() if name != "decide/training"])
+def test_a_recipe_states_what_to_expect_with_numbers_that_are_data(name: str) -> None:
+    text = resources.files("tf_routing.train").joinpath("recipes", f"{name}.toml").read_text("utf-8")
+    comment = " ".join(line.lstrip("# ") for line in text.splitlines() if line.startswith("#"))
+    model = re.search(r"--model (\S+)", comment)
+    expected = comment.partition("Expected")[2].partition("Assumed")[0]
+    accuracies, minutes = re.findall(r"\b0\.\d{3,4}\b", expected), re.findall(r"\bin (\d+) ", expected)
+    errors = re.findall(r"([\d.]+) %", expected)
+    assert accuracies or errors or "not run here" in expected
+    measured = [row for row in _rows("measured.json") if row["recipe"].partition(",")[0] == name]
+    assert set(map(float, accuracies)) <= {round(row["accuracy"], 4) for row in measured}
+    assert set(map(int, minutes)) <= {round(row["seconds"] / 60) for row in measured}
+    reported = [row for row in _rows("reported.json") if model and row["architecture"] == model[1]]
+    keys = ("error_percent", "operating_points")
+    assert set(map(float, errors)) <= {number for row in reported for key in keys for number in _numbers(row.get(key))}
