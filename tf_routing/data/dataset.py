@@ -20,7 +20,7 @@ class Dataset(NamedTuple):
         mirrors: Boolean, whether a mirrored image is still of its class, or a tuple that says it of each class.
         held_out: Float, the share of each class that was held out of the training images to be the test set, `None`
             where the dataset has one.
-        ignored: What lies beside pictures and was not read, as a sentence; empty where there is nothing.
+        ignored: A sentence on files of the folder that are no images and were not read; empty where there are none.
     """
 
     name: str
@@ -159,10 +159,10 @@ class Dataset(NamedTuple):
         """Returns the dataset with all images of one size.
 
         Args:
-            image_size: Integer, height and width; `None` for the dataset's own, which only one in memory has.
+            image_size: Integer, height and width; `None` for the size of the dataset, which only one in memory has.
             random_size_crop: Boolean, whether training sees parts of random place, size and ratio; only of images that
                 are not in memory.
-            resize: Integer, height and width to which pictures are brought before squares of `image_size` are cut out,
+            resize: Integer, height and width that pictures are resized to before squares of `image_size` are cut out,
                 at random in training and the centre in tests; only of images that are not in memory. See
                 `EncodedImages`.
             crop: Number in (0, 1], for `resize=None`: the share of a picture's shorter side that its centre is; only of

@@ -28,7 +28,7 @@ def list_datasets() -> list[str]:
 
 
 def check(name: str, data_dir: str | None = None) -> None:
-    """Checks that a dataset can be loaded, as far as names of folders tell; imports no TensorFlow and reads no image.
+    """Checks that a dataset can be loaded, as far as names of folders show; imports no TensorFlow and reads no image.
 
     Args:
         name: As for `load`.

@@ -22,7 +22,7 @@ class FinishedRun(NamedTuple):
 
     @property
     def computation_cost(self) -> float | None:
-        """What a multiply-accumulate costs the network, `None` where it is told that or has no cost."""
+        """The cost of a multiply-accumulate in the loss, `None` where the network is conditioned on it or has none."""
         cost = self.record["arguments"]["model_arguments"].get("computation_cost")
         return cost if isinstance(cost, (int, float)) else None
 
@@ -39,11 +39,11 @@ def finished_runs(folder: str) -> list[FinishedRun]:
         FileNotFoundError: If there is no run.
         ValueError: If a record cannot be read.
     """
-    own = Path(folder, "run.json")
-    files = [own] if own.exists() else sorted(Path(folder).glob("*/run.json"))
+    single = Path(folder, "run.json")
+    files = [single] if single.exists() else sorted(Path(folder).glob("*/run.json"))
     if not files:
         raise FileNotFoundError(f"{folder} holds no run: neither a run.json nor folders with one.")
-    runs = [FinishedRun(file.parent, _record(file)) for file in files]
+    runs = [FinishedRun(file.parent, _read_record(file)) for file in files]
     for run in runs:
         if "final" not in run.record:
             print(f"Skipping {run.folder}: it has not finished; `tf-routing fit` continues it.")
@@ -51,7 +51,7 @@ def finished_runs(folder: str) -> list[FinishedRun]:
     return sorted((run for run in runs if "final" in run.record), key=lambda run: run.computation_cost or 0.0)
 
 
-def _record(file: Path) -> dict[str, Any]:
+def _read_record(file: Path) -> dict[str, Any]:
     try:
         record = json.loads(file.read_text("utf-8"))
     except json.JSONDecodeError as error:
@@ -91,10 +91,10 @@ def readable(name: str) -> str:
 def labelled(runs: dict[str, list[FinishedRun]]) -> Iterator[tuple[str, FinishedRun]]:
     """Yields runs with labels: the names of folders that were asked for, the costs of several runs in one."""
     labels = folder_labels(list(runs))
-    for folder, own in runs.items():
-        costs = [run.computation_cost for run in own]
+    for folder, found in runs.items():
+        costs = [run.computation_cost for run in found]
         differ = None not in costs and len(set(costs)) == len(costs)
-        for run, cost in zip(own, costs, strict=True):
+        for run, cost in zip(found, costs, strict=True):
             if run.folder == Path(folder) or costs == [None]:
                 yield labels[folder], run
                 continue

@@ -43,8 +43,8 @@ def open_record(
             "continued_at_step": [],
             "seconds": 0.0,
         }
-    record = _with_more_epochs(output, record, arguments, epochs_begun)
-    differences = _differences(record["arguments"], arguments)
+    record = _extend_epochs(output, record, arguments, epochs_begun)
+    differences = _find_differences(record["arguments"], arguments)
     if differences:
         raise ValueError(f"{output} holds a run with other arguments: {'; '.join(differences)}. {_WAYS}")
     _check_backend(output, record.get("versions", {}).get("backend"))
@@ -75,11 +75,11 @@ def check_folder(output: Path) -> None:
         raise ValueError(f"{output} exists and holds no run: choose another --output.")
 
 
-def _with_more_epochs(
+def _extend_epochs(
     output: Path, record: dict[str, Any], arguments: dict[str, Any], epochs_begun: int
 ) -> dict[str, Any]:
     """Returns the record, with what is asked for now if that differs by more epochs alone."""
-    before, now = (_epochs(each) for each in (record["arguments"], arguments))
+    before, now = (_get_epochs(each) for each in (record["arguments"], arguments))
     if before is None or now is None or before == now:
         return record
     if now < before:
@@ -88,8 +88,8 @@ def _with_more_epochs(
             f"{_WAYS}"
         )
     asked = {**record["arguments"], "recipe": {**record["arguments"]["recipe"], "epochs": now}}
-    if _differences(asked, arguments):
-        # These are told, with the epochs.
+    if _find_differences(asked, arguments):
+        # The caller's error names these, with the epochs.
         return record
     if not epochs_begun or epochs_begun > before:
         why = "its checkpoints are gone" if not epochs_begun else "its routers are frozen after the epochs of before"
@@ -101,7 +101,7 @@ def _with_more_epochs(
     return {**kept, "arguments": asked, "epochs_before": [*record.get("epochs_before", []), before]}
 
 
-def _epochs(arguments: dict[str, Any]) -> int | None:
+def _get_epochs(arguments: dict[str, Any]) -> int | None:
     recipe = arguments.get("recipe")
     return recipe.get("epochs") if isinstance(recipe, dict) else None
 
@@ -113,20 +113,20 @@ def _check_backend(output: Path, before: str | None) -> None:
         raise ValueError(f"{output} holds a run of the {before} backend. Received: {now}; set KERAS_BACKEND={before}.")
 
 
-def _differences(old: dict[str, Any], new: dict[str, Any]) -> list[str]:
+def _find_differences(old: dict[str, Any], new: dict[str, Any]) -> list[str]:
     differences: list[str] = []
     # The keys of both: an argument that is no longer given is another argument too.
     for key in dict.fromkeys([*new, *old]):
         before, now = old.get(key), new.get(key)
         if isinstance(before, dict) and isinstance(now, dict):
-            differences += _differences(before, now)
+            differences += _find_differences(before, now)
         elif before != now:
             differences.append(f"{key} was {before!r}, now {now!r}")
     return differences
 
 
 def remove_unfinished(output: Path) -> None:
-    """Removes what a killed run was just writing: files of its own that had not got their names yet."""
+    """Removes what a killed run was just writing: files that still have their temporary names."""
     for pattern in (".run-*.json", ".log-*.csv", ".model-*.keras", ".routing-*.png", "checkpoints/.step_*-*.npz"):
         for unfinished in output.glob(pattern):
             unfinished.unlink(missing_ok=True)

@@ -22,7 +22,7 @@ def load_trained(path: str) -> tuple[RoutedModel, dict[str, Any]]:
         path: Folder of a run, or a `.keras` file.
 
     Returns:
-        The model, and the content of the `run.json` beside it (empty where there is none).
+        The model, and the content of the `run.json` in its folder (empty where there is none).
 
     Raises:
         FileNotFoundError: If there is no such file.
@@ -63,7 +63,7 @@ def as_trained(
         ValueError: If classes are missing, or there are others than those of the run, and it did not leave some out;
             if images in memory are to be resized.
     """
-    kept = _with_classes(dataset, record, first_classes)
+    kept = _match_classes(dataset, record, first_classes)
     if None not in kept.image_shape:
         # Raises where it would do nothing.
         return kept if resize is None else kept.sized(None, resize=resize)
@@ -73,7 +73,7 @@ def as_trained(
     return kept.sized(image_input(model).shape[1], **framing)
 
 
-def _with_classes(dataset: Dataset, record: Mapping[str, Any], first_classes: int | None) -> Dataset:
+def _match_classes(dataset: Dataset, record: Mapping[str, Any], first_classes: int | None) -> Dataset:
     names = record.get("class_names")
     count = _recipe(record).get("first_classes")
     if first_classes is not None:

@@ -22,7 +22,7 @@ def hardware() -> dict[str, Any]:
 
 @cache
 def has_avx512() -> bool:
-    """Whether this machine has AVX-512 (as far as the kernel tells) and `ONEDNN_MAX_CPU_ISA` lets oneDNN use it."""
+    """Whether this machine has AVX-512 (as far as the kernel says) and `ONEDNN_MAX_CPU_ISA` lets oneDNN use it."""
     if os.environ.get("ONEDNN_MAX_CPU_ISA", "").upper() in _BEFORE_AVX512:
         return False
     description = Path("/proc/cpuinfo")

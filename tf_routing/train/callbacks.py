@@ -154,7 +154,7 @@ class Checkpoints(keras.callbacks.Callback):
         every: Integer, steps between checkpoints within epochs; 0 for none.
         spent: Returns what the unfinished epoch took so far.
         strategy: The `tf.distribute.Strategy` of the model, `None` for one device.
-        writes: Boolean; of several hosts one writes, the others only tell it what theirs is.
+        writes: Boolean; of several hosts one writes, the others only give it their values.
     """
 
     def __init__(

@@ -1,6 +1,6 @@
 """Checkpoints of a training run: every variable, as plain arrays, and how far the run was.
 
-Keras's own files hold no running means of an unfinished epoch, and loading arrays runs no code.
+Keras's files hold no running means of an unfinished epoch, and loading arrays runs no code.
 """
 
 import itertools
@@ -105,7 +105,8 @@ def restore_checkpoint(model: Any, folder: Path, strategy: Any = None) -> tuple[
         model.optimizer.build(model.trainable_variables)
     variables = run_variables(model)
     means = model.metrics_variables if metrics else []
-    if [_kind(each) for each in values] != [_kind(each) for each in variables] or len(metrics) != len(means):
+    fits = list(map(_shape_and_type, values)) == list(map(_shape_and_type, variables))
+    if not fits or len(metrics) != len(means):
         raise ValueError(f"{path} belongs to another model than {model.name!r}.")
     for variable, value in zip(variables, values, strict=True):
         variable.assign(value)
@@ -156,7 +157,7 @@ def _read(path: Path, names: Sequence[str] | None = None, optional: Sequence[str
         raise ValueError(f"{path} is damaged ({error}): remove it to continue from the one before.") from error
 
 
-def _kind(values: Any) -> tuple[tuple[int, ...], str]:
+def _shape_and_type(values: Any) -> tuple[tuple[int, ...], str]:
     return tuple(values.shape), str(values.dtype)
 
 

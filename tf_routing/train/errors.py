@@ -33,7 +33,7 @@ def explain_tensorflow_errors() -> Iterator[None]:
     """Turns what an operation of TensorFlow raises into one line.
 
     Raises:
-        RuntimeError: If the block raises an error of TensorFlow's own.
+        RuntimeError: If the block raises an error of a TensorFlow operation.
     """
     try:
         yield

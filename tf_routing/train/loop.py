@@ -145,7 +145,7 @@ def _step_function(model: Any, strategy: Any) -> _Step:
         return strategy.reduce(tf.distribute.ReduceOp.MEAN, values, axis=None)
 
     if not model.run_eagerly:
-        # As in Keras: a function of its own for what XLA may compile, and batches fetched outside of it.
+        # As in Keras: another function for what XLA may compile, and batches fetched outside of it.
         _step = tf.function(_step, autograph=False, reduce_retracing=True, jit_compile=model.jit_compile)
 
     def _fetch_and_step(iterator: Any, wish: Any) -> Any:

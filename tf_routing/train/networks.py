@@ -28,7 +28,7 @@ def prepare_dataset(architecture: str, dataset: Dataset, recipe: Recipe) -> tupl
         Pair of the `Dataset`, of one size, and the `Recipe`.
 
     Raises:
-        ValueError: If the dataset cannot be shown so, or the architecture that should tell the size is not known.
+        ValueError: If the dataset cannot be shown so, or the architecture whose default size counts is not known.
     """
     if recipe.image_size is None and None in dataset.image_shape:
         recipe = recipe.changed(image_size=find(architecture).defaults["input_shape"][0])
@@ -59,7 +59,7 @@ def build_network(
         if name in arguments:
             raise ValueError(f"`{name}` is decided {by}. Received: {name}={arguments[name]!r}")
     given = {"weights": weights, **arguments}
-    # What trained weights were taught on is done to images by their own layers, whatever the dataset's mean.
-    brought = given["weights"] is not None and not str(given["weights"]).endswith(".weights.h5")
-    statistics = {"standardize": dataset.channel_statistics()} if recipe.standardize and not brought else {}
+    # Trained weights come with layers that standardise images as in their training, whatever the dataset's mean.
+    pretrained = given["weights"] is not None and not str(given["weights"]).endswith(".weights.h5")
+    statistics = {"standardize": dataset.channel_statistics()} if recipe.standardize and not pretrained else {}
     return zoo.get(architecture, classes=dataset.classes, input_shape=dataset.image_shape, **{**statistics, **given})

@@ -71,7 +71,7 @@ class StopSignals:
         """Raises what the signal that arrived stands for, `KeyboardInterrupt` where none did.
 
         Args:
-            explained: Boolean, whether the user was told already what that means.
+            explained: Boolean, whether a message has said already what that means.
         """
         stop = (Terminated if self._received == signal.SIGTERM else KeyboardInterrupt)()
         stop.explained = explained  # type: ignore[attr-defined]

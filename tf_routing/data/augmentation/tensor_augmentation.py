@@ -4,7 +4,6 @@ from typing import Any
 
 import tensorflow as tf
 
-FILLS = ("zero", "mean_light")
 _GAMMA = 2.2
 
 

@@ -5,6 +5,9 @@ from typing import Any
 
 from tf_routing.data.batching.epoch_steps import check_fills_a_batch, steps_per_epoch
 
+FILLS = ("zero", "mean_light")
+"""What may move in where an image is shifted; see `shift_and_mirror`."""
+
 
 @dataclasses.dataclass(frozen=True)
 class BatchPlan:

@@ -44,7 +44,7 @@ def _crop_at_random(stream: EncodedImages, numbered_records: Any, seed: Any) -> 
     def _decode(number: Any, record: Any) -> tuple[Any, Any]:
         """Returns one image and its label; `number` counts the images of all epochs."""
         encoded, label = stream.read(record)
-        # A stream of its own: neither the order nor the shifts must repeat in the crops.
+        # Another stream of random numbers: neither the order nor the shifts must repeat in the crops.
         return crop(encoded, tf.stack([seed ^ 0xC409, number])), label
 
     return numbered_records.map(_decode, num_parallel_calls=_WORKERS, deterministic=True)

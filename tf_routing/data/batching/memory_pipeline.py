@@ -26,7 +26,7 @@ def memory_training_batches(image_set: ImageSet, plan: BatchPlan) -> Any:
         return tf.data.Dataset.zip((tf.data.Dataset.range(epoch * steps, (epoch + 1) * steps), batches))
 
     def _augment(step: Any, indices: Any) -> tuple[Any, Any]:
-        # A stream of its own: the order of the images must not repeat in how they are shifted.
+        # Another stream of random numbers: the order of the images must not repeat in how they are shifted.
         stream = tf.stack([tf.cast(plan.seed, tf.int64) ^ 0x5EED, step])
         indices = tf.repeat(indices, plan.copies)
         classes = tf.gather(labels, indices)

@@ -26,9 +26,9 @@ class EncodedImages(abc.ABC):
     Args:
         files: Paths of the files.
         image_count: Integer, images in all files.
-        image_size: Integer, height and width that images are brought to, or `None` where that is still open.
+        image_size: Integer, height and width that images are resized to, or `None` where that is still open.
         random_size_crop: Boolean, whether training sees parts of random place, size and ratio instead of the centre.
-        resize: Integer, height and width to which pictures are brought, whatever their ratio, before squares of
+        resize: Integer, height and width that pictures are resized to, whatever their aspect ratio, before squares of
             `image_size` are cut out: in training at random places, else the centre. `None` keeps the ratio, brings the
             shorter side to what `crop` says, and sees the centre.
         crop: Number in (0, 1], for `resize=None`: the share of the shorter side that the centre is. A picture that has
@@ -100,7 +100,7 @@ class EncodedImages(abc.ABC):
         resize: int | None = None,
         crop: float = PHOTOGRAPH_CROP,
     ) -> Self:
-        """Returns the images brought to one size.
+        """Returns the images with one size.
 
         Args:
             image_size: Integer, height and width.
@@ -131,7 +131,7 @@ class EncodedImages(abc.ABC):
 
 
 def check_resize(resize: int | None, image_size: int | None, random_size_crop: bool) -> None:
-    """Raises a `ValueError` if pictures cannot be brought to a size before they are cropped."""
+    """Raises a `ValueError` if pictures cannot be resized to this size before they are cropped."""
     if resize is None:
         return
     positive_integer("resize", resize)

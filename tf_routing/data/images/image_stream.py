@@ -81,7 +81,7 @@ class ImageStream(EncodedImages):
         count = self.image_count
         if -1 in table:
             counts = class_counts(self.files)
-            count = sum(int(own) for own, label in zip(counts, table, strict=False) if label >= 0)
+            count = sum(int(found) for found, label in zip(counts, table, strict=False) if label >= 0)
         return dataclasses.replace(self, image_count=count, new_labels=table)
 
     def in_order(self) -> Any:
@@ -94,7 +94,7 @@ class ImageStream(EncodedImages):
         """Returns the records of all images: files in another order, and records drawn from a buffer."""
         import tensorflow as tf
 
-        # Called in the graph of one epoch, which is its own. The shuffle mixes the graph's seed, by default the global
+        # Called in a graph that belongs to one epoch. The shuffle mixes the graph's seed, by default the global
         # one, into what it is given: fixed here, so that the order depends on nothing else.
         tf.random.set_seed(1)
         file_seed, record_seed = tf.unstack(tf.random.split(seed, 2))

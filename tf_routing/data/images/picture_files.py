@@ -96,7 +96,7 @@ def name_broken_files(*image_sets: Any) -> Iterator[None]:
     TensorFlow does not say which picture it was; all are decoded once more then, and only then.
 
     Args:
-        *image_sets: What the pipeline reads; those that are not `PictureFiles` are passed over.
+        *image_sets: What the pipeline reads; those that are not `PictureFiles` are left out.
 
     Raises:
         ValueError: If files cannot be decoded; names the first ones.
@@ -120,6 +120,6 @@ def name_broken_files(*image_sets: Any) -> Iterator[None]:
 
 
 def _describe(error: Any) -> str:
-    """What TensorFlow says, without the names of its operations."""
+    """Returns what TensorFlow says, without the names of its operations."""
     said = _SAID.search(error.message)
     return " ".join(said[0].replace("] [", " ").strip("[]").split()) if said else error.message

@@ -37,14 +37,14 @@ def hold_out(pictures: PictureFiles, root: str, share: float = SHARE) -> tuple[P
     """
     chosen: set[int] = set()
     for label in sorted(set(pictures.file_labels)):
-        own = [index for index, each in enumerate(pictures.file_labels) if each == label]
-        if len(own) < 2:
-            alone = pictures.files[own[0]]
+        members = [index for index, each in enumerate(pictures.file_labels) if each == label]
+        if len(members) < 2:
+            alone = pictures.files[members[0]]
             raise ValueError(f"A class must have two pictures where one is to be held out. Received: {alone} alone")
-        own.sort(key=lambda index: _draw_order(os.path.relpath(pictures.files[index], root)))
-        chosen.update(own[: max(1, round(share * len(own)))])
-    everything = range(len(pictures.files))
-    return _select(pictures, [i for i in everything if i not in chosen]), _select(pictures, sorted(chosen))
+        members.sort(key=lambda index: _draw_order(os.path.relpath(pictures.files[index], root)))
+        chosen.update(members[: max(1, round(share * len(members)))])
+    indices = range(len(pictures.files))
+    return _select(pictures, [i for i in indices if i not in chosen]), _select(pictures, sorted(chosen))
 
 
 def _draw_order(path: str) -> bytes:

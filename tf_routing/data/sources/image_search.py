@@ -27,7 +27,7 @@ def find_image_files(folder: Path, passed_over: Counter[str]) -> list[str]:
 
 
 def count_loose_files(folder: Path, passed_over: Counter[str]) -> None:
-    """Counts the files that lie beside the folders of classes, pictures too: they are of no class."""
+    """Counts the files next to the folders of classes, images too: they are of no class."""
     with os.scandir(folder) as entries:
         for entry in entries:
             if not entry.is_dir():
@@ -35,7 +35,7 @@ def count_loose_files(folder: Path, passed_over: Counter[str]) -> None:
 
 
 def describe_ignored(passed_over: Counter[str]) -> str:
-    """Returns what was passed over as a sentence, nothing where there is nothing.
+    """Returns a sentence on the files that were passed over, nothing where there are none.
 
     Example:
 
@@ -47,9 +47,9 @@ def describe_ignored(passed_over: Counter[str]) -> str:
 
 
 def _walk(folder: Path | str, passed_over: Counter[str], above: set[tuple[int, int]]) -> Iterator[os.DirEntry[str]]:
-    own = os.stat(folder)
+    state = os.stat(folder)
     # A link to a folder above would be followed for ever.
-    if (own.st_dev, own.st_ino) in above:
+    if (state.st_dev, state.st_ino) in above:
         return
     with os.scandir(folder) as entries:
         for entry in entries:
@@ -57,7 +57,7 @@ def _walk(folder: Path | str, passed_over: Counter[str], above: set[tuple[int, i
             if _is_hidden(entry):
                 passed_over[_HIDDEN] += 1
             elif entry.is_dir():
-                yield from _walk(entry.path, passed_over, above | {(own.st_dev, own.st_ino)})
+                yield from _walk(entry.path, passed_over, above | {(state.st_dev, state.st_ino)})
             else:
                 yield entry
 

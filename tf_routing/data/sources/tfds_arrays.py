@@ -25,6 +25,6 @@ def _read(builder: object, split: str) -> ImageSet:
     import tensorflow_datasets as tfds
 
     # In the order of the files, whatever the number of cores: the order is part of what a seed repeats.
-    everything = builder.as_dataset(split=split, batch_size=-1, shuffle_files=False)  # type: ignore[attr-defined]
-    arrays = tfds.as_numpy(everything)
+    whole = builder.as_dataset(split=split, batch_size=-1, shuffle_files=False)  # type: ignore[attr-defined]
+    arrays = tfds.as_numpy(whole)
     return ImageSet(np.asarray(arrays["image"]), np.asarray(arrays["label"]))

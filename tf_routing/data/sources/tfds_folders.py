@@ -115,11 +115,11 @@ def _class_names(features: Any) -> list[str]:
         return [name for each in features for name in _class_names(each)]
     if not isinstance(features, dict):
         return []
-    own = [str(value) for key, value in features.items() if key in ("pythonClassName", "python_class_name")]
-    return own + [name for value in features.values() for name in _class_names(value)]
+    named = [str(value) for key, value in features.items() if key in ("pythonClassName", "python_class_name")]
+    return named + [name for value in features.values() for name in _class_names(value)]
 
 
-# TensorFlow's file functions read cloud storage too; names on this machine are told without waiting for TensorFlow.
+# TensorFlow's file functions read cloud storage too; names on this machine are known without waiting for TensorFlow.
 
 
 def _is_remote(path: str) -> bool:

@@ -45,7 +45,7 @@ def explain_lost_workers(strategy: Any) -> Iterator[None]:
 
 
 def _cause(message: str) -> str:
-    """The sentence of a long message that tells what happened."""
+    """Returns the sentence of a long message that says what happened."""
     lines = [line.strip() for line in message.splitlines() if line.strip()]
-    told = [line.partition("aborted by:")[2].strip() for line in lines if "aborted by:" in line]
-    return (told or lines or ["no reason given"])[0].rstrip(".: ")
+    causes = [line.partition("aborted by:")[2].strip() for line in lines if "aborted by:" in line]
+    return (causes or lines or ["no reason given"])[0].rstrip(".: ")

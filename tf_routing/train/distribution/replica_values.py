@@ -29,7 +29,7 @@ def values_by_replica(variables: Sequence[Any], strategy: Any = None) -> list[np
 
 
 def assign_by_replica(variables: Sequence[Any], values: Sequence[np.ndarray], strategy: Any = None) -> None:
-    """Gives each replica its own values again.
+    """Gives each replica its values again.
 
     Args:
         variables: Keras variables that hold sums.

@@ -40,25 +40,25 @@ def open_strategy(kind: str = "auto", devices: int | None = None, tpu: str | Non
     1
     """
     one_of("strategy", kind, STRATEGIES)
-    for name, value, own in (("devices", devices, "mirrored"), ("tpu", tpu, "tpu")):
-        if value is not None and kind != own:
-            raise ValueError(f"`{name}` counts with strategy={own!r} alone. Received: {name}={value!r}, {kind!r}")
+    for name, value, needed in (("devices", devices, "mirrored"), ("tpu", tpu, "tpu")):
+        if value is not None and kind != needed:
+            raise ValueError(f"`{name}` counts with strategy={needed!r} alone. Received: {name}={value!r}, {kind!r}")
     if kind == "auto":
-        kind = _automatic()
+        kind = _choose_kind()
     if kind == "mirrored":
-        return _mirrored(devices)
+        return _open_mirrored(devices)
     if kind == "multiworker":
-        return _several_hosts()
-    return _on_tpu(tpu) if kind == "tpu" else tf.distribute.get_strategy()
+        return _open_multiworker()
+    return _open_tpu(tpu) if kind == "tpu" else tf.distribute.get_strategy()
 
 
-def _automatic() -> str:
+def _choose_kind() -> str:
     if os.environ.get("TF_CONFIG"):
         return "multiworker"
     return "mirrored" if len(tf.config.list_physical_devices("GPU")) > 1 else "one"
 
 
-def _mirrored(devices: int | None) -> Any:
+def _open_mirrored(devices: int | None) -> Any:
     gpus = len(tf.config.list_physical_devices("GPU"))
     if devices is not None:
         positive_integer("devices", devices)
@@ -72,7 +72,7 @@ def _mirrored(devices: int | None) -> Any:
 
 
 def _divide_cpu(count: int) -> None:
-    """Makes the CPU at least this many devices."""
+    """Divides the CPU into at least this many devices."""
     cpu = tf.config.list_physical_devices("CPU")[0]
     if len(tf.config.get_logical_device_configuration(cpu) or [None]) >= count:
         return
@@ -85,7 +85,7 @@ def _divide_cpu(count: int) -> None:
         ) from error
 
 
-def _several_hosts() -> Any:
+def _open_multiworker() -> Any:
     read_tf_config()
     try:
         return tf.distribute.MultiWorkerMirroredStrategy()
@@ -98,7 +98,7 @@ def _several_hosts() -> Any:
         ) from error
 
 
-def _on_tpu(tpu: str | None) -> Any:
+def _open_tpu(tpu: str | None) -> Any:
     if not tpu:
         raise ValueError("`tpu` must name a TPU where strategy='tpu' ('local' on its own host). Received: tpu=None")
     try:
@@ -137,7 +137,7 @@ def synchronize_batch_norm(model: keras.Model) -> None:
     was changed loads with TensorFlow only.
 
     Args:
-        model: A model built in the scope of its strategy; those that its layers own are included.
+        model: A model built in the scope of its strategy; models inside its layers are included.
 
     Example:
 

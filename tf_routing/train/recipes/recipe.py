@@ -4,7 +4,7 @@ import dataclasses
 from pathlib import Path
 from typing import Any
 
-from tf_routing.data.batching.batch_plan import BatchPlan
+from tf_routing.data.batching.batch_plan import FILLS, BatchPlan
 from tf_routing.data.batching.epoch_steps import check_fills_a_batch, steps_per_epoch
 from tf_routing.data.images.encoded_images import check_resize
 from tf_routing.support.validation import (
@@ -20,7 +20,6 @@ from tf_routing.train.recipes.recipe_files import list_recipes, read_recipe
 __all__ = ["Recipe", "list_recipes", "load_recipe"]
 
 SCHEDULES = ("steps", "cosine", "halving")
-FILLS = ("zero", "mean_light")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -49,7 +48,7 @@ class Recipe:
             the network's default where pictures are read from files.
         random_size_crop: Boolean, whether training sees parts of random place, size and ratio; only for datasets that
             are not in memory.
-        resize: Integer, height and width to which pictures are brought, whatever their ratio, before squares of
+        resize: Integer, height and width that pictures are resized to, whatever their aspect ratio, before squares of
             `image_size` are cut out: at random places in training, the centre in tests. `None` keeps the ratio. Only
             for datasets that are not in memory.
         first_classes: Integer, number of classes, the first ones, whose images are shown; `None` for all.

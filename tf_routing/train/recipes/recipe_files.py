@@ -46,10 +46,10 @@ def read_recipe(name: str, scale: str = "paper") -> dict[str, Any]:
         FileNotFoundError: If the path names no file.
     """
     one_of("scale", scale, SCALES)
-    values = _extended(name)
+    values = _read_extended(name)
     if lacks(values):
         # Its title says what another recipe does.
-        values = {**_extended(DEFAULT), "title": f"{Path(name).stem}, filled from {DEFAULT}", **values}
+        values = {**_read_extended(DEFAULT), "title": f"{Path(name).stem}, filled from {DEFAULT}", **values}
     quick = values.pop("quick", None)
     if scale == "paper":
         return values
@@ -60,7 +60,7 @@ def read_recipe(name: str, scale: str = "paper") -> dict[str, Any]:
 
 def written_values(name: str, scale: str = "paper") -> dict[str, Any]:
     """Returns what a recipe file and those it extends say, without what they are filled with."""
-    values = _extended(name)
+    values = _read_extended(name)
     quick = values.pop("quick", {})
     return values | quick if scale == "quick" else values
 
@@ -70,30 +70,30 @@ def lacks(values: dict[str, Any]) -> list[str]:
     return [key for key in NEEDED if key not in values]
 
 
-def _extended(name: str, above: tuple[str, ...] = ()) -> dict[str, Any]:
+def _read_extended(name: str, above: tuple[str, ...] = ()) -> dict[str, Any]:
     if name in above:
         raise ValueError(f"Recipe {name} extends itself: {' -> '.join([*above, name])}.")
-    values = _parsed(name)
+    values = _parse(name)
     base = values.pop("extends", None)
     if base is None:
         return values
     if not isinstance(base, str):
         raise ValueError(f"Recipe {name}: `extends` must be the name or the path of a recipe. Received: {base!r}")
-    below = _extended(_beside(base, name), (*above, name))
+    below = _read_extended(_resolve_base(base, name), (*above, name))
     # The scale of the file below holds here too.
     quick = below.get("quick", {}) | values.get("quick", {})
     return below | values | ({"quick": quick} if quick else {})
 
 
-def _beside(base: str, name: str) -> str:
-    """A path stands for a file beside the one that names it, or else for one of the working folder."""
+def _resolve_base(base: str, name: str) -> str:
+    """Returns the base's path relative to the file that names it, or else to the working folder."""
     path = Path(name).parent / base
     return str(path) if base.endswith(".toml") and name.endswith(".toml") and path.exists() else base
 
 
-def _parsed(name: str) -> dict[str, Any]:
+def _parse(name: str) -> dict[str, Any]:
     try:
-        values = tomllib.loads(_text(name))
+        values = tomllib.loads(_read_text(name))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ValueError(f"Recipe {name} is not TOML: {error}. A line of it reads, for example, epochs = 3") from error
     for table in _TABLES:
@@ -102,11 +102,11 @@ def _parsed(name: str) -> dict[str, Any]:
     return values
 
 
-def _text(name: str) -> str:
+def _read_text(name: str) -> str:
     if name.endswith(".toml"):
         path = Path(name)
         if not path.is_file():
-            raise FileNotFoundError(_no_file(path))
+            raise FileNotFoundError(_explain_missing(path))
         return path.read_text("utf-8")
     if name not in list_recipes():
         if Path(f"{name}.toml").is_file():
@@ -115,7 +115,7 @@ def _text(name: str) -> str:
     return _folder().joinpath(f"{name}.toml").read_text("utf-8")
 
 
-def _no_file(path: Path) -> str:
+def _explain_missing(path: Path) -> str:
     if path.stem in list_recipes():
         return f"No recipe file {path}. Did you mean the recipe {path.stem!r}, without an ending?"
     return f"No recipe file {path}. {_SEE}"

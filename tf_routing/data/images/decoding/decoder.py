@@ -78,7 +78,7 @@ class ImageDecoder:
         return turn_upright(tf.ensure_shape(part, (None, None, 3)), self._orientation)
 
 
-# Functions of their own, so that a process traces them once, whatever the number of pipelines that call them.
+# Functions of the module, so that a process traces them once, whatever the number of pipelines that call them.
 @tf.function(input_signature=[tf.TensorSpec((), tf.string)], autograph=False)
 def _read_headers(encoded: Any) -> Any:
     """Returns a file, its format, the stored image's height and width, and its orientation."""

@@ -40,7 +40,7 @@ def may_hold_exif(encoded: Any) -> Any:
 
 
 def read_orientation(content: FileContent, start: Any) -> Any:
-    """Returns the orientation that an EXIF block tells.
+    """Returns the orientation that an EXIF block states.
 
     Args:
         content: The file's bytes.

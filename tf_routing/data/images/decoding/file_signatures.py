@@ -7,7 +7,7 @@ JPEG = (b"\xff\xd8\xff",)
 PNG = (b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR",)
 GIF = (b"GIF87a", b"GIF89a")
 BMP = (b"BM",)
-# Four bytes tell the file's length.
+# The four bytes in between are the file's length.
 WEBP = (b"RIFF\0\0\0\0WEBPVP8",)
 
 EXTENSIONS = (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".gif", ".bmp", ".dib", ".webp")
@@ -26,11 +26,12 @@ def is_image_file(path: str) -> bool:
             content = file.read(max(map(len, _SIGNATURES)))
     except OSError:
         return False
-    return any(_begins(content, word) for word in _SIGNATURES)
+    return any(_begins_with(content, word) for word in _SIGNATURES)
 
 
-def _begins(content: bytes, word: bytes) -> bool:
-    return len(content) >= len(word) and all(expected in (0, own) for own, expected in zip(content, word, strict=False))
+def _begins_with(content: bytes, word: bytes) -> bool:
+    pairs = zip(content, word, strict=False)
+    return len(content) >= len(word) and all(expected in (0, found) for found, expected in pairs)
 
 
 def extension(path: str) -> str:

@@ -16,9 +16,9 @@ class Framing:
     Args:
         height: Integer, of an image.
         width: Integer, of an image.
-        crop: Number in (0, 1]. A picture keeps its ratio and is brought to the smallest size of which an image is this
-            share of height and width, or less.
-        resize: Integer, height and width to which a picture is brought instead, whatever its ratio.
+        crop: Number in (0, 1]. A picture keeps its aspect ratio and is resized to the smallest size of which an image
+            is this share of height and width, or less.
+        resize: Integer, height and width that a picture is resized to instead, whatever its aspect ratio.
 
     Example:
 
@@ -38,7 +38,7 @@ class Framing:
 
     @property
     def least_sides(self) -> tuple[int, int]:
-        """Height and width that a picture is brought to, or one of them where it keeps its ratio."""
+        """Height and width that a picture is resized to, or one of them where it keeps its aspect ratio."""
         if self.resize is not None:
             return self.resize, self.resize
         return round(self.height / self.crop), round(self.width / self.crop)
