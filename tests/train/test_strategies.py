@@ -17,8 +17,8 @@ import json
 
 import keras
 import numpy as np
-import tf_routing.layers.routers.replica_draws
 from tf_routing import layers
+from tf_routing.layers.routers.replica_draws import uniform_rows
 from tf_routing.train.distribution.strategies import host_count, is_chief, open_strategy, synchronize_batch_norm
 
 four = open_strategy("mirrored", devices=4)
@@ -53,10 +53,10 @@ def synchronized(strategy):
 
 with four.scope():
     seed = keras.random.SeedGenerator(5)
-draw = tf.function(lambda: four.run(lambda: layers.replica_draws.uniform_rows((2, 3), 1.0, 2.0, seed)))
+draw = tf.function(lambda: four.run(lambda: uniform_rows((2, 3), 1.0, 2.0, seed)))
 parts = [np.concatenate(four.experimental_local_results(draw())).tolist() for _ in range(2)]
 alone = keras.random.SeedGenerator(5)
-whole = [layers.replica_draws.uniform_rows((8, 3), 1.0, 2.0, alone).numpy().tolist() for _ in range(2)]
+whole = [uniform_rows((8, 3), 1.0, 2.0, alone).numpy().tolist() for _ in range(2)]
 try:
     open_strategy("mirrored", devices=5)
 except RuntimeError as error:
