@@ -11,7 +11,7 @@ from tf_routing.models import RoutedModel
 from tf_routing.support.validation import not_negative, not_negative_integer, one_of, positive_integer
 from tf_routing.transforms.widened_graph import WidenedGraph
 from tf_routing.transforms.widening_places import places
-from tf_routing.zoo.weights.saved_configuration import take_over
+from tf_routing.zoo.weights.layer_weights import copy_weights
 
 __all__ = ["widen_paths"]
 
@@ -83,7 +83,7 @@ def widen_paths(
 def _take_over(graph: WidenedGraph) -> None:
     """Gives every copy the weights of its layer."""
     for copy, layer in graph.copies:
-        take_over(copy, layer)
+        copy_weights(copy, layer)
     for route, replaced in graph.routes:
         if replaced is not None:
             normalization = graph.model.get_layer(f"{replaced.name}_bn")

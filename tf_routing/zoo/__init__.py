@@ -1,4 +1,4 @@
-"""The model zoo: `get` builds a network by name, `list_models` lists names, `card` tells about one."""
+"""The model zoo: `get` builds a network by name, `list_models` lists names, `card` returns what is known about one."""
 
 from tf_routing.zoo.cards import ModelCard, card
 from tf_routing.zoo.registry import get, list_models

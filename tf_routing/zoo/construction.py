@@ -1,4 +1,4 @@
-"""The steps from what a user asks `zoo.get` for to a network: arguments checked, weights found, built and loaded.
+"""Goes from the arguments of `zoo.get` to a network: checks them, finds weights, builds the network and loads them.
 
 Importing this module does not import Keras.
 """

@@ -1,4 +1,4 @@
-"""The doors of the zoo: names of networks, what they stand for, their arguments, and networks by name.
+"""Looks networks up by name: `list_models` lists names, `list_arguments` what a network takes, and `get` builds it.
 
 Importing this module does not import Keras.
 """

@@ -7,12 +7,12 @@ from tf_routing.zoo.arguments.builder_arguments import list_option_classes
 
 
 class Condition(NamedTuple):
-    """When arguments count; options of builders declare theirs as `CONDITIONS`.
+    """When arguments count; the options of builders declare them as `CONDITIONS`.
 
     Args:
         arguments: Their names.
         holds: Function of all arguments of the builder.
-        text: The condition in words, behind "counts only".
+        text: The condition in words, as the end of a sentence that begins with "counts only".
     """
 
     arguments: tuple[str, ...]
@@ -42,7 +42,7 @@ def refuse_idle(
     ValueError: `hidden` counts only with router='linear'. Received: hidden=8
     """
     changed = {name: value for name, value in given.items() if value != defaults[name]}
-    conditions = [each for options in list_option_classes(build) for each in getattr(options, "CONDITIONS", ())]
+    conditions = [row for options in list_option_classes(build) for row in getattr(options, "CONDITIONS", ())]
     for condition in conditions:
         for argument in condition.arguments:
             if argument in changed and not condition.holds(values):

@@ -1,1 +1,1 @@
-"""Where the weights of `zoo.get(name, weights=...)` come from."""
+"""Finds, checks and loads the weights of `zoo.get(name, weights=...)`."""

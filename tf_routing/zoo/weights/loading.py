@@ -10,8 +10,10 @@ from typing import Any
 import keras
 
 from tf_routing.zoo.weights import keras_weights, releases
+from tf_routing.zoo.weights.layer_settings import compare_layers
+from tf_routing.zoo.weights.layer_weights import copy_weights
 from tf_routing.zoo.weights.mismatches import describe_mismatch, is_wanted
-from tf_routing.zoo.weights.saved_configuration import differences, preprocessing, take_over
+from tf_routing.zoo.weights.preprocessing import read_preprocessing
 from tf_routing.zoo.weights.weights_file import IMAGENET, check_whole, find_weights_file
 
 
@@ -53,7 +55,7 @@ def open_weights(
         row = releases.find_release(architecture, os.fspath(weights))
         asked, path = releases.match_arguments(row, given), releases.find_release_file(row)
     saved = _load_saved(path)
-    found = {key: value for key, value in preprocessing(saved).items() if key in defaults and key not in given}
+    found = {key: value for key, value in read_preprocessing(saved).items() if key in defaults and key not in given}
     asked = {**found, **asked}
     return asked, partial(load_body, saved=saved, source=os.fspath(path), given=given, known=list(defaults))
 
@@ -99,11 +101,11 @@ def load_body(model: keras.Model, saved: keras.Model, source: str, given: Mappin
             set otherwise than those of the file.
     """
     pairs, fresh = _pair_layers(model, saved, source)
-    for difference in differences(model, saved):
+    for difference in compare_layers(model, saved):
         if not is_wanted(difference, given, fresh):
             raise ValueError(describe_mismatch(difference, source, model.name, known))
     for layer, donor in pairs:
-        take_over(layer, donor)
+        copy_weights(layer, donor)
     _warn_fresh(model, fresh, source)
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Mapping, Sequence
 
-from tf_routing.zoo.weights.saved_configuration import Difference
+from tf_routing.zoo.weights.layer_settings import Difference
 
 # What the settings of layers are called where they are arguments of builders.
 _ARGUMENTS = {
@@ -26,7 +26,7 @@ def is_wanted(difference: Difference, given: Mapping[str, object], fresh: Collec
     name = difference.layer.rpartition("/")[2]
     if name.endswith("probabilities") and difference.setting == "activation":
         # Logits are those of the same network, and what a fresh head's mean is up to who trains it.
-        return bool(fresh) or difference.own == "linear"
+        return bool(fresh) or difference.built == "linear"
     if difference.setting == "units" and difference.layer in fresh:
         return True
     return any(key in given for key in _AT_TEST) and (difference.setting == "decision" or name == "kept_blocks")
@@ -41,15 +41,15 @@ def describe_mismatch(difference: Difference, source: str, model_name: str, know
         model_name: Name of the network.
         known: Names of the family's arguments.
     """
-    layer, setting, own, saved = difference
+    layer, setting, built, saved = difference
     if setting == "layer":
         fact = f"{source} holds no layer {layer!r}"
     elif setting == "reads":
-        fact = f"Layer {layer!r} reads {_join_calls(own)}; that of {source} reads {_join_calls(saved)}"
+        fact = f"Layer {layer!r} reads {_join_calls(built)}; that of {source} reads {_join_calls(saved)}"
     elif setting == "class":
-        fact = f"Layer {layer!r} is a {own}; that of {source} is a {saved}"
+        fact = f"Layer {layer!r} is a {built}; that of {source} is a {saved}"
     else:
-        fact = f"Layer {layer!r} has {setting}={own!r:.200}; {source} holds {saved!r:.200}"
+        fact = f"Layer {layer!r} has {setting}={built!r:.200}; {source} holds {saved!r:.200}"
     argument = _find_argument(difference, [*known, "classifier_activation"])
     hint = f", such as `{argument}`" if argument else ""
     return f"{fact}: build the {model_name} with the arguments of the saved one{hint}."
@@ -63,7 +63,7 @@ def _find_argument(difference: Difference, known: Sequence[str]) -> str | None:
     names = [difference.setting, difference.layer]
     if difference.setting == "reads":
         # What stands in between here or there.
-        own, saved = ({name for call in reads for name in call} for reads in (difference.own, difference.saved))
-        names = sorted(own ^ saved)
+        built, saved = ({name for call in reads for name in call} for reads in (difference.built, difference.saved))
+        names = sorted(built ^ saved)
     candidates = [_ARGUMENTS.get(name, name) for name in names]
     return next((candidate for candidate in candidates if candidate in known), None)

@@ -1,1 +1,1 @@
-"""What builders have in common: layers put together, and the options that say how."""
+"""Parts that several builders put networks together from, and the options that say how."""

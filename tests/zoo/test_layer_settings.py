@@ -11,7 +11,7 @@ from tests.conformance.subjects import draw_scores, images, labels, small
 from tf_routing import calibrate
 from tf_routing.execution import gated_blocks
 from tf_routing.models import RoutedModel
-from tf_routing.zoo.weights.saved_configuration import differences
+from tf_routing.zoo.weights.layer_settings import compare_layers
 
 STANDARDIZE = ((0.4, 0.5, 0.6), (0.21, 0.22, 0.23))
 OTHER = ((0.4, 0.5, 0.6), (0.21, 0.22, 0.25))
@@ -63,7 +63,7 @@ def test_predictions_are_the_files_to_the_bit(name: str, own: dict[str, Any], tm
     loaded = small(name, weights=saved(model, tmp_path), **{key: value for key, value in own.items() if key != "gamma"})
     assert np.ptp(answer(model, x), axis=0).max() > 1e-4
     np.testing.assert_array_equal(answer(loaded, x), answer(model, x))
-    assert not list(differences(loaded, model))
+    assert not list(compare_layers(loaded, model))
 
 
 @pytest.mark.parametrize(
