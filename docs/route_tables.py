@@ -4,9 +4,9 @@ import json
 from pathlib import Path
 from typing import Any
 
-from markdown_table import markdown_table
-
-from tf_routing.zoo.cards import read_data, shown_arguments
+from tf_routing.support.tables import markdown_table
+from tf_routing.zoo.card_fields import write_arguments
+from tf_routing.zoo.cards import read_data
 
 _DOCS = Path(__file__).parent
 EVALUATED = _DOCS / "evaluated"
@@ -45,7 +45,7 @@ def skipping_runs_table() -> str:
     rows = [
         [
             f"`{run['model']}`",
-            shown_arguments(run),
+            write_arguments(run["model_arguments"], leave_out=["width_multiplier"]),
             f"{run['accuracy']:.4f}",
             *_routes(run),
             *_consistency(run, studies),

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from markdown_table import markdown_table
+from tf_routing.support.tables import markdown_table
 
 _BENCHMARKS = Path(__file__).parent.parent / "benchmarks"
 SKIPPING = _BENCHMARKS / "skipping.json"

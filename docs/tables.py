@@ -7,15 +7,16 @@ from pathlib import Path
 from typing import Any
 
 import tomli_w
-from markdown_table import markdown_table
 from route_tables import evaluated_table, skipping_runs_table
 from speed_tables import determinism_table, exports_table, leaving_table, skipping_table, training_table
 
 from tf_routing import zoo
 from tf_routing.support.files import whole_file
+from tf_routing.support.tables import markdown_table
 from tf_routing.train.recipes.recipe import Recipe
 from tf_routing.train.recipes.recipe_fields import RecipeField, recipe_fields
-from tf_routing.zoo.cards import ReportedRow, read_data, shown_arguments
+from tf_routing.zoo.card_fields import write_arguments, write_size
+from tf_routing.zoo.cards import ReportedRow, read_data
 
 ROOT = Path(__file__).parent.parent
 PAGES = (ROOT / "README.md", ROOT / "docs" / "training.md", ROOT / "docs" / "saved_models.md")
@@ -43,9 +44,8 @@ def _zoo_table() -> str:
     for name in zoo.list_models():
         reported = zoo.card(name).reported
         row = reported[0]
-        size = "x".join(map(str, row.input_shape))
         error = _reported_error(row) + _with_needed(reported)
-        rows.append([f"`{name}`", size, f"{row.trainable_parameters:,}", f"{row.macs:,}", error])
+        rows.append([f"`{name}`", write_size(row.input_shape), f"{row.trainable_parameters:,}", f"{row.macs:,}", error])
     return markdown_table(["name", "input", "parameters", "MACs", "reported error"], rows)
 
 
@@ -87,7 +87,7 @@ def _measured_table() -> str:
 def _shown(run: dict[str, Any], heading: str) -> str:
     special = {
         "name": lambda: f"`{run['model']}`",
-        "arguments": lambda: shown_arguments(run),
+        "arguments": lambda: write_arguments(run["model_arguments"], leave_out=["width_multiplier"]),
         "test accuracy": lambda: f"{run['accuracy']:.4f}",
         "width": lambda: f"x {run['model_arguments']['width_multiplier']}",
         "minutes": lambda: f"{run['seconds'] / 60:.1f}",
@@ -123,10 +123,7 @@ def _learning(arguments: dict[str, Any]) -> list[str]:
 
 def _recipe_fields_table() -> str:
     """The fields of a recipe, as its class has them."""
-    rows = [
-        [f"`{field.name}`", field.type_name, _default(field), field.about.replace("|", "\\|")]
-        for field in recipe_fields(Recipe)
-    ]
+    rows = [[f"`{field.name}`", field.type_name, _default(field), field.about] for field in recipe_fields(Recipe)]
     return markdown_table(["field", "type", "default", "meaning"], rows)
 
 

@@ -7,18 +7,20 @@ from typing import Any
 
 from tf_routing import zoo
 from tf_routing.support.files import whole_file
+from tf_routing.support.tables import markdown_table
+from tf_routing.zoo.card_fields import write_arguments, write_by_data, write_number
 from tf_routing.zoo.registry import find
 
 FOLDER = Path(__file__).parent
 _RECIPE = ("epochs", "batch_size", "learning_rate", "schedule", "warmup_epochs", "momentum", "kernel_decay", "shift")
 _RECIPE += ("mirror", "copies", "steps_per_epoch", "label_smoothing")
 _SIDES = {
-    "dense_milliseconds": "everything run",
+    "dense_milliseconds": "masked",
     "sparse_milliseconds": "skipping",
     "static_milliseconds": "static network",
 }
-_RATIOS = {"dense_to_static": "everything run / static", "sparse_to_static": "skipping / static"}
-_RATIOS |= {"sparse_to_dense": "skipping / everything run"}
+_RATIOS = {"dense_to_static": "masked / static", "sparse_to_static": "skipping / static"}
+_RATIOS |= {"sparse_to_dense": "skipping / masked"}
 _USE = """\
 Research on routing, demonstrations, tests and as a start for training of one's own. The networks are small and trained
 for a short time: do not rely on them for decisions about people, and measure them on your own images before any use.
@@ -78,7 +80,7 @@ def _results(row: dict[str, Any]) -> dict[str, str]:
     shown = {"accuracy": f"{results['accuracy']:.4f}, of {row['training']['test_images']:,} images, one run"}
     if "top5_accuracy" in results:
         shown["top-5 accuracy"] = f"{results['top5_accuracy']:.4f}"
-    shown |= {"trainable parameters": f"{results['parameters']:,}", "MACs, everything run": f"{results['macs']:,}"}
+    shown |= {"trainable parameters": f"{results['parameters']:,}", "MACs, masked": f"{results['macs']:,}"}
     executed = results.get("executed_macs")
     if executed:
         shown["MACs executed"] = f"{executed['mean']:,.0f} ± {executed['deviation']:,.0f} per image"
@@ -93,24 +95,20 @@ def _times(row: dict[str, Any]) -> str:
         return "Not measured for this file: `tf-routing evaluate` measures it."
     columns = {**_SIDES, **_RATIOS}
     shown = [key for key in columns if key in times[0]]
-    lines = [f"| batch | {' | '.join(columns[key] for key in shown)} |", "| --- |" + " --- |" * len(shown)]
-    for each in times:
-        values = (f"{each[key]:.2f}{' ms' if key in _SIDES else ''}" for key in shown)
-        lines.append(f"| {each['batch']} | {' | '.join(values)} |")
+    rows = [[each["batch"], *(f"{each[key]:.2f}{' ms' if key in _SIDES else ''}" for key in shown)] for each in times]
+    table = markdown_table(["batch", *(columns[key] for key in shown)], rows)
     versions = ", ".join(f"{key} {hardware[key]}" for key in ("tensorflow", "keras"))
     machine = f"{hardware['processor']}, {hardware['cores']} cores, {'' if hardware['avx512'] else 'no '}AVX-512"
     baseline = find(row["architecture"]).baseline
     beside = f" The static network is `{baseline}` of the same width." if "static_milliseconds" in times[0] else ""
-    told = f"On {machine}; {versions}. Batch normalisation is folded on all sides.{beside}"
-    return "\n".join([*lines, "", told])
+    return f"{table}\nOn {machine}; {versions}. Batch normalisation is folded on all sides.{beside}"
 
 
 def _training(row: dict[str, Any]) -> dict[str, str]:
     training, recipe = row["training"], row["training"]["recipe"]
     steps = recipe.get("steps_per_epoch") or training["train_images"] * recipe["copies"] // recipe["batch_size"]
-    arguments = {key: value for key, value in row["arguments"].items() if key != "standardize"}
     return {
-        "network": ", ".join(f"{key}={value}" for key, value in arguments.items()),
+        "network": write_arguments(row["arguments"], leave_out=["standardize"]),
         "recipe": f"`{recipe['name']}`: {recipe['title']}",
         **{key.replace("_", " "): str(recipe[key]) for key in _RECIPE if recipe.get(key) is not None},
         "steps": f"about {steps * recipe['epochs']:,}",
@@ -124,16 +122,13 @@ def _training(row: dict[str, Any]) -> dict[str, str]:
 
 def _reported(row: dict[str, Any], known: Any) -> str:
     reported = known.reported[0]
-    errors = ", ".join(f"{key} {value}" for key, value in reported.error_percent.items()) or "no error for it"
-    counts = f"{reported.trainable_parameters:,} parameters and {_number(reported.macs)} MACs"
+    errors = write_by_data(reported.error_percent) if reported.error_percent else "no error for it"
+    macs = "unknown" if reported.macs is None else write_number(reported.macs)
+    counts = f"{reported.trainable_parameters:,} parameters and {macs} MACs"
     return (
         f"{reported.table}: at full width {counts}; error in per cent: {errors}. The network here differs in what the "
         f"table above says of width, data and time of training, so the figures do not compare."
     )
-
-
-def _number(value: int | None) -> str:
-    return "unknown" if value is None else f"{value:,}"
 
 
 def _file(row: dict[str, Any]) -> dict[str, str]:
@@ -146,7 +141,7 @@ def _file(row: dict[str, Any]) -> dict[str, str]:
 
 
 def _table(values: dict[str, str], left: str, right: str) -> str:
-    return "\n".join([f"| {left} | {right} |", "| --- | --- |", *(f"| {k} | {v} |" for k, v in values.items())])
+    return markdown_table([left, right], values.items()).rstrip()
 
 
 if __name__ == "__main__":

@@ -39,7 +39,7 @@ def test_no_other_file_names_colours_or_makes_figures() -> None:
         path.relative_to(SOURCES).as_posix() for path in SOURCES.rglob("*.py") if own.search(path.read_text("utf-8"))
     }
     # Reads which formats there are.
-    assert found - {"cli/figure_arguments.py"} == {"analysis/charts/style.py"}
+    assert found - {"cli/commands/figures.py"} == {"analysis/charts/style.py"}
 
 
 def test_colours_of_a_palette_differ() -> None:

@@ -201,7 +201,7 @@ def test_a_failing_export_leaves_nothing(model: RoutedModel, tmp_path: Path, mon
         Path(folder, "saved_model.pb").write_bytes(b"half")
         raise OSError("the disk is full")
 
-    monkeypatch.setattr(saved_model, "_write", half)
+    monkeypatch.setattr(saved_model, "_write_graph", half)
     with pytest.raises(OSError, match="the disk is full"):
         saved_model.export(model, tmp_path / "export")
     assert list(tmp_path.iterdir()) == []

@@ -7,7 +7,7 @@ import pytest
 
 from tests.conformance.subjects import small
 from tf_routing import zoo
-from tf_routing.exporting.saved_model import _known_architecture
+from tf_routing.exporting.saved_model import _find_architecture
 
 SMALL: dict[str, Any] = {"input_shape": (16, 16, 3), "width_multiplier": 0.125, "classes": 5}
 
@@ -84,7 +84,7 @@ def test_a_model_is_named_after_what_it_is(name: str, arguments: dict[str, Any],
     assert model.name == expected
     assert len(model.decision_names) == gates
     # A card is claimed for the zoo's own network only.
-    assert _known_architecture(model, None) == (expected if expected in zoo.list_models() else None)
+    assert _find_architecture(model, None) == (expected if expected in zoo.list_models() else None)
 
 
 def test_a_tree_of_ones_own_is_no_network_of_the_paper() -> None:

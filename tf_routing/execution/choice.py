@@ -5,11 +5,11 @@
 
 import json
 from functools import cache
-from importlib import resources
 from math import log2
 from typing import Any, NamedTuple
 
 from tf_routing.support.hardware import has_avx512
+from tf_routing.support.package_files import read_package_file
 
 CHUNK = 8
 """Images per slice of a batch that runs in chunks: beyond, images of 224 pixels fall out of a processor's caches."""
@@ -76,4 +76,4 @@ def _fastest(rows: list[dict[str, Any]]) -> Choice:
 
 @cache
 def _measured() -> list[dict[str, Any]]:
-    return json.loads(resources.files("tf_routing.execution").joinpath("measured.json").read_text("utf-8"))["rows"]
+    return json.loads(read_package_file("tf_routing.execution", "measured.json"))["rows"]

@@ -28,8 +28,8 @@ def decoded_images(encoded: Any, shape: tuple[int, int, int], crop: float = 1.0,
             channels asked for, transparency is left out, of an animated GIF the first picture counts, and pictures
             that a camera turned are seen upright.
         shape: Tuple `(height, width, channels)` of an image; 1 or 3 channels.
-        crop: Number in (0, 1]; see `pictures.framing.Framing`.
-        resize: Integer or `None`; see `pictures.framing.Framing`.
+        crop: Number in (0, 1]; see `data.images.decoding.framing.Framing`.
+        resize: Integer or `None`; see `data.images.decoding.framing.Framing`.
 
     Returns:
         Tensor `(batch, height, width, channels)`, float32 with values in [0, 1].

@@ -55,15 +55,15 @@ class ModelInputs:
     def call_spec(self, dtype: Any = tf.float32) -> Any:
         """Returns what the model itself takes: images, or a dict of them and what stands beside."""
         images, *values = self.specs(dtype)
-        return self.joined(images, *values)
+        return self.join(images, *values)
 
     def as_floats(self, x: Any) -> Any:
         """Returns what the model itself takes with images as floats in [0, 1]."""
         images = image_part(x)
         return with_images(x, tf.cast(images, tf.float32) / 255) if images.dtype == tf.uint8 else x
 
-    def joined(self, images: Any, *values: Any) -> Any:
-        """Returns what a signature was given as the model takes it."""
+    def join(self, images: Any, *values: Any) -> Any:
+        """Returns the inputs of a signature as the model takes them."""
         return {"image": images, **dict(zip(self.beside, values, strict=True))} if self.beside else images
 
     def never_empty(self, run: Callable[[Any], Any], x: Any) -> Any:

@@ -5,7 +5,7 @@ import os
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from tf_routing.exporting.assets.class_names import checked_names
+from tf_routing.exporting.assets.class_names import validate_names
 from tf_routing.support.extras import import_extra
 from tf_routing.support.files import whole_file
 from tf_routing.support.validation import positive_number
@@ -73,7 +73,7 @@ def export_onnx(
     exported_model(model)
     if tolerance is not None:
         positive_number("tolerance", tolerance)
-    names = None if class_names is None else checked_names(class_names, model.output_shape[-1])
+    names = None if class_names is None else validate_names(class_names, model.output_shape[-1])
     # All of them before the work, which takes a while.
     for module in ("onnx", "onnxruntime", "tf2onnx"):
         import_extra(module, "onnx", "ONNX export")
@@ -103,7 +103,7 @@ def _converted(model: Any, properties: dict[str, str]) -> bytes:
 
     def classify(images: Any, *values: Any) -> dict[str, Any]:
         """Class probabilities of float images. Indices of classes are left out: ONNX has no `argmax` as exported."""
-        return {"probabilities": model(inputs.joined(images, *values), training=False)}
+        return {"probabilities": model(inputs.join(images, *values), training=False)}
 
     function = tf.function(classify, input_signature=specs, autograph=False)
     try:

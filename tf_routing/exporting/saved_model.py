@@ -3,18 +3,18 @@
 import json
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from tf_routing.data.images.decoding.framing import check_crop
-from tf_routing.exporting.assets.class_names import checked_names
-from tf_routing.exporting.assets.licence import licence_text
+from tf_routing.exporting.assets.class_names import validate_names
+from tf_routing.exporting.assets.licence import read_licence
 from tf_routing.exporting.checksums import write_checksums
 from tf_routing.exporting.descriptions import describe
+from tf_routing.exporting.export_settings import ExportSettings
 from tf_routing.models import RoutedModel
-from tf_routing.models.inputs.batches import image_input
 from tf_routing.support.files import whole_folder
-from tf_routing.support.validation import plain, positive_integer, unknown
+from tf_routing.support.validation import plain, unknown
 
 __all__ = ["describe", "export"]
 
@@ -35,26 +35,11 @@ def export(
 ) -> None:
     """Writes a SavedModel that loads without Keras and without this library, and skips what is switched off.
 
-    Its signatures take a batch of any size. A signature has one type of images, so there is one for each:
-    `serving_default` takes floats in [0, 1], `serve_uint8` bytes, `serve_encoded` strings, JPEG, PNG, GIF, BMP or WebP
-    files of any size up to `exporting.decoding.MOST_PIXELS`, for networks that see 1 or 3 channels. They return
-    `probabilities` and `classes` (indices of the most probable). `routes` takes floats and returns the decisions by
-    name and `macs`, executed per sample; an ensemble's are named `member_1_route_1` and so on. Networks that skip have
-    `serve_one` besides, floats too, which runs faster where it is given one image. A model with more inputs than images
-    takes them by name in every signature.
-
-    An empty batch gives empty answers. An image that holds NaN or infinity gets NaN, decisions included, the class -1,
-    and changes none of the others; its `macs` are what every image costs. Signatures name their outputs, in no order:
-    the card has the decisions in order of depth.
-
-    The SavedModel is reusable as TensorFlow Hub defines it: it can be called with floats or bytes,
-    `loaded(images, training=False)`, returns probabilities and has `variables`, `trainable_variables` and
-    `regularization_losses`. In Keras 3 it is a layer: `keras.layers.TFSMLayer(path, call_training_endpoint="train")`.
-    Signatures do not follow when these are trained: with `fold_batch_norm` they run a copy, which the file holds
-    besides.
-
-    `assets/` holds `card.json` and `card.md` (what the model is, the version, what its papers report), `labels.txt`
-    where there are names, `LICENSE`, and `SHA256SUMS` of every other file.
+    Its signatures take batches of any size: `serving_default` floats in [0, 1], `serve_uint8` bytes, `serve_encoded`
+    encoded pictures; `serve_one`, of networks that skip, is faster for one image. They return `probabilities` and
+    `classes`; `routes` returns the decisions by name and the executed `macs`. The object itself can be called and
+    trained on as TensorFlow Hub defines it. `assets/` has a card, names of classes, a licence and checksums.
+    `docs/saved_models.md` describes all of it.
 
     Args:
         model: The model to export.
@@ -90,29 +75,21 @@ def export(
     >>> tf.saved_model.load(folder).signatures["routes"](tf.zeros((3, 32, 32, 3)))["route_2"].shape
     TensorShape([3, 2, 2])
     """
-    _check_backend()
+    _require_tensorflow()
     from tf_routing.exporting.model_inputs import exported_model
 
     exported_model(model)
-    positive_integer("version", version)
-    check_crop(crop)
-    _check_resize(model, resize)
-    architecture, training = _known_architecture(model, architecture), _checked_training(training)
-    files = {"LICENSE": licence_text() if license is None else Path(license).read_text("utf-8")}
+    settings = ExportSettings(version, fold_batch_norm, freeze, crop, resize).validate(model)
+    architecture, training = _find_architecture(model, architecture), _validate_training(training)
+    texts = {"LICENSE": read_licence(license)}
     if class_names is not None:
-        files["labels.txt"] = "".join(f"{name}\n" for name in checked_names(class_names, model.output_shape[-1]))
+        texts["labels.txt"] = "".join(f"{name}\n" for name in validate_names(class_names, model.output_shape[-1]))
     with whole_folder(path) as folder:
-        signatures = _write(model, str(folder), fold_batch_norm, freeze, float(crop), resize)
-        seen = {"crop": float(crop), "resize": resize}
-        settings = {"version": version, "fold_batch_norm": fold_batch_norm, "freeze": freeze, **seen}
-        files |= _cards(model, architecture, signatures, training, settings)
-        (folder / "assets").mkdir(exist_ok=True)
-        for name, text in files.items():
-            (folder / "assets" / name).write_text(text, "utf-8")
-        write_checksums(folder)
+        signatures = _write_graph(model, str(folder), settings)
+        _write_assets(folder, {**texts, **_write_card(model, architecture, signatures, training, settings)})
 
 
-def _check_backend() -> None:
+def _require_tensorflow() -> None:
     import keras
 
     if keras.backend.backend() != "tensorflow":
@@ -122,15 +99,7 @@ def _check_backend() -> None:
         )
 
 
-def _check_resize(model: RoutedModel, resize: Any) -> None:
-    if resize is None:
-        return
-    longest = max(image_input(model).shape[1:3])
-    if positive_integer("resize", resize) < longest:
-        raise ValueError(f"`resize` must be at least {longest}, a side of the images. Received: resize={resize!r}")
-
-
-def _known_architecture(model: RoutedModel, architecture: str | None) -> str | None:
+def _find_architecture(model: RoutedModel, architecture: str | None) -> str | None:
     from tf_routing import zoo
 
     known = zoo.list_models()
@@ -141,7 +110,7 @@ def _known_architecture(model: RoutedModel, architecture: str | None) -> str | N
     return architecture
 
 
-def _checked_training(training: Any) -> dict[str, Any] | None:
+def _validate_training(training: Any) -> dict[str, Any] | None:
     try:
         json.dumps(plain(training))
     except (TypeError, ValueError) as error:
@@ -151,7 +120,7 @@ def _checked_training(training: Any) -> dict[str, Any] | None:
     return plain(dict(training)) if training else None
 
 
-def _write(model: RoutedModel, folder: str, fold: bool, freeze: bool, crop: float, resize: int | None) -> list[str]:
+def _write_graph(model: RoutedModel, folder: str, settings: ExportSettings) -> list[str]:
     """Writes graph and weights, and returns the names of the signatures."""
     import tensorflow as tf
 
@@ -160,15 +129,15 @@ def _write(model: RoutedModel, folder: str, fold: bool, freeze: bool, crop: floa
     from tf_routing.exporting.signatures import signatures
 
     inputs = ModelInputs(model)
-    root, served = callable_root(model, inputs), _folded(model) if fold else model
-    functions = signatures(served, inputs, freeze, crop, resize)
+    root, served = callable_root(model, inputs), _fold(model) if settings.fold_batch_norm else model
+    functions = signatures(served, inputs, settings)
     # Kept apart from what is trained, and tracked: a SavedModel holds no variable that nobody owns.
     root.served_variables = [weight.value for weight in served.variables]
     tf.saved_model.save(root, folder, functions)
     return list(functions)
 
 
-def _folded(model: RoutedModel) -> RoutedModel:
+def _fold(model: RoutedModel) -> RoutedModel:
     from tf_routing.transforms.folding import fold_batch_norm
 
     folded = fold_batch_norm(model)
@@ -176,14 +145,24 @@ def _folded(model: RoutedModel) -> RoutedModel:
     return folded if len(folded.weights) < len(model.weights) else model
 
 
-def _cards(
+def _write_card(
     model: RoutedModel,
     architecture: str | None,
     signatures: list[str],
     training: Mapping[str, Any] | None,
-    settings: Mapping[str, Any],
+    settings: ExportSettings,
 ) -> dict[str, str]:
-    from tf_routing.exporting.assets.cards import card_text, export_card
+    """Returns the texts of a card's files, by their names."""
+    from tf_routing.exporting.assets.card_facts import collect_facts
+    from tf_routing.exporting.assets.card_page import write_page
 
-    card = export_card(model, architecture, signatures, training, **settings)
-    return {"card.json": json.dumps(card, indent=2) + "\n", "card.md": card_text(card)}
+    facts = collect_facts(model, architecture, signatures, training, **asdict(settings))
+    return {"card.json": json.dumps(facts, indent=2) + "\n", "card.md": write_page(facts)}
+
+
+def _write_assets(folder: Path, texts: Mapping[str, str]) -> None:
+    (folder / "assets").mkdir(exist_ok=True)
+    for name, text in texts.items():
+        (folder / "assets" / name).write_text(text, "utf-8")
+    # Last: they are of every other file.
+    write_checksums(folder)

@@ -9,32 +9,31 @@ from tf_routing import cost
 from tf_routing.execution import gated_blocks
 from tf_routing.execution.freezing import frozen
 from tf_routing.exporting.decoding import DECODED_CHANNELS, decoded_images
+from tf_routing.exporting.export_settings import ExportSettings
 from tf_routing.exporting.model_inputs import ModelInputs
 
 
-def signatures(model: Any, inputs: ModelInputs, freeze: bool, crop: float, resize: int | None = None) -> dict[str, Any]:
+def signatures(model: Any, inputs: ModelInputs, settings: ExportSettings) -> dict[str, Any]:
     """Returns the functions that an export shows by name; see `tf_routing.export`.
 
     Args:
         model: The `RoutedModel`.
         inputs: What it takes.
-        freeze: Boolean, whether those that classify hold the weights as constants.
-        crop: Share of pictures that is seen; see `decoding.decoded_images`.
-        resize: To which height and width they are brought before; see there.
+        settings: Whether those that classify hold the weights as constants, and what is seen of pictures.
 
     Returns:
         Dict from name to a `tf.function` with an input signature.
     """
-    own = _Functions(model, inputs, freeze, {"crop": crop, "resize": resize})
+    computed = _Functions(model, inputs, settings)
     functions = {
-        "serving_default": own.classify,
-        "serve_uint8": _graph(own.classify_bytes, inputs.specs(tf.uint8)),
-        "routes": _graph(own.routes, inputs.specs()),
+        "serving_default": computed.classify,
+        "serve_uint8": _graph(computed.classify_bytes, inputs.specs(tf.uint8)),
+        "routes": _graph(computed.routes, inputs.specs()),
     }
     if inputs.image_shape[-1] in DECODED_CHANNELS:
-        functions["serve_encoded"] = _graph(own.classify_encoded, inputs.specs(tf.string, ()))
-    if _runs_one_otherwise(model):
-        functions["serve_one"] = _graph(own.classify_one_or_more, inputs.specs())
+        functions["serve_encoded"] = _graph(computed.classify_encoded, inputs.specs(tf.string, ()))
+    if _runs_one_image_faster(model):
+        functions["serve_one"] = _graph(computed.classify_one_or_more, inputs.specs())
     return functions
 
 
@@ -47,26 +46,26 @@ def _graph(function: Callable[..., Any], specs: list[Any]) -> Any:
     return tf.function(checked, input_signature=specs, autograph=False)
 
 
-def _runs_one_otherwise(model: Any) -> bool:
+def _runs_one_image_faster(model: Any) -> bool:
     # One image has nothing to be regrouped; a graph must know that it is one to leave that out.
     return model.execution != "masked" and bool(gated_blocks(model))
 
 
 class _Functions:
-    """What signatures compute."""
+    """The functions behind signatures."""
 
-    def __init__(self, model: Any, inputs: ModelInputs, freeze: bool, framing: dict[str, Any]) -> None:
-        self.model, self.inputs, self.freeze, self.framing = model, inputs, freeze, framing
+    def __init__(self, model: Any, inputs: ModelInputs, settings: ExportSettings) -> None:
+        self.model, self.inputs, self.settings = model, inputs, settings
         # Traced once: other signatures call it.
         self.classify = self.classifying(inputs.specs())
 
     def classifying(self, specs: list[Any]) -> Any:
         """Returns the function that classifies float images, in batches as the specs say."""
-        return _graph(frozen(self._classify, specs) if self.freeze else self._classify, specs)
+        return _graph(frozen(self._classify, specs) if self.settings.freeze else self._classify, specs)
 
     def _classify(self, images: Any, *values: Any) -> dict[str, Any]:
         probabilities = self.inputs.never_empty(
-            lambda x: self.model(x, training=False), self.inputs.joined(images, *values)
+            lambda x: self.model(x, training=False), self.inputs.join(images, *values)
         )
         classes = tf.argmax(probabilities, axis=-1, output_type=tf.int32)
         # What is NaN has no largest: an index of a class would be one like any other.
@@ -95,11 +94,13 @@ class _Functions:
 
     def classify_encoded(self, images: Any, *values: Any) -> dict[str, Any]:
         """Class probabilities of encoded pictures."""
-        return self.classify(decoded_images(images, self.inputs.image_shape, **self.framing), *values)
+        return self.classify(
+            decoded_images(images, self.inputs.image_shape, self.settings.crop, self.settings.resize), *values
+        )
 
     def routes(self, images: Any, *values: Any) -> dict[str, Any]:
         """Decisions and executed MACs of float images."""
-        decisions = self.inputs.never_empty(self.model.decide, self.inputs.joined(images, *values))
+        decisions = self.inputs.never_empty(self.model.decide, self.inputs.join(images, *values))
         del decisions["probabilities"]
         named = {name.replace("/", "_"): decision for name, decision in decisions.items()}
         return {**named, "macs": _executed_macs(self.model, decisions, tf.shape(images)[0])}

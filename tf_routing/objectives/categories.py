@@ -3,10 +3,10 @@
 import json
 import os
 from collections.abc import Sequence
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
+from tf_routing.support.package_files import read_package_file
 from tf_routing.support.validation import is_integer, unknown
 
 _BUILT_IN = ("cifar100",)
@@ -77,4 +77,4 @@ def _read(source: str) -> list[int]:
 
 
 def _built_in(name: str) -> dict[str, Any]:
-    return json.loads(resources.files("tf_routing.objectives").joinpath(f"{name}.json").read_text("utf-8"))
+    return json.loads(read_package_file("tf_routing.objectives", f"{name}.json"))

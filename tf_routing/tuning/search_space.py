@@ -2,10 +2,10 @@
 
 import tomllib
 from collections.abc import Collection, Mapping
-from importlib import resources
 from typing import Any, NamedTuple
 
 from tf_routing.models import RoutedModel
+from tf_routing.support.package_files import read_package_file
 from tf_routing.support.validation import one_of
 from tf_routing.zoo.registry import find, list_arguments
 
@@ -43,7 +43,7 @@ def declared(family: str) -> list[Parameter]:
     >>> [parameter.name for parameter in declared("multipath")]
     ['learning_rate', 'kernel_decay', 'label_smoothing']
     """
-    tables = tomllib.loads(resources.files("tf_routing.tuning").joinpath("search_spaces.toml").read_text("utf-8"))
+    tables = tomllib.loads(read_package_file("tf_routing.tuning", "search_spaces.toml"))
     return [Parameter(**row) for row in tables[one_of("family", family, tables)]]
 
 

@@ -1,8 +1,9 @@
 """A model card as plain text."""
 
 import textwrap
-from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
+
+from tf_routing.zoo.card_fields import write_arguments, write_size
 
 if TYPE_CHECKING:
     from tf_routing.zoo.cards import ModelCard, ReportedRow
@@ -25,38 +26,33 @@ def card_text(card: "ModelCard") -> str:
         f"Paper: {'; '.join(papers)}" if papers else "",
         f"Recipe: {card.recipe or 'none yet'}. Weights: {', '.join(card.weights) or 'none'}.",
         "Reported:" if card.reported else "",
-        *(f"- {_reported(row, of_paper=len(papers) > 1)}" for row in card.reported),
+        *(f"- {_write_reported(row, of_paper=len(papers) > 1)}" for row in card.reported),
         "Measured here:" if card.measured else "Measured here: nothing yet.",
-        *(f"- {_measured(run)}" for run in card.measured),
+        *(f"- {_write_measured(run)}" for run in card.measured),
         *(f"Note: {note}" for note in dict.fromkeys(row.note for row in card.reported) if note),
     ]
-    return "\n".join(_wrapped(line) for line in lines if line)
+    return "\n".join(_wrap(line) for line in lines if line)
 
 
-def _wrapped(line: str) -> str:
+def _wrap(line: str) -> str:
     indent = "  " if line.startswith("- ") else ""
     return textwrap.fill(line, _WIDTH, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
 
 
-def _reported(row: "ReportedRow", of_paper: bool) -> str:
+def _write_reported(row: "ReportedRow", of_paper: bool) -> str:
     place = f"{row.table} of {row.paper}" if of_paper else row.table
     macs = "" if row.macs is None else f", {row.macs:,} MACs per image"
     errors = "".join(f", error {error}% on {data}" for data, error in row.error_percent.items())
-    size = "x".join(map(str, row.input_shape))
+    arguments = write_arguments(row.arguments) or "default arguments"
     return (
-        f"{place}, {_listed(row.arguments) or 'default arguments'} ({row.classes} classes at {size}): "
+        f"{place}, {arguments} ({row.classes} classes at {write_size(row.input_shape)}): "
         f"{row.trainable_parameters:,} parameters{macs}{errors}"
     )
 
 
-def _measured(run: dict[str, Any]) -> str:
-    arguments = _listed(run["model_arguments"])
+def _write_measured(run: dict[str, Any]) -> str:
+    arguments = write_arguments(run["model_arguments"])
     return (
         f"{run['dataset']}, {arguments}: accuracy {run['accuracy']:.4f} after {run['epochs']} epochs of "
         f"{run['recipe']}, seed {run['seed']}"
     )
-
-
-def _listed(arguments: dict[str, Any]) -> str:
-    parts: Iterator[str] = (f"{name}={value}" for name, value in arguments.items())
-    return ", ".join(parts)

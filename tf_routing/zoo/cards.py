@@ -1,9 +1,9 @@
 """What is known about an architecture: counts, reported and measured results, recipe, weights."""
 
 import json
-from importlib import resources
 from typing import Any, NamedTuple
 
+from tf_routing.support.package_files import read_package_file
 from tf_routing.zoo.card_text import card_text
 from tf_routing.zoo.registry import find
 from tf_routing.zoo.weights.keras_weights import IMAGENET_NAMES
@@ -83,6 +83,10 @@ class ModelCard(NamedTuple):
         """The card as a page to read; `tf-routing card` shows tables, of more."""
         return card_text(self)
 
+    def as_dict(self) -> dict[str, Any]:
+        """Returns all of the card, ready for JSON."""
+        return {**self._asdict(), "reported": [row._asdict() for row in self.reported]}
+
 
 def card(architecture: str) -> ModelCard:
     """Returns what is known about an architecture, without building it.
@@ -116,9 +120,4 @@ def card(architecture: str) -> ModelCard:
 
 def read_data(file: str) -> list[dict[str, Any]]:
     """Returns the rows of a data file of the zoo."""
-    return json.loads(resources.files("tf_routing.zoo").joinpath(file).read_text("utf-8"))
-
-
-def shown_arguments(run: dict[str, Any]) -> str:
-    """Returns the arguments of a measured run's network, its width left out, which tables show by itself."""
-    return ", ".join(f"{key}={value}" for key, value in run["model_arguments"].items() if key != "width_multiplier")
+    return json.loads(read_package_file("tf_routing.zoo", file))

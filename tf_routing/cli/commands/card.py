@@ -1,14 +1,14 @@
 """`tf-routing card NAME`: what is known about an architecture."""
 
 import argparse
-from typing import Any
 
 from rich.table import Table
 
 from tf_routing import zoo
 from tf_routing.cli.options import add_json_option
 from tf_routing.support.terminal import print_json, show
-from tf_routing.zoo.cards import ModelCard, ReportedRow, shown_arguments
+from tf_routing.zoo.card_fields import write_arguments, write_by_data, write_number, write_size
+from tf_routing.zoo.cards import ModelCard, ReportedRow
 
 _SIDE_BY_SIDE = 3
 
@@ -23,7 +23,7 @@ def run(arguments: argparse.Namespace) -> None:
     """Prints an architecture's card."""
     card = zoo.card(arguments.model)
     if arguments.json:
-        print_json(_as_dict(card))
+        print_json(card.as_dict())
         return
     show(f"{card.name}, family {card.family}")
     show(f"Paper: {card.reported[0].paper}")
@@ -47,22 +47,18 @@ def run(arguments: argparse.Namespace) -> None:
         )
 
 
-def _as_dict(card: ModelCard) -> dict[str, Any]:
-    return {**card._asdict(), "reported": [row._asdict() for row in card.reported]}
-
-
 def _reported(rows: list[ReportedRow], paper: str) -> Table:
-    table = Table("", *(_call(row) for row in rows), title="Counts, and what the paper reports")
+    table = Table("", *(_write_call(row) for row in rows), title="Counts, and what the paper reports")
     fields = {
-        "input": lambda row: "x".join(map(str, row.input_shape)),
+        "input": lambda row: write_size(row.input_shape),
         "classes": lambda row: str(row.classes),
         "parameters": lambda row: f"{row.trainable_parameters:,}",
-        "with moving statistics": lambda row: _shown(row.total_parameters, "{:,}"),
-        "printed by the paper": lambda row: _shown(row.parameters_printed_millions, "{} M"),
-        "MACs per image": lambda row: _shown(row.macs, "{:,}"),
+        "with moving statistics": lambda row: write_number(row.total_parameters),
+        "printed by the paper": lambda row: write_number(row.parameters_printed_millions, "{} M"),
+        "MACs per image": lambda row: write_number(row.macs),
         "where": lambda row: row.table if row.paper == paper else f"{row.table} of {row.paper}",
-        "error, %": lambda row: "\n".join(f"{data} {value}" for data, value in row.error_percent.items()) or "-",
-        "executed blocks": lambda row: _by_data(row.executed_blocks),
+        "error, %": lambda row: write_by_data(row.error_percent, "\n"),
+        "executed blocks": lambda row: _write_blocks(row.executed_blocks),
     }
     for heading, field in fields.items():
         table.add_row(heading, *(field(row) for row in rows))
@@ -88,19 +84,12 @@ def _trade_off(points: list[dict[str, float]]) -> Table:
     return table
 
 
-def _by_data(value: dict[str, float] | float | None) -> str:
-    if isinstance(value, dict):
-        return "\n".join(f"{data} {number}" for data, number in value.items())
-    return _shown(value, "{}")
+def _write_blocks(blocks: dict[str, float] | float | None) -> str:
+    return write_by_data(blocks, "\n") if isinstance(blocks, dict) else write_number(blocks, "{}")
 
 
-def _shown(count: float | None, form: str) -> str:
-    return "-" if count is None else form.format(count)
-
-
-def _call(row: ReportedRow) -> str:
-    given = [f"{key}={value}" for key, value in row.arguments.items()]
-    return ", ".join([*given, *(f"{key}=..." for key in row.needs or ())]) or "default arguments"
+def _write_call(row: ReportedRow) -> str:
+    return write_arguments({**row.arguments, **dict.fromkeys(row.needs or (), "...")}) or "default arguments"
 
 
 def _measured(card: ModelCard) -> Table:
@@ -110,5 +99,11 @@ def _measured(card: ModelCard) -> Table:
     for run_ in card.measured:
         numbers = f"{run_['accuracy']:.4f}", f"{run_['seconds'] / 60:.1f}"
         settings = str(run_["model_arguments"]["width_multiplier"]), str(run_["epochs"]), str(run_["seed"])
-        table.add_row(run_["dataset"], shown_arguments(run_), run_["recipe"], *settings, *numbers)
+        table.add_row(
+            run_["dataset"],
+            write_arguments(run_["model_arguments"], leave_out=["width_multiplier"]),
+            run_["recipe"],
+            *settings,
+            *numbers,
+        )
     return table

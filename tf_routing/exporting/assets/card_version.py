@@ -29,11 +29,12 @@ def write_version(folder: str | os.PathLike[str], version: int) -> None:
         return
     if not isinstance(card, dict) or card.get("version") in (None, version):
         return
-    from tf_routing.exporting.assets.cards import FORMAT, card_text
+    from tf_routing.exporting.assets.card_facts import FORMAT
+    from tf_routing.exporting.assets.card_page import write_page
 
     # What is not ours stays.
     if card.get("format") == FORMAT:
         card["version"] = version
-        for path, text in ((file, json.dumps(card, indent=2) + "\n"), (file.with_suffix(".md"), card_text(card))):
+        for path, text in ((file, json.dumps(card, indent=2) + "\n"), (file.with_suffix(".md"), write_page(card))):
             with whole_file(path) as temporary:
                 temporary.write_text(text, "utf-8")

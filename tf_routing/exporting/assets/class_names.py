@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 
-def checked_names(class_names: Any, classes: int) -> list[str]:
+def validate_names(class_names: Any, classes: int) -> list[str]:
     """Returns names by class index as a list, else raises a `ValueError` that says what is wrong with them.
 
     Args:
@@ -13,8 +13,8 @@ def checked_names(class_names: Any, classes: int) -> list[str]:
 
     Example:
 
-    >>> from tf_routing.exporting.assets.class_names import checked_names
-    >>> checked_names(("cat", "dog"), 2)
+    >>> from tf_routing.exporting.assets.class_names import validate_names
+    >>> validate_names(("cat", "dog"), 2)
     ['cat', 'dog']
     """
     if isinstance(class_names, (str, bytes)) or not _is_sequence(class_names):

@@ -1,5 +1,6 @@
 """The text of this package's licence, which exports carry unless they are given another one."""
 
+import os
 from importlib import metadata
 from pathlib import Path
 
@@ -8,12 +9,17 @@ import tf_routing
 _PLACES = ("licenses/LICENSE", "LICENSE")
 
 
-def licence_text() -> str:
-    """Returns the text of this library's licence, from the installed package or the checkout.
+def read_licence(file: str | os.PathLike[str] | None = None) -> str:
+    """Returns the text of a licence.
+
+    Args:
+        file: File with the licence; this library's where not given, from the installed package or the checkout.
 
     Raises:
-        FileNotFoundError: If it lies in neither.
+        FileNotFoundError: If there is no such file, or this library's licence lies in neither.
     """
+    if file is not None:
+        return Path(file).read_text("utf-8")
     checkout = Path(tf_routing.__file__).parent.parent / "LICENSE"
     if checkout.is_file():
         return checkout.read_text("utf-8")

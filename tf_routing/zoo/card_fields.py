@@ -1,0 +1,50 @@
+"""The fields of cards as text, the same on pages, in tables and on the terminal."""
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+
+_NOTHING = "-"
+
+
+def write_size(input_shape: Sequence[int]) -> str:
+    """Returns the shape of an image.
+
+    Example:
+
+    >>> write_size([32, 32, 3])
+    '32x32x3'
+    """
+    return "x".join(map(str, input_shape))
+
+
+def write_arguments(arguments: Mapping[str, Any], leave_out: Collection[str] = ()) -> str:
+    """Returns arguments as they are written in a call, without those that are shown by themselves.
+
+    Example:
+
+    >>> write_arguments({"width_multiplier": 0.5, "router": "cc"}, leave_out=["width_multiplier"])
+    'router=cc'
+    """
+    return ", ".join(f"{name}={value}" for name, value in arguments.items() if name not in leave_out)
+
+
+def write_by_data(values: Mapping[str, Any], separator: str = ", ") -> str:
+    """Returns values by data set, such as errors in per cent.
+
+    Example:
+
+    >>> write_by_data({"cifar10": 5.5, "cifar100": 25.2}), write_by_data({})
+    ('cifar10 5.5, cifar100 25.2', '-')
+    """
+    return separator.join(f"{data} {value}" for data, value in values.items()) or _NOTHING
+
+
+def write_number(value: float | None, form: str = "{:,}") -> str:
+    """Returns a number that may not be known.
+
+    Example:
+
+    >>> write_number(551594), write_number(0.27, "{} M"), write_number(None)
+    ('551,594', '0.27 M', '-')
+    """
+    return _NOTHING if value is None else form.format(value)
