@@ -8,11 +8,14 @@ if TYPE_CHECKING:
 
 
 def require_graph_model(model: Any, argument: str = "model") -> "keras.Model":
-    """Returns a model that shows its graph, functional or a built `Sequential`, else raises a `ValueError`.
+    """Returns a model that shows its graph: a functional one, or a built `Sequential`.
 
     Args:
-        model: What a function was given.
-        argument: Name of its argument.
+        model: The argument of a function.
+        argument: Its name.
+
+    Raises:
+        ValueError: If it is none; the error says how to get one.
 
     Example:
 
@@ -22,10 +25,7 @@ def require_graph_model(model: Any, argument: str = "model") -> "keras.Model":
     >>> require_graph_model(keras.Model(image, keras.layers.Flatten()(image))).output_shape
     (None, 192)
     """
-    # What is registered with Keras imports this module: it cannot begin with Keras.
-    import keras
-
-    if not isinstance(model, keras.Model) or not _shows_graph(model):
+    if not shows_graph(model):
         raise ValueError(
             f"`{argument}` must be a functional model or a built Sequential: other models do not show which layer "
             f"reads which. Received: {describe_received(model, argument)}"
@@ -46,7 +46,7 @@ def describe_received(model: Any, argument: str) -> str:
         return f"{argument}={str(model)!r}, a path: load it with keras.saving.load_model first."
     is_model = isinstance(model, keras.Model)
     shown = f"{argument}={(model.name if is_model else model)!r} of type {type(model).__name__}"
-    if is_model and _shows_graph(model):
+    if is_model and shows_graph(model):
         return (
             f"{shown}: tf_routing.RoutedModel({argument}.inputs[0], {argument}.outputs[0]) makes one of it; "
             f"{argument}.export writes it as it is."
@@ -54,8 +54,16 @@ def describe_received(model: Any, argument: str) -> str:
     return f"{shown}: build it with keras.Input." if is_model else f"{shown}: tf_routing.zoo.get(name) builds one."
 
 
-def _shows_graph(model: "keras.Model") -> bool:
+def shows_graph(model: Any) -> bool:
+    """Returns whether something is a model that shows which layer reads which.
+
+    Args:
+        model: Anything.
+    """
+    # Importing Keras registers the layers, and what they import imports this module.
     import keras
 
+    if not isinstance(model, keras.Model):
+        return False
     # A Sequential has no inputs before it is built.
     return isinstance(model, (keras.Function, keras.Sequential)) and bool(getattr(model, "inputs", None))

@@ -1,31 +1,31 @@
-"""Which types of numbers are too coarse to decide by."""
+"""Precision of numbers: which types are too coarse to decide by, and which dtype policies layers accept."""
 
 from typing import Any
 
 
 def is_half(dtype: object) -> bool:
-    """Whether numbers of a type have 16 bits.
+    """Returns whether a type of floats has 16 bits.
 
     Args:
-        dtype: A type of numbers as any backend states it.
+        dtype: A dtype of any backend, or its name.
 
     Example:
 
     >>> is_half("bfloat16"), is_half("float32")
     (True, False)
     """
-    # Importing Keras imports the layers, and these this.
+    # Importing Keras registers the layers, which import this module.
     import keras
 
     return keras.backend.standardize_dtype(dtype) in ("float16", "bfloat16")
 
 
 def float_policy(policy: Any, what: str) -> Any:
-    """Returns a dtype policy if it is one of floats.
+    """Returns a dtype policy unchanged if it is one of floats.
 
     Args:
         policy: A `keras.DTypePolicy`.
-        what: Name of what is to compute by it.
+        what: Name of the layer or model that is to compute in it.
 
     Raises:
         ValueError: If it is one of quantised numbers.

@@ -1,4 +1,4 @@
-"""Batch normalisation folded into the convolutions before it: the same numbers at inference, with fewer layers."""
+"""Folds batch normalisation into the convolutions before it: the same numbers at inference, with fewer layers."""
 
 from collections import Counter
 from typing import Any
@@ -7,7 +7,7 @@ import keras
 import numpy as np
 
 from tf_routing.core.graph import layer_calls
-from tf_routing.core.model_arguments import require_graph_model
+from tf_routing.core.model_arguments import require_graph_model, shows_graph
 from tf_routing.core.private_apis import all_layers, maker_of
 from tf_routing.core.protocols import DerivesConstants, OwnsModels, OwnsNormalizations
 from tf_routing.layers import GroupedConv2D
@@ -21,17 +21,17 @@ def fold_batch_norm(model: keras.Model) -> keras.Model:
     A `BatchNormalization` is folded where it directly follows a `Conv2D`, `DepthwiseConv2D` or `Dense` layer that is
     called once, has no activation, and whose output nothing else reads: `kernel' = f kernel` and
     `bias' = f (bias - mean) + beta` with `f = gamma / sqrt(variance + epsilon)`. Any other stays, among them those
-    that the graph calls with `training=True`, and those after a subclass that convolves in a way of its own. Models
-    inside the model are folded too, and the normalisations inside junctions.
+    that the graph calls with `training=True`, and those after a subclass that computes the convolution differently.
+    Models inside the model are folded too, and the normalisations inside junctions.
 
-    Layers that are left keep their name, dtype policy and weights, and a model its class, if that is constructed as
-    `keras.Model` is. In training a folded model has nothing to normalise.
+    Layers that are left keep their name, dtype policy and weights, and a model keeps its class, if that is constructed
+    as `keras.Model` is. In training a folded model has nothing to normalise.
 
     Args:
-        model: A functional Keras model, such as a `RoutedModel`, or a built `keras.Sequential`. It stays as it is.
+        model: A functional Keras model, such as a `RoutedModel`, or a built `keras.Sequential`. It is not changed.
 
     Returns:
-        The folded model, with weights of its own.
+        The folded model, which shares no weights with `model`.
 
     Raises:
         ValueError: If `model` is neither functional nor a built `Sequential`.
@@ -45,38 +45,39 @@ def fold_batch_norm(model: keras.Model) -> keras.Model:
     (2, True)
     """
     require_graph_model(model)
-    return _frozen_like(model, _Folding(model).run())
+    return _freeze_like(model, _Folding(model).run())
 
 
 class _Folding:
-    """One graph, what folds into what in it, and the copies made of its layers."""
+    """The folding of one graph: which normalisation goes into which layer, and the copies of the layers so far."""
 
     def __init__(self, model: keras.Model) -> None:
         self.model = model
         calls = layer_calls(model)
-        # Batch normalisation that is told to train reads the batch's own statistics at inference too.
-        self.told_to_train = {call.operation for call in calls if call.arguments.kwargs.get("training") is True}
-        self.folds = {layer: each for layer, each in _folds(model, calls).items() if each not in self.told_to_train}
+        # Batch normalisation that is called with `training=True` reads the statistics of the batch at inference too.
+        self.always_training = {call.operation for call in calls if call.arguments.kwargs.get("training") is True}
+        foldable = _find_foldable(model, calls)
+        self.folds = {layer: norm for layer, norm in foldable.items() if norm not in self.always_training}
         self.dropped = set(self.folds.values())
         self.copies: dict[Any, Any] = {}
 
     def run(self) -> keras.Model:
-        """Returns the folded model."""
+        """Builds the folded model, and fills in its weights."""
         if isinstance(self.model, keras.Sequential):
-            folded = self._sequential()
+            folded = self._fold_sequential()
         else:
-            inputs = keras.tree.map_structure(_input_like, self.model.input)
+            inputs = keras.tree.map_structure(_copy_input, self.model.input)
             folded = keras.models.clone_model(self.model, inputs, clone_function=self._copy, call_function=self._call)
         for layer, copy in self.copies.items():
             if isinstance(layer, keras.Layer):
-                _take_over(layer, copy, self.folds.get(layer))
+                _copy_state(layer, copy, self.folds.get(layer))
         return folded
 
-    def _sequential(self) -> keras.Sequential:
+    def _fold_sequential(self) -> keras.Sequential:
         # Keras takes no `call_function` for a Sequential.
         copies = {layer: self._copy(layer) for layer in self.model.layers}
         layers = [copies[layer] for layer in self.model.layers if layer not in self.dropped]
-        folded = keras.Sequential([_input_like(self.model.inputs[0]), *layers], name=self.model.name)
+        folded = keras.Sequential([_copy_input(self.model.inputs[0]), *layers], name=self.model.name)
         if self.model.compiled:
             folded.compile_from_config(self.model.get_compile_config())
         return folded
@@ -84,13 +85,13 @@ class _Folding:
     def _copy(self, layer: Any) -> Any:
         if layer in self.dropped:
             return layer
-        if layer not in self.told_to_train:
-            if _is_graph(layer):
+        if layer not in self.always_training:
+            if shows_graph(layer):
                 return fold_batch_norm(layer)
             if isinstance(layer, OwnsModels):
                 return layer.rebuilt(fold_batch_norm)
             if isinstance(layer, OwnsNormalizations):
-                return layer.without_normalization(_folded_weights)
+                return layer.without_normalization(_fold_weights)
         bias = {"use_bias": True} if layer in self.folds else {}
         self.copies[layer] = type(layer).from_config({**layer.get_config(), **bias})
         return self.copies[layer]
@@ -101,35 +102,29 @@ class _Folding:
         return layer(*args, **kwargs)
 
 
-def _is_graph(model: Any) -> bool:
-    # A Sequential has no inputs before it is built.
-    graphs = (keras.Function, keras.Sequential)
-    return isinstance(model, keras.Model) and isinstance(model, graphs) and hasattr(model, "inputs")
-
-
-def _folds(model: keras.Model, calls: list[Any]) -> dict[Any, Any]:
+def _find_foldable(model: keras.Model, calls: list[Any]) -> dict[Any, Any]:
     """Returns the batch normalisation that can be folded into a layer, by layer."""
     times = Counter(call.operation for call in calls)
-    readers = Counter(id(tensor) for call in calls for tensor in call.input_tensors)
-    readers.update(id(tensor) for tensor in model.outputs)
+    readers = Counter(tensor for call in calls for tensor in call.input_tensors)
+    readers.update(model.outputs)
     folds = {}
     for call in calls:
         if type(call.operation) is keras.layers.BatchNormalization and len(call.input_tensors) == 1:
             source, normalization = call.input_tensors[0], call.operation
             layer = maker_of(source).call.operation
-            alone = times[layer] == times[normalization] == readers[id(source)] == 1
+            alone = times[layer] == times[normalization] == readers[source] == 1
             if alone and _is_linear(layer) and _channel_axis(layer, source) == normalization.axis % len(source.shape):
                 folds[layer] = normalization
     return folds
 
 
 def _is_linear(layer: Any) -> bool:
-    """Whether each channel of the output is a linear function of its own part of kernel and bias."""
-    # A subclass may compute otherwise: standardise its kernel, say.
-    own_way = ("call", "convolution_op", "kernel")
+    """Whether every channel of the output is a linear function of its part of the kernel and bias."""
+    # A subclass may compute differently: standardise its kernel, say.
+    computing = ("call", "convolution_op", "kernel")
     plain = any(
         isinstance(layer, known)
-        and all(getattr(type(layer), each, None) is getattr(known, each, None) for each in own_way)
+        and all(getattr(type(layer), name, None) is getattr(known, name, None) for name in computing)
         for known in _LINEAR
     )
     # Quantisation and LoRA add weights.
@@ -140,22 +135,22 @@ def _channel_axis(layer: Any, output: Any) -> int:
     return 1 if getattr(layer, "data_format", None) == "channels_first" else len(output.shape) - 1
 
 
-def _input_like(tensor: Any) -> Any:
+def _copy_input(tensor: Any) -> Any:
     # Not a `keras.Input` of the tensor's shape: a tensor may have another name than its layer.
     return keras.layers.InputLayer.from_config(maker_of(tensor).call.operation.get_config()).output
 
 
-def _frozen_like(layer: Any, copy: Any) -> Any:
-    # Only where it is frozen: setting the flag sets those of all inside, which have their own by now.
+def _freeze_like(layer: Any, copy: Any) -> Any:
+    # Only where it is frozen: setting the flag sets those of all layers inside, which are set by now.
     if not layer.trainable:
         copy.trainable = False
     return copy
 
 
-def _take_over(layer: Any, copy: Any, normalization: Any) -> None:
-    """Gives a copy the weights of its layer, with those of a normalisation folded in where there is one."""
+def _copy_state(layer: Any, copy: Any, normalization: Any) -> None:
+    """Gives a copy the weights and flags of its layer, with a normalisation folded in where there is one."""
     if normalization is not None:
-        copy.set_weights(_folded_weights(layer, normalization))
+        copy.set_weights(_fold_weights(layer, normalization))
     elif getattr(layer, "quantization_mode", None) is not None:
         # By place in the file: a layer that was quantised has its weights in another order than one built so.
         store: dict[str, Any] = {}
@@ -169,7 +164,7 @@ def _take_over(layer: Any, copy: Any, normalization: Any) -> None:
             new.finalize_state()
 
 
-def _folded_weights(layer: Any, normalization: Any) -> list[np.ndarray]:
+def _fold_weights(layer: Any, normalization: Any) -> list[np.ndarray]:
     kernel, bias = _array(layer.kernel), _array(layer.bias) if layer.use_bias else 0.0
     gamma = _array(normalization.gamma) if normalization.scale else 1.0
     beta = _array(normalization.beta) if normalization.center else 0.0

@@ -1,4 +1,4 @@
-"""Trained single-path nets as multi-path ones that start with the same predictions."""
+"""Turns a trained single-path net into a multi-path net that starts with the same predictions."""
 
 from typing import Any
 
@@ -9,8 +9,8 @@ from tf_routing.core.kernels import is_kernel
 from tf_routing.layers.initializers import distinct_seed
 from tf_routing.models import RoutedModel
 from tf_routing.support.validation import not_negative, not_negative_integer, one_of, positive_integer
-from tf_routing.transforms.widened_graph import WidenedGraph
-from tf_routing.transforms.widening_places import places
+from tf_routing.transforms.multipath_graph import MultipathGraph
+from tf_routing.transforms.routing_places import find_routing_places
 from tf_routing.zoo.weights.layer_weights import copy_weights
 
 __all__ = ["widen_paths"]
@@ -27,14 +27,14 @@ def widen_paths(
 ) -> RoutedModel:
     """Returns a multi-path net that starts with the predictions of a single-path one.
 
-    Every path is a copy of the net behind its stem, and gates start uniform, so that with `noise=0` the predictions
-    are those of `model`, in training too. Equal paths would get equal gradients and stay equal: a little noise on the
-    kernels tells them apart. Layers are named and routing layers placed as `zoo.get` does for the multi-path net;
-    where a single-path net has no biases, its paths have none.
+    Every path is a copy of what follows the stem of the net, and gates start uniform, so that with `noise=0` the
+    predictions are those of `model`, in training too. Equal paths would get equal gradients and stay equal: a little
+    noise on the kernels makes them differ. Layers are named and routing layers placed as `zoo.get` does for the
+    multi-path net; where a single-path net has no biases, its paths have none.
 
-    The first routing layer hands each path an n-th of its input. Before it, or right behind it, weights are therefore
-    multiplied by n: kernels of the first convolution, where it reads the image by itself, or the stem's last
-    normalisation, whose ReLU and pool keep the factor.
+    The first routing layer gives every path an n-th of its input. Weights before it, or right behind it, are therefore
+    multiplied by n: the kernels of the first convolution where that reads the image, else the last normalisation of the
+    stem, whose ReLU and pooling keep the factor.
 
     Args:
         model: A single-path net of the families of `resnet18` and `resnet50`, `resnet20`, or `basecnn` and
@@ -42,8 +42,8 @@ def widen_paths(
         paths: Integer n of at least 2, the number of paths.
         router: `"cc"` puts cross-connections between the paths. `"cp"` puts cross-predictions in the place of the
             first convolution of each stage and of the second hidden dense layer; for nets without shortcuts only.
-        noise: Float, deviation of what is added to each kernel on the paths, as a share of that kernel's own.
-        hidden: Integer, the units of each gate's hidden layer.
+        noise: Float, standard deviation of the noise on kernels of the paths, relative to that of the kernel.
+        hidden: Integer, units of the hidden layers of gates.
         seed: Integer, seed of the noise and of the gates' hidden kernels.
 
     Returns:
@@ -61,7 +61,7 @@ def widen_paths(
 
     Reference:
         Tissera et al. (2021), *End-To-End Data-Dependent Routing in Multi-Path Neural Networks*, arXiv:2107.02450,
-        Eq. 4 and 5; that it may start from a trained net is our addition.
+        Eq. 4 and 5. To start from a trained net is an addition of this library.
     """
     if positive_integer("paths", paths) < 2:
         raise ValueError(f"`paths` must be at least 2. Received: paths={paths!r}")
@@ -69,19 +69,18 @@ def widen_paths(
     not_negative("noise", noise)
     positive_integer("hidden", hidden)
     not_negative_integer("seed", seed)
-    graph = WidenedGraph(model, places(model, router), paths, hidden)
+    graph = MultipathGraph(model, find_routing_places(model, router), paths, hidden)
     wide = graph.build(f"{model.name}_{paths}{router}")
-    _take_over(graph)
-    _scale(graph)
-    _disturb(graph, noise, np.random.default_rng(seed))
+    _copy_weights(graph)
+    _scale_stem(graph)
+    _add_noise(graph, noise, np.random.default_rng(seed))
     _draw_gates(graph, seed)
     if isinstance(model, RoutedModel):
         wide.set_default_objective(model.default_objective())
     return wide
 
 
-def _take_over(graph: WidenedGraph) -> None:
-    """Gives every copy the weights of its layer."""
+def _copy_weights(graph: MultipathGraph) -> None:
     for copy, layer in graph.copies:
         copy_weights(copy, layer)
     for route, replaced in graph.routes:
@@ -89,12 +88,12 @@ def _take_over(graph: WidenedGraph) -> None:
             normalization = graph.model.get_layer(f"{replaced.name}_bn")
             for prediction in _predictions(route):
                 prediction.set_weights(replaced.get_weights())
-            for each in route.normalizations:
-                each.set_weights(normalization.get_weights())
+            for route_normalization in route.normalizations:
+                route_normalization.set_weights(normalization.get_weights())
 
 
-def _scale(graph: WidenedGraph) -> None:
-    """Multiplies by the number of paths what the first routing layer divides by it."""
+def _scale_stem(graph: MultipathGraph) -> None:
+    """Multiplies by the number of paths what the first routing layer divides among them."""
     scaled = [copy for copy, layer in graph.copies if layer.name == graph.places.scaled]
     if scaled and isinstance(scaled[0], keras.layers.BatchNormalization):
         weights = [scaled[0].gamma, scaled[0].beta]
@@ -108,9 +107,10 @@ def _scale(graph: WidenedGraph) -> None:
         weight.assign(weight * graph.paths)
 
 
-def _disturb(graph: WidenedGraph, noise: float, random: np.random.Generator) -> None:
+def _add_noise(graph: MultipathGraph, noise: float, random: np.random.Generator) -> None:
     on_paths = [copy for copy, _ in graph.copies if copy.name.startswith("path_")]
-    predictions = [each for route, replaced in graph.routes if replaced is not None for each in _predictions(route)]
+    replacing = [route for route, replaced in graph.routes if replaced is not None]
+    predictions = [prediction for route in replacing for prediction in _predictions(route)]
     for layer in (*on_paths, *predictions):
         for weight in layer.weights:
             if is_kernel(weight.name):
@@ -118,8 +118,8 @@ def _disturb(graph: WidenedGraph, noise: float, random: np.random.Generator) -> 
                 weight.assign(kernel + noise * kernel.std() * random.normal(size=kernel.shape))
 
 
-def _draw_gates(graph: WidenedGraph, seed: int) -> None:
-    """Draws the hidden kernels of all gates; the last ones are zeros, which is what makes gates uniform."""
+def _draw_gates(graph: MultipathGraph, seed: int) -> None:
+    """Draws the hidden kernels of all gates; their last kernels stay zeros, which makes gates uniform."""
     gates = [gate for route, _ in graph.routes for gate in route.gates]
     for index, gate in enumerate(gates):
         kernel = gate.hidden_layer.kernel

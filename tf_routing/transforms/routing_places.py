@@ -1,4 +1,4 @@
-"""Where routing layers stand in the multi-path form of a single-path net, read off the names of its layers."""
+"""Finds where routing layers stand in the multi-path form of a single-path net, by the names of its layers."""
 
 import re
 from typing import NamedTuple
@@ -6,7 +6,6 @@ from typing import NamedTuple
 import keras
 
 from tf_routing.core.graph import layer_calls
-from tf_routing.core.model_arguments import require_graph_model
 
 _HEAD = "head|logits|probabilities"
 _COLUMN = re.compile(rf"image|standardize|conv_\d+(_bn|_relu|_se)?|pool_\d+|flatten|dense_\d+(_bn|_relu)?|{_HEAD}")
@@ -17,14 +16,16 @@ _RESIDUAL = re.compile(
 )
 
 
-class Places(NamedTuple):
-    """What to do at which layers; all are named as in the single-path net.
+class RoutingPlaces(NamedTuple):
+    """Where routing layers stand; layers are named as in the single-path net.
 
     Args:
-        connected: Number of the cross-connection that follows a layer, by layer.
-        predicted: Number of the cross-prediction that takes a layer's place, by layer.
-        dropped: Layers that the cross-predictions stand for too: batch normalisations and ReLUs.
-        scaled: The layer whose output makes up for what the first routing layer divides among the paths.
+        connected: Number of the cross-connection that follows a layer, by name of the layer.
+        predicted: Number of the cross-prediction that takes the place of a layer, by name of the layer.
+        dropped: Names of the layers that cross-predictions contain: the batch normalisation and ReLU after the layer
+            whose place they take.
+        scaled: Name of the layer whose output is multiplied by the number of paths, because the first routing layer
+            divides it among them.
     """
 
     connected: dict[str, int]
@@ -33,8 +34,8 @@ class Places(NamedTuple):
     scaled: str
 
 
-def places(model: keras.Model, router: str) -> Places:
-    """Returns where routing layers stand.
+def find_routing_places(model: keras.Model, router: str) -> RoutingPlaces:
+    """Returns where routing layers stand in the multi-path form of a net.
 
     Args:
         model: The single-path net.
@@ -43,14 +44,14 @@ def places(model: keras.Model, router: str) -> Places:
     Raises:
         ValueError: If `model` is not a single-path net of a family with a multi-path form, or has none with `router`.
     """
-    names = _names(model)
+    names = [call.operation.name for call in layer_calls(model)]
     several = [name for name in names if name.startswith(("path_", "route_", "stitch_"))]
     if several:
         raise ValueError(f"`model` must have one path. Received: model={model.name!r}, with a layer {several[0]!r}")
     if all(map(_COLUMN.fullmatch, names)) and {"conv_1", "flatten"} <= set(names):
-        found = _column_connections(names) if router == "cc" else _column_predictions(names)
+        found = _place_column_connections(names) if router == "cc" else _place_column_predictions(names)
     elif all(map(_RESIDUAL.fullmatch, names)) and "stem_bn" in names and any(map(_BLOCK_END.fullmatch, names)):
-        found = _residual_connections(names, router)
+        found = _place_residual_connections(names, router)
     else:
         raise ValueError(
             "`model` must be a single-path residual or VGG-like net as `zoo.get` builds them, such as 'resnet18', "
@@ -61,19 +62,15 @@ def places(model: keras.Model, router: str) -> Places:
     return found
 
 
-def _names(model: keras.Model) -> list[str]:
-    return [call.operation.name for call in layer_calls(require_graph_model(model))]
-
-
-def _column_connections(names: list[str]) -> Places:
+def _place_column_connections(names: list[str]) -> RoutingPlaces:
     # The image, or what standardises it, then every stage, whose last one may have no pool, and the first dense layer.
     first = "standardize" if "standardize" in names else "image"
     before_flatten = names[names.index("flatten") - 1]
     after = [name for name in names if name.startswith("pool_") or name in (first, before_flatten, "dense_1_relu")]
-    return Places({name: route for route, name in enumerate(after, 1)}, {}, set(), "conv_1")
+    return RoutingPlaces({name: route for route, name in enumerate(after, 1)}, {}, set(), "conv_1")
 
 
-def _column_predictions(names: list[str]) -> Places:
+def _place_column_predictions(names: list[str]) -> RoutingPlaces:
     squeezed = [name for name in names if name.endswith("_se")]
     if squeezed:
         raise ValueError(f"`router` must be 'cc' for a net with squeeze-and-excite ({squeezed[0]!r}). Received: 'cp'")
@@ -84,10 +81,10 @@ def _column_predictions(names: list[str]) -> Places:
     if folded:
         raise ValueError(f"`model` must normalise batches where a cross-prediction does. {folded[0]!r} has no '_bn'.")
     dropped = {f"{name}_{part}" for name in replaced for part in ("bn", "relu")}
-    return Places({}, {name: route for route, name in enumerate(replaced, 1)}, dropped, "conv_1")
+    return RoutingPlaces({}, {name: route for route, name in enumerate(replaced, 1)}, dropped, "conv_1")
 
 
-def _residual_connections(names: list[str], router: str) -> Places:
+def _place_residual_connections(names: list[str], router: str) -> RoutingPlaces:
     if router == "cp":
         raise ValueError(
             "`router` must be 'cc' for a residual net: cross-predictions would be added to its layers, and in training "
@@ -95,4 +92,4 @@ def _residual_connections(names: list[str], router: str) -> Places:
         )
     ends = {match[1]: match[0] for match in map(_BLOCK_END.fullmatch, names) if match}
     after = ["stem_pool" if "stem_pool" in names else "stem_relu", *ends.values()]
-    return Places({name: route for route, name in enumerate(after, 1)}, {}, set(), "stem_bn")
+    return RoutingPlaces({name: route for route, name in enumerate(after, 1)}, {}, set(), "stem_bn")
