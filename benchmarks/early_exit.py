@@ -48,9 +48,9 @@ def load(chains: Sequence[str], depths: Sequence[int]) -> dict[str, Any]:
 
 def _ready(model: Any, images: Any, batch: int) -> Callable[[int], None]:
     """Returns a function of a round's number that runs the round's images in batches."""
-    from tf_routing.evaluation.routing_statistics import compiled
+    from tf_routing.evaluation.network_times import compile_forward
 
-    run, calls = compiled(model, images, batch), _IN_A_ROUND // batch
+    run, calls = compile_forward(model, images, batch), _IN_A_ROUND // batch
 
     def run_round(number: int) -> None:
         """Runs one batch after the other."""

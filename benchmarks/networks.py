@@ -124,7 +124,7 @@ def runner(model: Any, images: np.ndarray, way: str, method: str = "auto") -> Ca
         method: For gated networks, one of `execution.METHODS`.
     """
     from tf_routing import fold_batch_norm
-    from tf_routing.evaluation.routing_statistics import compiled
+    from tf_routing.evaluation.network_times import compile_forward
     from tf_routing.execution import gated_blocks
     from tf_routing.execution.batches import run_batch
 
@@ -136,11 +136,11 @@ def runner(model: Any, images: np.ndarray, way: str, method: str = "auto") -> Ca
         return run_batch(lambda part: model(part, training=training), x, [], way)
 
     if not gated_blocks(model):
-        return partial(compiled, run, images, freeze=freeze)
+        return partial(compile_forward, run, images, freeze=freeze)
     # A copy: what is set holds for a model and all its parts.
     own = fold_batch_norm(model)
     own.set_execution("sparse", method, way)
-    return partial(compiled, own, images, freeze=freeze)
+    return partial(compile_forward, own, images, freeze=freeze)
 
 
 def torch_runner(images: np.ndarray) -> Callable[[int], Any]:

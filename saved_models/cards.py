@@ -15,12 +15,12 @@ FOLDER = Path(__file__).parent
 _RECIPE = ("epochs", "batch_size", "learning_rate", "schedule", "warmup_epochs", "momentum", "kernel_decay", "shift")
 _RECIPE += ("mirror", "copies", "steps_per_epoch", "label_smoothing")
 _SIDES = {
-    "dense_milliseconds": "masked",
-    "sparse_milliseconds": "skipping",
+    "masked_milliseconds": "masked",
+    "sparse_milliseconds": "sparse",
     "static_milliseconds": "static network",
 }
-_RATIOS = {"dense_to_static": "masked / static", "sparse_to_static": "skipping / static"}
-_RATIOS |= {"sparse_to_dense": "skipping / masked"}
+_RATIOS = {"masked_to_static": "masked / static", "sparse_to_static": "sparse / static"}
+_RATIOS |= {"sparse_to_masked": "sparse / masked"}
 _USE = """\
 Research on routing, demonstrations, tests and as a start for training of one's own. The networks are small and trained
 for a short time: do not rely on them for decisions about people, and measure them on your own images before any use.

@@ -14,7 +14,7 @@ from tests.conformance.subjects import ROOT
 from tf_routing import zoo
 from tf_routing.cli import program as commands
 from tf_routing.cli.main import main
-from tf_routing.cli.start_lines import kept
+from tf_routing.cli.start_lines import keep_lines
 
 _BANNER = "WARNING: All log messages before absl::InitializeLog() is called are written to STDERR"
 _ONEDNN = "I0000 00:00:1795841171.217389    9881 port.cc:153] oneDNN custom operations are on."
@@ -39,9 +39,9 @@ def started(*words: str, **changes: Any) -> subprocess.Popen[str]:
 def test_what_says_nothing_is_left_out_and_errors_are_not() -> None:
     lines = [_BANNER, _ONEDNN, _OLD, "To enable the following instructions: AVX2", _NO_GPU, _WARNING]
     needed = [_ERROR, _FATAL, _PLAIN]
-    assert list(kept([*lines, *needed], 2)) == needed
-    assert list(kept([_WARNING, _ONEDNN], 1)) == [_WARNING]
-    assert list(kept(needed, 3)) == [_FATAL, _PLAIN]
+    assert list(keep_lines([*lines, *needed], 2)) == needed
+    assert list(keep_lines([_WARNING, _ONEDNN], 1)) == [_WARNING]
+    assert list(keep_lines(needed, 3)) == [_FATAL, _PLAIN]
 
 
 def test_tensorflow_says_nothing_before_the_command_does() -> None:

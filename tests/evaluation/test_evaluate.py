@@ -16,7 +16,7 @@ from tf_routing.cli.main import main
 from tf_routing.data.batching.pipelines import evaluation_batches
 from tf_routing.evaluation.accuracies import accuracies
 from tf_routing.evaluation.evaluate import evaluate
-from tf_routing.evaluation.routing_statistics import BATCHES
+from tf_routing.evaluation.network_times import BATCH_SIZES
 from tf_routing.runs.trained_network import as_trained, load_trained
 from tf_routing.train.fit import fit
 from tf_routing.train.recipes.recipe import Recipe
@@ -67,8 +67,8 @@ def test_the_top_five_of_five_classes_say_nothing(classes: int, keys: set[str]) 
 def test_a_network_that_skips_nothing_and_has_no_baseline_is_timed_alone() -> None:
     model = zoo.get("basecnn", width_multiplier=0.125)
     results = evaluate(model, data.load("digits"), 256, architecture="basecnn", rounds=1)
-    assert [row["batch"] for row in results["times"]] == list(BATCHES)
-    assert all(set(row) == {"batch", "dense_milliseconds"} for row in results["times"])
+    assert [row["batch"] for row in results["times"]] == list(BATCH_SIZES)
+    assert all(set(row) == {"batch", "masked_milliseconds"} for row in results["times"])
     assert results["hardware"]["cores"] == os.cpu_count()
 
 

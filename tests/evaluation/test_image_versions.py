@@ -7,7 +7,7 @@ import pytest
 import tensorflow as tf
 
 from tf_routing.data import Dataset, ImageSet
-from tf_routing.evaluation.image_versions import VERSIONS, images_at, rotated, version_batches, versions_of
+from tf_routing.evaluation.image_versions import VERSIONS, images_at, rotate, version_batches, versions_of
 
 _COUNT = 300
 
@@ -70,7 +70,7 @@ def test_labels_stay_with_their_images() -> None:
 @pytest.mark.parametrize("size", [8, 9])
 def test_a_quarter_turn_is_that_of_numpy(size: int) -> None:
     images = np.random.default_rng(1).random((4, size, size, 2)).astype("float32")
-    turned = rotated(tf.constant(images), tf.constant([0.0, 0.5, 1.0, -0.5]) * np.pi).numpy()
+    turned = rotate(tf.constant(images), tf.constant([0.0, 0.5, 1.0, -0.5]) * np.pi).numpy()
     for quarter, (image, result) in zip((0, 1, 2, 3), zip(images, turned, strict=True), strict=True):
         # Rounding puts the outermost pixels of a turned image partly outside.
         np.testing.assert_allclose(result[1:-1, 1:-1], np.rot90(image, quarter)[1:-1, 1:-1], atol=1e-4)

@@ -173,7 +173,7 @@ def test_exits_by_class_of_several_folders(
     draw(tmp_path / "exits.png", "exits", *folders, "--by", "class")
     (axes,) = figures[0].axes
     assert [label.get_text() for label in axes.get_yticklabels()] == [
-        *("hybrid dynamic, told 0", "hybrid dynamic, told 8e-09", "computation cost 0.0"),
+        *("hybrid dynamic, at cost 0", "hybrid dynamic, at cost 8e-09", "computation cost 0.0"),
         *("hybrid actor, cost 0", "hybrid actor, cost 8e-09", "hybrid actor, cost 1.6e-08"),
     ]
     assert legend_labels(figures[0]) == _NAMES

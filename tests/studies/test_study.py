@@ -22,7 +22,7 @@ from tf_routing.evaluation.image_versions import version_batches
 from tf_routing.models import RoutedModel
 from tf_routing.runs.trained_network import load_trained
 from tf_routing.studies.logged_routes import read_counts
-from tf_routing.studies.operating_points import router_macs
+from tf_routing.studies.operating_points import count_router_macs
 from tf_routing.studies.study import conduct
 from tf_routing.studies.study_runs import Setup, folder_name, train_variants
 from tf_routing.studies.study_table import STUDIES, Study, list_studies
@@ -280,8 +280,8 @@ def test_routers_of_the_three_kinds_cost_what_their_equations_say() -> None:
     recurrent = sum(10 * channels + 4 * 10 * 20 + 2 * 10 for channels in inputs)
     conv = sum(9 * channels**2 * places[channels] + 2 * channels for channels in inputs)
     for kind, expected in (("linear", linear), ("recurrent", recurrent), ("conv", conv)):
-        assert router_macs(zoo.get(_MODEL, router=kind)) == expected
-    assert router_macs(zoo.get(_SMALL, decision="first", keep=2)) == 0
+        assert count_router_macs(zoo.get(_MODEL, router=kind)) == expected
+    assert count_router_macs(zoo.get(_SMALL, decision="first", keep=2)) == 0
 
 
 def test_every_study_has_its_functions_and_folders_of_its_own() -> None:

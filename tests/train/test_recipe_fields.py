@@ -2,9 +2,11 @@
 
 import argparse
 import dataclasses
+import json
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from tf_routing.cli.options import add_recipe_options, given_values
@@ -34,6 +36,21 @@ def test_every_value_is_an_option(name: str) -> None:
     assert parsed() == {}
     words, value = (["2", "5"], (2, 5)) if _FIELDS[name].kind == _LIST else _WORDS[_FIELDS[name].kind]
     assert parsed(f"--{name}", *words) == {name: value}
+
+
+def test_numbers_of_numpy_are_as_good_as_python_s_and_kept_as_those() -> None:
+    recipe = Recipe(
+        "own", "Numbers", epochs=np.int64(2), batch_size=8, learning_rate=np.float32(0.5), drops=(np.int8(1),)
+    )
+    values = dataclasses.asdict(recipe)
+    assert json.loads(json.dumps(values))["learning_rate"] == 0.5
+    assert [type(value) for value in (recipe.epochs, recipe.learning_rate, *recipe.drops)] == [int, float, int]
+    for wrong in (True, np.array([1, 2]), "2"):
+        with pytest.raises(ValueError, match="`epochs` must be an integer. Received: epochs="):
+            dataclasses.replace(recipe, epochs=wrong)
+    for wrong in (np.nan, np.float32(np.inf), True):
+        with pytest.raises(ValueError, match="`learning_rate` must be a finite number. Received: learning_rate="):
+            dataclasses.replace(recipe, learning_rate=wrong)
 
 
 def test_decay_goes_by_its_usual_name_too() -> None:

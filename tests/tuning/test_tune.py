@@ -18,7 +18,7 @@ from tf_routing.data import Dataset, ImageSet, ImageStream
 from tf_routing.train.recipes.recipe import Recipe, load_recipe
 from tf_routing.train.recipes.recipe_files import read_recipe
 from tf_routing.tuning.results import best_recipe
-from tf_routing.tuning.search_space import PARTS, Parameter, declared, search_space, with_objective
+from tf_routing.tuning.search_space import PARTS, Parameter, read_parameters, search_space, set_objective_values
 from tf_routing.tuning.trials import held_out
 from tf_routing.tuning.tuners import TUNERS
 
@@ -61,7 +61,7 @@ def test_what_is_held_out_must_be_possible() -> None:
 @pytest.mark.parametrize("family", ["multipath", "dmnn", "drn", "early_exit"])
 def test_spaces_are_ranges_of_what_exists(family: str) -> None:
     fields = Recipe.__dataclass_fields__
-    for each in declared(family):
+    for each in read_parameters(family):
         assert 0 <= each.low < each.high and each.part in PARTS and each.sampling in ("linear", "log")
         assert each.sampling == "linear" or each.low > 0
         assert each.part != "recipe" or each.name in fields
@@ -85,7 +85,7 @@ def test_category_weights_are_searched_where_there_are_categories() -> None:
     with_categories = zoo.get("dmnn50_cifar_n2", **tiny)
     space = {each.name for each in search_space("dmnn50_cifar_n2", with_categories)}
     assert {"category_scale", "resource_scale", "init_open_rate"} <= space
-    changed = with_objective(with_categories, {"resource_scale": 3.0}).default_objective().get_config()
+    changed = set_objective_values(with_categories, {"resource_scale": 3.0}).default_objective().get_config()
     assert changed["resource_scale"] == 3.0 and changed["category_scale"] == 1.0
 
 

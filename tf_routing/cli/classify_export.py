@@ -21,8 +21,8 @@ def main() -> None:
     classify = tf.saved_model.load(arguments.saved_model).signatures["serve_uint8"]
     outputs = classify(tf.constant(np.load(arguments.images, allow_pickle=False)))
     indices, probabilities = outputs["classes"].numpy(), outputs["probabilities"].numpy()
-    answers = [[names[i], float(row[i])] for i, row in zip(indices, probabilities, strict=True)]
-    print(json.dumps(answers))
+    predictions = [[names[i], float(row[i])] for i, row in zip(indices, probabilities, strict=True)]
+    print(json.dumps(predictions))
 
 
 if __name__ == "__main__":

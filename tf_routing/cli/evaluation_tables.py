@@ -1,4 +1,4 @@
-"""Shows what `tf-routing evaluate` measured, as tables on the terminal."""
+"""Prints the results of `tf-routing evaluate` as lines and tables."""
 
 from typing import Any
 
@@ -10,24 +10,29 @@ from tf_routing.support import terminal
 
 
 def show(model: RoutedModel, results: dict[str, Any]) -> None:
-    """Prints the results of `evaluate.evaluate`."""
+    """Prints results.
+
+    Args:
+        model: The network.
+        results: What `evaluate.evaluate` returns.
+    """
     terminal.show(
         f"{model.name} on {results['images']:,} test images of {results['dataset']}: accuracy "
-        f"{results['accuracy']:.4f}, {results['macs']:,} MACs per image with everything run"
+        f"{results['accuracy']:.4f}, at most {results['macs']:,} MACs per image"
     )
     if "nan_predictions" in results:
         terminal.show(f"{results['nan_predictions']:,} predictions are NaN; they count as wrong")
     if "top5_accuracy" in results:
         terminal.show(f"Top-5 accuracy {results['top5_accuracy']:.4f}; crops of each image: {results['crops']}")
     if results.get("gates"):
-        terminal.show(_gates(results["gates"]))
+        terminal.show(_gate_table(results["gates"]))
     if "executed_macs" in results:
         _show_gating(results)
     if "times" in results:
-        terminal.show(_times(results["times"]))
+        terminal.show(_time_table(results["times"]))
 
 
-def _gates(gates_by_name: dict[str, Any]) -> Table:
+def _gate_table(gates_by_name: dict[str, Any]) -> Table:
     table = Table("routing layer", "gate", "mean", "deviation over images")
     for name, gates in gates_by_name.items():
         means, deviations = np.array(gates["mean"]), np.array(gates["deviation"])
@@ -43,25 +48,25 @@ def _show_gating(results: dict[str, Any]) -> None:
         f"{executed['least']:,} to {executed['most']:,}. {results['distinct_routes']:,} distinct routes; execution "
         f"rate {results['execution_rate']:.3f}."
     )
-    terminal.show(_rates(results["execution_rates"]))
-    for each in results.get("by_cost", [results] if "exits" in results else []):
-        told = f"Told a cost of {each['computation_cost']:g}: error" if "computation_cost" in each else "Error"
-        terminal.show(f"{told} {each['error']:.4f}, {each['mean_macs']:,.0f} MACs per image.")
-        terminal.show(_exits(each["exits"]))
+    terminal.show(_rate_table(results["execution_rates"]))
+    for row in results.get("by_cost", [results] if "exits" in results else []):
+        error = f"At a cost of {row['computation_cost']:g}: error" if "computation_cost" in row else "Error"
+        terminal.show(f"{error} {row['error']:.4f}, {row['mean_macs']:,.0f} MACs per image.")
+        terminal.show(_exit_table(row["exits"]))
     if "rates_by_category" in results:
-        terminal.show(_categories(results["rates_by_category"]))
+        terminal.show(_category_table(results["rates_by_category"]))
 
 
-def _rates(rates: dict[str, list[float]]) -> Table:
+def _rate_table(rates_by_name: dict[str, list[float]]) -> Table:
     table = Table("controller", title="Share of images for which each sub-block ran")
-    for n in range(max(map(len, rates.values()))):
+    for n in range(max(map(len, rates_by_name.values()))):
         table.add_column(f"sub-block {n + 1}", justify="right")
-    for name, each in rates.items():
-        table.add_row(name, *(f"{rate:.3f}" for rate in each))
+    for name, rates in rates_by_name.items():
+        table.add_row(name, *(f"{rate:.3f}" for rate in rates))
     return table
 
 
-def _exits(exits: dict[str, Any]) -> Table:
+def _exit_table(exits: dict[str, Any]) -> Table:
     table = Table("exit")
     for heading in ("images", "wrong"):
         table.add_column(heading, justify="right")
@@ -71,19 +76,19 @@ def _exits(exits: dict[str, Any]) -> Table:
     return table
 
 
-def _categories(rates: dict[str, dict[str, list[float]]]) -> Table:
-    everything = {name: np.concatenate(list(each.values())) for name, each in rates.items()}
-    typical = np.mean(list(everything.values()), axis=0)
+def _category_table(rates: dict[str, dict[str, list[float]]]) -> Table:
+    by_category = {name: np.concatenate(list(decisions.values())) for name, decisions in rates.items()}
+    typical = np.mean(list(by_category.values()), axis=0)
     table = Table("category", title="Execution rates by category")
     for heading in ("mean rate", "largest difference from the mean category, in any sub-block"):
         table.add_column(heading, justify="right")
-    for name, each in everything.items():
-        table.add_row(name, f"{each.mean():.3f}", f"{np.abs(each - typical).max():.3f}")
+    for name, values in by_category.items():
+        table.add_row(name, f"{values.mean():.3f}", f"{np.abs(values - typical).max():.3f}")
     return table
 
 
-def _times(rows: list[dict[str, Any]]) -> Table:
-    table = Table(title="Measured time; batch normalisation folded on all sides")
+def _time_table(rows: list[dict[str, Any]]) -> Table:
+    table = Table(title="Measured time; batch normalisation folded in all of them")
     for heading in rows[0]:
         table.add_column(heading.replace("_", " "), justify="right")
     for row in rows:

@@ -1,4 +1,4 @@
-"""How command lines are read: hyphens as underscores, and one line for a mistake."""
+"""The argument parser of `tf-routing`: hyphens count as underscores, and a mistake is explained in one line."""
 
 import argparse
 import difflib
@@ -21,21 +21,21 @@ class Parser(argparse.ArgumentParser):
         """Parses all words; one that no option takes ends the program with status 2."""
         parsed, left = self.parse_known_args(args, namespace)
         if left:
-            chosen = self._chosen(parsed)
-            chosen.error(f"{left[0]} is not known here{chosen._meant(left[0])}")
+            chosen = self._chosen_parser(parsed)
+            chosen.error(f"{left[0]} is not known here{chosen._suggest(left[0])}")
         return parsed
 
     def error(self, message: str) -> NoReturn:
         """Ends the program with status 2."""
         self.exit(2, f"{self.prog}: {message.rstrip('.')}. `{self.prog} --help` shows what it takes.\n")
 
-    def _chosen(self, parsed: argparse.Namespace) -> "Parser":
+    def _chosen_parser(self, parsed: argparse.Namespace) -> "Parser":
         for action in self._actions:
             if isinstance(action, argparse._SubParsersAction):
                 return action.choices[getattr(parsed, action.dest)]
         return self
 
-    def _meant(self, word: str) -> str:
+    def _suggest(self, word: str) -> str:
         options = [name for name in self._option_string_actions if name.startswith("--")]
         close = difflib.get_close_matches(word.partition("=")[0], options, n=3, cutoff=0.6)
         return f", perhaps {' or '.join(close)}" if close else ""

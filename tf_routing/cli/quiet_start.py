@@ -1,4 +1,4 @@
-"""Lets TensorFlow start without the lines that it writes whatever its level of logging is."""
+"""Filters the lines that TensorFlow writes while it is imported, before it obeys its own level of logging."""
 
 import contextlib
 import importlib.util
@@ -52,8 +52,8 @@ class _QuietStart(MetaPathFinder):
             execute = found.loader.exec_module
 
             def exec_module(module: ModuleType) -> None:
-                """Imports it."""
-                with _filtered(self._level):
+                """Imports TensorFlow, its lines filtered."""
+                with _filter_stderr(self._level):
                     execute(module)
                     # It says now what it finds missing. Nothing is taken, so that devices can still be divided.
                     module.config.list_physical_devices()
@@ -63,7 +63,7 @@ class _QuietStart(MetaPathFinder):
 
 
 @contextlib.contextmanager
-def _filtered(level: str) -> Iterator[None]:
+def _filter_stderr(level: str) -> Iterator[None]:
     """Passes standard error, of this process and the libraries in it, through another process line by line.
 
     Another process, since what a library says last before it ends this one must come through.

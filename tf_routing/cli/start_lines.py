@@ -1,4 +1,4 @@
-"""Copies what TensorFlow writes at its start from standard input to standard error, without what says nothing.
+"""Copies what TensorFlow writes at its start from standard input to standard error, without what needs no reader.
 
 Runs as a program of its own, with Python's standard library alone.
 """
@@ -14,7 +14,7 @@ _NOTHING = ("To enable the following instructions:", "WARNING: All log messages 
 _NO_GPU = "Failed call to cuInit: UNKNOWN ERROR (303)"
 
 
-def kept(lines: Iterable[str], level: int) -> Iterator[str]:
+def keep_lines(lines: Iterable[str], level: int) -> Iterator[str]:
     """Yields the lines that a reader needs.
 
     Args:
@@ -23,7 +23,7 @@ def kept(lines: Iterable[str], level: int) -> Iterator[str]:
 
     Example:
 
-    >>> list(kept(["I0000 00:00:17.2 98 port.cc:153] oneDNN custom operations are on.", "Illegal instruction"], 2))
+    >>> list(keep_lines(["I0000 00:00:17.2 98 port.cc:153] oneDNN custom operations.", "Illegal instruction"], 2))
     ['Illegal instruction']
     """
     for line in lines:
@@ -40,6 +40,6 @@ def _level(text: str) -> int:
 
 
 if __name__ == "__main__":
-    for each in kept(iter(sys.stdin.readline, ""), _level(sys.argv[1])):
-        sys.stderr.write(each)
+    for line in keep_lines(iter(sys.stdin.readline, ""), _level(sys.argv[1])):
+        sys.stderr.write(line)
         sys.stderr.flush()

@@ -1,1 +1,1 @@
-"""What a trained network is worth: accuracy, what its routes execute, how long it takes."""
+"""Measures trained networks: accuracy, executed multiply-accumulates, routes, exits and times."""

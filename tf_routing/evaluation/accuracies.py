@@ -1,4 +1,4 @@
-"""Accuracies of class probabilities; ties and numbers that are none do not count in favour."""
+"""Accuracies of class probabilities; a tie or NaN counts as wrong."""
 
 import numpy as np
 
@@ -8,7 +8,7 @@ _TOP = 5
 
 
 def accuracies(probabilities: np.ndarray, labels: np.ndarray) -> dict[str, float]:
-    """Returns the accuracy, and the top-5 accuracy where that says something.
+    """Returns the accuracy, and the top-5 accuracy where there are more than five classes.
 
     A label is among the first k where fewer than k other classes are at least as probable; see `label_ranks`.
 

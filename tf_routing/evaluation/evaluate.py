@@ -8,20 +8,15 @@ from tf_routing import data
 from tf_routing.data.batching.batches import add_drawn_inputs, evaluation_batches, first_images
 from tf_routing.data.images.picture_files import name_broken_files
 from tf_routing.evaluation.accuracies import accuracies
-from tf_routing.evaluation.exit_statistics import leaves_early, measured_exits
-from tf_routing.evaluation.routing_statistics import (
-    BATCHES,
-    is_gated,
-    measured_times,
-    rates_by_category,
-    routing_statistics,
-)
+from tf_routing.evaluation.exit_statistics import leaves_early, measure_exits
+from tf_routing.evaluation.network_times import BATCH_SIZES, measure_times
+from tf_routing.evaluation.routing_statistics import is_gated, rates_by_category, routing_statistics
 from tf_routing.models import RoutedModel
 from tf_routing.models.inputs.batches import image_input
 from tf_routing.objectives.categories import load_categories, name_categories
 from tf_routing.support.hardware import hardware
 
-# Gate values of so many images tell their means and deviations.
+# Enough images for the means and deviations of gate values.
 _GATED_IMAGES = 1000
 
 
@@ -42,7 +37,7 @@ def evaluate(
         model: A trained network.
         dataset: Its dataset.
         batch_size: Integer, images per forward pass.
-        architecture: The network's name in the zoo; its static baseline is timed beside it.
+        architecture: The network's name in the zoo; its static baseline is timed too.
         model_arguments: Arguments of the zoo that the network was built with.
         categories: For gated networks: a table of categories, see `objectives.load_categories`.
         rounds: Integer, timed calls; none by default.
@@ -51,20 +46,21 @@ def evaluate(
 
     Returns:
         Dict of `dataset`, `images`, `crops`, what `accuracies.accuracies` returns, and `macs` of one crop; with rounds
-        `times`, see `gating.measured_times`, and the `hardware` they hold for. Multi-path nets have `gates` beside: per
-        decision the mean and the deviation over images of each gate. Gated nets have what `gating.routing_statistics`
-        returns, and `rates_by_category`; those that leave early what `exit_statistics.measured_exits` returns. A
-        network that is told the cost is told one drawn for each image, but for these.
+        `times`, see `network_times.measure_times`, and the `hardware` they hold for. Multi-path nets also have `gates`:
+        per decision the mean and the deviation over images of each gate. Gated nets have what
+        `routing_statistics.routing_statistics` returns, and `rates_by_category`; early-exit nets what
+        `exit_statistics.measure_exits` returns. A network conditioned on the cost of computation takes one drawn for
+        each image, but for `by_cost`.
 
     Raises:
         ValueError: If the dataset's images, labels or classes are not the model's.
     """
     if None in dataset.image_shape:
         dataset = dataset.sized(image_input(model).shape[1])
-    _check_fit(model, dataset)
+    _check_matches(model, dataset)
     table = None if categories is None else load_categories(categories, dataset.classes)
     with name_broken_files(dataset.test):
-        probabilities = _probabilities(model, dataset.test, batch_size, crops)
+        probabilities = _predict(model, dataset.test, batch_size, crops)
     results = {
         "dataset": dataset.name,
         "images": len(probabilities),
@@ -73,18 +69,18 @@ def evaluate(
         "macs": model.static_cost,
     }
     if rounds:
-        images = first_images(dataset.test, max(BATCHES))[0]
-        results["times"] = measured_times(model, architecture, model_arguments or {}, images, rounds)
+        images = first_images(dataset.test, max(BATCH_SIZES))[0]
+        results["times"] = measure_times(model, architecture, model_arguments or {}, images, rounds)
         results["hardware"] = hardware()
     if not is_gated(model):
-        return results | {"gates": _gates(model.routes(first_images(dataset.test, _GATED_IMAGES)[0]))}
+        return results | {"gates": _summarize_gates(model.routes(first_images(dataset.test, _GATED_IMAGES)[0]))}
     routes = model.routes(_batches(model, dataset.test, batch_size))
     results |= routing_statistics(model, routes)
     if leaves_early(model):
         # Exits are those of the centre, whatever the crops.
-        own = probabilities if crops == 1 else _probabilities(model, dataset.test, batch_size, crops=1)
+        centre = probabilities if crops == 1 else _predict(model, dataset.test, batch_size, crops=1)
         tested = evaluation_batches(dataset.test, batch_size)
-        results |= measured_exits(model, tested, own, routes, dataset.test.labels)
+        results |= measure_exits(model, tested, centre, routes, dataset.test.labels)
     if table is not None:
         results["rates_by_category"] = rates_by_category(
             routes, dataset.test.labels, table, name_categories(categories, table)
@@ -92,28 +88,28 @@ def evaluate(
     return results
 
 
-def _probabilities(model: RoutedModel, images: Any, batch_size: int, crops: int) -> np.ndarray:
+def _predict(model: RoutedModel, images: Any, batch_size: int, crops: int) -> np.ndarray:
     if crops == 1:
         return model.predict(_batches(model, images, batch_size), verbose=0)
     batches = _batches(model, images, batch_size, crops)
     # Batch by batch: of all crops of ImageNet at once, the probabilities alone are two gigabytes.
-    answers = (model.predict_on_batch(each) for each, _ in batches)
-    return np.concatenate([each.reshape(-1, crops, each.shape[-1]).mean(axis=1) for each in answers])
+    predictions = (model.predict_on_batch(images) for images, _ in batches)
+    return np.concatenate([rows.reshape(-1, crops, rows.shape[-1]).mean(axis=1) for rows in predictions])
 
 
 def _batches(model: RoutedModel, images: Any, batch_size: int, crops: int = 1) -> Any:
-    told = model.default_objective().drawn_inputs
-    return add_drawn_inputs(evaluation_batches(images, batch_size, crops), told, seed=0)
+    drawn = model.default_objective().drawn_inputs
+    return add_drawn_inputs(evaluation_batches(images, batch_size, crops), drawn, seed=0)
 
 
-def _gates(routes: dict[str, np.ndarray]) -> dict[str, Any]:
+def _summarize_gates(routes: dict[str, np.ndarray]) -> dict[str, Any]:
     return {
         name: {"mean": gates.mean(axis=0).tolist(), "deviation": gates.std(axis=0).tolist()}
         for name, gates in routes.items()
     }
 
 
-def _check_fit(model: RoutedModel, dataset: data.Dataset) -> None:
+def _check_matches(model: RoutedModel, dataset: data.Dataset) -> None:
     expected = tuple(image_input(model).shape[1:]), model.output_shape[-1]
     if expected != (dataset.image_shape, dataset.classes):
         raise ValueError(

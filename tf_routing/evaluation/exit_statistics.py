@@ -1,4 +1,4 @@
-"""What a network that leaves early does with a test set: who leaves where, and rightly or not."""
+"""Statistics of early-exit networks: which exits images leave at, and how many of them are classified rightly."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -13,7 +13,7 @@ from tf_routing.models import RoutedModel
 
 
 def leaves_early(model: RoutedModel) -> bool:
-    """Whether images can leave a network at several exits."""
+    """Returns whether images can leave a network at several exits."""
     return any(isinstance(layer, HasExitTree) for layer in model.layers)
 
 
@@ -24,60 +24,60 @@ def _tree(model: RoutedModel) -> exit_tree.Stage:
 def exit_statistics(
     model: RoutedModel, probabilities: np.ndarray, routes: Mapping[str, np.ndarray], labels: np.ndarray
 ) -> dict[str, Any]:
-    """Returns who leaves where.
+    """Returns how many images leave at each exit.
 
     Args:
-        model: A network that leaves early.
-        probabilities: Its answers `(count, classes)`.
+        model: An early-exit network.
+        probabilities: Its predictions `(count, classes)`.
         routes: Its decisions, as `RoutedModel.routes` returns.
         labels: Class indices `(count,)`.
 
     Returns:
-        Dict of `error`, the share of wrong answers; `mean_macs` per image; and by name of each exit `exits`, with the
+        Dict of `error`, the share of wrong predictions; `mean_macs` per image; and `exits`, by name of the exit the
         numbers of images of each class that leave there, `correct` and `incorrect`.
     """
     right, classes = are_right(probabilities, labels), probabilities.shape[-1]
-    taken = exits_taken(model, routes)
+    taken = find_exits(model, routes)
     exits = {
         leaf: {
             "correct": np.bincount(labels[(taken == leaf) & right], minlength=classes).tolist(),
             "incorrect": np.bincount(labels[(taken == leaf) & ~right], minlength=classes).tolist(),
         }
-        for leaf in (each.layer for each in exit_tree.exits(_tree(model)))
+        for leaf in (leaf.layer for leaf in exit_tree.exits(_tree(model)))
     }
     executed = cost.executed_macs(model, routes, len(labels))
     return {"error": float(1 - right.mean()), "mean_macs": float(executed.mean()), "exits": exits}
 
 
-def measured_exits(
+def measure_exits(
     model: RoutedModel,
     batches: Any,
     probabilities: np.ndarray,
     routes: Mapping[str, np.ndarray],
     labels: np.ndarray,
 ) -> dict[str, Any]:
-    """Returns `exit_statistics` of batches; of a network that is told the cost, for each cost under `by_cost`.
+    """Returns `exit_statistics` of batches; of a network conditioned on the cost, for each cost under `by_cost`.
 
     Args:
-        model: A network that leaves early.
-        batches: Batches of pairs of images and labels, for networks that are told the cost.
-        probabilities: Answers to these batches `(count, classes)`, for all others.
+        model: An early-exit network.
+        batches: Batches of pairs of images and labels, for networks conditioned on the cost.
+        probabilities: Predictions for these batches `(count, classes)`, for all others.
         routes: Decisions on these batches, for all others.
         labels: Class indices `(count,)`.
     """
-    told = model.default_objective().drawn_inputs
-    if not told:
+    drawn = model.default_objective().drawn_inputs
+    if not drawn:
         return exit_statistics(model, probabilities, routes, labels)
 
-    def measured(cost: float) -> dict[str, Any]:
-        """The statistics of one cost."""
+    def measure(cost: float) -> dict[str, Any]:
+        """Returns the statistics where every image has this cost."""
         inputs = add_constant_inputs(batches, {"cost": cost})
         return exit_statistics(model, model.predict(inputs, verbose=0), model.routes(inputs), labels)
 
-    return {"by_cost": [{"computation_cost": cost, **measured(cost)} for cost in told["cost"]]}
+    return {"by_cost": [{"computation_cost": cost, **measure(cost)} for cost in drawn["cost"]]}
 
 
-def exits_taken(model: RoutedModel, routes: Mapping[str, np.ndarray]) -> np.ndarray:
+def find_exits(model: RoutedModel, routes: Mapping[str, np.ndarray]) -> np.ndarray:
     """Returns the name of the exit that each image takes, an array `(count,)`."""
     ways = exit_tree.routes(_tree(model))
     names = np.array([way.exit for way in ways])

@@ -1,4 +1,4 @@
-"""Test images changed in one way each, repeatably: what a route should not depend on."""
+"""Versions of test images (cropped, flipped, rotated), the same for the same seed: routes should not depend on them."""
 
 import math
 from collections.abc import Iterable
@@ -26,7 +26,7 @@ def versions_of(dataset: Dataset) -> tuple[str, ...]:
 
 
 def version_batches(dataset: Dataset, version: str | None, seed: int) -> Any:
-    """Returns all test images in order, each changed in one way.
+    """Returns all test images in order, changed in one way.
 
     Args:
         dataset: Dataset whose images have one size.
@@ -43,12 +43,13 @@ def version_batches(dataset: Dataset, version: str | None, seed: int) -> Any:
     one_of("version", version, VERSIONS)
     shape = batches.element_spec[0].shape
 
-    def changed(step: Any, batch: Any) -> tuple[Any, Any]:
-        """One batch, its images changed and of the shape that they had."""
+    def change(step: Any, batch: Any) -> tuple[Any, Any]:
+        """Changes the images of a batch, whose number is a part of the seed."""
         images, labels = batch
-        return tf.ensure_shape(_changed(images, version, tf.stack([seed, step])), shape), labels
+        # The static shape, which the rotation loses.
+        return tf.ensure_shape(_change(images, version, tf.stack([seed, step])), shape), labels
 
-    return batches.enumerate().map(changed)
+    return batches.enumerate().map(change)
 
 
 def images_at(batches: Any, indices: Iterable[int]) -> np.ndarray:
@@ -64,16 +65,16 @@ def images_at(batches: Any, indices: Iterable[int]) -> np.ndarray:
     return np.stack([found[i] for i in indices])
 
 
-def _changed(images: Any, version: str, seed: Any) -> Any:
+def _change(images: Any, version: str, seed: Any) -> Any:
     if version == "crop":
         return shift_and_mirror(images, _SHIFT, False, seed)
     if version == "rotation":
         most = math.radians(_ANGLE)
-        return rotated(images, tf.random.stateless_uniform(tf.shape(images)[:1], seed, -most, most))
+        return rotate(images, tf.random.stateless_uniform(tf.shape(images)[:1], seed, -most, most))
     return images[:, :, ::-1] if version == "horizontal_flip" else images[:, ::-1]
 
 
-def rotated(images: Any, angles: Any) -> Any:
+def rotate(images: Any, angles: Any) -> Any:
     """Turns each image about its centre, zeros moving in, values between pixels interpolated.
 
     Args:
@@ -90,6 +91,7 @@ def rotated(images: Any, angles: Any) -> Any:
     across = [cosines, -sines, x - cosines * x + sines * y]
     down = [sines, cosines, y - sines * x - cosines * y]
     transforms = tf.stack([*across, *down, tf.zeros_like(angles), tf.zeros_like(angles)], axis=1)
+    # Not `keras.ops.image.affine_transform`: in a tf.data pipeline TensorFlow runs, whatever the backend of Keras is.
     return tf.raw_ops.ImageProjectiveTransformV3(
         images=images, transforms=transforms, output_shape=sides, fill_value=0.0, interpolation="BILINEAR"
     )

@@ -1,4 +1,4 @@
-"""Compares the speed of functions in one process: interleaved, so that what slows the machine slows all of them."""
+"""Times functions in turn in one process, so that other load on the machine slows all of them alike."""
 
 import time
 from collections.abc import Callable, Mapping
@@ -9,7 +9,7 @@ import numpy as np
 
 
 class Timing(NamedTuple):
-    """Seconds of one call by the clock on the wall, and of all cores that worked for it."""
+    """Seconds of one call: wall-clock time, and processor time of all cores."""
 
     wall: float
     processor: float

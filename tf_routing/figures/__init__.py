@@ -1,1 +1,1 @@
-"""The pictures that `tf-routing figures` draws from finished runs."""
+"""Figures that `tf-routing figures` draws from finished runs, trained networks and datasets."""

@@ -1,4 +1,4 @@
-"""What figures of trained networks are drawn from: the network, its dataset, and the values of its gates."""
+"""Loads what figures of trained networks show: the network, its dataset, and the values of its gates."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -16,7 +16,7 @@ from tf_routing.support.validation import unknown
 BATCH = 256
 
 
-def given_network(folders: Sequence[str], model: str | None) -> tuple[RoutedModel, dict[str, Any]]:
+def load_network(folders: Sequence[str], model: str | None) -> tuple[RoutedModel, dict[str, Any]]:
     """Loads the network that a command names.
 
     Args:
@@ -41,7 +41,7 @@ def run_dataset(record: dict[str, Any]) -> str | None:
     return record.get("arguments", {}).get("dataset")
 
 
-def given_dataset(model: RoutedModel, record: dict[str, Any], name: str | None, data_dir: str | None) -> data.Dataset:
+def load_dataset(model: RoutedModel, record: dict[str, Any], name: str | None, data_dir: str | None) -> data.Dataset:
     """Loads the dataset that a command names, in the network's size.
 
     Args:
@@ -72,7 +72,7 @@ def given_dataset(model: RoutedModel, record: dict[str, Any], name: str | None, 
     return found
 
 
-def class_indices(classes: Sequence[str], known: Sequence[str]) -> list[int]:
+def find_classes(classes: Sequence[str], known: Sequence[str]) -> list[int]:
     """Returns the indices of classes by name, or raises a `ValueError` with close matches."""
     for name in classes:
         if name not in known:
@@ -80,15 +80,15 @@ def class_indices(classes: Sequence[str], known: Sequence[str]) -> list[int]:
     return [list(known).index(name) for name in classes]
 
 
-def batches_of_classes(images: Any, wanted: Sequence[int]) -> Any:
+def select_classes(images: Any, wanted: Sequence[int]) -> Any:
     """Returns batches of the images of some classes, given by their indices, with these."""
     import tensorflow as tf
 
-    each = evaluation_batches(images, BATCH).unbatch()
-    return each.filter(lambda _, label: tf.reduce_any(tf.equal(tf.cast(label, tf.int64), wanted))).batch(BATCH)
+    rows = evaluation_batches(images, BATCH).unbatch()
+    return rows.filter(lambda _, label: tf.reduce_any(tf.equal(tf.cast(label, tf.int64), wanted))).batch(BATCH)
 
 
-def gate_values_of(
+def read_gates(
     model: RoutedModel, gates: Sequence[GateAddress], batches: Any, count: int
 ) -> tuple[dict[GateAddress, np.ndarray], np.ndarray]:
     """Reads gates on many images, with a progress bar.
@@ -103,7 +103,7 @@ def gate_values_of(
         Pair of a dict from gate to its values `(count,)`, and the class indices `(count,)`.
     """
     values, labels = [], []
-    for images, own in track(batches.as_numpy_iterator(), "Gate values", total=-(-count // BATCH)):
+    for images, batch_labels in track(batches.as_numpy_iterator(), "Gate values", total=-(-count // BATCH)):
         values.append(analysis.gate_values(model, gates, images, len(images)))
-        labels.append(own)
-    return {gate: np.concatenate([each[gate] for each in values]) for gate in gates}, np.concatenate(labels)
+        labels.append(batch_labels)
+    return {gate: np.concatenate([batch[gate] for batch in values]) for gate in gates}, np.concatenate(labels)

@@ -1,4 +1,4 @@
-"""The figures that the command line draws, by name, with their functions and options.
+"""The figures by name: the functions that draw them, and the options that they take.
 
 Functions are imported when a figure is drawn: lists and help must not wait for Keras.
 """
@@ -15,7 +15,7 @@ class FigureKind(NamedTuple):
     Args:
         load: Imports and returns the function that draws it, which takes the path of the picture and the options that
             are given.
-        options: Names of the options of the command that it takes.
+        options: Names of the options of the command that it takes, which are the function's arguments.
         needed: Of these, tuples of which at least one option must be given.
     """
 

@@ -12,11 +12,11 @@ from tf_routing.data.batching.batches import evaluation_batches
 from tf_routing.evaluation.image_versions import images_at
 from tf_routing.figures.figure_inputs import (
     BATCH,
-    batches_of_classes,
-    class_indices,
-    gate_values_of,
-    given_dataset,
-    given_network,
+    find_classes,
+    load_dataset,
+    load_network,
+    read_gates,
+    select_classes,
 )
 from tf_routing.models import RoutedModel
 from tf_routing.support.validation import not_negative_integer, positive_integer
@@ -46,10 +46,10 @@ def routing_flow(
         ValueError: If an argument is wrong, or the network has no routing layer.
         FileNotFoundError: If there is no such network or dataset.
     """
-    network, record = given_network(folders, model)
+    network, record = load_network(folders, model)
     analysis.routing_layers(network)
     indices = [not_negative_integer("images", index) for index in images]
-    found = given_dataset(network, record, dataset, data_dir)
+    found = load_dataset(network, record, dataset, data_dir)
     if max(indices) >= found.test.image_count:
         raise ValueError(f"`images` must be below {found.test.image_count:,}. Received: images={indices}")
     shown = images_at(evaluation_batches(found.test, BATCH), indices)
@@ -86,18 +86,18 @@ def gate_images(
     """
     positive_integer("steps", steps)
     not_negative_integer("seed", seed)
-    network, record = given_network(folders, model)
+    network, record = load_network(folders, model)
     addresses = [analysis.find_gate(network, gate) for gate in gates]
-    found = given_dataset(network, record, dataset, data_dir)
-    values, _ = gate_values_of(network, addresses, evaluation_batches(found.test, BATCH), found.test.image_count)
-    extremes = [np.concatenate(analysis.extreme_indices(values[each], _EXTREMES)) for each in addresses]
+    found = load_dataset(network, record, dataset, data_dir)
+    values, _ = read_gates(network, addresses, evaluation_batches(found.test, BATCH), found.test.image_count)
+    extremes = [np.concatenate(analysis.extreme_indices(values[address], _EXTREMES)) for address in addresses]
     shown = images_at(evaluation_batches(found.test, BATCH), np.concatenate(extremes).tolist())
     panels = []
     for address, indices, images in zip(addresses, extremes, np.split(shown, len(addresses)), strict=True):
         print(f"Making an image for {address}")
         made = analysis.synthesize_image(network, address, steps=steps, seed=seed, verbose=1)
-        (highest, lowest), own = np.split(images, 2), np.split(values[address][indices], 2)
-        panels.append(GateImages(str(address), highest, own[0], lowest, own[1], made))
+        (highest, lowest), gate_values = np.split(images, 2), np.split(values[address][indices], 2)
+        panels.append(GateImages(str(address), highest, gate_values[0], lowest, gate_values[1], made))
     analysis.draw_gate_images(panels, output, _title("What opens gates", network, found))
 
 
@@ -125,17 +125,17 @@ def gate_histograms(
         ValueError: If an argument is wrong.
         FileNotFoundError: If there is no such network or dataset.
     """
-    network, record = given_network(folders, model)
+    network, record = load_network(folders, model)
     addresses = [analysis.find_gate(network, gate) for gate in gates]
     # What the network has learnt is known from the run's record, before the images are loaded.
-    class_indices(classes, record.get("class_names", classes))
-    found = given_dataset(network, record, dataset, data_dir)
-    wanted = class_indices(classes, found.class_names)
+    find_classes(classes, record.get("class_names", classes))
+    found = load_dataset(network, record, dataset, data_dir)
+    wanted = find_classes(classes, found.class_names)
     count = int(np.isin(found.test.labels, wanted).sum())
-    values, labels = gate_values_of(network, addresses, batches_of_classes(found.test, wanted), count)
+    values, labels = read_gates(network, addresses, select_classes(found.test, wanted), count)
     by_class = {
-        str(address): {name: each[labels == index] for name, index in zip(classes, wanted, strict=True)}
-        for address, each in values.items()
+        str(address): {name: gate[labels == index] for name, index in zip(classes, wanted, strict=True)}
+        for address, gate in values.items()
     }
     analysis.draw_gate_histograms(by_class, output, title=_title("Gate values by class", network, found))
 
@@ -155,7 +155,7 @@ def weight_histograms(
         ValueError: If an argument is wrong.
         FileNotFoundError: If there is no such network.
     """
-    network, _ = given_network(folders, model)
+    network, _ = load_network(folders, model)
     kernels = analysis.path_kernels(network, layers)
     analysis.draw_weight_histograms(kernels, output, title=f"Kernels by path, {network.name}")
 

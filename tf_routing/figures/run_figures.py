@@ -37,18 +37,18 @@ def error_curves(output: Path, folders: Sequence[str] = (), panel: Sequence[Sequ
         FileNotFoundError: If a folder holds no run.
         ValueError: If no run has finished.
     """
-    groups = [each for each in (folders, *panel) if each]
-    every = list(dict.fromkeys(folder for group in groups for folder in group))
-    runs = _finished(every)
-    labels = folder_labels(every)
+    groups = [group for group in (folders, *panel) if group]
+    distinct = list(dict.fromkeys(folder for group in groups for folder in group))
+    runs = _load_finished(distinct)
+    labels = folder_labels(distinct)
     panels = [
         Panel("", [curve for folder in group for curve in _curves(labels[folder], runs[folder])]) for group in groups
     ]
     title = _title("Error and executed cost", runs)
-    draw_error_curves([each for each in panels if each.curves], output, title)
+    draw_error_curves([panel for panel in panels if panel.curves], output, title)
 
 
-def _finished(folders: Sequence[str]) -> dict[str, list[FinishedRun]]:
+def _load_finished(folders: Sequence[str]) -> dict[str, list[FinishedRun]]:
     runs = {folder: finished_runs(folder) for folder in folders}
     if not any(runs.values()):
         raise ValueError(f"No run in {', '.join(folders)} has finished, so there is nothing to draw.")
@@ -56,27 +56,27 @@ def _finished(folders: Sequence[str]) -> dict[str, list[FinishedRun]]:
 
 
 def _title(title: str, runs: dict[str, list[FinishedRun]]) -> str:
-    names = dict.fromkeys(run.record["arguments"]["dataset"] for own in runs.values() for run in own)
+    names = dict.fromkeys(run.record["arguments"]["dataset"] for finished in runs.values() for run in finished)
     return f"{title}, {', '.join(names)}"
 
 
 def _curves(label: str, runs: Sequence[FinishedRun]) -> list[Curve]:
-    """One curve of all runs that have one cost each, and one of each run that is told the cost."""
-    told = [run for run in runs if "by_cost" in run.record["final"]]
-    points = [_point(run.record["final"]) for run in runs if run not in told]
+    """Returns one curve of all runs trained at one cost, and one for each run conditioned on the cost."""
+    conditioned = [run for run in runs if "by_cost" in run.record["final"]]
+    points = [_point(run.record["final"]) for run in runs if run not in conditioned]
     curves = [Curve(label, points)] if points else []
-    for run in told:
-        own = label if len(runs) == 1 else f"{label}, {readable(run.folder.name)}"
-        curves.append(Curve(own, [_point(each) for each in run.record["final"]["by_cost"]]))
+    for run in conditioned:
+        name = label if len(runs) == 1 else f"{label}, {readable(run.folder.name)}"
+        curves.append(Curve(name, [_point(results) for results in run.record["final"]["by_cost"]]))
     return curves
 
 
 def _point(results: dict[str, Any]) -> tuple[float, float]:
-    """Mean multiply-accumulates, and the error: the network's own, or what follows from its accuracy and its cost."""
+    """Returns mean multiply-accumulates and error: those of early-exit statistics, else from accuracy and cost."""
     if "error" in results:
         return results["mean_macs"], results["error"]
     executed = results.get("executed_macs")
-    # Of networks that skip; where all is run, what is logged by this name is a number.
+    # A dict for networks that skip; for others the log holds a number under this name.
     macs = executed["mean"] if isinstance(executed, dict) else results["macs"]
     return macs, 1 - results["accuracy"]
 
@@ -94,12 +94,12 @@ def exits(output: Path, folders: Sequence[str], by: str = "correctness") -> None
         ValueError: If `by` is not known, no run has finished, none leaves early, or classes differ.
     """
     one_of("by", by, SLICES)
-    runs = _finished(folders)
+    runs = _load_finished(folders)
     uses: list[ExitUse] = []
     names: set[tuple[str, ...]] = set()
     for label, run in labelled(runs):
-        if own := list(_uses(label, run)):
-            uses += own
+        if run_uses := list(_uses(label, run)):
+            uses += run_uses
             names.add(tuple(run.record["class_names"]))
     if not uses:
         raise ValueError(f"No run in {', '.join(folders)} is of a network that leaves early.")
@@ -112,8 +112,8 @@ def _uses(label: str, run: FinishedRun) -> Iterator[ExitUse]:
     results = run.record["final"]
     if "by_cost" in results:
         tree = trained_tree(run)
-        for each in results["by_cost"]:
-            yield ExitUse(f"{label}, told {each['computation_cost']:g}", tree, each["exits"])
+        for row in results["by_cost"]:
+            yield ExitUse(f"{label}, at cost {row['computation_cost']:g}", tree, row["exits"])
     elif "exits" in results:
         yield ExitUse(label, trained_tree(run), results["exits"])
     else:
@@ -131,9 +131,9 @@ def exits_over_training(output: Path, folders: Sequence[str]) -> None:
         FileNotFoundError: If a folder holds no run.
         ValueError: If no run has finished, or none leaves early.
     """
-    runs = _finished(folders)
+    runs = _load_finished(folders)
     shares = {label: logged_shares(run) for label, run in labelled(runs)}
-    shares = {label: own for label, own in shares.items() if own}
+    shares = {label: by_exit for label, by_exit in shares.items() if by_exit}
     if not shares:
         raise ValueError(f"No run in {', '.join(folders)} is of a network that leaves early.")
     draw_exits_over_training(shares, output, _title("Where test images leave, over training", runs))

@@ -1,4 +1,4 @@
-"""Whether test images keep their routes when they are changed, in networks trained with and without that aim."""
+"""Counts the test images whose route stays the same when they are cropped, flipped or rotated."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -8,7 +8,7 @@ import numpy as np
 from tf_routing.analysis import consistent_images, hard_routes
 from tf_routing.evaluation.accuracies import are_right
 from tf_routing.evaluation.image_versions import version_batches, versions_of
-from tf_routing.studies.study_runs import Setup, TrainedVariant, described, load
+from tf_routing.studies.study_runs import Setup, TrainedVariant, describe, load_network
 
 
 def path_consistency(setup: Setup, runs: Sequence[TrainedVariant]) -> dict[str, Any]:
@@ -33,18 +33,20 @@ def path_consistency(setup: Setup, runs: Sequence[TrainedVariant]) -> dict[str, 
 
 
 def _row(setup: Setup, run: TrainedVariant, versions: Sequence[str]) -> dict[str, Any]:
-    model = load(setup, run)
-    routes = version_routes(setup, model, versions)
+    model = load_network(setup, run)
+    routes = find_version_routes(setup, model, versions)
     original = routes.pop("original")
     return {
-        **described(run),
+        **describe(run),
         "consistent": int(consistent_images(original, routes.values()).sum()),
-        "consistent_by_version": {name: int(consistent_images(original, [own]).sum()) for name, own in routes.items()},
+        "consistent_by_version": {
+            name: int(consistent_images(original, [changed]).sum()) for name, changed in routes.items()
+        },
         "accuracies": _accuracies(setup, model, versions),
     }
 
 
-def version_routes(setup: Setup, model: Any, versions: Sequence[str]) -> dict[str, np.ndarray]:
+def find_version_routes(setup: Setup, model: Any, versions: Sequence[str]) -> dict[str, np.ndarray]:
     """Returns the routes `(images, blocks)` of the test images by version, the originals' as `original`."""
     batches = {"original": None, **{name: name for name in versions}}
     return {
@@ -76,11 +78,11 @@ def made_consistent(setup: Setup, runs: Sequence[TrainedVariant]) -> dict[str, A
     versions = versions_of(setup.dataset)
     consistent = []
     for run in runs:
-        routes = version_routes(setup, load(setup, run), versions)
+        routes = find_version_routes(setup, load_network(setup, run), versions)
         consistent.append(consistent_images(routes.pop("original"), routes.values()))
     with_terms, without = consistent
     made = np.flatnonzero(with_terms & ~without)
-    rows = [{**described(run), "consistent": int(own.sum())} for run, own in zip(runs, consistent, strict=True)]
+    rows = [{**describe(run), "consistent": int(kept.sum())} for run, kept in zip(runs, consistent, strict=True)]
     return {
         "images": len(with_terms),
         "image_versions": list(versions),

@@ -1,4 +1,4 @@
-"""Which test images take which route."""
+"""Groups test images by the route that they take."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -7,7 +7,7 @@ import numpy as np
 
 from tf_routing.analysis import RouteGroup, hard_routes, route_groups
 from tf_routing.evaluation.image_versions import version_batches
-from tf_routing.studies.study_runs import Setup, TrainedVariant, described, load
+from tf_routing.studies.study_runs import Setup, TrainedVariant, describe, load_network
 
 _LISTED = 100
 _EXAMPLES = 8
@@ -26,11 +26,11 @@ def grouped_routes(setup: Setup, runs: Sequence[TrainedVariant]) -> dict[str, An
         classes by name, and `examples`, the indices of the first images.
     """
     (run,) = runs
-    routes = hard_routes(load(setup, run).routes(version_batches(setup.dataset, None, setup.seed)))
+    routes = hard_routes(load_network(setup, run).routes(version_batches(setup.dataset, None, setup.seed)))
     groups = route_groups(routes)
     labels, names = setup.dataset.test.labels, setup.dataset.class_names
     return {
-        "network": described(run),
+        "network": describe(run),
         "images": len(routes),
         "distinct_routes": len(groups),
         "rows": [_row(group, labels, names) for group in groups[:_LISTED]],

@@ -1,11 +1,11 @@
-"""How many different routes the test images took after each epoch of a run, as its log says."""
+"""Reads from the logs of runs how many different routes the test images took after each epoch."""
 
 import csv
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from tf_routing.studies.study_runs import Setup, TrainedVariant, described
+from tf_routing.studies.study_runs import Setup, TrainedVariant, describe
 
 _COLUMN = "distinct_routes"
 
@@ -21,9 +21,9 @@ def logged_routes(setup: Setup, runs: Sequence[TrainedVariant]) -> dict[str, Any
         Dict of `rows`, one dict per variant, with the list `distinct_routes`: a number per epoch, the first first.
 
     Raises:
-        ValueError: If a run was not asked to count.
+        ValueError: If a run's log has no counts.
     """
-    return {"rows": [{**described(run), _COLUMN: read_counts(run.folder / "log.csv")} for run in runs]}
+    return {"rows": [{**describe(run), _COLUMN: read_counts(run.folder / "log.csv")} for run in runs]}
 
 
 def read_counts(log: Path) -> list[int]:

@@ -1,4 +1,4 @@
-"""Where the variants of a study stand: accuracy, executed blocks and executed multiply-accumulates."""
+"""Measures the variants of a study: accuracy, executed blocks and executed multiply-accumulates."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -7,14 +7,14 @@ from tf_routing import cost, zoo
 from tf_routing.core.graph import deciding_layers
 from tf_routing.evaluation.evaluate import evaluate
 from tf_routing.models import RoutedModel
-from tf_routing.studies.study_runs import Setup, TrainedVariant, described, load
+from tf_routing.studies.study_runs import Setup, TrainedVariant, describe, load_network
 from tf_routing.zoo.registry import find
 
 _EVALUATION_BATCH = 256
 
 
 def operating_points(setup: Setup, runs: Sequence[TrainedVariant]) -> dict[str, Any]:
-    """Measures variants beside the static network without routers.
+    """Measures variants, and the static network without routers.
 
     Args:
         setup: What they have in common.
@@ -33,11 +33,11 @@ def router_kinds(setup: Setup, runs: Sequence[TrainedVariant]) -> dict[str, Any]
     """Measures as `operating_points` does, and what routers cost: `router_macs_per_block`, the mean over blocks."""
     points = operating_points(setup, runs)
     for row, run in zip(points["rows"], runs, strict=True):
-        row["router_macs_per_block"] = router_macs(load(setup, run)) / row["blocks"]
+        row["router_macs_per_block"] = count_router_macs(load_network(setup, run)) / row["blocks"]
     return points
 
 
-def router_macs(model: RoutedModel) -> int:
+def count_router_macs(model: RoutedModel) -> int:
     """Returns the multiply-accumulates per image of all layers that do nothing but decide."""
     names = {layer.name for layer in deciding_layers(model)}
     return sum(row.macs for row in cost.layer_costs(model) if row.layer in names)
@@ -46,11 +46,11 @@ def router_macs(model: RoutedModel) -> int:
 def _row(setup: Setup, run: TrainedVariant, static_macs: int) -> dict[str, Any]:
     results = run.record["final"]
     if run.variant.at_test:
-        results = evaluate(load(setup, run), setup.dataset, _EVALUATION_BATCH)
-    rates = [rate for each in results["execution_rates"].values() for rate in each]
+        results = evaluate(load_network(setup, run), setup.dataset, _EVALUATION_BATCH)
+    rates = [rate for block_rates in results["execution_rates"].values() for rate in block_rates]
     executed = results["executed_macs"]["mean"]
     return {
-        **described(run),
+        **describe(run),
         "accuracy": results["accuracy"],
         "executed_blocks": sum(rates),
         "blocks": len(rates),

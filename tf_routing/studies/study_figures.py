@@ -1,4 +1,4 @@
-"""The figures of the studies, drawn from what their data files hold."""
+"""Draws the figures of the studies from the content of their data files."""
 
 from pathlib import Path
 from typing import Any
@@ -30,57 +30,59 @@ _KIND = {
 
 
 def trade_off(setup: Setup, content: dict[str, Any], title: str, path: Path) -> None:
-    """Draws one point per cost weight, beside the static network."""
+    """Draws one point per cost weight, and the static network."""
     points = [
         OperatingPoint(row["label"], row["accuracy"], row["executed_macs"], row["executed_blocks"])
         for row in content["rows"]
     ]
     static = StaticNetwork(**content["static"])
-    draw_trade_off(points, path, static, _full(setup, title))
+    draw_trade_off(points, path, static, _add_subject(setup, title))
 
 
 def route_counts(setup: Setup, content: dict[str, Any], title: str, path: Path) -> None:
     """Draws one line per diversity margin."""
-    draw_route_counts({row["label"]: row["distinct_routes"] for row in content["rows"]}, path, _full(setup, title))
+    draw_route_counts(
+        {row["label"]: row["distinct_routes"] for row in content["rows"]}, path, _add_subject(setup, title)
+    )
 
 
 def path_consistency(setup: Setup, content: dict[str, Any], title: str, path: Path) -> None:
-    """Draws what both networks keep, by version."""
+    """Draws how many routes and which accuracy both networks keep, by version."""
     kept = {row["label"]: {**row["consistent_by_version"], "all": row["consistent"]} for row in content["rows"]}
     accuracies = {row["label"]: row["accuracies"] for row in content["rows"]}
-    draw_route_consistency(kept, accuracies, path, f"{_full(setup, title)}, {content['images']:,} test images")
+    draw_route_consistency(kept, accuracies, path, f"{_add_subject(setup, title)}, {content['images']:,} test images")
 
 
 def grouped_by_route(setup: Setup, content: dict[str, Any], title: str, path: Path) -> None:
     """Draws the most frequent routes with some of their images."""
     shown = content["rows"][:_ROWS]
-    every = [index for row in shown for index in row["examples"]]
-    images = dict(zip(every, images_at(version_batches(setup.dataset, None, setup.seed), every), strict=True))
+    indices = [index for row in shown for index in row["examples"]]
+    images = dict(zip(indices, images_at(version_batches(setup.dataset, None, setup.seed), indices), strict=True))
     names, labels = setup.dataset.class_names, setup.dataset.test.labels
     rows = [
         ImageRow(
-            f"{_plural(row['count'], 'image')}\n{route_text(np.array([int(bit) for bit in row['route']]))}",
+            f"{_count_of(row['count'], 'image')}\n{route_text(np.array([int(bit) for bit in row['route']]))}",
             np.stack([images[index] for index in row["examples"]]),
             [names[labels[index]] for index in row["examples"]],
         )
         for row in shown
     ]
     frequent = f"{len(shown)} most frequent of {content['distinct_routes']:,} routes"
-    draw_image_rows(rows, path, f"{_full(setup, title)}: {frequent}")
+    draw_image_rows(rows, path, f"{_add_subject(setup, title)}: {frequent}")
 
 
 def made_consistent(setup: Setup, content: dict[str, Any], title: str, path: Path) -> None:
-    """Draws images that the routing terms keep on one route, each beside its versions."""
+    """Draws images that the routing terms keep on one route, with their versions in the same row."""
     shown = content["indices"][:_ROWS]
     if not shown:
         print("The first network keeps no image on one route that the second does not, so there is nothing to draw.")
         path.unlink(missing_ok=True)
         return
     versions = [None, *content["image_versions"]]
-    images = np.stack([images_at(version_batches(setup.dataset, each, setup.seed), shown) for each in versions], axis=1)
-    titles = [(each or "original").replace("_", " ") for each in versions]
+    images = np.stack([images_at(version_batches(setup.dataset, name, setup.seed), shown) for name in versions], axis=1)
+    titles = [(name or "original").replace("_", " ") for name in versions]
     names, labels = setup.dataset.class_names, setup.dataset.test.labels
-    rows = [ImageRow(names[labels[index]], own, titles) for index, own in zip(shown, images, strict=True)]
+    rows = [ImageRow(names[labels[index]], row, titles) for index, row in zip(shown, images, strict=True)]
     count = f"{content['made_consistent']:,} of {content['images']:,} images"
     draw_image_rows(rows, path, f"{title}:\n{count}, {setup.architecture} on {setup.dataset.name}")
 
@@ -96,13 +98,13 @@ def decision_rules(setup: Setup, content: dict[str, Any], title: str, path: Path
 
 
 def _draw_measures(measures: dict[str, str], setup: Setup, content: dict[str, Any], title: str, path: Path) -> None:
-    values = {shown: {row["label"]: row[key] for row in content["rows"]} for key, shown in measures.items()}
-    draw_comparison(values, path, _full(setup, title))
+    values = {heading: {row["label"]: row[key] for row in content["rows"]} for key, heading in measures.items()}
+    draw_comparison(values, path, _add_subject(setup, title))
 
 
-def _full(setup: Setup, title: str) -> str:
+def _add_subject(setup: Setup, title: str) -> str:
     return f"{title}, {setup.architecture} on {setup.dataset.name}"
 
 
-def _plural(count: int, word: str) -> str:
+def _count_of(count: int, word: str) -> str:
     return f"{count:,} {word}" if count == 1 else f"{count:,} {word}s"

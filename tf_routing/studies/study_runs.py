@@ -1,4 +1,4 @@
-"""The runs of a study: one folder per network that is trained, whatever studies ask for it."""
+"""Trains and loads the variants of a study: one folder per network, which several studies may share."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -49,7 +49,7 @@ class TrainedVariant(NamedTuple):
 
 
 def build(setup: Setup, arguments: Mapping[str, Any], weights: str | None = None) -> RoutedModel:
-    """Builds a network for the study's dataset, with arguments beside or instead of those that all variants share."""
+    """Builds a network for the study's dataset, with these arguments over those that all variants share."""
     arguments = {**setup.model_arguments, **arguments}
     return build_network(setup.architecture, setup.dataset, setup.recipe, arguments, weights)
 
@@ -93,13 +93,13 @@ def train_variants(setup: Setup, variants: Sequence[Variant]) -> list[TrainedVar
 
 
 def _differences(setup: Setup, changes: Mapping[str, Any]) -> dict[str, Any]:
-    """The changes that are some: a variant with the value that the network has anyway is the same run."""
+    """Returns the changes that differ from the network's values: without any it is the same run."""
     defaults = {**list_arguments(setup.architecture), **find(setup.architecture).defaults}
-    own = {**defaults, **setup.model_arguments}
-    return {key: value for key, value in changes.items() if own[key] != value}
+    values = {**defaults, **setup.model_arguments}
+    return {key: value for key, value in changes.items() if values[key] != value}
 
 
-def load(setup: Setup, run: TrainedVariant) -> RoutedModel:
+def load_network(setup: Setup, run: TrainedVariant) -> RoutedModel:
     """Loads a variant's trained network, with the arguments that change after training."""
     if not run.variant.at_test:
         return load_trained(str(run.folder))[0]
@@ -108,8 +108,9 @@ def load(setup: Setup, run: TrainedVariant) -> RoutedModel:
     return build(setup, {**run.variant.changes, **run.variant.at_test}, str(run.folder / "model.keras"))
 
 
-def described(run: TrainedVariant) -> dict[str, Any]:
+def describe(run: TrainedVariant) -> dict[str, Any]:
     """Returns what identifies a variant in a data file."""
     variant = run.variant
-    own = {"changes": dict(variant.changes), "at_test": dict(variant.at_test)}
-    return {"label": variant.label, "folder": run.folder.name, **{key: value for key, value in own.items() if value}}
+    settings = {"changes": dict(variant.changes), "at_test": dict(variant.at_test)}
+    given = {key: value for key, value in settings.items() if value}
+    return {"label": variant.label, "folder": run.folder.name, **given}

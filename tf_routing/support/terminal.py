@@ -12,10 +12,10 @@ _WIDTH = 1000
 
 
 class _Console(Console):
-    """Rich's, which leaves it to the program what to do where nobody reads any more."""
+    """Rich's console, but a closed pipe raises an error: Rich itself ends the process with status 1."""
 
     def on_broken_pipe(self) -> None:
-        """Ends the printing."""
+        """Raises a `BrokenPipeError`, which `cli.main` turns into an exit status."""
         raise BrokenPipeError
 
 
@@ -32,5 +32,5 @@ def show(content: Table | str) -> None:
 
 
 def print_json(content: Any) -> None:
-    """Prints JSON."""
+    """Prints what JSON can hold, indented."""
     print(json.dumps(content, indent=2))

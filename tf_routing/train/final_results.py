@@ -9,7 +9,7 @@ from tf_routing import data
 from tf_routing.analysis import draw_routing_flow
 from tf_routing.data.batching.batches import add_drawn_inputs, evaluation_batches, first_images
 from tf_routing.evaluation.accuracies import nan_predictions, top5_accuracy
-from tf_routing.evaluation.exit_statistics import leaves_early, measured_exits
+from tf_routing.evaluation.exit_statistics import leaves_early, measure_exits
 from tf_routing.evaluation.routing_statistics import is_gated, routing_statistics
 from tf_routing.models import RoutedModel
 from tf_routing.models.decisions import decision_tensors
@@ -65,5 +65,5 @@ def _measure(model: RoutedModel, drawn: Any, tested: Any, labels: np.ndarray) ->
     if routes:
         found |= routing_statistics(model, routes)
     if leaves_early(model):
-        found |= measured_exits(model, tested, probabilities, routes, labels)
+        found |= measure_exits(model, tested, probabilities, routes, labels)
     return found

@@ -1,1 +1,1 @@
-"""Hyper-parameter search over loss weights, temperatures and learning rates, with keras-tuner."""
+"""Hyper-parameter search over loss weights, margins, temperatures and learning rates, with Keras Tuner."""

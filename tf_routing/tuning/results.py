@@ -1,4 +1,4 @@
-"""What a search found: rows, a table, a plot, and a recipe of the best."""
+"""Writes the results of a search: data files, a table, a plot, and a recipe with the best values."""
 
 import csv
 import json
@@ -11,7 +11,7 @@ from typing import Any
 from rich.table import Table
 
 from tf_routing.support.files import whole_file, write_json
-from tf_routing.tuning.search_space import Parameter, of_part
+from tf_routing.tuning.search_space import Parameter, select_part
 from tf_routing.zoo.registry import list_arguments
 
 _SHOWN = ("executed_share",)
@@ -35,8 +35,8 @@ def trial_rows(tuner: Any, space: Sequence[Parameter]) -> list[dict[str, Any]]:
             continue
         values = trial.hyperparameters.values
         epochs = {"epochs": values["tuner/epochs"]} if "tuner/epochs" in values else {}
-        metrics = {each: trial.metrics.get_last_value(each) for each in trial.metrics.metrics}
-        searched = {each.name: values[each.name] for each in space}
+        metrics = {metric: trial.metrics.get_last_value(metric) for metric in trial.metrics.metrics}
+        searched = {parameter.name: values[parameter.name] for parameter in space}
         rows.append({"trial": int(name) + 1, "score": trial.score, **epochs, **searched, "metrics": metrics})
     sign = -1 if goal.direction == "max" else 1
     # Of equals the earlier one: a tuner that goes on holds its trials in another order.
@@ -54,7 +54,7 @@ def write_results(
         space: What was searched.
         rows: What `trial_rows` returns, at least one.
     """
-    spans = [each._asdict() for each in space]
+    spans = [parameter._asdict() for parameter in space]
     write_json(folder / "trials.json", {"arguments": arguments, "space": spans, "trials": list(rows)})
     flat = [{**{key: value for key, value in row.items() if key != "metrics"}, **row["metrics"]} for row in rows]
     with whole_file(folder / "trials.csv") as temporary, open(temporary, "w", newline="") as file:
@@ -70,10 +70,10 @@ def best_recipe(arguments: dict[str, Any], space: Sequence[Parameter], best: dic
     """Returns a recipe file that stands alone: the best values, and all others that the search had."""
     import tomli_w
 
-    values = {part: of_part(part, space, best) for part in ("recipe", "network", "objective")}
+    values = {part: select_part(part, space, best) for part in ("recipe", "network", "objective")}
     known = list_arguments(arguments["model"])
-    searched = {**values["network"], **{name: each for name, each in values["objective"].items() if name in known}}
-    others = {name: each for name, each in values["objective"].items() if name not in known}
+    searched = {**values["network"], **{name: value for name, value in values["objective"].items() if name in known}}
+    others = {name: value for name, value in values["objective"].items() if name not in known}
     recipe = {**arguments["recipe_values"], "title": f"Values that a search found for {arguments['model']}"}
     recipe |= values["recipe"]
     content = {key: value for key, value in recipe.items() if key != "name" and value is not None}
@@ -83,10 +83,11 @@ def best_recipe(arguments: dict[str, Any], space: Sequence[Parameter], best: dic
 
 
 def _comments(arguments: dict[str, Any], best: dict[str, Any], others: dict[str, float]) -> str:
-    """What a recipe file says to its reader; names of datasets may have any characters."""
+    """Returns the comment lines of a recipe file."""
+    # In quotes, since names of datasets and recipes may hold line ends.
     lines = [
         f"The best of {arguments['model']} on {arguments['dataset']!r}: {arguments['goal']} {best['score']:.4f} on "
-        f"images held out of the training set; beside what was searched, the values of {arguments['recipe']!r}.",
+        f"images held out of the training set; what was not searched has the values of {arguments['recipe']!r}.",
         *(f"Of the objective, which is set in Python only: {name} = {value!r}" for name, value in others.items()),
     ]
     if words := none_options(arguments["model_arguments"]):
@@ -112,12 +113,12 @@ def results_table(
     table = Table(title=f"{arguments['model']} on {arguments['dataset']}: best of {len(rows)} trials")
     epochs = ["epochs"] if "epochs" in rows[0] else []
     shown = [name for name in _SHOWN if name in rows[0]["metrics"]]
-    for heading in ("trial", arguments["goal"], *epochs, *(each.name for each in space), *shown):
+    for heading in ("trial", arguments["goal"], *epochs, *(parameter.name for parameter in space), *shown):
         table.add_column(heading.replace("_", " "), justify="right")
     for row in rows[:most]:
-        numbers = [f"{row[each.name]:.3g}" for each in space]
+        numbers = [f"{row[parameter.name]:.3g}" for parameter in space]
         more = [f"{row['metrics'][name]:.3f}" for name in shown]
-        table.add_row(str(row["trial"]), f"{row['score']:.4f}", *(str(row[each]) for each in epochs), *numbers, *more)
+        table.add_row(str(row["trial"]), f"{row['score']:.4f}", *(str(row[name]) for name in epochs), *numbers, *more)
     return table
 
 
@@ -145,7 +146,7 @@ def draw_trials(path: Path, goal: str, space: Sequence[Parameter], rows: Sequenc
             dots = axes.scatter(x, y, c=[row["trial"] for row in rows], cmap=f"{HEAT_MAP}_r", s=26)
             axes.scatter(x[:1], y[:1], s=170, facecolors="none", edgecolors=RED, linewidths=1.6)
             axes.set_xscale("log" if parameter.sampling == "log" else "linear")
-            axes.set_xlim(*_padded(parameter))
+            axes.set_xlim(*_axis_limits(parameter))
             axes.set_xlabel(parameter.name.replace("_", " "))
             axes.grid(alpha=0.25)
         for axes in panels[::across]:
@@ -153,8 +154,8 @@ def draw_trials(path: Path, goal: str, space: Sequence[Parameter], rows: Sequenc
         figure.colorbar(dots, ax=panels, label="trial (the best is circled)", ticks=MaxNLocator(integer=True))
 
 
-def _padded(parameter: Parameter) -> tuple[float, float]:
-    """The range of a parameter with some air on both sides."""
+def _axis_limits(parameter: Parameter) -> tuple[float, float]:
+    """Returns the range of a parameter, widened a little on both sides."""
     if parameter.sampling == "log":
         air = (parameter.high / parameter.low) ** 0.04
         return parameter.low / air, parameter.high * air

@@ -1,4 +1,4 @@
-"""What is searched for a network: the declared parameters of its family that it has."""
+"""Chooses the parameters to search for a network: those declared for its family that it has and are not fixed."""
 
 import tomllib
 from collections.abc import Collection, Mapping
@@ -32,7 +32,7 @@ class Parameter(NamedTuple):
     needs: str | None = None
 
 
-def declared(family: str) -> list[Parameter]:
+def read_parameters(family: str) -> list[Parameter]:
     """Returns the parameters that are declared for a family.
 
     Args:
@@ -40,7 +40,7 @@ def declared(family: str) -> list[Parameter]:
 
     Example:
 
-    >>> [parameter.name for parameter in declared("multipath")]
+    >>> [parameter.name for parameter in read_parameters("multipath")]
     ['learning_rate', 'kernel_decay', 'label_smoothing']
     """
     tables = tomllib.loads(read_package_file("tf_routing.tuning", "search_spaces.toml"))
@@ -65,24 +65,26 @@ def search_space(architecture: str, model: RoutedModel, fixed: Collection[str] =
     objective = model.default_objective().get_config()
 
     def has(parameter: Parameter) -> bool:
-        """Whether the network has it."""
+        """Returns whether the network, its objective or the recipe has the parameter."""
         if parameter.part == "objective":
             return parameter.name in objective and (parameter.needs is None or bool(objective[parameter.needs]))
         return parameter.part == "recipe" or parameter.name in known
 
-    space = [each for each in declared(family) if each.name not in fixed and has(each)]
+    space = [parameter for parameter in read_parameters(family) if parameter.name not in fixed and has(parameter)]
     if not space:
         raise ValueError(f"Nothing is left to search for {architecture} beside what is given: {', '.join(fixed)}.")
     return space
 
 
-def of_part(part: str, space: Collection[Parameter], values: Mapping[str, Any]) -> dict[str, Any]:
+def select_part(part: str, space: Collection[Parameter], values: Mapping[str, Any]) -> dict[str, Any]:
     """Returns the values that belong to one of `PARTS`, by name."""
-    return {each.name: values[each.name] for each in space if each.part == one_of("part", part, PARTS)}
+    return {
+        parameter.name: values[parameter.name] for parameter in space if parameter.part == one_of("part", part, PARTS)
+    }
 
 
-def with_objective(model: RoutedModel, values: Mapping[str, Any]) -> RoutedModel:
-    """Gives a model its default objective with other arguments, and returns the model."""
+def set_objective_values(model: RoutedModel, values: Mapping[str, Any]) -> RoutedModel:
+    """Changes arguments of a model's default objective, and returns the model."""
     objective = model.default_objective()
     if values:
         model.set_default_objective(type(objective).from_config({**objective.get_config(), **values}))

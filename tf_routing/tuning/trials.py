@@ -1,4 +1,4 @@
-"""One trial of a search: a network built with the values that a tuner chose, trained and measured."""
+"""Builds, trains and measures the network of one trial of a search, with the values that a tuner chose."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -14,7 +14,7 @@ from tf_routing.models import RoutedModel
 from tf_routing.train.networks import build_network
 from tf_routing.train.phases import Phase, compile_for
 from tf_routing.train.recipes.recipe import Recipe
-from tf_routing.tuning.search_space import Parameter, of_part, with_objective
+from tf_routing.tuning.search_space import Parameter, select_part, set_objective_values
 
 _EVALUATION_BATCH = 256
 
@@ -73,7 +73,7 @@ class Trials:
         self.steps = recipe.steps_in(dataset.train)
 
     def network(self, **searched: Any) -> RoutedModel:
-        """Returns a new network, not compiled, with these arguments beside those that stay."""
+        """Returns a new network, not compiled, with these arguments and those that stay."""
         keras.utils.set_random_seed(self.seed)
         return build_network(self.architecture, self.dataset, self.recipe, {**self.model_arguments, **searched})
 
@@ -84,14 +84,15 @@ class Trials:
             chosen: A `keras_tuner.HyperParameters`; all that is searched is registered with it.
         """
         values = {
-            each.name: chosen.Float(each.name, each.low, each.high, sampling=each.sampling) for each in self.space
+            parameter.name: chosen.Float(parameter.name, parameter.low, parameter.high, sampling=parameter.sampling)
+            for parameter in self.space
         }
-        model = self.network(**of_part("network", self.space, values))
-        with_objective(model, of_part("objective", self.space, values))
+        model = self.network(**select_part("network", self.space, values))
+        set_objective_values(model, select_part("objective", self.space, values))
         # Hyperband trains some for fewer epochs, and then goes on: the rate falls over those that a trial has.
         first, last = (chosen.values.get(f"tuner/{key}") for key in ("initial_epoch", "epochs"))
         epochs = last - (first or 0) if last else self.epochs
-        recipe = self.recipe.changed(epochs=epochs, **of_part("recipe", self.space, values))
+        recipe = self.recipe.changed(epochs=epochs, **select_part("recipe", self.space, values))
         compile_for(Phase(0, epochs, frozen=False), model, recipe, self.steps)
         return model
 
@@ -99,9 +100,9 @@ class Trials:
         self, chosen: Any, model: RoutedModel, epochs: int, callbacks: list[Any], initial_epoch: int = 0, **_: Any
     ) -> dict[str, float]:
         """Trains the network of a trial, and returns what the log of its last epoch says."""
-        told = model.default_objective().drawn_inputs
-        batches = add_drawn_inputs(self._batches(initial_epoch, epochs), told, self.seed, initial_epoch * self.steps)
-        tested = add_drawn_inputs(evaluation_batches(self.dataset.test, _EVALUATION_BATCH), told, self.seed)
+        drawn = model.default_objective().drawn_inputs
+        batches = add_drawn_inputs(self._batches(initial_epoch, epochs), drawn, self.seed, initial_epoch * self.steps)
+        tested = add_drawn_inputs(evaluation_batches(self.dataset.test, _EVALUATION_BATCH), drawn, self.seed)
         history = model.fit(
             batches,
             epochs=epochs,
@@ -113,7 +114,7 @@ class Trials:
             verbose=0,
         ).history
         results = {name: float(values[-1]) for name, values in history.items()}
-        if is_gated(model) and not told:
+        if is_gated(model) and not drawn:
             statistics = routing_statistics(model, model.routes(tested))
             results["executed_share"] = statistics["executed_macs"]["mean"] / model.static_cost
         return results

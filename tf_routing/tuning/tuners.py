@@ -45,32 +45,32 @@ def open_tuner(
     base = {"random": "RandomSearch", "hyperband": "Hyperband", "bayesian": "BayesianOptimization"}[kind]
 
     class Search(getattr(keras_tuner, base)):  # type: ignore[misc]
-        """Keras Tuner's own, which tells of each trial."""
+        """A tuner of Keras Tuner that reports when a trial has ended."""
 
         def on_trial_end(self, trial: Any) -> None:
-            """Keeps what the trial found, then tells of it."""
+            """Saves what the trial found, then reports."""
             super().on_trial_end(trial)
             after_trial(self)
 
-    own = {"max_epochs": trials.epochs} if kind == "hyperband" else {"max_trials": count}
+    limit = {"max_epochs": trials.epochs} if kind == "hyperband" else {"max_trials": count}
     direction = "max" if goal.endswith("accuracy") else "min"
     tuner = Search(
-        _hypermodel(keras_tuner, trials),
+        _make_hypermodel(keras_tuner, trials),
         objective=keras_tuner.Objective(goal, direction),
         seed=trials.seed,
         directory=str(folder),
         project_name="search",
         overwrite=anew,
-        **own,
+        **limit,
     )
     # Hyperband takes no number, and counts as the others where it has one.
     tuner.oracle.max_trials = count
     return tuner
 
 
-def _hypermodel(keras_tuner: Any, trials: "Trials") -> Any:
+def _make_hypermodel(keras_tuner: Any, trials: "Trials") -> Any:
     class Network(keras_tuner.HyperModel):
-        """Hands over to `Trials`."""
+        """The interface of Keras Tuner to `Trials`."""
 
         def build(self, hp: Any) -> Any:
             """Returns the compiled network of a trial."""

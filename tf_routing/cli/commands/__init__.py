@@ -1,1 +1,1 @@
-"""The commands of `tf-routing`, one file each: `add_options` and `run`."""
+"""The commands of `tf-routing`, one file each: `add_options` adds a command's options, `run` does what they say."""

@@ -1,4 +1,4 @@
-"""`tf-routing card NAME`: what is known about an architecture."""
+"""`tf-routing card NAME`: an architecture's counts, the paper's results and those measured here."""
 
 import argparse
 

@@ -37,7 +37,7 @@ def run(arguments: argparse.Namespace) -> None:
         return
     show(_layer_table(f"{arguments.model}, per image", layers))
     print(
-        f"{counts['parameters']:,} parameters. {counts['macs']:,} MACs with everything run, of which "
+        f"{counts['parameters']:,} parameters. At most {counts['macs']:,} MACs, of which "
         f"{counts['gated_macs']:,} ({counts['gated_macs'] / counts['macs']:.1%}) wait for a switch."
     )
 

@@ -11,7 +11,7 @@ from tf_routing.train.campaigns.campaign_results import add_result, is_result_of
 
 
 def missing_trainings(campaign: Campaign, rows: Sequence[dict[str, Any]], where: str) -> list[Training]:
-    """Returns the trainings without a result that may run at a place, the worthiest first.
+    """Returns the trainings without a result that may run at a place, the most important first.
 
     Args:
         campaign: The campaign.

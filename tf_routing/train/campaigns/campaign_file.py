@@ -1,4 +1,4 @@
-"""Campaign files: which trainings a comparison needs, in the order of their worth."""
+"""Reads campaign files: the trainings that comparisons of networks need, the most important first."""
 
 import dataclasses
 import tomllib
@@ -69,7 +69,7 @@ class Training:
 
 @dataclasses.dataclass(frozen=True)
 class Campaign:
-    """Trainings in the order of their worth.
+    """Trainings, the most important first.
 
     Args:
         title: One line on what they are for.
@@ -106,7 +106,7 @@ def load_campaign(path: str) -> Campaign:
         raise ValueError(f"{path} is no TOML file: {error}") from error
     _check_keys(path, "key", content, _CAMPAIGN)
     _check_has(path, content, _CAMPAIGN)
-    trainings = [training for row in content["comparisons"] for training in _trainings(path, row)]
+    trainings = [training for row in content["comparisons"] for training in _read_trainings(path, row)]
     folders = [training.folder for training in trainings]
     for folder in folders:
         if folders.count(folder) > 1:
@@ -114,16 +114,16 @@ def load_campaign(path: str) -> Campaign:
     return Campaign(content["title"], trainings)
 
 
-def _trainings(path: str, comparison: Mapping[str, Any]) -> list[Training]:
+def _read_trainings(path: str, comparison: Mapping[str, Any]) -> list[Training]:
     _check_keys(path, "key of comparisons", comparison, _COMPARISON)
     _check_has(path, comparison, ("name", "dataset", "seeds", "networks"))
     for seed in comparison["seeds"]:
         not_negative_integer("seeds", seed)
-    networks = [_network(path, comparison, network) for network in comparison["networks"]]
+    networks = [_read_network(path, comparison, network) for network in comparison["networks"]]
     return [Training(**network, seed=seed) for seed in comparison["seeds"] for network in networks]
 
 
-def _network(path: str, comparison: Mapping[str, Any], network: Mapping[str, Any]) -> dict[str, Any]:
+def _read_network(path: str, comparison: Mapping[str, Any], network: Mapping[str, Any]) -> dict[str, Any]:
     _check_keys(path, "key of networks", network, _NETWORK)
     values = {key: comparison[key] for key in _SHARED if key in comparison} | dict(network)
     _check_has(path, values, ("model", "recipe"))
@@ -132,8 +132,8 @@ def _network(path: str, comparison: Mapping[str, Any], network: Mapping[str, Any
     settings = load_recipe(values["recipe"], scale).changed(epochs=values.get("epochs"))
     for place in values.get("where", PLACES):
         one_of("where", place, PLACES)
-    own = network.get("arguments", {})
-    label = network.get("label", f"{values['model']}_{folder_name(own)}" if own else values["model"])
+    changes = network.get("arguments", {})
+    label = network.get("label", f"{values['model']}_{folder_name(changes)}" if changes else values["model"])
     for key, folder in (("name", comparison["name"]), ("label", label)):
         if folder in (".", "..") or "/" in folder or "\\" in folder:
             raise ValueError(f"{path}: `{key}` must be fit for the name of a folder. Received: {key}={folder!r}")
@@ -141,7 +141,7 @@ def _network(path: str, comparison: Mapping[str, Any], network: Mapping[str, Any
         "comparison": comparison["name"],
         "label": label,
         "model": values["model"],
-        "arguments": {**comparison.get("arguments", {}), **own},
+        "arguments": {**comparison.get("arguments", {}), **changes},
         "dataset": values["dataset"],
         "recipe": values["recipe"],
         "scale": scale,

@@ -1,4 +1,4 @@
-"""What the trainings of a campaign came to: one row of a data file each."""
+"""Reads and writes the results of a campaign: one row of a JSON file per training."""
 
 import json
 import statistics

@@ -11,6 +11,7 @@ from tf_routing.support.validation import (
     not_negative,
     not_negative_integer,
     one_of,
+    plain,
     positive_integer,
     positive_number,
 )
@@ -91,6 +92,8 @@ class Recipe:
     def __post_init__(self) -> None:
         for field in recipe_fields(Recipe):
             check_type(field, getattr(self, field.name))
+            # Records of runs are JSON, which knows no numbers of NumPy.
+            object.__setattr__(self, field.name, plain(getattr(self, field.name)))
         positive_integer("epochs", self.epochs)
         positive_integer("batch_size", self.batch_size)
         positive_number("learning_rate", self.learning_rate)

@@ -5,7 +5,7 @@ import math
 import re
 from typing import Any, NamedTuple
 
-from tf_routing.support.validation import unknown
+from tf_routing.support.validation import is_integer, is_number, unknown
 
 _KINDS = {
     int: "integer",
@@ -103,5 +103,5 @@ def _fits(kind: Any, value: Any) -> bool:
     if kind == tuple[int, ...]:
         return isinstance(value, tuple) and all(_fits(int, each) for each in value)
     if kind is float:
-        return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
-    return isinstance(value, kind) and (kind is bool or not isinstance(value, bool))
+        return is_number(value) and math.isfinite(value)
+    return is_integer(value) if kind is int else isinstance(value, kind)
