@@ -1,4 +1,4 @@
-"""The private parts of Keras and TensorFlow that this package uses, each with what the public interface lacks.
+"""The private parts of Keras and TensorFlow that this package uses, and why no public interface does instead.
 
 Nothing else in the package reads or sets an underscore attribute of theirs. `tests/core/test_private_apis.py` fails
 when one of them changes.

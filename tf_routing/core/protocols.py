@@ -1,4 +1,4 @@
-"""The interfaces by which the package recognises what a layer can do, declared here instead of guessed by name.
+"""The interfaces of layers, by which the package finds those that decide, that cost something, or that own models.
 
 All are checked with `isinstance`. A layer of a user that has the methods of an interface takes part without inheriting
 from a class of this package.
@@ -18,10 +18,10 @@ class Decides(Protocol):
 
 @runtime_checkable
 class ShowsOutputs(Protocol):
-    """A layer with outputs that objectives read besides its decision."""
+    """A layer with outputs that objectives read in addition to its decision."""
 
     def observed(self, outputs: Sequence[Any]) -> dict[str, Any]:
-        """Returns these outputs by what they are, among all the layer's outputs (a flat list)."""
+        """Returns these outputs by name, picked among all outputs of the layer (a flat list)."""
 
 
 @runtime_checkable
@@ -50,7 +50,7 @@ class HasThresholds(Protocol):
 
 @runtime_checkable
 class CountsMacs(Protocol):
-    """A layer that knows what it costs."""
+    """A layer that knows its cost."""
 
     def macs(self, input_shape: Any) -> int:
         """Returns the multiply-accumulates per sample for an input of this shape, or these shapes, batch included."""

@@ -1,4 +1,4 @@
-"""What the layers of a graph cost, one row per call, and the switch that each of them waits for."""
+"""Costs of the layers of a graph, one row per call, with the switch that decides whether the call runs."""
 
 from collections.abc import Iterator, Mapping
 from math import prod
@@ -14,7 +14,11 @@ from tf_routing.cost.layer_rules import layer_macs
 
 
 class Gated(NamedTuple):
-    """The switch that a layer waits for: the name of a decision, and the index of one of its choices.
+    """The switch with which a layer runs.
+
+    Args:
+        decision: Name of the decision.
+        choice: Integer, index of one of its choices.
 
     Example:
 
@@ -30,9 +34,14 @@ class Gated(NamedTuple):
 
 
 class LayerCost(NamedTuple):
-    """One call of a layer: its name, output shape, trainable parameters, MACs per sample, and what it waits for.
+    """The cost of one call of a layer.
 
-    `gate` is `None` where the layer runs for every sample.
+    Args:
+        layer: Name of the layer, behind those of the models that it is inside of.
+        output_shape: Shape of its output, or a list of shapes, batch included.
+        parameters: Integer, trainable parameters.
+        macs: Integer, multiply-accumulates per sample.
+        gate: The switch with which it runs, `None` where it runs for every sample.
 
     Example:
 

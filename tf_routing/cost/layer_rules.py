@@ -1,4 +1,4 @@
-"""What one layer costs: rules by the class of a layer, and what layers say of themselves."""
+"""The cost of one layer: rules by the class of the layer, and the `macs` of layers that know theirs."""
 
 from functools import singledispatch
 from math import prod
@@ -14,7 +14,7 @@ from tf_routing.core.protocols import CountsMacs
 def layer_macs(layer: Any, input_shape: Any, output_shape: Any) -> int:
     """Returns the MACs per sample of one layer applied to one input shape (batch included).
 
-    Layers of this library say it themselves (`macs`); layers with no kernel count nothing.
+    Layers of this library have a method `macs`; layers with no kernel count nothing.
 
     Args:
         layer: A Keras layer or operation.

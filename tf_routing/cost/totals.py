@@ -1,4 +1,4 @@
-"""What a network costs: with every part run, by decision, as executed, and as expected of probabilities."""
+"""The cost of a network: with every part run, by decision, as executed, and as expected of probabilities."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -38,7 +38,7 @@ def static_macs(model: keras.Model) -> int:
 
 
 def gated_macs(model: keras.Model) -> tuple[int, dict[str, np.ndarray]]:
-    """Returns what every sample costs, and what each choice of each decision adds.
+    """Returns the cost that all samples have, and the cost that every choice of a decision adds.
 
     Args:
         model: A functional Keras model with fixed spatial input sizes.

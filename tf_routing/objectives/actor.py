@@ -86,9 +86,9 @@ class Actor(EarlyExit):
         errors, _ = self.errors(labels, outputs)
         expected = sum(reach[leaf] * errors[leaf] for leaf in self.exits)
         # The routes as constants, so that decay does not teach junctions to avoid layers with large kernels.
-        given = reach if self.regularize_policy else {name: ops.stop_gradient(each) for name, each in reach.items()}
+        given = reach if self.regularize_policy else {name: ops.stop_gradient(share) for name, share in reach.items()}
         decided = sum(
-            ops.mean(given[name] * ops.sum(ops.square(each), axis=-1)) for name, each in self.scores(outputs).items()
+            ops.mean(given[name] * ops.sum(ops.square(score), axis=-1)) for name, score in self.scores(outputs).items()
         )
         return {
             "classification_loss": weighted_mean(expected, sample_weight),

@@ -91,14 +91,14 @@ class Critic(EarlyExit):
 
     def __call__(self, labels: Any, outputs: dict[str, Any], sample_weight: Any = None) -> dict[str, Any]:
         # The routes as constants: the scores learn from the regression only.
-        given = {name: ops.stop_gradient(each) for name, each in self.reach(outputs).items()}
+        given = {name: ops.stop_gradient(share) for name, share in self.reach(outputs).items()}
         entropies, wrong = self.errors(labels, outputs)
         scores, costs = self.scores(outputs), self.costs(entropies if self.error == "cross_entropy" else wrong, outputs)
         regression = sum(
             weighted_mean(
-                given[name] * ops.sum(ops.square(each + ops.stop_gradient(costs[name])), axis=-1), sample_weight
+                given[name] * ops.sum(ops.square(score + ops.stop_gradient(costs[name])), axis=-1), sample_weight
             )
-            for name, each in scores.items()
+            for name, score in scores.items()
         )
         return {
             "classification_loss": weighted_mean(

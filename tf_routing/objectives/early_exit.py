@@ -72,8 +72,8 @@ class EarlyExit(Objective):
         temperature_half_life: float | None = 10_000,
     ) -> None:
         self.tree: Any = exit_tree.from_config(tree)
-        self.macs = {name: int(each) for name, each in macs.items()}
-        self.computation_cost = _costs(computation_cost)
+        self.macs = {name: int(count) for name, count in macs.items()}
+        self.computation_cost = _check_costs(computation_cost)
         self.kernel_decay, self.talr = not_negative("kernel_decay", kernel_decay), bool(talr)
         self.temperature = positive_number("temperature", temperature)
         self.temperature_half_life = (
@@ -177,7 +177,7 @@ class EarlyExit(Objective):
         return {leaf: entropies[:, n] for n, leaf in numbered}, {leaf: wrong[:, n] for n, leaf in numbered}
 
     def _logits(self, outputs: dict[str, Any]) -> Any:
-        found = [each for name, each in outputs.items() if name.endswith("_exit_logits")]
+        found = [logits for name, logits in outputs.items() if name.endswith("_exit_logits")]
         # A network with a single exit has no mixture of exits, but plain logits.
         return ops.cast(found[0] if found else ops.expand_dims(outputs["logits"], 1), "float32")
 
@@ -215,9 +215,9 @@ class EarlyExit(Objective):
         return type(self)(**{**self.get_config(), **arguments})
 
 
-def _costs(computation_cost: Any) -> float | tuple[float, ...]:
+def _check_costs(computation_cost: Any) -> float | tuple[float, ...]:
     if isinstance(computation_cost, (list, tuple)):
         if not computation_cost:
             raise ValueError("`computation_cost` must hold at least one value. Received: none")
-        return tuple(not_negative("computation_cost", each) for each in computation_cost)
+        return tuple(not_negative("computation_cost", cost) for cost in computation_cost)
     return not_negative("computation_cost", computation_cost)

@@ -22,12 +22,12 @@ def static(columns: int) -> dict[str, Any]:
 
 
 def chain() -> dict[str, Any]:
-    """Returns eight columns in a row that can be left after each."""
+    """Returns eight columns in a row with an exit behind every one."""
     return _row(len(_CHANNELS), [_CLASSIFY])
 
 
 def branching() -> dict[str, Any]:
-    """Returns a tree that branches in two after each of the first three columns, and can be left after each."""
+    """Returns a tree that branches in two behind its first three levels, with an exit behind every column."""
 
     def below(level: int) -> dict[str, Any]:
         if level == len(_CHANNELS):
@@ -66,7 +66,7 @@ def check(tree: Any, scales: int | None = None) -> None:
     if not isinstance(tree, dict) or set(tree) != {"channels", "sinks"}:
         raise ValueError(f"`tree` must hold dicts of channels and sinks. Received: {tree!r:.200}")
     channels, sinks = tree["channels"], tree["sinks"]
-    if not _is_list(channels) or not all(is_integer(each) and each > 0 for each in channels):
+    if not _is_list(channels) or not all(is_integer(count) and count > 0 for count in channels):
         raise ValueError(f"`tree` must hold positive integers as channels. Received: channels={channels!r}")
     if scales is not None and len(channels) > scales:
         raise ValueError(f"`tree` must not add scales behind {scales} of them. Received: channels={channels!r}")
