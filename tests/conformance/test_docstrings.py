@@ -23,7 +23,19 @@ def _public(module: Any) -> dict[str, Any]:
 
 
 _NAMES = (
-    *("analysis", "core.graph", "cost", "execution", "layers", "models", "objectives", "optimizers", "serving", "zoo"),
+    *(
+        "analysis",
+        "core.graph",
+        "core.kernels",
+        "cost",
+        "execution",
+        "layers",
+        "models",
+        "objectives",
+        "optimizers",
+        "serving",
+        "zoo",
+    ),
     *("transforms.calibration", "transforms.folding", "transforms.widening"),
     *("exporting.saved_model", "exporting.archives", "exporting.checksums", "exporting.decoding", "exporting.onnx"),
 )
@@ -57,7 +69,7 @@ def test_every_public_name_has_an_example(name: str) -> None:
 
 
 # Examples that build, export or draw deep networks; what they show has its tests in `tests/analysis/`,
-# `tests/transforms/test_calibration.py`, `tests/conformance/test_export.py` and `tests/test_cost_gated.py`.
+# `tests/transforms/test_calibration.py`, `tests/conformance/test_export.py` and `tests/cost/test_gates.py`.
 _HEAVY = {
     *(
         "tf_routing.transforms.calibration.calibrate",

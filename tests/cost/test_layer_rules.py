@@ -1,4 +1,4 @@
-"""Multiply-accumulates by hand."""
+"""Multiply-accumulates of layers and graphs of layers, by hand."""
 
 from typing import Any
 
@@ -123,6 +123,19 @@ def test_models_nested_twice_deep() -> None:
 def test_a_layer_with_a_kernel_and_no_known_cost_raises() -> None:
     with pytest.raises(ValueError, match="No cost is known for layer 'odd' of type Scaled: .*macs"):
         macs_of(Scaled(name="odd"), (5,))
+
+
+@pytest.mark.parametrize("weight", ["kernel_2", "kernels"])
+def test_a_layer_whose_kernels_have_names_of_its_own_raises_too(weight: str) -> None:
+    class Other(keras.layers.Layer):
+        def build(self, input_shape: Any) -> None:
+            self.scale = self.add_weight(name=weight, shape=(input_shape[-1],))
+
+        def call(self, inputs: Any) -> Any:
+            return inputs * self.scale
+
+    with pytest.raises(ValueError, match="No cost is known for layer 'odd' of type Other"):
+        macs_of(Other(name="odd"), (5,))
 
 
 def test_a_frozen_layer_with_a_kernel_and_no_known_cost_raises() -> None:
