@@ -17,6 +17,7 @@ from tf_routing.cli.main import main
 from tf_routing.cli.program import COMMANDS
 from tf_routing.data import ImageSet
 from tf_routing.train import fit as fit_module
+from tf_routing.train.recipes import recipe_files
 
 _ROOT = Path(tf_routing.__file__).parents[1]
 
@@ -185,6 +186,23 @@ def test_hyphens_are_as_good_as_underscores_and_values_reach_the_recipe(
     assert (recipe.image_size, recipe.learning_rate, recipe.kernel_decay) == (48, 0.5, 0.01)
     assert (recipe.drops, recipe.mirror, recipe.schedule, recipe.epochs) == ((2, 3), False, "steps", 4)
     assert options["model_arguments"] == {"width_multiplier": 0.25} and options["count_routes"]
+
+
+def test_a_command_reads_its_recipe_once(
+    asked: dict[str, Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    reads: list[str] = []
+
+    def count(name: str, parse: Any = recipe_files._parse) -> dict[str, Any]:
+        reads.append(name)
+        return parse(name)
+
+    monkeypatch.setattr(recipe_files, "_parse", count)
+    recipe = tmp_path / "mine.toml"
+    recipe.write_text('extends = "multipath_cnn"\nepochs = 3\n[arguments]\nhidden = 8', "utf-8")
+    assert main(["fit", "--model", "basecnn_2cc", "--recipe", str(recipe), "--output", str(tmp_path / "run")]) == 0
+    assert reads == [str(recipe), "multipath_cnn"]
+    assert asked == {"width_multiplier": 1.0, "hidden": 8}
 
 
 @pytest.mark.parametrize(

@@ -283,7 +283,7 @@ def test_photographs_that_are_read_from_files(
 def test_a_record_gets_one_row(runs: Runs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     results = tmp_path / "results.json"
     results.write_text('[{"model": "earlier"}]', "utf-8")
-    monkeypatch.setattr(training_request, "load_recipe", lambda name, scale: _RECIPE)
+    monkeypatch.setattr(training_request, "make_recipe", lambda file: _RECIPE)
     monkeypatch.setattr(fit_module.data, "load", lambda name, data_dir: _DATASET)
     words = ["fit", "--model", "basecnn_2cc", "--width_multiplier", "0.125", "--recipe", "quick"]
     words += ["--output", str(runs.whole)]

@@ -12,7 +12,8 @@ import pytest
 from tests.data.prepared_data import load_or_skip
 from tf_routing.cli.main import main
 from tf_routing.train.recipes.recipe import list_recipes, load_recipe
-from tf_routing.train.recipes.sweep import chosen, load_sweep
+from tf_routing.train.recipes.recipe_files import read_recipe
+from tf_routing.train.recipes.sweep import Sweep, chosen, make_sweep
 
 _TEXT = """
 extends = "decide/training"
@@ -30,6 +31,12 @@ tree = { channels = [4, 4], sinks = ["classify", { channels = [4], sinks = ["cla
 """
 _OF_THE_CODE = "decide/hybrid_actor_slow_cooling"
 _DECIDE = [name for name in list_recipes() if name.startswith("decide/") and name != "decide/training"]
+
+
+def load_sweep(name: str, scale: str = "paper") -> Sweep:
+    sweep = make_sweep(read_recipe(name, scale))
+    assert sweep is not None
+    return sweep
 
 
 def written(folder: Path, text: str = _TEXT) -> str:
@@ -144,7 +151,7 @@ def test_evaluation_tells_each_cost_and_shows_the_exits(
     assert found["by_cost"] == final["by_cost"] and len(found["by_cost"]) == 8
     assert found["accuracy"] == pytest.approx(final["accuracy"], abs=0.1) and len(found["times"]) == 3
     shown = capsys.readouterr().out
-    assert shown.count("exit_1") == 8 and "Told a cost of 8e-09: error" in shown
+    assert shown.count("exit_1") == 8 and "At a cost of 8e-09: error" in shown
 
 
 def test_a_named_network_takes_the_recipes_training_alone(tmp_path: Path) -> None:

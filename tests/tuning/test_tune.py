@@ -113,7 +113,7 @@ def test_the_best_recipe_is_what_was_searched_with_and_the_best_values(tmp_path:
     (tmp_path / "best.toml").write_text(text, "utf-8")
     best = load_recipe(str(tmp_path / "best.toml"))
     assert best == dataclasses.replace(recipe, name="best", title=best.title, learning_rate=1e-05)
-    arguments = read_recipe(str(tmp_path / "best.toml"))["arguments"]
+    arguments = read_recipe(str(tmp_path / "best.toml")).values["arguments"]
     assert arguments == {"width_multiplier": 0.25, "router": 'dense"', "widths": [8, 16], "beta": 0.5}
     assert "--set target=null" in text
 

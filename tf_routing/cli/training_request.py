@@ -6,9 +6,9 @@ from typing import Any, NamedTuple
 
 from tf_routing import data
 from tf_routing.cli.options import given_values
-from tf_routing.train.recipes.recipe import Recipe, load_recipe
-from tf_routing.train.recipes.recipe_files import DEFAULT, lacks, read_recipe, written_values
-from tf_routing.train.recipes.sweep import Run, chosen, load_sweep
+from tf_routing.train.recipes.recipe import Recipe, make_recipe
+from tf_routing.train.recipes.recipe_files import DEFAULT, RecipeFile, read_recipe
+from tf_routing.train.recipes.sweep import Run, chosen, make_sweep
 
 # Steps of an epoch where neither a recipe nor an option sets the size of a batch and images are few.
 _LEAST_STEPS = 8
@@ -72,26 +72,26 @@ def read_request(arguments: argparse.Namespace) -> TrainingRequest:
         ValueError: If a name or a value is wrong, or there is nothing to train.
         FileNotFoundError: If there is no such recipe file.
     """
-    name, scale = arguments.recipe or DEFAULT, getattr(arguments, "scale", "paper")
+    file = read_recipe(arguments.recipe or DEFAULT, getattr(arguments, "scale", "paper"))
     given = given_values(arguments)
-    recipe = load_recipe(name, scale).changed(**given)
-    written = {} if arguments.recipe is None else written_values(name, scale)
-    missing = lacks(written) if arguments.recipe is not None else []
-    note = f"{name} is filled from the recipe {DEFAULT}: it lacks {', '.join(missing)}." if missing else ""
-    dataset, runs = _read_runs(arguments, name, scale)
+    recipe = make_recipe(file).changed(**given)
+    # The default recipe is nobody's choice, nor is its size of a batch.
+    written = {} if arguments.recipe is None else file.written
+    note = f"{file.name} is filled from the recipe {DEFAULT}: it lacks {', '.join(file.missing)}."
+    dataset, runs = _choose_runs(arguments, file)
     options = _network_options(arguments)
     runs = [run._replace(arguments={"width_multiplier": 1.0, **run.arguments, **options}) for run in runs]
-    return TrainingRequest(recipe, dataset, runs, "batch_size" not in {*written, *given}, note)
+    return TrainingRequest(recipe, dataset, runs, "batch_size" not in {*written, *given}, note if file.missing else "")
 
 
-def _read_runs(arguments: argparse.Namespace, recipe: str, scale: str) -> tuple[str, list[Run]]:
+def _choose_runs(arguments: argparse.Namespace, file: RecipeFile) -> tuple[str, list[Run]]:
     """Returns the name of the dataset, and the runs: the network that `--model` names, or those of the recipe."""
-    sweep = load_sweep(recipe, scale)
+    sweep = make_sweep(file)
     if arguments.model is not None:
-        shared = read_recipe(recipe, scale).get("arguments", {})
+        shared = file.values.get("arguments", {})
         return arguments.dataset or "digits", [Run(arguments.model, shared, "")]
     if sweep is None:
-        raise ValueError(f"`model` must be given: the recipe {recipe} names none. Received: model=None")
+        raise ValueError(f"`model` must be given: the recipe {file.name} names none. Received: model=None")
     return arguments.dataset or sweep.dataset, chosen(sweep, arguments.runs)
 
 

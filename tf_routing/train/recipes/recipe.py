@@ -16,7 +16,7 @@ from tf_routing.support.validation import (
     positive_number,
 )
 from tf_routing.train.recipes.recipe_fields import check_keys, check_type, recipe_fields
-from tf_routing.train.recipes.recipe_files import list_recipes, read_recipe
+from tf_routing.train.recipes.recipe_files import RecipeFile, list_recipes, read_recipe
 
 __all__ = ["Recipe", "list_recipes", "load_recipe"]
 
@@ -220,14 +220,26 @@ def load_recipe(name: str, scale: str = "paper") -> Recipe:
     >>> load_recipe("multipath_cnn").drops
     (80, 150)
     """
-    own_name = Path(name).stem if name.endswith(".toml") else name
-    # Which networks to train is read by whoever trains several.
-    values = {key: value for key, value in read_recipe(name, scale).items() if key not in ("runs", "arguments")}
-    check_keys(Recipe, own_name, values)
+    return make_recipe(read_recipe(name, scale))
+
+
+def make_recipe(file: RecipeFile) -> Recipe:
+    """Returns the recipe of a file that is read.
+
+    Args:
+        file: What `read_recipe` returns.
+
+    Raises:
+        ValueError: If a key or a value is not known.
+    """
+    name = Path(file.name).stem if file.name.endswith(".toml") else file.name
+    # Which networks to train is not part of how: `sweep.make_sweep` reads it.
+    values = {key: value for key, value in file.values.items() if key not in ("runs", "arguments")}
+    check_keys(Recipe, name, values)
     # TOML has lists, and a frozen recipe holds tuples.
     fields: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in values.items()}
-    fields = {"title": own_name, **fields}
+    fields = {"title": name, **fields}
     try:
-        return Recipe(name=own_name if scale == "paper" else f"{own_name}, {scale}", **fields)
+        return Recipe(name=name if file.scale == "paper" else f"{name}, {file.scale}", **fields)
     except ValueError as error:
-        raise ValueError(f"Recipe {own_name}: {error}") from error
+        raise ValueError(f"Recipe {name}: {error}") from error

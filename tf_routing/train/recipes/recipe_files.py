@@ -4,7 +4,7 @@ import tomllib
 from collections.abc import Iterator
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from tf_routing.support.validation import one_of, unknown
 
@@ -33,8 +33,29 @@ def _folder() -> Any:
     return resources.files("tf_routing.train").joinpath("recipes")
 
 
-def read_recipe(name: str, scale: str = "paper") -> dict[str, Any]:
-    """Returns the content of a recipe file over that of the file it extends.
+class RecipeFile(NamedTuple):
+    """The content of a recipe file on one scale.
+
+    Args:
+        name: Name of the recipe, or path of its file.
+        scale: One of `SCALES`.
+        written: What the file and those that it extends say.
+        values: The same over the values of `DEFAULT` where it lacks one of `NEEDED`.
+    """
+
+    name: str
+    scale: str
+    written: dict[str, Any]
+    values: dict[str, Any]
+
+    @property
+    def missing(self) -> list[str]:
+        """The names of `NEEDED` that the file does not give."""
+        return [key for key in NEEDED if key not in self.written]
+
+
+def read_recipe(name: str, scale: str = "paper") -> RecipeFile:
+    """Reads a recipe file and those that it extends.
 
     Args:
         name: A name of `list_recipes()`, or the path of a `.toml` file. One that lacks a value of `NEEDED` is filled
@@ -46,28 +67,19 @@ def read_recipe(name: str, scale: str = "paper") -> dict[str, Any]:
         FileNotFoundError: If the path names no file.
     """
     one_of("scale", scale, SCALES)
-    values = _read_extended(name)
-    if lacks(values):
+    written = _read_extended(name)
+    values = written
+    if any(key not in written for key in NEEDED):
         # Its title says what another recipe does.
-        values = {**_read_extended(DEFAULT), "title": f"{Path(name).stem}, filled from {DEFAULT}", **values}
-    quick = values.pop("quick", None)
-    if scale == "paper":
-        return values
-    if quick is None:
+        values = {**_read_extended(DEFAULT), "title": f"{Path(name).stem}, filled from {DEFAULT}", **written}
+    if scale == "quick" and "quick" not in values:
         raise ValueError(f"`scale` must be 'paper' for {name}, which has no other. Received: scale={scale!r}")
-    return values | quick
+    return RecipeFile(name, scale, _at_scale(written, scale), _at_scale(values, scale))
 
 
-def written_values(name: str, scale: str = "paper") -> dict[str, Any]:
-    """Returns what a recipe file and those it extends say, without what they are filled with."""
-    values = _read_extended(name)
-    quick = values.pop("quick", {})
-    return values | quick if scale == "quick" else values
-
-
-def lacks(values: dict[str, Any]) -> list[str]:
-    """Returns the names of `NEEDED` that a file does not give."""
-    return [key for key in NEEDED if key not in values]
+def _at_scale(values: dict[str, Any], scale: str) -> dict[str, Any]:
+    paper = {key: value for key, value in values.items() if key != "quick"}
+    return paper | values.get("quick", {}) if scale == "quick" else paper
 
 
 def _read_extended(name: str, above: tuple[str, ...] = ()) -> dict[str, Any]:

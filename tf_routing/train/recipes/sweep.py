@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 from tf_routing.runs.folder_names import folder_name
 from tf_routing.support.validation import unknown
-from tf_routing.train.recipes.recipe_files import read_recipe
+from tf_routing.train.recipes.recipe_files import RecipeFile
 
 _KEYS = ("model", "dataset", "arguments", "each")
 
@@ -25,12 +25,11 @@ class Sweep(NamedTuple):
     runs: list[Run]
 
 
-def load_sweep(name: str, scale: str = "paper") -> Sweep | None:
-    """Reads which networks a recipe trains.
+def make_sweep(file: RecipeFile) -> Sweep | None:
+    """Returns which networks a recipe trains.
 
     Args:
-        name: A name of `list_recipes()`, or the path of a `.toml` file.
-        scale: `"paper"` or `"quick"`.
+        file: What `read_recipe` returns.
 
     Returns:
         A `Sweep`, `None` for a recipe that says only how to train.
@@ -40,10 +39,11 @@ def load_sweep(name: str, scale: str = "paper") -> Sweep | None:
 
     Example:
 
-    >>> [run.folder for run in load_sweep("decide/hybrid_static").runs][:2]
+    >>> from tf_routing.train.recipes.recipe_files import read_recipe
+    >>> [run.folder for run in make_sweep(read_recipe("decide/hybrid_static")).runs][:2]
     ['decide_static1', 'decide_static2']
     """
-    values = read_recipe(name, scale)
+    name, values = file.name, file.values
     runs = values.get("runs")
     if runs is None:
         return None
