@@ -2,8 +2,11 @@
 
 import json
 
+import keras
+
 from tf_routing import exit_tree
 from tf_routing.exit_tree import Exit, Route, Stage
+from tf_routing.layers import ExitMixture
 
 CHAIN = Stage(
     ("column_1",),
@@ -87,6 +90,18 @@ def test_a_layer_waits_for_the_last_junction_before_it() -> None:
         **dict.fromkeys(("right", "right_end", "right_late"), ("three_ways", 2)),
     }
     assert exit_tree.gates_by_layer(STATIC) == {}
+
+
+def test_the_tree_of_a_network_is_that_of_its_exits() -> None:
+    image = keras.Input((4,))
+    logits = [keras.layers.Dense(3, name=name)(image) for name in ("exit_1", "exit_2")]
+    reaches = [keras.layers.Dense(1)(image) for _ in logits]
+    tree = Stage(("column_1",), "junction_1", (Exit("exit_1"), Exit("exit_2")))
+    early = keras.Model(image, ExitMixture(tree)(logits, reaches)[0])
+    assert exit_tree.find_tree(early) == tree
+    assert exit_tree.find_tree(keras.Model(image, logits[0])) is None
+    # A model inside another leaves early by itself.
+    assert exit_tree.find_tree(keras.Model(image, keras.layers.ReLU()(early(image)))) is None
 
 
 def test_a_tree_comes_back_from_its_configuration() -> None:

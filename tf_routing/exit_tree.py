@@ -8,6 +8,8 @@ description with channels instead of names, which `zoo.builders.exit_trees` turn
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
+from tf_routing.core.protocols import HasExitTree
+
 
 class Exit(NamedTuple):
     """A leaf of the tree: the layer that classifies there."""
@@ -108,6 +110,15 @@ def gates_by_layer(tree: Stage | Exit, gate: tuple[str, int] | None = None) -> d
     for number, sink in enumerate(sinks(tree)):
         gates |= gates_by_layer(sink, (tree.junction, number) if isinstance(tree, Stage) and tree.junction else gate)
     return gates
+
+
+def find_tree(model: Any) -> Stage | None:
+    """Returns the tree of an early-exit network, `None` for other networks.
+
+    Args:
+        model: A `keras.Model`; models inside it do not count.
+    """
+    return next((layer.tree for layer in model.layers if isinstance(layer, HasExitTree)), None)
 
 
 def to_config(tree: Stage | Exit) -> dict[str, Any]:

@@ -9,7 +9,7 @@ import keras
 from tf_routing import exit_tree
 from tf_routing.core.graph import layer_calls
 from tf_routing.core.model_arguments import require_graph_model
-from tf_routing.core.protocols import Decides, HasExitTree, HasSubBlocks
+from tf_routing.core.protocols import Decides, HasSubBlocks
 from tf_routing.cost.layer_rules import layer_macs
 
 
@@ -75,8 +75,9 @@ def layer_costs(model: keras.Model) -> Iterator[LayerCost]:
     38896960
     """
     _check_fixed(model)
-    trees = find_exit_trees(model)
-    behind = {layer: Gated(*gate) for tree in trees for layer, gate in exit_tree.gates_by_layer(tree).items()}
+    tree = exit_tree.find_tree(model)
+    gates = {} if tree is None else exit_tree.gates_by_layer(tree)
+    behind = {layer: Gated(*gate) for layer, gate in gates.items()}
     # The layers that decide, by the tensor that is their decision.
     deciders: dict[Any, str] = {}
     for call in layer_calls(model):
@@ -90,11 +91,6 @@ def layer_costs(model: keras.Model) -> Iterator[LayerCost]:
             yield from _block_costs(call, deciders)
         else:
             yield _cost_of_call(call, behind.get(call.operation.name))
-
-
-def find_exit_trees(model: keras.Model) -> list[exit_tree.Stage]:
-    """Returns the tree of a model that leaves early, in a list that is empty for others."""
-    return [call.operation.tree for call in layer_calls(model) if isinstance(call.operation, HasExitTree)]
 
 
 def _gate_inside(owner: keras.layers.Layer, gate: Gated | None) -> Gated | None:

@@ -8,7 +8,7 @@ import keras
 import numpy as np
 
 from tf_routing import exit_tree
-from tf_routing.cost.graph_costs import find_exit_trees, layer_costs
+from tf_routing.cost.graph_costs import layer_costs
 
 
 def static_macs(model: keras.Model) -> int:
@@ -31,10 +31,11 @@ def static_macs(model: keras.Model) -> int:
     6912
     """
     rows = list(layer_costs(model))
-    ways = [set(route.layers) for tree in find_exit_trees(model) for route in exit_tree.routes(tree)]
-    on_some_way = set().union(*ways)
-    common = sum(row.macs for row in rows if row.layer not in on_some_way)
-    return common + max((sum(row.macs for row in rows if row.layer in way) for way in ways), default=0)
+    tree = exit_tree.find_tree(model)
+    routes = [] if tree is None else [set(route.layers) for route in exit_tree.routes(tree)]
+    on_some_route = set().union(*routes)
+    common = sum(row.macs for row in rows if row.layer not in on_some_route)
+    return common + max((sum(row.macs for row in rows if row.layer in route) for route in routes), default=0)
 
 
 def gated_macs(model: keras.Model) -> tuple[int, dict[str, np.ndarray]]:

@@ -6,7 +6,6 @@ from typing import Any
 import numpy as np
 
 from tf_routing import cost, exit_tree
-from tf_routing.core.protocols import HasExitTree
 from tf_routing.data.batching.batches import add_constant_inputs
 from tf_routing.evaluation.accuracies import are_right
 from tf_routing.models import RoutedModel
@@ -14,11 +13,16 @@ from tf_routing.models import RoutedModel
 
 def leaves_early(model: RoutedModel) -> bool:
     """Returns whether images can leave a network at several exits."""
-    return any(isinstance(layer, HasExitTree) for layer in model.layers)
+    return exit_tree.find_tree(model) is not None
 
 
-def _tree(model: RoutedModel) -> exit_tree.Stage:
-    return next(layer.tree for layer in model.layers if isinstance(layer, HasExitTree))
+def _require_tree(model: RoutedModel) -> exit_tree.Stage:
+    tree = exit_tree.find_tree(model)
+    if tree is None:
+        raise ValueError(
+            f"`model` must be an early-exit network. Received: {model.name!r}, which has no exits to choose"
+        )
+    return tree
 
 
 def exit_statistics(
@@ -43,7 +47,7 @@ def exit_statistics(
             "correct": np.bincount(labels[(taken == leaf) & right], minlength=classes).tolist(),
             "incorrect": np.bincount(labels[(taken == leaf) & ~right], minlength=classes).tolist(),
         }
-        for leaf in (leaf.layer for leaf in exit_tree.exits(_tree(model)))
+        for leaf in (leaf.layer for leaf in exit_tree.exits(_require_tree(model)))
     }
     executed = cost.executed_macs(model, routes, len(labels))
     return {"error": float(1 - right.mean()), "mean_macs": float(executed.mean()), "exits": exits}
@@ -79,7 +83,7 @@ def measure_exits(
 
 def find_exits(model: RoutedModel, routes: Mapping[str, np.ndarray]) -> np.ndarray:
     """Returns the name of the exit that each image takes, an array `(count,)`."""
-    ways = exit_tree.routes(_tree(model))
+    ways = exit_tree.routes(_require_tree(model))
     names = np.array([way.exit for way in ways])
     decided = [np.all([routes[name][:, choice] > 0.5 for name, choice in way.choices.items()], axis=0) for way in ways]
     return names[np.argmax(decided, axis=0)]
