@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from networks import SIZE, SMALL, calibrated, calibrated_to_skip, photographs
 
-from tf_routing.evaluation.timing import Timing, interleaved, median_ratio, median_seconds
+from tf_routing.evaluation.timing import Timing, median_ratio, median_seconds, time_in_turn
 from tf_routing.support.files import write_json
 from tf_routing.support.hardware import hardware
 
@@ -101,7 +101,7 @@ def _exports(gated: Any, static: str, folder: Path) -> dict[tuple[str, str], Any
 
 def _rows(loaded: dict[tuple[str, str], Any], images: np.ndarray, batch: int, rounds: int) -> list[dict[str, Any]]:
     runs = {f"{side} {way}": _runner(each, images, batch) for (side, way), each in loaded.items()}
-    times = interleaved(runs, rounds)
+    times = time_in_turn(runs, rounds)
     best = {side: min(_WAYS, key=lambda way: median_seconds(times[f"{side} {way}"])) for side, _ in loaded}
     own = {side: times[f"{side} {way}"] for side, way in best.items()}
     rows = [{"batch": batch, "side": side, "weights": best[side], **_compared(own, side, batch)} for side in own]

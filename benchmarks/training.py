@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 from taking_turns import Loop, callback
 
-from tf_routing.evaluation.timing import Timing, interleaved, median_ratio, median_seconds, ratio_quartiles
+from tf_routing.evaluation.timing import Timing, median_ratio, median_seconds, ratio_quartiles, time_in_turn
 
 LINEAR = "linear"
 NETWORKS = ("basecnn", "basecnn_2cc", "resnet20", "resnet20_2cc", LINEAR)
@@ -77,7 +77,7 @@ def _measured(network: str, rounds: int, steps: int) -> list[dict[str, Any]]:
     parameters, loops = _keras_loops(network, batch, epochs, steps)
     if find_spec("torch"):
         loops[TORCH] = _torch_loop(network, batch, epochs, steps, parameters)
-    times = interleaved({name: loop.turn for name, loop in loops.items()}, rounds, _WARM_UP)
+    times = time_in_turn({name: loop.turn for name, loop in loops.items()}, rounds, _WARM_UP)
     for loop in loops.values():
         loop.join()
     rows = [_row(network, name, times, steps, parameters) for name in times]

@@ -10,7 +10,7 @@ import resource
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from tf_routing.evaluation.timing import Timing, timed
+from tf_routing.evaluation.timing import Timing, time_call
 
 _PEAK = "peak"
 
@@ -84,6 +84,6 @@ def _serve(pipe: Any, setting: Setting, load: Callable[[], dict[str, Any]]) -> N
             run = compiled[name, batch]
             # Another network ran last, and may have run in another process: a server finds its own in the caches.
             run(number - 1)
-            pipe.send(tuple(timed(lambda run=run, number=number: run(number))))
+            pipe.send(tuple(time_call(lambda run=run, number=number: run(number))))
         except Exception as error:
             pipe.send(f"{type(error).__name__}: {error}")

@@ -13,7 +13,7 @@ from tests.data.prepared_data import load_or_skip
 from tf_routing.cli.main import main
 from tf_routing.train.recipes.recipe import list_recipes, load_recipe
 from tf_routing.train.recipes.recipe_files import read_recipe
-from tf_routing.train.recipes.sweep import Sweep, chosen, make_sweep
+from tf_routing.train.recipes.sweep import Sweep, choose_runs, make_sweep
 
 _TEXT = """
 extends = "decide/training"
@@ -96,10 +96,10 @@ def test_the_rate_halves() -> None:
 
 def test_chosen_runs_are_counted_from_one() -> None:
     sweep = load_sweep("decide/hybrid_static")
-    assert [run.model for run in chosen(sweep, [2, 8])] == ["decide_static2", "decide_static8"]
-    assert chosen(sweep, None) == sweep.runs
+    assert [run.model for run in choose_runs(sweep, [2, 8])] == ["decide_static2", "decide_static8"]
+    assert choose_runs(sweep, None) == sweep.runs
     with pytest.raises(ValueError, match="`runs` must be numbers from 1 to 8. Received: 9"):
-        chosen(sweep, [9])
+        choose_runs(sweep, [9])
 
 
 def test_a_sweep_trains_each_value_and_goes_on_where_it_stopped(

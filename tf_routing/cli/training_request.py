@@ -8,7 +8,7 @@ from tf_routing import data
 from tf_routing.cli.options import given_values
 from tf_routing.train.recipes.recipe import Recipe, make_recipe
 from tf_routing.train.recipes.recipe_files import DEFAULT, RecipeFile, read_recipe
-from tf_routing.train.recipes.sweep import Run, chosen, make_sweep
+from tf_routing.train.recipes.sweep import Run, choose_runs, make_sweep
 
 # Steps of an epoch where neither a recipe nor an option sets the size of a batch and images are few.
 _LEAST_STEPS = 8
@@ -92,7 +92,7 @@ def _choose_runs(arguments: argparse.Namespace, file: RecipeFile) -> tuple[str, 
         return arguments.dataset or "digits", [Run(arguments.model, shared, "")]
     if sweep is None:
         raise ValueError(f"`model` must be given: the recipe {file.name} names none. Received: model=None")
-    return arguments.dataset or sweep.dataset, chosen(sweep, arguments.runs)
+    return arguments.dataset or sweep.dataset, choose_runs(sweep, arguments.runs)
 
 
 def _network_options(arguments: argparse.Namespace) -> Mapping[str, Any]:

@@ -8,7 +8,7 @@ import numpy as np
 
 from tf_routing import zoo
 from tf_routing.evaluation.routing_statistics import is_gated
-from tf_routing.evaluation.timing import interleaved, median_ratio, median_seconds
+from tf_routing.evaluation.timing import median_ratio, median_seconds, time_in_turn
 from tf_routing.models import RoutedModel
 from tf_routing.models.inputs.batches import image_input
 from tf_routing.transforms.folding import fold_batch_norm
@@ -48,7 +48,7 @@ def measure_times(
 
 def _time_batches(models: dict[str, RoutedModel], images: np.ndarray, batch_size: int, rounds: int) -> dict[str, Any]:
     forwards = {name: compile_forward(model, images, batch_size) for name, model in models.items()}
-    times = interleaved(forwards, rounds)
+    times = time_in_turn(forwards, rounds)
     reference = "static" if "static" in times else "masked"
     row: dict[str, Any] = {"batch": batch_size}
     row |= {f"{name}_milliseconds": 1e3 * median_seconds(timings) / batch_size for name, timings in times.items()}

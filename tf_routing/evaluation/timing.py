@@ -15,7 +15,7 @@ class Timing(NamedTuple):
     processor: float
 
 
-def interleaved(
+def time_in_turn(
     functions: Mapping[str, Callable[[int], Any]], rounds: int, warm_up: int = 2
 ) -> dict[str, list[Timing]]:
     """Times functions round by round, each once per round.
@@ -30,20 +30,20 @@ def interleaved(
 
     Example:
 
-    >>> times = interleaved({"sum": lambda number: sum(range(number))}, rounds=3)
+    >>> times = time_in_turn({"sum": lambda number: sum(range(number))}, rounds=3)
     >>> len(times["sum"])
     3
     """
     times: dict[str, list[Timing]] = {name: [] for name in functions}
     for number in range(warm_up + rounds):
         for name, function in functions.items():
-            timing = timed(partial(function, number))
+            timing = time_call(partial(function, number))
             if number >= warm_up:
                 times[name].append(timing)
     return times
 
 
-def timed(function: Callable[[], Any]) -> Timing:
+def time_call(function: Callable[[], Any]) -> Timing:
     """Runs a function once."""
     wall, processor = time.perf_counter(), time.process_time()
     function()

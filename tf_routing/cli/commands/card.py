@@ -28,16 +28,16 @@ def run(arguments: argparse.Namespace) -> None:
     show(f"{card.name}, family {card.family}")
     show(f"Paper: {card.reported[0].paper}")
     for start in range(0, len(card.reported), _SIDE_BY_SIDE):
-        show(_reported(card.reported[start : start + _SIDE_BY_SIDE], card.reported[0].paper))
+        show(_reported_table(card.reported[start : start + _SIDE_BY_SIDE], card.reported[0].paper))
     measured = [row for row in card.reported if row.operating_points]
     if measured:
         needed = "".join(f", with {key}=..." for key in measured[0].needs or ())
         points = [point for row in measured for point in row.operating_points or []]
-        show(_operating_points(points, needed))
+        show(_operating_point_table(points, needed))
     trade_off = [point for row in card.reported for point in row.trade_off or []]
     if trade_off:
-        show(_trade_off(trade_off))
-    show(_measured(card) if card.measured else "Measured here: nothing yet.")
+        show(_trade_off_table(trade_off))
+    show(_measured_table(card) if card.measured else "Measured here: nothing yet.")
     show(f"Recipe: {card.recipe or 'none yet'}.  Weights: {', '.join(card.weights) or 'none'}.")
     for note in dict.fromkeys(row.note for row in card.reported if row.note):
         show(f"Note: {note}")
@@ -47,7 +47,7 @@ def run(arguments: argparse.Namespace) -> None:
         )
 
 
-def _reported(rows: list[ReportedRow], paper: str) -> Table:
+def _reported_table(rows: list[ReportedRow], paper: str) -> Table:
     table = Table("", *(_write_call(row) for row in rows), title="Counts, and what the paper reports")
     fields = {
         "input": lambda row: write_size(row.input_shape),
@@ -65,7 +65,7 @@ def _reported(rows: list[ReportedRow], paper: str) -> Table:
     return table
 
 
-def _operating_points(points: list[dict[str, float]], needed: str) -> Table:
+def _operating_point_table(points: list[dict[str, float]], needed: str) -> Table:
     table = Table(title=f"What the paper reports at each target rate{needed}")
     for heading in ("rate", "GMACs", "execution rate that these imply", "error, %"):
         table.add_column(heading, justify="right")
@@ -75,7 +75,7 @@ def _operating_points(points: list[dict[str, float]], needed: str) -> Table:
     return table
 
 
-def _trade_off(points: list[dict[str, float]]) -> Table:
+def _trade_off_table(points: list[dict[str, float]]) -> Table:
     table = Table(title="Trade-off that the paper reports (a multiply-add counts twice in its FLOPs)")
     for heading in ("executed blocks", "FLOPs, 1e8", "accuracy, %"):
         table.add_column(heading, justify="right")
@@ -92,7 +92,7 @@ def _write_call(row: ReportedRow) -> str:
     return write_arguments({**row.arguments, **dict.fromkeys(row.needs or (), "...")}) or "default arguments"
 
 
-def _measured(card: ModelCard) -> Table:
+def _measured_table(card: ModelCard) -> Table:
     table = Table("dataset", "arguments", "recipe", title="Measured here")
     for heading in ("width x", "epochs", "seed", "accuracy", "minutes"):
         table.add_column(heading, justify="right")

@@ -56,21 +56,21 @@ def make_sweep(file: RecipeFile) -> Sweep | None:
         raise ValueError(f"Recipe {name} lacks a model or a dataset in its table `runs`.")
     # What the scale asks of every network, then what these networks are.
     shared = {**values.get("arguments", {}), **runs.get("arguments", {})}
-    found = [_run(model, shared, varied, len(models) > 1) for model in models for varied in _varied(each)]
+    found = [_make_run(model, shared, varied, len(models) > 1) for model in models for varied in _combine(each)]
     return Sweep(runs["dataset"], found)
 
 
-def _varied(each: Mapping[str, Sequence[Any]]) -> list[dict[str, Any]]:
+def _combine(each: Mapping[str, Sequence[Any]]) -> list[dict[str, Any]]:
     """Returns the arguments of each run: those that vary do so together, one value after the other."""
     return [dict(zip(each, values, strict=True)) for values in zip(*each.values(), strict=True)] if each else [{}]
 
 
-def _run(model: str, shared: Mapping[str, Any], varied: Mapping[str, Any], named: bool) -> Run:
+def _make_run(model: str, shared: Mapping[str, Any], varied: Mapping[str, Any], named: bool) -> Run:
     folder = folder_name(varied) if varied or not named else model
     return Run(model, {**shared, **varied}, f"{model}_{folder}" if named and varied else folder)
 
 
-def chosen(sweep: Sweep, numbers: Sequence[int] | None) -> list[Run]:
+def choose_runs(sweep: Sweep, numbers: Sequence[int] | None) -> list[Run]:
     """Returns the runs with these numbers, counted from 1; all where none are given.
 
     Raises:
