@@ -1,4 +1,4 @@
-"""Sets the share of images for which each gated part runs, without training."""
+"""Calibrates routers without training, so that gated parts run on a given share of the images."""
 
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -20,11 +20,13 @@ class CalibratedGate(NamedTuple):
     """How often a gate opens after `calibrate`.
 
     Args:
-        gate: The decision's name, with the index of the choice where there are several: `controller_1[0]`.
+        gate: Name of the decision, with the index of the choice where there are several: `controller_1[0]`.
         wanted: Float, the share of images that was asked for.
-        reached: Float, the share for which the gate opens; at a junction that goes on. NaN where no image comes.
+        reached: Float, the share for which the gate opens; at a junction the share that goes on. NaN where no image
+            comes.
         images: Integer, the number of images that come to it.
-        tied: Integer, the number of images with the same score, between which a threshold would have to lie.
+        tied: Integer, the number of images of one score among which the threshold would have to lie; 0 where it fits
+            between two scores.
         least: Float, the least share that the gate can open on.
 
     Example:
@@ -56,11 +58,11 @@ class CalibratedGate(NamedTuple):
 
 
 def calibrate(model: "RoutedModel", images: Any, rate: float) -> list[CalibratedGate]:
-    """Shifts the thresholds of a gated model's routers so that each gate opens on a share of the images.
+    """Shifts the thresholds of the routers of a gated model so that every gate opens on a share of the images.
 
-    The routers stay and go on deciding per image. They are shifted in order of depth, since each sees what those
-    before it let through. Tests and benchmarks of execution get a known share of executed parts this way, with
-    decisions that differ between images.
+    The routers stay and go on deciding per image. They are shifted in order of depth, since a router sees only images
+    that those before it let through. Tests and benchmarks of execution get a known share of executed parts this way,
+    with decisions that differ between images.
 
     A share can be missed: images that score alike fall on one side together, as all do in an early-exit network that
     is not trained. A warning then lists the gates.
@@ -70,11 +72,11 @@ def calibrate(model: "RoutedModel", images: Any, rate: float) -> list[Calibrated
         images: Images `(count, height, width, channels)`, as the model takes them, a dict with more, or batches of
             either, such as a `tf.data.Dataset`, with labels or without. A few dozen to a few hundred, run as one batch;
             shares are as fine as their number.
-        rate: Float in [0, 1], the share of images for which each gate is to open, forced switches included; at a
+        rate: Float in [0, 1], the share of images for which every gate is to open, forced switches included; at a
             junction the share that goes on, of those that come there.
 
     Returns:
-        List of `CalibratedGate`, in order of depth: which share each gate reached.
+        List of `CalibratedGate`, the shares that gates reached, in order of depth.
 
     Raises:
         ValueError: If the model has no routers, `rate` is outside [0, 1], these are no images of the model, there are
@@ -100,7 +102,7 @@ def calibrate(model: "RoutedModel", images: Any, rate: float) -> list[Calibrated
         raise ValueError(f"`model` must have routers with thresholds; {model.name!r} has none.")
     gates: list[CalibratedGate] = []
     _run(model, _tensors(model, images), float(rate), "", gates)
-    _tell_missed([gate for gate in gates if gate.is_missed], len(gates))
+    _warn_of_missed([gate for gate in gates if gate.is_missed], len(gates))
     return gates
 
 
@@ -162,12 +164,12 @@ def _measured(router: Any, name: str, inputs: Any, outputs: Any, rate: float) ->
     for choice in range(taken.shape[1]):
         gate = name if taken.shape[1] == 1 else f"{name}[{choice}]"
         reached = float(taken[:, choice].mean()) if len(taken) else float("nan")
-        tied = _tied(margins[:, choice], rate)
+        tied = _count_tied(margins[:, choice], rate)
         yield CalibratedGate(gate, rate, round(reached, 6), len(taken), tied, router.least_rate)
 
 
-def _tied(margins: "np.ndarray", rate: float) -> int:
-    """How many images share the score at which the share would have to be cut off, 0 where none do."""
+def _count_tied(margins: "np.ndarray", rate: float) -> int:
+    """Returns how many images have the score at which the threshold would have to lie, 0 where one alone has it."""
     ordered = sorted(margins.tolist(), reverse=True)
     positive = round(rate * len(ordered))
     if not 0 < positive < len(ordered) or ordered[positive - 1] != ordered[positive]:
@@ -175,7 +177,7 @@ def _tied(margins: "np.ndarray", rate: float) -> int:
     return ordered.count(ordered[positive])
 
 
-def _tell_missed(missed: Sequence[CalibratedGate], count: int) -> None:
+def _warn_of_missed(missed: Sequence[CalibratedGate], count: int) -> None:
     if not missed:
         return
     passed, unseen = [gate for gate in missed if gate.images], [gate for gate in missed if not gate.images]
