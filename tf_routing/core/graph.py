@@ -71,6 +71,7 @@ def call_arguments(call: Any, values: Mapping[Any, Any]) -> tuple[tuple[Any, ...
     import keras
 
     def fill_in(argument: Any) -> Any:
+        """Returns the value of a symbolic tensor; any other argument is its value."""
         return values[argument] if isinstance(argument, keras.KerasTensor) else argument
 
     return keras.tree.map_structure(fill_in, (call.arguments.args, call.arguments.kwargs))

@@ -30,6 +30,7 @@ def branching() -> dict[str, Any]:
     """Returns a tree that branches in two behind its first three levels, with an exit behind every column."""
 
     def below(level: int) -> dict[str, Any]:
+        """Returns a column of a level with all that follows it."""
         if level == len(_CHANNELS):
             return _column(level, [_CLASSIFY])
         branches = 2 if level <= _BRANCHING_LEVELS else 1
@@ -113,6 +114,7 @@ def name_layers(tree: dict[str, Any]) -> NamedTree:
     channels: dict[str, tuple[int, ...]] = {}
 
     def name(column: dict[str, Any], level: int) -> exit_tree.Stage:
+        """Returns the stage that begins with a column."""
         named[level] += 1
         suffix = f"{level}_{named[level]}" if sizes[level - 1] > 1 else f"{level}"
         channels[f"column_{suffix}"] = tuple(column["channels"])
