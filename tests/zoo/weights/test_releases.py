@@ -18,7 +18,7 @@ from tf_routing.evaluation.evaluate import evaluate
 from tf_routing.runs.trained_network import as_trained
 from tf_routing.zoo.weights import releases
 
-ROOT = Path(__file__).parent.parent.parent
+ROOT = Path(__file__).parents[3]
 ROWS = {row["name"]: row for row in releases.read_releases()}
 LIGHT = "vgg13_half_2cc_tiny_imagenet_classes20"
 ALL = [name if name == LIGHT else pytest.param(name, marks=pytest.mark.heavy) for name in ROWS]
