@@ -10,7 +10,7 @@ import pytest
 from tf_routing import zoo
 from tf_routing.layers import GroupedConv2D
 from tf_routing.models import RoutedModel
-from tf_routing.zoo.builders.mobilenetv2 import InvertedResidual, add_last, inverted_residuals
+from tf_routing.zoo.builders.mobilenetv2 import InvertedResidual, add_last, list_inverted_residuals
 
 BLOCKS = {"resnext50_4x24d": (3, 4, 6, 3), "resnet101": (3, 4, 23, 3), "resnet50_cifar": (3, 4, 6, 3)}
 WIDTHS = (64, 128, 256, 512)
@@ -152,7 +152,7 @@ def test_the_table_of_blocks() -> None:
         InvertedResidual(number, 1 if number == 1 else 6, channels, 2 if number in _STRIDED else 1)
         for number, channels in enumerate(_CHANNELS, 1)
     ]
-    assert inverted_residuals(1.0) == expected
+    assert list_inverted_residuals(1.0) == expected
 
 
 @pytest.mark.parametrize(
@@ -218,8 +218,8 @@ def test_the_widths_scale_the_last_convolution_up_or_both_ways() -> None:
 
 
 def test_the_narrowest_net_has_four_channels() -> None:
-    assert {block.filters for block in inverted_residuals(0.001)} == {4}
-    assert [block.filters for block in inverted_residuals(0.125)[-4:]] == [20, 20, 20, 40]
+    assert {block.filters for block in list_inverted_residuals(0.001)} == {4}
+    assert [block.filters for block in list_inverted_residuals(0.125)[-4:]] == [20, 20, 20, 40]
 
 
 def test_features_are_what_the_last_convolution_sees() -> None:

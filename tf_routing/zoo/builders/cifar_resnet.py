@@ -15,7 +15,7 @@ from tf_routing.zoo.builders.parts import blocks
 from tf_routing.zoo.builders.parts.heads import Head, finish_model
 from tf_routing.zoo.builders.parts.images import ImageInput, add_image_input
 from tf_routing.zoo.builders.parts.paths import Paths, connect, path_prefix, predict
-from tf_routing.zoo.builders.parts.residual import basic_block
+from tf_routing.zoo.builders.parts.residual import add_basic_block
 
 _WIDTHS = (16, 32, 64)
 
@@ -72,7 +72,7 @@ def build(
 def _add_stem(x: Any, filters: int, paths: Paths, use_bias: bool) -> list[Any]:
     if paths.router == "cp":
         return predict([x], paths, 1, filters=filters, use_bias=use_bias)
-    x = blocks.conv(x, filters, "stem", use_bias=use_bias)
+    x = blocks.convolve(x, filters, "stem", use_bias=use_bias)
     return connect([x], paths, 1) if paths.router == "cc" else [x] * paths.paths
 
 
@@ -80,5 +80,5 @@ def _add_stack(x: Any, filters: int, stack: int, count: int, shortcut: str, use_
     for block in range(1, count + 1):
         strides = 2 if stack > 1 and block == 1 else 1
         name = f"{prefix}stack_{stack}_block_{block}"
-        x = basic_block(x, filters, filters, strides, name, shortcut=shortcut, use_bias=use_bias)
+        x = add_basic_block(x, filters, filters, strides, name, shortcut=shortcut, use_bias=use_bias)
     return x

@@ -23,7 +23,7 @@ from tf_routing.zoo.builders.parts.paths import Paths, connect, path_prefix, pre
 _WIDTHS = (64, 128, 256, 512)
 _STEM_WIDTH = 64
 _EXPANSION = 4
-_STEMS = {"imagenet": blocks.imagenet_stem, "cifar": blocks.cifar_stem}
+_STEMS = {"imagenet": blocks.add_imagenet_stem, "cifar": blocks.add_cifar_stem}
 
 
 @dataclass(frozen=True)
@@ -151,11 +151,11 @@ def _add_stage(x: Any, stage: _Stage, prefix: str, strides_first: bool) -> Any:
         strides = 2 if stage.number > 1 and block == 1 else 1
         name = f"{prefix}stage_{stage.number}_block_{block}"
         if stage.bottleneck:
-            x = residual.bottleneck(
+            x = residual.add_bottleneck(
                 x, stage.inner, stage.outer, strides, name, groups=stage.groups, strides_first=strides_first
             )
         else:
-            x = residual.basic_block(x, stage.inner, stage.outer, strides, name)
+            x = residual.add_basic_block(x, stage.inner, stage.outer, strides, name)
     return x
 
 

@@ -70,13 +70,13 @@ def build(
     scale = positive_number("width", width) * width_multiplier
     image, x = add_image_input(images)
     x = add_stem(x, scale)
-    for block in inverted_residuals(scale):
+    for block in list_inverted_residuals(scale):
         x = _add_block(x, block)
     x = add_last(x, width, width_multiplier)
     return finish_model(image, [x], head, name)
 
 
-def inverted_residuals(width: float) -> list[InvertedResidual]:
+def list_inverted_residuals(width: float) -> list[InvertedResidual]:
     """Returns the 17 blocks, their channels scaled by `width` to multiples of 4."""
     repeated = [
         (expansion, channels, strides if first else 1)
@@ -91,16 +91,18 @@ def inverted_residuals(width: float) -> list[InvertedResidual]:
 
 def add_stem(x: Any, width: float) -> Any:
     """Adds a 3x3 convolution of stride 2 and 32 channels, scaled by `width`."""
-    return _relu6(blocks.conv(x, _scale_channels(_STEM, width), "stem", strides=2, use_bias=False, relu=False), "stem")
+    return _relu6(
+        blocks.convolve(x, _scale_channels(_STEM, width), "stem", strides=2, use_bias=False, relu=False), "stem"
+    )
 
 
 def add_last(x: Any, width: float, width_multiplier: float = 1.0) -> Any:
     """Adds a 1x1 convolution of 1280 channels, which `width` scales up only and `width_multiplier` both ways."""
     filters = _scale_channels(_LAST, max(1.0, width) * width_multiplier)
-    return _relu6(blocks.conv(x, filters, "last", kernel=1, use_bias=False, relu=False), "last")
+    return _relu6(blocks.convolve(x, filters, "last", kernel=1, use_bias=False, relu=False), "last")
 
 
-def bottleneck(x: Any, expanded: int | None, filters: int, strides: int, prefix: str = "") -> Any:
+def add_bottleneck(x: Any, expanded: int | None, filters: int, strides: int, prefix: str = "") -> Any:
     """Widens to `expanded` channels (`None` leaves them), convolves them one by one and narrows to `filters`, linearly.
 
     Args:
@@ -112,15 +114,15 @@ def bottleneck(x: Any, expanded: int | None, filters: int, strides: int, prefix:
     """
     if expanded is not None:
         name = f"{prefix}expand"
-        x = _relu6(blocks.conv(x, expanded, name, kernel=1, use_bias=False, relu=False), name)
+        x = _relu6(blocks.convolve(x, expanded, name, kernel=1, use_bias=False, relu=False), name)
     x = _add_depthwise(x, strides, f"{prefix}depthwise")
-    return blocks.conv(x, filters, f"{prefix}project", kernel=1, use_bias=False, relu=False)
+    return blocks.convolve(x, filters, f"{prefix}project", kernel=1, use_bias=False, relu=False)
 
 
 def _add_block(x: Any, block: InvertedResidual) -> Any:
     prefix, channels = f"block_{block.number}_", x.shape[-1]
     expanded = channels * block.expansion if block.expansion > 1 else None
-    residual = bottleneck(x, expanded, block.filters, block.strides, prefix)
+    residual = add_bottleneck(x, expanded, block.filters, block.strides, prefix)
     if block.strides > 1 or channels != block.filters:
         return residual
     return keras.layers.Add(name=f"{prefix}add")([x, residual])

@@ -96,7 +96,7 @@ def _check_size(input_shape: tuple[int, int, int], pools: int) -> None:
 
 
 def _connect_fully(x: Any, prefix: str, units: int, position: int) -> Any:
-    return blocks.dense(x, units, f"{prefix}dense_{position}")
+    return blocks.add_dense(x, units, f"{prefix}dense_{position}")
 
 
 class _Columns:
@@ -141,7 +141,7 @@ class _Columns:
 
     def _convolve(self, x: Any, prefix: str, filters: int) -> Any:
         name = f"{prefix}conv_{self.convolutions}"
-        x = blocks.conv(x, filters, name)
+        x = blocks.convolve(x, filters, name)
         return layers.SqueezeExcite(**self.squeeze_excite, name=f"{name}_se")(x) if self.squeeze_excite else x
 
     def _mix(self) -> None:

@@ -53,7 +53,7 @@ def build(
     widths = [blocks.scale_width(width, width_multiplier) for width in widths]
     image, x = add_image_input(images)
     skipper = Skipper(image, stage_blocks, routers)
-    x = blocks.cifar_stem(x, widths[0]) if bottleneck else blocks.conv(x, widths[0], "stem", use_bias=False)
+    x = blocks.add_cifar_stem(x, widths[0]) if bottleneck else blocks.convolve(x, widths[0], "stem", use_bias=False)
     add_block = _add_bottleneck if bottleneck else _add_basic_block
     for stage, (count, width) in enumerate(zip(stage_blocks, widths, strict=True), 1):
         for block in range(1, count + 1):
@@ -68,8 +68,8 @@ def build(
 def _add_basic_block(x: Any, skipper: Skipper, width: int, strides: int, name: str) -> Any:
     def branch(y: Any) -> Any:
         """Convolves twice."""
-        y = blocks.conv(y, width, "conv_1", strides=strides, use_bias=False)
-        return blocks.conv(y, width, "conv_2", use_bias=False, relu=False)
+        y = blocks.convolve(y, width, "conv_1", strides=strides, use_bias=False)
+        return blocks.convolve(y, width, "conv_2", use_bias=False, relu=False)
 
     def subsample(y: Any) -> Any:
         """Brings the input to the shape of the block's output, without parameters."""
@@ -83,12 +83,12 @@ def _add_bottleneck(x: Any, skipper: Skipper, width: int, strides: int, name: st
 
     def branch(y: Any) -> Any:
         """Convolves three times, the first and the last time position by position."""
-        y = blocks.conv(y, width, "conv_1", kernel=1, use_bias=False)
-        y = blocks.conv(y, width, "conv_2", strides=strides, use_bias=False)
-        return blocks.conv(y, outer, "conv_3", kernel=1, use_bias=False, relu=False)
+        y = blocks.convolve(y, width, "conv_1", kernel=1, use_bias=False)
+        y = blocks.convolve(y, width, "conv_2", strides=strides, use_bias=False)
+        return blocks.convolve(y, outer, "conv_3", kernel=1, use_bias=False, relu=False)
 
     def projection(y: Any) -> Any:
         """Convolves the input to the shape of the block's output."""
-        return blocks.conv(y, outer, "conv", kernel=1, strides=strides, use_bias=False, relu=False)
+        return blocks.convolve(y, outer, "conv", kernel=1, strides=strides, use_bias=False, relu=False)
 
     return skipper.add(x, name, branch, projection if strides > 1 or x.shape[-1] != outer else "identity")

@@ -53,7 +53,7 @@ def build(
     x = mobilenetv2.add_stem(x, scale)
     splitter = Splitter(sub_blocks, controllers)
     weights: dict[str, float] = {}
-    for block in mobilenetv2.inverted_residuals(scale):
+    for block in mobilenetv2.list_inverted_residuals(scale):
         x = _add_block(x, splitter, block)
         group = min(end for end in _CATEGORY_WEIGHTS if block.number <= end)
         weights[splitter.controllers[-1]] = _CATEGORY_WEIGHTS[group]
@@ -71,14 +71,16 @@ def _add_block(x: Any, splitter: Splitter, block: InvertedResidual) -> Any:
     def part(y: Any, number: int) -> Any:
         """Adds an inverted residual block, narrower than a whole one."""
         if block.expansion > 1:
-            return mobilenetv2.bottleneck(y, divided // parts, block.filters, block.strides)
+            return mobilenetv2.add_bottleneck(y, divided // parts, block.filters, block.strides)
         # Without an expansion to divide, a sub-block reads its share of the input's channels.
         share = channels // parts
-        return mobilenetv2.bottleneck(y[..., number * share : (number + 1) * share], None, block.filters, block.strides)
+        return mobilenetv2.add_bottleneck(
+            y[..., number * share : (number + 1) * share], None, block.filters, block.strides
+        )
 
     def projection(y: Any) -> Any:
         """Convolves the input to the shape of the block's output."""
-        return blocks.conv(y, block.filters, "conv", kernel=1, use_bias=False, relu=False)
+        return blocks.convolve(y, block.filters, "conv", kernel=1, use_bias=False, relu=False)
 
     shortcut: Any = "identity" if channels == block.filters else projection
     return splitter.add(x, f"block_{block.number}", part, None if block.strides > 1 else shortcut)

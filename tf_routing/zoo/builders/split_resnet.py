@@ -17,7 +17,7 @@ from tf_routing.zoo.builders.parts.splitting import ControllerOptions, RateObjec
 
 _WIDTHS = (64, 128, 256, 512)
 _EXPANSION = 4
-_STEMS = {"imagenet": blocks.imagenet_stem, "cifar": blocks.cifar_stem}
+_STEMS = {"imagenet": blocks.add_imagenet_stem, "cifar": blocks.add_cifar_stem}
 # The share of a block's inner width that each sub-block gets; the paper gives none, these meet its parameter counts.
 _RATIOS = {1: 1.0, 2: 0.6, 3: 0.465, 4: 0.375}
 _CATEGORY_WEIGHTS = (1e-4, 1e-3, 1e-2, 1e-1)
@@ -85,13 +85,13 @@ def _inner_widths(widths: Sequence[int] | None, sub_blocks: int, multiplier: flo
 def _add_bottleneck(x: Any, splitter: Splitter, inner: int, outer: int, strides: int, name: str) -> Any:
     def part(y: Any, number: int) -> Any:
         """Adds a bottleneck, narrower than that of a whole block."""
-        y = blocks.conv(y, inner, "conv_1", kernel=1, use_bias=False)
-        y = blocks.conv(y, inner, "conv_2", strides=strides, use_bias=False)
-        return blocks.conv(y, outer, "conv_3", kernel=1, use_bias=False, relu=False)
+        y = blocks.convolve(y, inner, "conv_1", kernel=1, use_bias=False)
+        y = blocks.convolve(y, inner, "conv_2", strides=strides, use_bias=False)
+        return blocks.convolve(y, outer, "conv_3", kernel=1, use_bias=False, relu=False)
 
     def projection(y: Any) -> Any:
         """Convolves the input to the shape of the block's output."""
-        return blocks.conv(y, outer, "conv", kernel=1, strides=strides, use_bias=False, relu=False)
+        return blocks.convolve(y, outer, "conv", kernel=1, strides=strides, use_bias=False, relu=False)
 
     shortcut: Any = projection if strides > 1 or x.shape[-1] != outer else "identity"
     return splitter.add(x, name, part, shortcut, "relu")

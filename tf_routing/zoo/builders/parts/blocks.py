@@ -20,7 +20,7 @@ def normalize(x: Any, name: str) -> Any:
     return keras.layers.BatchNormalization(momentum=MOMENTUM, epsilon=EPSILON, name=f"{name}_bn")(x)
 
 
-def conv(
+def convolve(
     x: Any,
     filters: int,
     name: str,
@@ -38,7 +38,7 @@ def conv(
     return keras.layers.ReLU(name=f"{name}_relu")(x) if relu else x
 
 
-def imagenet_stem(x: Any, filters: int, pad_pool: bool = False) -> Any:
+def add_imagenet_stem(x: Any, filters: int, pad_pool: bool = False) -> Any:
     """Adds a 7x7 convolution of stride 2 and 3x3 max-pool of stride 2: a quarter of the input's size."""
     # Explicit padding: 'same' pads an even image on one side only, and trained weights of others expect both.
     x = keras.layers.ZeroPadding2D(3, name="stem_pad")(x)
@@ -46,9 +46,9 @@ def imagenet_stem(x: Any, filters: int, pad_pool: bool = False) -> Any:
     return _pool_stem(keras.layers.ReLU(name="stem_relu")(normalize(x, "stem")), pad_pool)
 
 
-def cifar_stem(x: Any, filters: int, pad_pool: bool = False) -> Any:
+def add_cifar_stem(x: Any, filters: int, pad_pool: bool = False) -> Any:
     """Adds a 3x3 convolution of stride 1 and 3x3 max-pool of stride 2: half of the input's size."""
-    return _pool_stem(conv(x, filters, "stem", use_bias=False), pad_pool)
+    return _pool_stem(convolve(x, filters, "stem", use_bias=False), pad_pool)
 
 
 def _pool_stem(x: Any, pad: bool) -> Any:
@@ -59,7 +59,7 @@ def _pool_stem(x: Any, pad: bool) -> Any:
     return keras.layers.MaxPooling2D(3, 2, name="stem_pool")(x)
 
 
-def dense(x: Any, units: int, name: str) -> Any:
+def add_dense(x: Any, units: int, name: str) -> Any:
     """Adds a dense layer, batch normalisation and ReLU."""
     x = keras.layers.Dense(units, kernel_initializer="he_normal", name=name)(x)
     return keras.layers.ReLU(name=f"{name}_relu")(normalize(x, name))

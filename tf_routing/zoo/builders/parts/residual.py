@@ -11,7 +11,7 @@ from tf_routing import layers
 from tf_routing.zoo.builders.parts import blocks
 
 
-def basic_block(
+def add_basic_block(
     x: Any, inner: int, outer: int, strides: int, name: str, *, shortcut: str = "projection", use_bias: bool = False
 ) -> Any:
     """Adds two 3x3 convolutions to the input; the first has the stride.
@@ -25,12 +25,12 @@ def basic_block(
         shortcut: Where the shape changes, `"A"` subsamples and pads with zeros, `"projection"` convolves.
         use_bias: Boolean, whether convolutions have biases.
     """
-    residual = blocks.conv(x, inner, f"{name}_conv_1", strides=strides, use_bias=use_bias)
-    residual = blocks.conv(residual, outer, f"{name}_conv_2", use_bias=use_bias, relu=False)
+    residual = blocks.convolve(x, inner, f"{name}_conv_1", strides=strides, use_bias=use_bias)
+    residual = blocks.convolve(residual, outer, f"{name}_conv_2", use_bias=use_bias, relu=False)
     return _add_shortcut(x, residual, strides, name, shortcut, use_bias)
 
 
-def bottleneck(
+def add_bottleneck(
     x: Any, inner: int, outer: int, strides: int, name: str, *, groups: int = 1, strides_first: bool = False
 ) -> Any:
     """Adds a 1x1, a 3x3 and a 1x1 convolution to the input; the 3x3 one has the groups and, by default, the stride.
@@ -45,9 +45,9 @@ def bottleneck(
         strides_first: Boolean, whether the first convolution has the stride.
     """
     first, second = (strides, 1) if strides_first else (1, strides)
-    residual = blocks.conv(x, inner, f"{name}_conv_1", kernel=1, strides=first, use_bias=False)
-    residual = blocks.conv(residual, inner, f"{name}_conv_2", strides=second, groups=groups, use_bias=False)
-    residual = blocks.conv(residual, outer, f"{name}_conv_3", kernel=1, use_bias=False, relu=False)
+    residual = blocks.convolve(x, inner, f"{name}_conv_1", kernel=1, strides=first, use_bias=False)
+    residual = blocks.convolve(residual, inner, f"{name}_conv_2", strides=second, groups=groups, use_bias=False)
+    residual = blocks.convolve(residual, outer, f"{name}_conv_3", kernel=1, use_bias=False, relu=False)
     return _add_shortcut(x, residual, strides, name, "projection", use_bias=False)
 
 
@@ -57,5 +57,5 @@ def _add_shortcut(x: Any, residual: Any, strides: int, name: str, shortcut: str,
         if shortcut == "A":
             x = layers.IdentityShortcut(outer, strides, name=f"{name}_shortcut")(x)
         else:
-            x = blocks.conv(x, outer, f"{name}_shortcut", kernel=1, strides=strides, use_bias=use_bias, relu=False)
+            x = blocks.convolve(x, outer, f"{name}_shortcut", kernel=1, strides=strides, use_bias=use_bias, relu=False)
     return keras.layers.ReLU(name=f"{name}_relu")(keras.layers.Add(name=f"{name}_add")([x, residual]))
