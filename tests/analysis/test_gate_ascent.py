@@ -10,6 +10,7 @@ import pytest
 from tests.conformance.subjects import disturb, finish, start_python
 from tf_routing import zoo
 from tf_routing.analysis import gate_score, routing_layers, synthesize_image, value_and_gradient
+from tf_routing.analysis.gate_ascent import _blur
 from tf_routing.models import RoutedModel
 
 ADDRESSES = [(1, 1, 2), (2, 2, 1), (4, 1, 2), (5, 2, 2)]
@@ -105,6 +106,18 @@ def test_penalty_pulls_to_grey_and_blur_to_smoothness(model: RoutedModel) -> Non
     assert np.abs(held - 0.5).mean() < 0.7 * np.abs(free - 0.5).mean()
     sharp, smooth = (synthesize_image(model, "g[4][1,1]", blur=blur, **options).image for blur in (0, 2))
     assert np.abs(np.diff(smooth, axis=0)).mean() < 0.7 * np.abs(np.diff(sharp, axis=0)).mean()
+
+
+def test_blur_is_a_gaussian_that_wraps_round() -> None:
+    gradient = np.random.default_rng(1).random((9, 12, 2))
+    rows, columns = (np.minimum(np.arange(size), size - np.arange(size)) for size in gradient.shape[:2])
+    weights = np.exp(-(rows[:, None] ** 2 + columns**2) / 2)
+    # By the convolution theorem, of a Gaussian with a deviation of one pixel.
+    expected = np.fft.ifft2(
+        np.fft.fft2(gradient, axes=(0, 1)) * np.fft.fft2(weights / weights.sum())[..., None], axes=(0, 1)
+    ).real
+    np.testing.assert_allclose(_blur(gradient, 1.0), expected, atol=1e-4)
+    np.testing.assert_array_equal(_blur(gradient, 0.0), gradient)
 
 
 def test_a_gate_that_no_pixel_moves_makes_a_grey_image() -> None:

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 import keras
 import numpy as np
 from keras import ops
+from scipy.ndimage import gaussian_filter
 
 from tf_routing.analysis.gate_address import GateAddress, find_gate, routing_layers
 from tf_routing.analysis.gradients import value_and_gradient
@@ -64,7 +65,8 @@ def gate_score(model: RoutedModel, gate: str | GateAddress) -> Callable[[Any], A
     network = layer.gates[address.input - 1]
 
     def score(images: Any) -> Any:
-        """Scores of a batch, at least float32 under mixed precision."""
+        """Returns the scores of a batch."""
+        # At least float32 under mixed precision: steps are small against a score.
         scores = network.scores(features(images, training=False))
         return ops.cast(scores[:, address.output - 1], layer.variable_dtype)
 
@@ -131,29 +133,28 @@ def synthesize_image(
     bar = keras.utils.Progbar(steps, verbose=verbose, stateful_metrics=["score"], unit_name="step")
     for step in range(1, steps + 1):
         move = random.integers(-jitter, jitter + 1, 2)
-        value, gradient = _moved_gradient(ascend, image, move)
+        value, gradient = _compute_moved_gradient(ascend, image, move)
         scores.append(value)
         bar.update(step, [("score", value)])
-        direction = _unit(_blurred(gradient, blur)) - penalty * (image - _GREY)
+        direction = _normalize(_blur(gradient, blur)) - penalty * (image - _GREY)
         image = np.clip(image + step_size * direction, 0, 1).astype("float32")
-    return Synthesis(image, np.array([*scores, _moved_gradient(ascend, image, np.zeros(2, int))[0]]))
+    return Synthesis(image, np.array([*scores, _compute_moved_gradient(ascend, image, np.zeros(2, int))[0]]))
 
 
-def _moved_gradient(ascend: Callable[[Any], Any], image: np.ndarray, move: np.ndarray) -> tuple[float, np.ndarray]:
+def _compute_moved_gradient(
+    ascend: Callable[[Any], Any], image: np.ndarray, move: np.ndarray
+) -> tuple[float, np.ndarray]:
     moved = np.roll(image, move, axis=(0, 1))
     value, gradient = ascend(ops.convert_to_tensor(moved[None]))
     return float(value), np.roll(ops.convert_to_numpy(gradient)[0], -move, axis=(0, 1))
 
 
-def _unit(gradient: np.ndarray) -> np.ndarray:
+def _normalize(gradient: np.ndarray) -> np.ndarray:
     size = np.sqrt(np.mean(gradient**2))
     # A gate that no pixel moves, behind units that are all off, leaves the image to the pull alone.
     return gradient / size if size > 0 else gradient
 
 
-def _blurred(gradient: np.ndarray, deviation: float) -> np.ndarray:
-    """Convolves with a Gaussian whose values over the edge come in on the other side, as those of moves do."""
-    height, width, _ = gradient.shape
-    frequencies = np.fft.fftfreq(height)[:, None] ** 2 + np.fft.rfftfreq(width) ** 2
-    passed = np.exp(-2 * (np.pi * deviation) ** 2 * frequencies)[..., None]
-    return np.fft.irfft2(np.fft.rfft2(gradient, axes=(0, 1)) * passed, (height, width), axes=(0, 1))
+def _blur(gradient: np.ndarray, deviation: float) -> np.ndarray:
+    # Values over the edge come in on the other side, as those of moves do.
+    return gaussian_filter(gradient, deviation, axes=(0, 1), mode="wrap")
