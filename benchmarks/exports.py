@@ -1,4 +1,4 @@
-"""Does an export skip? SavedModels of networks that skip against those of the same networks run densely, and of the
+"""Does an export skip? SavedModels of networks that skip against those of the same networks run masked, and of the
 static networks that they are made from.
 
     python benchmarks/exports.py --output benchmarks/exports.json

@@ -1,4 +1,4 @@
-"""Tables of what trained networks that skip do with their test sets."""
+"""Tables of execution rates, routes and times of trained networks that skip."""
 
 import json
 from pathlib import Path
@@ -25,14 +25,14 @@ def evaluated_table() -> str:
         executed = results["executed_macs"]
         share = f"{executed['mean']:,.0f} ± {executed['deviation']:,.0f} of {results['macs']:,}"
         rows.append([f"`{file.stem}`", f"{results['execution_rate']:.3f}", share, f"{results['distinct_routes']:,}"])
-        times += [[f"`{file.stem}`", *_time(row)] for row in results.get("times", [])]
+        times += [[f"`{file.stem}`", *_write_time(row)] for row in results.get("times", [])]
     timed = ["network", "batch", "masked", "sparse", "static", "sparse / static"]
     if not rows:
         return "Nothing yet.\n"
     return markdown_table(headings, rows) + ("\n" + markdown_table(timed, times) if times else "")
 
 
-def _time(row: dict[str, Any]) -> list[str]:
+def _write_time(row: dict[str, Any]) -> list[str]:
     sides = (f"{row[f'{side}_milliseconds']:.2f} ms" for side in ("masked", "sparse", "static"))
     return [str(row["batch"]), *sides, f"{row['sparse_to_static']:.2f}"]
 
@@ -47,22 +47,22 @@ def skipping_runs_table() -> str:
             f"`{run['model']}`",
             write_arguments(run["model_arguments"], leave_out=["width_multiplier"]),
             f"{run['accuracy']:.4f}",
-            *_routes(run),
-            *_consistency(run, studies),
+            *_write_routes(run),
+            *_write_consistency(run, studies),
         ]
         for run in sorted(runs, key=lambda run: "execution_rates" in run)
     ]
     return markdown_table([*headings, "images that keep their route", "accuracy on changed images"], rows)
 
 
-def _routes(run: dict[str, Any]) -> list[str]:
+def _write_routes(run: dict[str, Any]) -> list[str]:
     if "execution_rates" not in run:
         return ["all", "-"]
     executed = sum(rate for rates in run["execution_rates"].values() for rate in rates)
     return [f"{executed:.1f} of {len(run['execution_rates'])}", f"{run['distinct_routes']:,}"]
 
 
-def _consistency(run: dict[str, Any], studies: list[dict[str, Any]]) -> list[str]:
+def _write_consistency(run: dict[str, Any], studies: list[dict[str, Any]]) -> list[str]:
     """What `tf-routing study path_consistency` found for this run."""
     for study in studies:
         for row in study["rows"]:

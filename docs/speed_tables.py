@@ -1,4 +1,4 @@
-"""Tables of what the benchmarks measured."""
+"""Tables of the results of benchmarks."""
 
 import json
 from pathlib import Path
@@ -18,11 +18,11 @@ def skipping_table() -> str:
     """What `python benchmarks/skipping.py` wrote, one table per contest and kind of processor."""
     contests = json.loads(SKIPPING.read_text("utf-8")) if SKIPPING.exists() else {}
     measured = [each for contest in contests.values() for each in contest]
-    tables = [f"{_processor(each['hardware'])}:\n\n{_contest_table(each['rows'])}" for each in measured]
+    tables = [f"{_describe_processor(each['hardware'])}:\n\n{_contest_table(each['rows'])}" for each in measured]
     return "\n".join(tables) or "Nothing yet.\n"
 
 
-def _processor(machine: dict[str, Any]) -> str:
+def _describe_processor(machine: dict[str, Any]) -> str:
     vectors = "with" if machine["avx512"] else "without"
     return f"{machine['cores']} cores of {machine['processor']}, {vectors} AVX-512"
 
@@ -49,7 +49,7 @@ def leaving_table() -> str:
             row["chain"].replace("_", " "),
             str(row["batch"]),
             f"{row['milliseconds_per_image']:.3f} ms",
-            *(_share(row[side]) for side in ("same_error", "same_operations")),
+            *(_write_share(row[side]) for side in ("same_error", "same_operations")),
             f"{row['masked']['wall_ratio']:.2f}",
         ]
         for row in json.loads(LEAVING.read_text("utf-8"))["rows"]
@@ -57,7 +57,7 @@ def leaving_table() -> str:
     return markdown_table(["chain", "batch", "time", "of the same error", "of the same operations", "of all run"], rows)
 
 
-def _share(side: dict[str, Any]) -> str:
+def _write_share(side: dict[str, Any]) -> str:
     return f"{side['wall_ratio']:.2f} of `{side['network']}`"
 
 
@@ -76,14 +76,14 @@ def training_table() -> str:
             f"`{row['network']}`",
             row["loop"],
             f"{row['steps_per_second']:.2f}",
-            *(_speed(row, loop, rates) for loop in loops),
+            *(_write_speed(row, loop, rates) for loop in loops),
         ]
         for row in rows
     ]
     return markdown_table(["network", "loop", "steps a second", *(f"speed beside {loop}" for loop in loops)], shown)
 
 
-def _speed(row: dict[str, Any], loop: str, rates: dict[tuple[str, str], float]) -> str:
+def _write_speed(row: dict[str, Any], loop: str, rates: dict[tuple[str, str], float]) -> str:
     if loop == row["loop"] or (row["network"], loop) not in rates:
         return "-"
     return f"{row['steps_per_second'] / rates[row['network'], loop]:.2f}"
@@ -123,5 +123,5 @@ def determinism_table() -> str:
         for row in measured["rows"]
     ]
     headings = ["network", "batch", "way", "processor time", "peak memory"]
-    machine = f"{_processor(measured['hardware'])}, TensorFlow {measured['hardware']['tensorflow']}"
+    machine = f"{_describe_processor(measured['hardware'])}, TensorFlow {measured['hardware']['tensorflow']}"
     return f"{machine}, {measured['settings']['date']}:\n\n{markdown_table(headings, rows)}"

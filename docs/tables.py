@@ -25,7 +25,7 @@ PAGES = (ROOT / "README.md", ROOT / "docs" / "training.md", ROOT / "docs" / "sav
 def main() -> int:
     """Rewrites the tables; with `--check`, returns 1 if they are not what the data says."""
     pages = {page: page.read_text("utf-8") for page in PAGES}
-    wanted = {page: _with_tables(text) for page, text in pages.items()}
+    wanted = {page: _replace_tables(text) for page, text in pages.items()}
     if "--check" in sys.argv[1:]:
         return int(pages != wanted)
     for page, text in wanted.items():
@@ -34,7 +34,7 @@ def main() -> int:
     return 0
 
 
-def _with_tables(text: str) -> str:
+def _replace_tables(text: str) -> str:
     pattern = r"(<!-- (\w+): [^\n]*-->\n).*?(<!-- /\2 -->)"
     return re.sub(pattern, lambda match: f"{match[1]}{_TABLES[match[2]]()}{match[3]}", text, flags=re.DOTALL)
 
@@ -44,12 +44,12 @@ def _zoo_table() -> str:
     for name in zoo.list_models():
         reported = zoo.card(name).reported
         row = reported[0]
-        error = _reported_error(row) + _with_needed(reported)
+        error = _write_reported_error(row) + _write_needed(reported)
         rows.append([f"`{name}`", write_size(row.input_shape), f"{row.trainable_parameters:,}", f"{row.macs:,}", error])
     return markdown_table(["name", "input", "parameters", "MACs", "reported error"], rows)
 
 
-def _reported_error(row: ReportedRow) -> str:
+def _write_reported_error(row: ReportedRow) -> str:
     """The error on the paper's first dataset, after its longest schedule, at its largest rate, of one crop."""
     data = {
         1000: "ImageNet",
@@ -69,7 +69,7 @@ def _reported_error(row: ReportedRow) -> str:
     return f"{row.error_percent[first[-1]]:.2f} ({data[row.classes]})" if first else "-"
 
 
-def _with_needed(reported: list[ReportedRow]) -> str:
+def _write_needed(reported: list[ReportedRow]) -> str:
     """What the error was reached with that the default arguments lack, and the one without it where there is one."""
     needed = " and ".join(reported[0].needs or ())
     if not needed:
@@ -80,11 +80,11 @@ def _with_needed(reported: list[ReportedRow]) -> str:
 
 def _measured_table() -> str:
     headings = ["name", "arguments", "dataset", "recipe", "width", "epochs", "seed", "test accuracy", "minutes"]
-    rows = [[_shown(run, heading) for heading in headings] for run in read_data("measured.json")]
+    rows = [[_write_cell(run, heading) for heading in headings] for run in read_data("measured.json")]
     return markdown_table(headings, rows) if rows else "Nothing yet.\n"
 
 
-def _shown(run: dict[str, Any], heading: str) -> str:
+def _write_cell(run: dict[str, Any], heading: str) -> str:
     special = {
         "name": lambda: f"`{run['model']}`",
         "arguments": lambda: write_arguments(run["model_arguments"], leave_out=["width_multiplier"]),
@@ -101,7 +101,7 @@ def _early_exits_table() -> str:
     rows = [
         [
             f"`{run['model']}`",
-            *_learning(run["model_arguments"]),
+            *_write_learning(run["model_arguments"]),
             f"{100 * (1 - run['accuracy']):.2f}",
             f"{run.get('mean_macs', run['macs']):,.0f}",
             f"{run['seconds'] / 60:.1f}",
@@ -113,7 +113,7 @@ def _early_exits_table() -> str:
     return markdown_table(headings, rows) if rows else "Nothing yet.\n"
 
 
-def _learning(arguments: dict[str, Any]) -> list[str]:
+def _write_learning(arguments: dict[str, Any]) -> list[str]:
     # Static networks have neither junctions nor a temperature.
     if "strategy" not in arguments:
         return ["-"] * 3
@@ -123,11 +123,11 @@ def _learning(arguments: dict[str, Any]) -> list[str]:
 
 def _recipe_fields_table() -> str:
     """The fields of a recipe, as its class has them."""
-    rows = [[f"`{field.name}`", field.type_name, _default(field), field.about] for field in recipe_fields(Recipe)]
+    rows = [[f"`{field.name}`", field.type_name, _write_default(field), field.about] for field in recipe_fields(Recipe)]
     return markdown_table(["field", "type", "default", "meaning"], rows)
 
 
-def _default(field: RecipeField) -> str:
+def _write_default(field: RecipeField) -> str:
     if field.name == "title":
         return "the file's name"
     if field.default is dataclasses.MISSING:

@@ -10,7 +10,7 @@ from PIL import Image
 
 from tf_routing import zoo
 from tf_routing.analysis import draw_routing_flow, routing_flow
-from tf_routing.analysis.routing_flow import _shares
+from tf_routing.analysis.routing_flow import _compute_shares
 from tf_routing.models import RoutedModel
 
 
@@ -104,7 +104,7 @@ def test_copies_of_an_image_are_as_active_as_the_gates_say(name: str) -> None:
     ],
 )
 def test_shares_by_hand(tensors: list[list[float]], shares: list[float]) -> None:
-    np.testing.assert_allclose(_shares([np.array(each, "float32") for each in tensors]), shares, rtol=1e-12)
+    np.testing.assert_allclose(_compute_shares([np.array(each, "float32") for each in tensors]), shares, rtol=1e-12)
 
 
 def test_the_drawing_is_a_picture_with_a_row_per_image(tmp_path: Path) -> None:

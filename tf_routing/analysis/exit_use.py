@@ -1,4 +1,4 @@
-"""How many images leave a network at each of its exits, and which."""
+"""Counts of the images that leave a network at each exit, by class and by correctness of the answer."""
 
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple

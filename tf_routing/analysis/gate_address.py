@@ -1,4 +1,4 @@
-"""Gates by their place in the network, written as the paper counts them."""
+"""Addresses of gates in the notation of the paper, g[l][i,j], and the values of gates by address."""
 
 import re
 from collections.abc import Sequence
@@ -113,23 +113,23 @@ def find_gate(model: RoutedModel, gate: str | GateAddress) -> GateAddress:
         Eq. 3.
     """
     known = list_gates(model)
-    address = gate if isinstance(gate, GateAddress) else _parsed(gate, model)
+    address = gate if isinstance(gate, GateAddress) else _parse(gate, model)
     if address not in known:
-        raise ValueError(f"{unknown('gate', str(address), map(str, known))} {_inventory(model)}")
+        raise ValueError(f"{unknown('gate', str(address), map(str, known))} {_describe_gates(model)}")
     return address
 
 
-def _parsed(text: str, model: RoutedModel) -> GateAddress:
+def _parse(text: str, model: RoutedModel) -> GateAddress:
     written = _WRITTEN.fullmatch(text)
     if written is None:
         raise ValueError(
             f"A gate must be written g[l][i,j], for example g[2][2,1]: routing layer 2, from input 2 to output 1, all "
-            f"counted from 1. Received: {text!r}. {_inventory(model)}"
+            f"counted from 1. Received: {text!r}. {_describe_gates(model)}"
         )
     return GateAddress(*map(int, written.groups()))
 
 
-def _inventory(model: RoutedModel) -> str:
+def _describe_gates(model: RoutedModel) -> str:
     sizes = [f"{len(layer.gates)} x {layer.paths}" for layer in routing_layers(model)]
     each = ", ".join(f"g[{number}]: {size}" for number, size in enumerate(sizes, 1))
     return f"{model.name!r} has inputs x outputs {each}."

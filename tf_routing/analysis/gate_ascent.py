@@ -1,4 +1,4 @@
-"""Images that open a gate as wide as an image can, found by gradient ascent."""
+"""Synthesises an image that maximises the score of a gate, by gradient ascent on pixels."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple

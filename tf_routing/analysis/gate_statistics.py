@@ -1,4 +1,4 @@
-"""What the values of one gate are over many images: the extreme ones, and the bins of histograms."""
+"""Statistics of the values of a gate over images: the extreme ones, and the bins of histograms."""
 
 from collections.abc import Mapping
 

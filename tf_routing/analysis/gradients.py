@@ -1,4 +1,4 @@
-"""Gradients of a function by what it is given, on either backend."""
+"""The value and the gradient of a scalar function, on TensorFlow or JAX."""
 
 from collections.abc import Callable
 from typing import Any

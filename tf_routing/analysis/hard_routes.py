@@ -1,4 +1,4 @@
-"""The route of an image as a row of bits."""
+"""Routes of images as rows of bits, one bit per switch."""
 
 from collections.abc import Mapping
 from typing import Any

@@ -1,4 +1,4 @@
-"""The kernels that parallel paths hold at the same place."""
+"""Kernels of parallel paths, layer by layer, for comparison between paths."""
 
 import re
 from collections.abc import Sequence
@@ -63,10 +63,10 @@ def path_layers(model: RoutedModel) -> dict[str, list[list[Any]]]:
     if not groups:
         raise ValueError(f"{model.name!r} has one path, so there are no kernels to compare.")
     by_path = {name: [layers[path] for path in sorted(layers)] for name, layers in groups.items()}
-    return dict(sorted(by_path.items(), key=lambda group: _kind(*group)))
+    return dict(sorted(by_path.items(), key=lambda group: _rank_kind(*group)))
 
 
-def _kind(name: str, layers: list[list[Any]]) -> int:
+def _rank_kind(name: str, layers: list[list[Any]]) -> int:
     if name == _HEAD:
         return 2
     return 0 if len(layers[0][0].kernel.shape) == _CONVOLUTION_RANK else 1
@@ -100,11 +100,11 @@ def path_kernels(model: RoutedModel, layers: Sequence[str | int]) -> list[PathKe
     """
     groups = path_layers(model)
     numbers = {name: number for number, name in enumerate(groups, 1) if name != _HEAD}
-    names = [_name(model, layer, numbers, groups) for layer in layers]
-    return [PathKernels(_label(name, numbers), [_flat(each) for each in groups[name]]) for name in names]
+    names = [_find_name(model, layer, numbers, groups) for layer in layers]
+    return [PathKernels(_write_label(name, numbers), [_flatten(each) for each in groups[name]]) for name in names]
 
 
-def _name(model: RoutedModel, layer: str | int, numbers: dict[str, int], groups: dict[str, Any]) -> str:
+def _find_name(model: RoutedModel, layer: str | int, numbers: dict[str, int], groups: dict[str, Any]) -> str:
     if not str(layer).isdecimal():
         on_path = _ON_PATH.fullmatch(str(layer))
         name = on_path[2] if on_path else str(layer)
@@ -120,9 +120,9 @@ def _name(model: RoutedModel, layer: str | int, numbers: dict[str, int], groups:
     return by_number[int(layer)]
 
 
-def _label(name: str, numbers: dict[str, int]) -> str:
+def _write_label(name: str, numbers: dict[str, int]) -> str:
     return f"layer {numbers[name]}, {name}" if name in numbers else name
 
 
-def _flat(layers: Sequence[Any]) -> np.ndarray:
+def _flatten(layers: Sequence[Any]) -> np.ndarray:
     return np.concatenate([np.ravel(layer.kernel) for layer in layers])

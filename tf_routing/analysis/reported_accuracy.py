@@ -1,4 +1,4 @@
-"""Accuracies of networks, as the multi-path paper reports them and as runs of this library measured them."""
+"""Accuracies and sizes of networks, as the multi-path paper reports them and as runs of this library measured them."""
 
 import re
 from collections.abc import Iterable, Sequence
@@ -83,13 +83,13 @@ def accuracy_panels(table: str = "Table 3", sources: Sequence[str] = ("reported"
     """
     for source in sources:
         one_of("source", source, SOURCES)
-    rows = _rows(table)
+    rows = _read_rows(table)
     panels: dict[str, list[ScatteredNetwork]] = {}
     if "reported" in sources:
-        for title, network in _reported(rows):
+        for title, network in _list_reported(rows):
             panels.setdefault(title, []).append(network)
     if "measured" in sources:
-        for dataset, network in _measured(rows):
+        for dataset, network in _list_measured(rows):
             titles = [title for title in panels if title.partition(",")[0] == dataset] or [dataset]
             for title in titles:
                 panels.setdefault(title, []).append(network)
@@ -98,7 +98,7 @@ def accuracy_panels(table: str = "Table 3", sources: Sequence[str] = ("reported"
     return [ScatterPanel(title, networks) for title, networks in panels.items()]
 
 
-def _rows(table: str) -> list[dict[str, Any]]:
+def _read_rows(table: str) -> list[dict[str, Any]]:
     rows = [row for row in read_data("reported.json") if row["paper"] == _PAPER and row["error_percent"]]
     tables = list(dict.fromkeys(row["table"] for row in rows))
     if table not in tables:
@@ -106,27 +106,28 @@ def _rows(table: str) -> list[dict[str, Any]]:
     return [row for row in rows if row["table"] == table]
 
 
-def _reported(rows: Sequence[dict[str, Any]]) -> Iterable[tuple[str, ScatteredNetwork]]:
+def _list_reported(rows: Sequence[dict[str, Any]]) -> Iterable[tuple[str, ScatteredNetwork]]:
     mixed = len({row["classes"] for row in rows}) > 1
     for row in rows:
         parameters = row["parameters_printed_millions"]
+        kind = _find_kind(row["architecture"], row["arguments"])
         count = row["trainable_parameters"] if parameters is None else parameters * 1e6
         for column, error in row["error_percent"].items():
             # Errors on other numbers of classes do not compare.
             title = _SIZE.sub(r"\1 \2", column).replace("_", ", ") + (f", {row['classes']:,} classes" if mixed else "")
-            yield title, ScatteredNetwork(row["row"], _kind(row["architecture"], row["arguments"]), count, 100 - error)
+            yield title, ScatteredNetwork(row["row"], kind, count, 100 - error)
 
 
-def _measured(rows: Sequence[dict[str, Any]]) -> Iterable[tuple[str, ScatteredNetwork]]:
+def _list_measured(rows: Sequence[dict[str, Any]]) -> Iterable[tuple[str, ScatteredNetwork]]:
     for name in dict.fromkeys(row["architecture"] for row in rows if row["architecture"]):
         for run in card(name).measured:
             width = run["model_arguments"].get("width_multiplier", 1.0)
             label = f"{name}{'' if width == 1 else f' x {width}'}, {run['epochs']} epochs"
-            kind = _kind(name, run["model_arguments"])
+            kind = _find_kind(name, run["model_arguments"])
             yield run["dataset"], ScatteredNetwork(label, kind, run["parameters"], 100 * run["accuracy"], measured=True)
 
 
-def _kind(architecture: str | None, arguments: dict[str, Any]) -> str:
+def _find_kind(architecture: str | None, arguments: dict[str, Any]) -> str:
     # What the paper quotes from others, and no name of the zoo builds, has one path.
     built = {**find(architecture).arguments, **arguments} if architecture else {}
     if built.get("router") in _ROUTERS:

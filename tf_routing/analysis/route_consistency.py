@@ -1,4 +1,4 @@
-"""Which images keep their route when they are changed in ways that keep what they show."""
+"""Finds images whose route stays the same when they are cropped, flipped or rotated."""
 
 from collections.abc import Iterable
 

@@ -1,4 +1,4 @@
-"""Which images share a route."""
+"""Groups of images that take the same route."""
 
 from typing import NamedTuple
 

@@ -1,4 +1,4 @@
-"""The routing flow of an image: how strongly each path is active, and where gates send it, layer by layer."""
+"""Measures the routing flow of an image: the activation of each path, and the gates between them, layer by layer."""
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -96,10 +96,10 @@ def routing_flows(model: RoutedModel, images: np.ndarray) -> list[list[RouteFlow
 def _measure_layer(layer: Any, values: list[np.ndarray]) -> RouteFlow:
     gates = values[-1]
     count = gates.shape[0]
-    return RouteFlow(layer.name, _shares(values[:count]), gates, _shares(values[count:-1]))
+    return RouteFlow(layer.name, _compute_shares(values[:count]), gates, _compute_shares(values[count:-1]))
 
 
-def _shares(tensors: Sequence[np.ndarray]) -> np.ndarray:
+def _compute_shares(tensors: Sequence[np.ndarray]) -> np.ndarray:
     if len(tensors) == 1:
         return np.ones(1)
     # In double precision: means of half precision may overflow.

@@ -45,7 +45,7 @@ def match_signature(inputs: Mapping[str, np.ndarray], signature: str | None) -> 
     images = inputs.get(_IMAGES)
     if images is None or signature not in (None, *_KNOWN):
         return signature or _FLOATS, dict(inputs)
-    name = signature or _signature_of(images)
+    name = signature or _choose_signature(images)
     if name in _OF_FLOATS and images.dtype == np.uint8:
         images = images.astype("float32") / LARGEST_BYTE
     taken = {_BYTES: images.dtype == np.uint8, _PICTURES: images.dtype == object}
@@ -53,7 +53,7 @@ def match_signature(inputs: Mapping[str, np.ndarray], signature: str | None) -> 
         wanted = {_BYTES: "bytes (uint8)", _PICTURES: "encoded pictures as bytes"}.get(name, "floats in [0, 1]")
         raise ValueError(
             f"`signature={name!r}` takes {wanted}. Received: images of {_describe(images)}: leave `signature` out, or "
-            f"name {_signature_of(images)!r}."
+            f"name {_choose_signature(images)!r}."
         )
     if name in _OF_FLOATS:
         _warn_if_far(images)
@@ -70,7 +70,7 @@ def _warn_if_far(images: np.ndarray) -> None:
         )
 
 
-def _signature_of(images: np.ndarray) -> str:
+def _choose_signature(images: np.ndarray) -> str:
     if images.dtype == object:
         return _PICTURES
     if images.dtype == np.uint8:

@@ -84,17 +84,19 @@ def predict(
     """
     _check(model, version, batch_size, timeout, retries, backoff)
     signature, inputs = match_signature(as_inputs(images), signature)
-    with closing(_caller(address, transport, Servable(model, version, signature), timeout)) as call:
+    with closing(_connect(address, transport, Servable(model, version, signature), timeout)) as call:
 
         def ask(batch: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
             """Returns the answer to one request, after retries where they can help."""
             return retry_call(partial(call, batch), retries, backoff, retry_timeouts)
 
-        answers = [_answer(ask, batch, number * batch_size) for number, batch in enumerate(batches(inputs, batch_size))]
+        answers = [
+            _request_answer(ask, batch, number * batch_size) for number, batch in enumerate(batches(inputs, batch_size))
+        ]
     return join_answers(answers, len(next(iter(inputs.values()))))
 
 
-def _answer(
+def _request_answer(
     ask: Callable[[dict[str, np.ndarray]], dict[str, np.ndarray]], batch: dict[str, np.ndarray], first: int
 ) -> dict[str, np.ndarray]:
     try:
@@ -116,7 +118,7 @@ def _check(model: str, version: int | None, batch_size: int, timeout: float, ret
     not_negative("backoff", backoff)
 
 
-def _caller(address: str, transport: str | None, servable: Servable, timeout: float) -> _Caller:
+def _connect(address: str, transport: str | None, servable: Servable, timeout: float) -> _Caller:
     """Returns the caller for an address. Imports only the module of its transport, whose extra may be the only one."""
     found = parse_address(address, transport)
     if found.transport == "rest":

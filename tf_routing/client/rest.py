@@ -50,14 +50,14 @@ class RestCaller:
             raise ServingError(f"{self._url} answered without outputs.")
         if not isinstance(outputs, dict):
             # A single output comes without its name.
-            outputs = {self._only_output(): outputs}
+            outputs = {self._find_only_output(): outputs}
         return {name: _as_array(value) for name, value in outputs.items()}
 
     def close(self) -> None:
         """Closes the HTTP session."""
         self._session.close()
 
-    def _only_output(self) -> str:
+    def _find_only_output(self) -> str:
         found = self._ask("GET", f"{self._url}/metadata")
         signatures = found["metadata"]["signature_def"]["signature_def"]
         return next(iter(signatures[self._servable.signature]["outputs"]))
@@ -67,7 +67,7 @@ class RestCaller:
         try:
             # Streamed: the timeout of `requests` is per read, and a slow server could take forever with many reads.
             response = self._session.request(method, url, data=body, timeout=self._timeout, stream=True)
-            content = self._within(response, end)
+            content = self._read_within(response, end)
         except self._requests.Timeout as error:
             raise ServerTimeout(f"{url} did not answer within {self._timeout:g} s.") from error
         except self._requests.RequestException as error:
@@ -75,12 +75,12 @@ class RestCaller:
         answer = _parse(content)
         if response.status_code != 200:
             kind = _ERRORS.get(response.status_code, ServingError)
-            raise kind(f"{url} answered {response.status_code} for {self._servable}: {_words(answer, content)}")
+            raise kind(f"{url} answered {response.status_code} for {self._servable}: {_find_words(answer, content)}")
         if not isinstance(answer, dict):
-            raise ServingError(f"{url} is no model server; it answered: {_words(answer, content)}")
+            raise ServingError(f"{url} is no model server; it answered: {_find_words(answer, content)}")
         return answer
 
-    def _within(self, response: Any, end: float) -> bytes:
+    def _read_within(self, response: Any, end: float) -> bytes:
         pieces = []
         for piece in response.iter_content(_CHUNK):
             pieces.append(piece)
@@ -109,6 +109,6 @@ def _parse(content: bytes) -> Any:
         return None
 
 
-def _words(answer: Any, content: bytes) -> str:
+def _find_words(answer: Any, content: bytes) -> str:
     said = answer.get("error") if isinstance(answer, dict) else None
     return str(said or content.decode("utf-8", "replace").strip() or "nothing")[:_SHOWN]

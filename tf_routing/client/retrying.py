@@ -30,9 +30,9 @@ def retry_call(call: Callable[[], Any], retries: int, backoff: float, retry_time
             return call()
         except repeated as error:
             if attempt == retries:
-                raise _last(error, attempt + 1) from error
+                raise _copy_last(error, attempt + 1) from error
             time.sleep(backoff * 2**attempt)
 
 
-def _last(error: ServingError, attempts: int) -> ServingError:
+def _copy_last(error: ServingError, attempts: int) -> ServingError:
     return type(error)(f"{error} Tried {attempts} times." if attempts > 1 else str(error))

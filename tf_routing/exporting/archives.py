@@ -43,7 +43,7 @@ def pack(folder: str | os.PathLike[str], archive: str | os.PathLike[str]) -> Non
         raise ValueError(f"`folder` must be that of a SavedModel. Received: folder={str(folder)!r}")
     with whole_file(archive) as temporary, tarfile.open(temporary, "w:gz") as tar:
         for path in sorted(folder.rglob("*")):
-            tar.add(path, path.relative_to(folder).as_posix(), recursive=False, filter=_anonymous)
+            tar.add(path, path.relative_to(folder).as_posix(), recursive=False, filter=_anonymize)
 
 
 def check_name(archive: str | os.PathLike[str]) -> None:
@@ -93,23 +93,23 @@ def unpack(archive: str | os.PathLike[str], folder: str | os.PathLike[str], most
     positive_integer("most_bytes", most_bytes)
     try:
         with tarfile.open(archive, "r:gz") as tar:
-            members = _checked(tar, archive, most_bytes)
+            members = _check_members(tar, archive, most_bytes)
             with whole_folder(folder) as temporary:
                 tar.extractall(temporary, members, filter="data")
     except (tarfile.TarError, gzip.BadGzipFile, zlib.error, EOFError) as error:
         raise ValueError(f"{archive} is not a whole .tar.gz archive: {error}") from error
 
 
-def _anonymous(member: tarfile.TarInfo) -> tarfile.TarInfo:
+def _anonymize(member: tarfile.TarInfo) -> tarfile.TarInfo:
     member.mtime = member.uid = member.gid = 0
     member.uname = member.gname = ""
     return member
 
 
-def _checked(tar: tarfile.TarFile, archive: str | os.PathLike[str], most_bytes: int) -> list[tarfile.TarInfo]:
+def _check_members(tar: tarfile.TarFile, archive: str | os.PathLike[str], most_bytes: int) -> list[tarfile.TarInfo]:
     members, total = [], 0
     for member in tar:
-        reason = _refusal(member)
+        reason = _find_refusal(member)
         if reason:
             raise ValueError(f"{archive} is refused: its member {member.name!r} {reason}.")
         total += member.size
@@ -119,7 +119,7 @@ def _checked(tar: tarfile.TarFile, archive: str | os.PathLike[str], most_bytes: 
     return members
 
 
-def _refusal(member: tarfile.TarInfo) -> str:
+def _find_refusal(member: tarfile.TarInfo) -> str:
     # Python's own filter would strip leading slashes and keep links that stay inside: neither is in an honest export.
     path = PurePosixPath(member.name)
     if path.is_absolute() or "\\" in member.name or ":" in member.name:

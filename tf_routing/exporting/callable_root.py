@@ -40,28 +40,28 @@ def callable_root(model: Any, inputs: ModelInputs) -> Any:
         traces += [call.get_concrete_function(spec, training=training) for training in (True, False)]
     root.__call__ = call
     # Keras's name for it, which its own layer for SavedModels calls; and what that layer may call in training.
-    root.serve, root.train = (_endpoint(call, inputs.call_spec(), training) for training in (False, True))
-    root.variables = _raw(model.weights)
-    root.trainable_variables = _raw(model.trainable_weights)
-    root.regularization_losses = [_penalty(weight) for weight in model.trainable_weights if weight.regularizer]
-    root.state = _others(traces, root.variables)
+    root.serve, root.train = (_build_endpoint(call, inputs.call_spec(), training) for training in (False, True))
+    root.variables = _unwrap(model.weights)
+    root.trainable_variables = _unwrap(model.trainable_weights)
+    root.regularization_losses = [_build_penalty(weight) for weight in model.trainable_weights if weight.regularizer]
+    root.state = _find_other_variables(traces, root.variables)
     return root
 
 
-def _endpoint(call: Any, spec: Any, training: bool) -> Any:
+def _build_endpoint(call: Any, spec: Any, training: bool) -> Any:
     return tf.function(lambda images: call(images, training=training), input_signature=[spec], autograph=False)
 
 
-def _raw(weights: list[Any]) -> list[Any]:
+def _unwrap(weights: list[Any]) -> list[Any]:
     # What Keras keeps a weight in: its own variables come back as something that only Keras can train.
     return [weight.value for weight in weights]
 
 
-def _penalty(weight: Any) -> Any:
+def _build_penalty(weight: Any) -> Any:
     return tf.function(lambda: weight.regularizer(weight), input_signature=[], autograph=False)
 
 
-def _others(traces: list[Any], known: list[Any]) -> list[Any]:
+def _find_other_variables(traces: list[Any], known: list[Any]) -> list[Any]:
     """Variables that the functions read and that are no weights: the states of what draws noise in training."""
     read = {id(each): each for trace in traces for each in trace.graph.variables}
     names = {id(each) for each in known}

@@ -1,4 +1,4 @@
-"""The SHA-256 of every file of a folder, in a file that `sha256sum --check` reads."""
+"""Checksums of all files of an export, in a file that `sha256sum --check` reads."""
 
 import os
 from pathlib import Path

@@ -39,7 +39,10 @@ def describe(path: str | os.PathLike[str]) -> str:
     signatures = _read(Path(path) / "saved_model.pb").meta_graphs[0].signature_def
     # Names with two underscores are TensorFlow's own.
     shown = sorted(name for name in signatures if not name.startswith("__"))
-    table = {name: {what: _shown(getattr(signatures[name], what)) for what in ("inputs", "outputs")} for name in shown}
+    table = {
+        name: {what: _describe_tensors(getattr(signatures[name], what)) for what in ("inputs", "outputs")}
+        for name in shown
+    }
     return json.dumps(table, indent=2)
 
 
@@ -58,7 +61,7 @@ def _read(file: Path) -> Any:
     return saved
 
 
-def _shown(tensors: Any) -> dict[str, str]:
+def _describe_tensors(tensors: Any) -> dict[str, str]:
     import tensorflow as tf
 
     return {

@@ -77,21 +77,21 @@ def export_onnx(
     # All of them before the work, which takes a while.
     for module in ("onnx", "onnxruntime", "tf2onnx"):
         import_extra(module, "onnx", "ONNX export")
-    run = _folded(model) if fold_batch_norm else model
+    run = _fold(model) if fold_batch_norm else model
     with running_masked(run), whole_file(path) as temporary:
-        proto = _converted(run, {} if names is None else {"class_names": json.dumps(names)})
+        proto = _convert(run, {} if names is None else {"class_names": json.dumps(names)})
         temporary.write_bytes(proto)
-        answer = _runner(run, proto)
+        answer = _build_runner(run, proto)
         check_numbers(run, answer, default_tolerance(run) if tolerance is None else tolerance, "ONNX")
 
 
-def _folded(model: "RoutedModel") -> "RoutedModel":
+def _fold(model: "RoutedModel") -> "RoutedModel":
     from tf_routing.transforms.folding import fold_batch_norm
 
     return fold_batch_norm(model)
 
 
-def _converted(model: Any, properties: dict[str, str]) -> bytes:
+def _convert(model: Any, properties: dict[str, str]) -> bytes:
     import onnx
     import tensorflow as tf
     import tf2onnx
@@ -108,7 +108,7 @@ def _converted(model: Any, properties: dict[str, str]) -> bytes:
     function = tf.function(classify, input_signature=specs, autograph=False)
     try:
         proto, _ = tf2onnx.convert.from_function(function, input_signature=specs, opset=_OPSET)
-        _hold_constants(proto, function.get_concrete_function(*specs))
+        _add_constants(proto, function.get_concrete_function(*specs))
         onnx.checker.check_model(proto)
     # The converter raises whatever it meets: each means that it does not know how to write this model.
     except Exception as error:
@@ -117,7 +117,7 @@ def _converted(model: Any, properties: dict[str, str]) -> bytes:
     return proto.SerializeToString()
 
 
-def _hold_constants(proto: Any, traced: Any) -> None:
+def _add_constants(proto: Any, traced: Any) -> None:
     """Writes what the converter took for inputs into a file: tensors that a function reads without being given them.
 
     The mean and the variance of a `Normalization` are such.
@@ -131,7 +131,7 @@ def _hold_constants(proto: Any, traced: Any) -> None:
             proto.graph.input.remove(inputs[captured.name])
 
 
-def _runner(model: Any, proto: bytes) -> Callable[[Any], Any]:
+def _build_runner(model: Any, proto: bytes) -> Callable[[Any], Any]:
     """Returns what runs a file on what the model takes."""
     import onnxruntime
 

@@ -27,17 +27,17 @@ def signatures(model: Any, inputs: ModelInputs, settings: ExportSettings) -> dic
     computed = _Functions(model, inputs, settings)
     functions = {
         "serving_default": computed.classify,
-        "serve_uint8": _graph(computed.classify_bytes, inputs.specs(tf.uint8)),
-        "routes": _graph(computed.routes, inputs.specs()),
+        "serve_uint8": _build_graph(computed.classify_bytes, inputs.specs(tf.uint8)),
+        "routes": _build_graph(computed.routes, inputs.specs()),
     }
     if inputs.image_shape[-1] in DECODED_CHANNELS:
-        functions["serve_encoded"] = _graph(computed.classify_encoded, inputs.specs(tf.string, ()))
+        functions["serve_encoded"] = _build_graph(computed.classify_encoded, inputs.specs(tf.string, ()))
     if _runs_one_image_faster(model):
-        functions["serve_one"] = _graph(computed.classify_one_or_more, inputs.specs())
+        functions["serve_one"] = _build_graph(computed.classify_one_or_more, inputs.specs())
     return functions
 
 
-def _graph(function: Callable[..., Any], specs: list[Any]) -> Any:
+def _build_graph(function: Callable[..., Any], specs: list[Any]) -> Any:
     def checked(*tensors: Any) -> dict[str, Any]:
         """The function, of tensors that have the shapes of the specs."""
         # A loaded signature runs what it is given: TensorFlow compares types only.
@@ -61,7 +61,7 @@ class _Functions:
 
     def classifying(self, specs: list[Any]) -> Any:
         """Returns the function that classifies float images, in batches as the specs say."""
-        return _graph(frozen(self._classify, specs) if self.settings.freeze else self._classify, specs)
+        return _build_graph(frozen(self._classify, specs) if self.settings.freeze else self._classify, specs)
 
     def _classify(self, images: Any, *values: Any) -> dict[str, Any]:
         probabilities = self.inputs.never_empty(
@@ -103,10 +103,10 @@ class _Functions:
         decisions = self.inputs.never_empty(self.model.decide, self.inputs.join(images, *values))
         del decisions["probabilities"]
         named = {name.replace("/", "_"): decision for name, decision in decisions.items()}
-        return {**named, "macs": _executed_macs(self.model, decisions, tf.shape(images)[0])}
+        return {**named, "macs": _count_executed_macs(self.model, decisions, tf.shape(images)[0])}
 
 
-def _executed_macs(model: Any, decisions: dict[str, Any], count: Any) -> Any:
+def _count_executed_macs(model: Any, decisions: dict[str, Any], count: Any) -> Any:
     """Returns the MACs executed for each sample, 64-bit integers: a network has more than 32 bits hold."""
     fixed, gated = cost.gated_macs(model)
     total = tf.fill((count,), tf.constant(fixed, tf.int64))

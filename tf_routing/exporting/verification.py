@@ -60,7 +60,7 @@ def check_numbers(
     random = np.random.default_rng(_SEED)
     specs = model.input if specs is None else specs
     for count in batches:
-        drawn = keras.tree.map_structure(lambda spec, rows=count: _drawn(spec, rows, random), specs)
+        drawn = keras.tree.map_structure(lambda spec, rows=count: _draw_inputs(spec, rows, random), specs)
         try:
             answer = np.asarray(run(drawn), "float32")
         # Runtimes raise whatever they meet, of classes of their own.
@@ -70,10 +70,10 @@ def check_numbers(
             ) from error
         expected = np.asarray(keras.ops.cast(model(drawn, training=False), "float32"))
         if answer.shape != expected.shape or not np.allclose(answer, expected, rtol=0, atol=tolerance, equal_nan=True):
-            raise ValueError(_difference(model, answer, expected, tolerance, kind))
+            raise ValueError(_describe_difference(model, answer, expected, tolerance, kind))
 
 
-def _drawn(spec: Any, count: int, random: np.random.Generator) -> np.ndarray:
+def _draw_inputs(spec: Any, count: int, random: np.random.Generator) -> np.ndarray:
     dtype, shape = keras.backend.standardize_dtype(spec.dtype), (count, *spec.shape[1:])
     if dtype.startswith(("int", "uint")):
         return random.integers(0, LARGEST_BYTE + 1, shape).astype(dtype)
@@ -81,7 +81,9 @@ def _drawn(spec: Any, count: int, random: np.random.Generator) -> np.ndarray:
     return (random.uniform(size=shape) if len(shape) > 2 else np.zeros(shape)).astype(dtype)
 
 
-def _difference(model: keras.Model, answer: np.ndarray, expected: np.ndarray, tolerance: float, kind: str) -> str:
+def _describe_difference(
+    model: keras.Model, answer: np.ndarray, expected: np.ndarray, tolerance: float, kind: str
+) -> str:
     if answer.shape != expected.shape:
         return f"{model.name} as {kind} answers in shape {answer.shape}, not {expected.shape}: nothing was written."
     hint = " A larger `tolerance` lets it pass." if tolerance <= default_tolerance(model) else ""

@@ -35,10 +35,10 @@ def list_versions(folder: str | os.PathLike[str], name: str) -> list[int]:
     >>> list_versions("/nowhere", "digits")
     []
     """
-    return sorted({int(each.name) for each in _version_folders(folder, name)})
+    return sorted({int(each.name) for each in _list_version_folders(folder, name)})
 
 
-def _version_folders(folder: str | os.PathLike[str], name: str) -> list[Path]:
+def _list_version_folders(folder: str | os.PathLike[str], name: str) -> list[Path]:
     """Returns the folders that the server takes for versions; it reads 007 as 7."""
     base = Path(folder, check_name(name))
     found = base.iterdir() if base.is_dir() else ()
@@ -105,7 +105,7 @@ def remove_old(folder: Path, name: str, keep: int) -> list[int]:
     """Removes all versions but the `keep` highest, each by one rename, and returns their numbers."""
     old = list_versions(folder, name)[:-keep]
     with staging(folder) as removed:
-        for each in _version_folders(folder, name):
+        for each in _list_version_folders(folder, name):
             if int(each.name) in old:
                 each.rename(removed / each.name)
     return old

@@ -163,7 +163,7 @@ def _publish(
     warm_up: Sequence[int],
 ) -> Path:
     number = check_publication(folder, name, version, keep)
-    sizes = _warm_up_sizes(warm_up, largest_request(folder))
+    sizes = _choose_warm_up_sizes(warm_up, largest_request(folder))
     from tf_routing.serving.warm_up import write_warm_up
 
     with staging(folder) as temporary:
@@ -181,7 +181,7 @@ def _publish(
     return placed
 
 
-def _warm_up_sizes(warm_up: Sequence[int], most: int | None) -> Sequence[int]:
+def _choose_warm_up_sizes(warm_up: Sequence[int], most: int | None) -> Sequence[int]:
     # The server never serves a version whose warm-up requests it refuses.
     if most is not None and warm_up is _WARM_UP:
         return sorted({min(size, most) for size in warm_up})

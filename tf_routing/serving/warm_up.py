@@ -39,21 +39,21 @@ def write_warm_up(saved_model: Path, name: str, sizes: Sequence[int]) -> None:
     messages = import_extra("tensorflow_serving.apis.prediction_log_pb2", "serving", "Publishing")
     (saved_model / WARM_UP).parent.mkdir(exist_ok=True)
     with tf.io.TFRecordWriter(str(saved_model / WARM_UP)) as writer:
-        for request in _requests(saved_model, name, sizes):
+        for request in _build_requests(saved_model, name, sizes):
             log = messages.PredictionLog(predict_log=messages.PredictLog(request=request))
             writer.write(log.SerializeToString())
 
 
-def _requests(saved_model: Path, name: str, sizes: Sequence[int]) -> Iterator[Any]:
+def _build_requests(saved_model: Path, name: str, sizes: Sequence[int]) -> Iterator[Any]:
     random = np.random.default_rng(_SEED)
-    for signature, inputs in _signatures(saved_model).items():
+    for signature, inputs in _read_signatures(saved_model).items():
         fixed = max(each.tensor_shape.dim[0].size for each in inputs.values())
         for size in sizes if fixed < 0 else (fixed,):
-            batch = {key: _drawn(each, size, random) for key, each in inputs.items()}
+            batch = {key: _draw_inputs(each, size, random) for key, each in inputs.items()}
             yield predict_request(Servable(name, None, signature), batch)
 
 
-def _signatures(saved_model: Path) -> dict[str, Mapping[str, Any]]:
+def _read_signatures(saved_model: Path) -> dict[str, Mapping[str, Any]]:
     """Returns the inputs of all signatures by name, read without loading the graph."""
     from tensorflow.core.protobuf import saved_model_pb2
 
@@ -63,7 +63,7 @@ def _signatures(saved_model: Path) -> dict[str, Mapping[str, Any]]:
     return {name: each.inputs for name, each in sorted(found) if not name.startswith(_PRIVATE)}
 
 
-def _drawn(spec: Any, size: int, random: np.random.Generator) -> np.ndarray:
+def _draw_inputs(spec: Any, size: int, random: np.random.Generator) -> np.ndarray:
     """What an input takes: noise, so that images differ and gates see more than one colour."""
     import tensorflow as tf
 

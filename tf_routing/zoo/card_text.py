@@ -1,4 +1,4 @@
-"""A model card as plain text."""
+"""A model card as a page of plain text."""
 
 import textwrap
 from typing import TYPE_CHECKING, Any

@@ -1,4 +1,4 @@
-"""What is known about an architecture: counts, reported and measured results, recipe, weights."""
+"""Model cards: counts, reported and measured results, recipe and weights of an architecture."""
 
 import json
 from typing import Any, NamedTuple

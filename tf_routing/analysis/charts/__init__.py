@@ -1,1 +1,1 @@
-"""Charts of what `analysis` computes, in one style."""
+"""Charts of the numbers that `analysis` computes, in one style."""

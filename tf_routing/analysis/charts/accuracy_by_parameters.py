@@ -44,7 +44,7 @@ def draw_accuracy_by_parameters(
         Tissera et al. (2021), *End-To-End Data-Dependent Routing in Multi-Path Neural Networks*, arXiv:2107.02450,
         Fig. 7.
     """
-    _check(panels)
+    _check_panels(panels)
     rows, columns = shape_grid(len(panels), _COLUMNS)
     with chart(path, (5.6 * columns, 0.9 + 3.9 * rows), title) as figure:
         grid = add_panels(figure, len(panels), _COLUMNS)
@@ -76,7 +76,7 @@ def _scale(axes: Any, parameters: Sequence[float]) -> None:
         axes.xaxis.set_minor_formatter(NullFormatter())
 
 
-def _check(panels: Sequence[ScatterPanel]) -> None:
+def _check_panels(panels: Sequence[ScatterPanel]) -> None:
     counts = {panel.title: len(panel.networks) for panel in panels}
     if not counts or not all(counts.values()):
         raise ValueError(f"`panels` must hold panels of at least one network. Received: {counts or 'none'}")
@@ -85,14 +85,14 @@ def _check(panels: Sequence[ScatterPanel]) -> None:
             one_of("kind", network.kind, _COLORS)
 
 
-def _look(kind: str, measured: bool) -> dict[str, Any]:
+def _choose_look(kind: str, measured: bool) -> dict[str, Any]:
     color = _COLORS[kind]
     marker = list(_SOURCES.values())[measured]
     return {"marker": marker, "markeredgecolor": color, "markerfacecolor": "white" if measured else color}
 
 
 def _draw_point(axes: Any, network: ScatteredNetwork) -> None:
-    look = _look(network.kind, network.measured)
+    look = _choose_look(network.kind, network.measured)
     axes.plot(network.parameters / 1e6, network.accuracy, linestyle="none", markersize=6, label=network.label, **look)
 
 
@@ -102,7 +102,9 @@ def _draw_legend(figure: Any, networks: Sequence[ScatteredNetwork]) -> None:
     shown = sorted({(network.measured, KINDS.index(network.kind)) for network in networks})
     names = list(_SOURCES)
     handles = [
-        Line2D([], [], linestyle="none", label=f"{KINDS[kind]}, {names[measured]}", **_look(KINDS[kind], measured))
+        Line2D(
+            [], [], linestyle="none", label=f"{KINDS[kind]}, {names[measured]}", **_choose_look(KINDS[kind], measured)
+        )
         for measured, kind in shown
     ]
     figure.legend(handles=handles, loc="outside lower center", ncols=3)

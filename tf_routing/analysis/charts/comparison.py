@@ -1,4 +1,4 @@
-"""Networks side by side in several measures."""
+"""Bars that compare networks, one panel per measure."""
 
 import os
 from collections.abc import Mapping

@@ -71,10 +71,10 @@ def draw_error_curves(
         McGill and Perona (2017), *Deciding How to Decide: Dynamic Routing in Artificial Neural Networks*,
         arXiv:1703.06217, Fig. 5, 9 and 10.
     """
-    _check(panels)
-    looks = _looks(curve.label for panel in panels for curve in panel.curves)
-    with chart(path, _size(len(panels)), title) as figure:
-        for axes, panel in zip(_axes(figure, len(panels)), panels, strict=True):
+    _check_panels(panels)
+    looks = _choose_looks(curve.label for panel in panels for curve in panel.curves)
+    with chart(path, _measure_size(len(panels)), title) as figure:
+        for axes, panel in zip(_add_axes(figure, len(panels)), panels, strict=True):
             for curve in panel.curves:
                 _draw_curve(axes, curve, looks[curve.label])
             axes.set_title(panel.title)
@@ -86,7 +86,7 @@ def draw_error_curves(
         figure.supylabel("test error")
 
 
-def _check(panels: Sequence[Panel]) -> None:
+def _check_panels(panels: Sequence[Panel]) -> None:
     if not panels:
         raise ValueError("`panels` must hold at least one panel. Received: none")
     for panel in panels:
@@ -97,7 +97,7 @@ def _check(panels: Sequence[Panel]) -> None:
             )
 
 
-def _looks(labels: Iterable[str]) -> dict[str, dict[str, str]]:
+def _choose_looks(labels: Iterable[str]) -> dict[str, dict[str, str]]:
     return {
         label: {"color": pick_color(number), "marker": _MARKERS[number % len(_MARKERS)]}
         for number, label in enumerate(dict.fromkeys(labels))
@@ -116,12 +116,12 @@ def _draw_legend(figure: Any) -> None:
     figure.legend(by_label.values(), by_label, loc="outside right center")
 
 
-def _size(panels: int) -> tuple[float, float]:
+def _measure_size(panels: int) -> tuple[float, float]:
     # With room for the legend.
     return (3 + 4 * panels, 4.2) if panels <= _FEW else (7.4 + 2.2 * (panels // 2), 5)
 
 
-def _axes(figure: Any, panels: int) -> list[Any]:
+def _add_axes(figure: Any, panels: int) -> list[Any]:
     if panels <= _FEW:
         return list(figure.subplots(1, panels, sharex=True, sharey=True, squeeze=False)[0])
     # The large one is as wide as two small ones.

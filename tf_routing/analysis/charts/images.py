@@ -15,7 +15,7 @@ def show_image(axes: Any, image: np.ndarray, title: str = "", letters: int | Non
         letters: Integer, the most letters of the title; a longer one is cut.
     """
     # Black and white are the same in all images, whatever else is in one.
-    axes.imshow(_displayable(image), cmap="gray", vmin=0, vmax=1)
+    axes.imshow(_prepare(image), cmap="gray", vmin=0, vmax=1)
     if title:
         axes.set_title(title if letters is None or len(title) <= letters else f"{title[: letters - 1]}…")
     # Not `axis("off")`, which would take a label of the row away too.
@@ -23,7 +23,7 @@ def show_image(axes: Any, image: np.ndarray, title: str = "", letters: int | Non
     axes.spines[:].set_visible(False)
 
 
-def _displayable(image: np.ndarray) -> np.ndarray:
+def _prepare(image: np.ndarray) -> np.ndarray:
     """The image without the axis of a single channel, its floats cut to [0, 1]."""
     image = np.asarray(image)
     if image.dtype == np.uint8:

@@ -1,4 +1,4 @@
-"""Labels beside the points of a scatter plot, where they cover neither points nor each other."""
+"""Places labels of points in a scatter plot where they cover neither points nor other labels."""
 
 import itertools
 from collections.abc import Sequence
@@ -40,7 +40,7 @@ def write_labels(axes: Any, points: Sequence[tuple[float, float]], labels: Seque
             continue
         size = _measure(axes, label)
         others = [box for each, box in enumerate(taken) if each != number]
-        places = {where: _place(centres[number], size, where, pixels) for where in _WHERE}
+        places = {where: _find_box(centres[number], size, where, pixels) for where in _WHERE}
         # Of places that cover as little, the first: the nearest.
         best = min(places, key=lambda where: _count_covered(axes, places[where], others))
         _write(axes, point, label, best)
@@ -54,7 +54,7 @@ def _measure(axes: Any, label: str) -> tuple[float, float]:
     return box.width, box.height
 
 
-def _place(centre: Any, size: tuple[float, float], where: tuple[int, tuple[int, int]], pixels: float) -> Any:
+def _find_box(centre: Any, size: tuple[float, float], where: tuple[int, tuple[int, int]], pixels: float) -> Any:
     """Returns the box of a label in pixels; its edge, or its middle, lies in the direction from the point."""
     from matplotlib.transforms import Bbox
 

@@ -1,1 +1,1 @@
-"""Charts of networks that leave early."""
+"""Charts of networks with early exits."""

@@ -69,9 +69,9 @@ def draw_exit_diagram(
     from matplotlib.patches import Patch
 
     one_of("by", by, SLICES)
-    colors = _colors(by, class_count(networks), class_names)
+    colors = _choose_colors(by, class_count(networks), class_names)
     panels = _lay_out(networks)
-    width, height = _size(panels, min(len(colors), _LEGEND))
+    width, height = _measure_size(panels, min(len(colors), _LEGEND))
     with chart(path, (max(width, measure_title(title)), height), title) as figure:
         for axes, panel in zip(add_panels(figure, len(panels), _COLUMNS), panels, strict=True):
             _draw_panel(axes, panel, by, list(colors.values()))
@@ -80,7 +80,7 @@ def draw_exit_diagram(
         figure.supxlabel("area of a circle: share of the images that leave there")
 
 
-def _colors(by: str, classes: int, names: Sequence[str] | None) -> dict[str, Any]:
+def _choose_colors(by: str, classes: int, names: Sequence[str] | None) -> dict[str, Any]:
     names = [str(number) for number in range(classes)] if names is None else names
     if len(names) != classes:
         raise ValueError(f"`class_names` must hold {classes} names. Received: {len(names)}")
@@ -95,16 +95,16 @@ def _lay_out(networks: Sequence[ExitUse]) -> list[_Panel]:
     return [[(each, exit_layout(each.tree))] for each in networks]
 
 
-def _size(panels: Sequence[_Panel], lines: int) -> tuple[float, float]:
+def _measure_size(panels: Sequence[_Panel], lines: int) -> tuple[float, float]:
     """Returns the inches of a picture with room for the panels, and for as many lines of a legend."""
     rows, columns = shape_grid(len(panels), _COLUMNS)
-    limits = np.array([_limits(panel) for panel in panels])
+    limits = np.array([_find_limits(panel) for panel in panels])
     width, height = _INCHES * (limits[:, 1] - limits[:, 0]).max(axis=0)
     sides = 2.2 + max(measure_label(network.label) for panel in panels for network, _ in panel)
     return sides + columns * width, max(1 + rows * (height + 0.5), 0.6 + 0.2 * lines)
 
 
-def _limits(panel: _Panel) -> tuple[np.ndarray, np.ndarray]:
+def _find_limits(panel: _Panel) -> tuple[np.ndarray, np.ndarray]:
     places = np.array([place for _, layout in panel for place in layout.exits.values()])
     return places.min(axis=0) - _AIR, places.max(axis=0) + _AIR
 
@@ -124,7 +124,7 @@ def _draw_panel(axes: Any, panel: _Panel, by: str, colors: Sequence[Any]) -> Non
     # Limits give way, not the box, whose place is that of its labels.
     axes.set_aspect("equal", adjustable="datalim")
     axes.margins(0)
-    axes.update_datalim(_limits(panel))
+    axes.update_datalim(_find_limits(panel))
     axes.autoscale_view()
     axes.tick_params(length=0)
     if branches(panel[0][0].tree) == 1:

@@ -1,4 +1,4 @@
-"""Where the exits of a network that leaves early lie in a picture of it."""
+"""Positions of the exits of a tree in a drawing of it."""
 
 import math
 from itertools import combinations
@@ -50,7 +50,7 @@ def exit_layout(tree: Stage | Exit, height: float = 0.0) -> Layout:
             layout.links.append((before, own))
         layout.exits.update({leaf.layer: own for leaf in (part, *sinks(part)) if isinstance(leaf, Exit)})
         width = (end - start) / branches(part)
-        for sink in _further(part):
+        for sink in _list_next_stages(part):
             end = start + width * branches(sink)
             lay(sink, level, start, end, own)
             start = end
@@ -61,10 +61,10 @@ def exit_layout(tree: Stage | Exit, height: float = 0.0) -> Layout:
 
 def branches(tree: Stage | Exit) -> int:
     """Returns how many ways through the columns there are; a chain has one, though it can be left early."""
-    return max(1, sum(branches(sink) for sink in _further(tree)))
+    return max(1, sum(branches(sink) for sink in _list_next_stages(tree)))
 
 
-def _further(tree: Stage | Exit) -> list[Stage]:
+def _list_next_stages(tree: Stage | Exit) -> list[Stage]:
     return [sink for sink in sinks(tree) if isinstance(sink, Stage)]
 
 

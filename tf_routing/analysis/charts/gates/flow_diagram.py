@@ -43,7 +43,7 @@ RIGHT = _Direction(False, period=3.4, depth=2.2, path=1.1, link=0.45)
 
 def measure_flow(flow: Sequence[RouteFlow], direction: _Direction) -> tuple[float, float]:
     """Returns the width and height of a diagram in inches."""
-    (left, right), (low, high) = _limits(flow, direction)
+    (left, right), (low, high) = _find_limits(flow, direction)
     return (right - left) * INCH, (high - low) * INCH
 
 
@@ -71,12 +71,12 @@ def draw_flow(axes: Any, flow: Sequence[RouteFlow], direction: _Direction) -> No
         for j, target in enumerate(targets):
             _draw_box(axes, direction.place(end, target), route.outputs[j])
         _write_name(axes, route.name.replace("_", " "), (start + end) / 2, direction)
-    (left, right), (low, high) = _limits(flow, direction)
+    (left, right), (low, high) = _find_limits(flow, direction)
     axes.set(xlim=(left, right), ylim=(low, high), aspect="equal")
     axes.axis("off")
 
 
-def _limits(flow: Sequence[RouteFlow], direction: _Direction) -> tuple[tuple[float, float], tuple[float, float]]:
+def _find_limits(flow: Sequence[RouteFlow], direction: _Direction) -> tuple[tuple[float, float], tuple[float, float]]:
     along = direction.period * (len(flow) - 1) + direction.depth
     across = direction.path * (_count_paths(flow) - 1)
     # Room for boxes on all sides, and for names beside the first path.

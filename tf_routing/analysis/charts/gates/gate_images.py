@@ -1,4 +1,4 @@
-"""The images that open a gate widest and least, with one made for it."""
+"""Images with the highest and the lowest values of a gate, and one that was synthesised for it."""
 
 import os
 from collections.abc import Sequence
@@ -66,7 +66,7 @@ def draw_gate_images(panels: Sequence[GateImages], path: str | os.PathLike[str],
         Tissera et al. (2021), *End-To-End Data-Dependent Routing in Multi-Path Neural Networks*, arXiv:2107.02450,
         Fig. 9.
     """
-    _check(panels)
+    _check_panels(panels)
     columns = -(-max(len(panel.highest) for panel in panels) // _ROWS)
     half = _HEADING + _ROWS * (_IMAGE + _VALUE)
     inner = columns * _IMAGE + _SPACE + 2 * half - _HEADING
@@ -83,7 +83,7 @@ def draw_gate_images(panels: Sequence[GateImages], path: str | os.PathLike[str],
         figure.suptitle(title, y=1 - _TOP / 2 / size[1], va="center")
 
 
-def _check(panels: Sequence[GateImages]) -> None:
+def _check_panels(panels: Sequence[GateImages]) -> None:
     if not panels:
         raise ValueError("`panels` must hold at least one panel. Received: none")
     for panel in panels:
