@@ -17,7 +17,7 @@ from tf_routing.runs.finished_runs import (
     FinishedRun,
     finished_runs,
     folder_labels,
-    labelled,
+    label_runs,
     logged_shares,
     readable,
     trained_tree,
@@ -97,7 +97,7 @@ def exits(output: Path, folders: Sequence[str], by: str = "correctness") -> None
     runs = _load_finished(folders)
     uses: list[ExitUse] = []
     names: set[tuple[str, ...]] = set()
-    for label, run in labelled(runs):
+    for label, run in label_runs(runs):
         if run_uses := list(_uses(label, run)):
             uses += run_uses
             names.add(tuple(run.record["class_names"]))
@@ -132,7 +132,7 @@ def exits_over_training(output: Path, folders: Sequence[str]) -> None:
         ValueError: If no run has finished, or none leaves early.
     """
     runs = _load_finished(folders)
-    shares = {label: logged_shares(run) for label, run in labelled(runs)}
+    shares = {label: logged_shares(run) for label, run in label_runs(runs)}
     shares = {label: by_exit for label, by_exit in shares.items() if by_exit}
     if not shares:
         raise ValueError(f"No run in {', '.join(folders)} is of a network that leaves early.")

@@ -88,7 +88,7 @@ def readable(name: str) -> str:
     return name.replace("_", " ")
 
 
-def labelled(runs: dict[str, list[FinishedRun]]) -> Iterator[tuple[str, FinishedRun]]:
+def label_runs(runs: dict[str, list[FinishedRun]]) -> Iterator[tuple[str, FinishedRun]]:
     """Yields runs with labels: the names of folders that were asked for, the costs of several runs in one."""
     labels = folder_labels(list(runs))
     for folder, found in runs.items():

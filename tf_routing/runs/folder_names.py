@@ -12,7 +12,7 @@ def folder_name(changes: Mapping[str, Any]) -> str:
     >>> folder_name({"decision": "first", "keep": 12})
     'decision_first_keep_12'
     """
-    values = {key: f"{value:.4g}" if _is_small(value) else _rounded(value) for key, value in changes.items()}
+    values = {key: f"{value:.4g}" if _is_small(value) else _round(value) for key, value in changes.items()}
     return "_".join(f"{key}_{value}" for key, value in values.items()) or "default"
 
 
@@ -20,5 +20,5 @@ def _is_small(value: Any) -> bool:
     return isinstance(value, float) and 0 < abs(value) < 1e-3
 
 
-def _rounded(value: Any) -> Any:
+def _round(value: Any) -> Any:
     return round(value, 4) if isinstance(value, float) else value

@@ -24,8 +24,8 @@ def training_batches(image_set: ImageSet | EncodedImages, plan: BatchPlan) -> An
     check_fills_a_batch(image_set, plan.batch_size, plan.copies)
     if isinstance(image_set, EncodedImages):
         _check_plan_for_files(plan)
-        return _untuned(file_training_batches(_check_size(image_set), plan))
-    return _untuned(memory_training_batches(image_set, plan))
+        return _disable_autotune(file_training_batches(_check_size(image_set), plan))
+    return _disable_autotune(memory_training_batches(image_set, plan))
 
 
 def _check_plan_for_files(plan: BatchPlan) -> None:
@@ -58,8 +58,8 @@ def evaluation_batches(image_set: ImageSet | EncodedImages, batch_size: int, cro
     if crops == TEN:
         _check_crops(image_set, batch_size)
     if isinstance(image_set, EncodedImages):
-        return _untuned(file_evaluation_batches(_check_size(image_set), batch_size, crops))
-    return _untuned(memory_evaluation_batches(image_set, batch_size))
+        return _disable_autotune(file_evaluation_batches(_check_size(image_set), batch_size, crops))
+    return _disable_autotune(memory_evaluation_batches(image_set, batch_size))
 
 
 def _check_crops(image_set: ImageSet | EncodedImages, batch_size: int) -> None:
@@ -78,7 +78,7 @@ def first_images(image_set: ImageSet | EncodedImages, count: int) -> tuple[np.nd
     """Returns the first images, floats in [0, 1], with their class indices: as many, or all where there are fewer."""
     # In small batches first: of whole ones, some more would be prepared ahead.
     images = evaluation_batches(image_set, min(count, _SMALL_BATCH)).unbatch().batch(count)
-    return next(_untuned(images).as_numpy_iterator())
+    return next(_disable_autotune(images).as_numpy_iterator())
 
 
 def _check_size(stream: EncodedImages) -> EncodedImages:
@@ -86,7 +86,7 @@ def _check_size(stream: EncodedImages) -> EncodedImages:
     return stream.sized(stream.image_size, stream.random_size_crop, stream.resize, stream.crop)
 
 
-def _untuned(dataset: Any) -> Any:
+def _disable_autotune(dataset: Any) -> Any:
     # Deleting an iterator that is being tuned stalls for seconds, at every epoch's end.
     options = tf.data.Options()
     options.autotune.enabled = False

@@ -119,15 +119,15 @@ class ImageStream(EncodedImages):
 
         features = {"image": tf.io.FixedLenFeature((), tf.string), "label": tf.io.FixedLenFeature((), tf.int64)}
         example = tf.io.parse_single_example(record, features)
-        return example["image"], self._relabelled(example["label"])
+        return example["image"], self._relabel(example["label"])
 
     def _label(self, record: Any) -> Any:
         import tensorflow as tf
 
         label = tf.io.parse_single_example(record, {"label": tf.io.FixedLenFeature((), tf.int64)})["label"]
-        return self._relabelled(label)
+        return self._relabel(label)
 
-    def _relabelled(self, label: Any) -> Any:
+    def _relabel(self, label: Any) -> Any:
         import tensorflow as tf
 
         if self.new_labels is None:

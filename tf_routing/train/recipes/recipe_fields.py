@@ -55,7 +55,7 @@ def recipe_fields(recipe: type) -> list[RecipeField]:
     >>> [field.type_name for field in recipe_fields(Recipe)][:3]
     ['text', 'integer', 'integer']
     """
-    about = _described(recipe.__doc__ or "")
+    about = _read_descriptions(recipe.__doc__ or "")
     return [
         RecipeField(field.name, *_kind(field.type), field.default, about[field.name])
         for field in dataclasses.fields(recipe)
@@ -73,7 +73,7 @@ def _kind(annotation: Any) -> tuple[Any, bool]:
     raise TypeError(f"A recipe has no fields of type {annotation}.")
 
 
-def _described(docstring: str) -> dict[str, str]:
+def _read_descriptions(docstring: str) -> dict[str, str]:
     """What the lines below `Args:` say of each argument."""
     _, _, arguments = docstring.partition("Args:\n")
     found = re.findall(r"^        (\w+): (.*?)(?=^        \w|\Z)", arguments, flags=re.DOTALL | re.MULTILINE)

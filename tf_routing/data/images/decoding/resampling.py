@@ -51,13 +51,13 @@ class Resampled(NamedTuple):
     def _resample(self, corner: Any, size: tuple[int, int], actual: Any) -> Any:
         # In 64 bits: a side of millions of pixels is no exact number in 32, and its middle would be missed.
         scale = tf.cast(self.sides, tf.float64) / tf.cast(actual, tf.float64)
-        first, last = _seen(corner, tf.constant(size, tf.float64), scale, actual)
+        first, last = _find_source_bounds(corner, tf.constant(size, tf.float64), scale, actual)
         seen = self.image[first[0] : last[0], first[1] : last[1]]
         shift = tf.cast(first, tf.float64) * scale - corner
         return _scale(seen, tf.constant(size, tf.int32), tf.cast(scale, tf.float32), tf.cast(shift, tf.float32))
 
 
-def _seen(corner: Any, size: Any, scale: Any, actual: Any) -> tuple[Any, Any]:
+def _find_source_bounds(corner: Any, size: Any, scale: Any, actual: Any) -> tuple[Any, Any]:
     """Returns the first pixels of the image that count, and those behind the last: as far as the kernel reaches."""
     reach = tf.maximum(tf.ones_like(scale), 1 / scale) + 1
     first = tf.cast(tf.floor(corner / scale - reach), tf.int64)
