@@ -1,19 +1,80 @@
-"""The formats of files that hold a whole model."""
+"""How a routed model is written to files: whole, for serving, or not at all where a format would change its answers."""
 
 import os
 from typing import Any
 
 
-def check_saved_as(filepath: Any) -> None:
-    """Raises a `ValueError` if a path has an ending of Keras's old format, which loses what a model does beside layers.
+class FileFormats:
+    """`save`, `export` and `quantize` of `keras.Model`, for the formats that hold a model which routes (mixin)."""
 
-    Args:
-        filepath: Where a model is to be saved.
+    def export(
+        self,
+        filepath: str | os.PathLike[str],
+        format: str = "tf_saved_model",
+        verbose: Any = None,
+        input_signature: Any = None,
+        **kwargs: Any,
+    ) -> None:
+        """Writes the forward pass as `keras.Model.export` does, once it is seen to compute the model's numbers.
 
-    Example:
+        `tf_routing.export` writes a SavedModel with more signatures, decoding and a card. Files of `"onnx"` (as
+        `tf_routing.exporting.onnx.export_onnx` writes them) and `"litert"` run every branch.
 
-    >>> check_saved_as("runs/model.keras")
-    """
+        Args:
+            filepath: File to write; a folder for `"tf_saved_model"`.
+            format: `"tf_saved_model"`, `"onnx"` or `"litert"`. `"openvino"` and `"torch"` are refused.
+            verbose: Boolean, whether to print where the file is; yes where not given.
+            input_signature: As for `keras.Model.export`; for `"onnx"` there is none.
+            **kwargs: As for `keras.Model.export`, and `tolerance`, the largest difference of a probability that is
+                taken: by default 1e-5, and more for a model of less precision.
+
+        Raises:
+            ValueError: If the format cannot hold the model, or what was written computes something else: then nothing
+                is written, and the message says what to call.
+            FileExistsError: If the folder of a SavedModel exists and is not empty.
+            RuntimeError: If the format needs another backend.
+        """
+        # Here, since what exports imports the models; and it needs TensorFlow, which other backends run without.
+        from tf_routing.exporting.keras_formats import export_in_format
+
+        write = super().export  # type: ignore[misc]
+        export_in_format(self, write, filepath, format, verbose, input_signature, **kwargs)
+
+    def save(self, filepath: Any, overwrite: bool = True, zipped: bool | None = None, **kwargs: Any) -> None:
+        """Saves the whole model as `keras.Model.save` does, in the one format that holds it.
+
+        Args:
+            filepath: Path that ends in `.keras`.
+            overwrite: As for `keras.Model.save`.
+            zipped: As for `keras.Model.save`.
+            **kwargs: As for `keras.Model.save`.
+
+        Raises:
+            ValueError: If the path ends in `.h5` or `.hdf5`.
+        """
+        _refuse_old_format(filepath)
+        super().save(filepath, overwrite, zipped, **kwargs)  # type: ignore[misc]
+
+    def quantize(self, mode: Any = None, *args: Any, **kwargs: Any) -> None:
+        """Refuses what `keras.Model.quantize` does.
+
+        Args:
+            mode: As for `keras.Model.quantize`.
+            *args: As there.
+            **kwargs: As there.
+
+        Raises:
+            NotImplementedError: Always.
+        """
+        raise NotImplementedError(
+            "`quantize` changes dense layers alone: convolutions, which are nearly all of this model's work, would "
+            "stay floats, and routers would decide otherwise. Build the model under "
+            "`keras.config.set_dtype_policy('mixed_float16')` or 'mixed_bfloat16' to compute in fewer bits. "
+            f"Received: mode={mode!r}"
+        )
+
+
+def _refuse_old_format(filepath: Any) -> None:
     name = os.fspath(filepath) if isinstance(filepath, (str, os.PathLike)) else ""
     if name.endswith((".h5", ".hdf5")):
         raise ValueError(

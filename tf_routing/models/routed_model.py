@@ -1,8 +1,5 @@
 """The Keras model of every network in the zoo."""
 
-import importlib
-import os
-from collections.abc import Mapping
 from functools import cached_property, partial
 from typing import Any
 
@@ -11,30 +8,25 @@ import numpy as np
 
 from tf_routing import cost, execution
 from tf_routing.core.precision import float_policy
-from tf_routing.core.replicas import replicas_in_sync
 from tf_routing.models.clones import inherit, mark_source
 from tf_routing.models.decisions import decision_tensors, output_tensors
-from tf_routing.models.file_formats import check_saved_as
+from tf_routing.models.file_formats import FileFormats
 from tf_routing.models.inputs.batches import batch_rows, image_input, without_labels
 from tf_routing.models.inputs.checked_inputs import CheckedInputs
 from tf_routing.models.inputs.images import at_edge
-from tf_routing.models.layer_paths import layer_at
 from tf_routing.models.reader import Reader
 from tf_routing.models.training.end_of_epoch import with_end_of_epoch
 from tf_routing.models.training.jit import JitWish
 from tf_routing.models.training.label_accuracy import with_label_accuracy
 from tf_routing.models.training.label_checks import LabelChecks, ignored_label
-from tf_routing.models.training.objective_parts import build_objective, has_stepped
-from tf_routing.models.training.squared_kernels import squared_kernels
-from tf_routing.models.training.term_means import TermMeans, in_one_sum
+from tf_routing.models.training.trained_objective import TrainedObjective
 from tf_routing.models.training.training_state import TrainingState
 from tf_routing.models.training.training_step import Step
-from tf_routing.objectives.classification import Classification
 from tf_routing.objectives.objective import Objective
 
 
 @keras.saving.register_keras_serializable(package="tf_routing")
-class RoutedModel(JitWish, LabelChecks, Step, CheckedInputs, keras.Model):
+class RoutedModel(FileFormats, JitWish, LabelChecks, Step, CheckedInputs, keras.Model):
     """A functional Keras model that shows which way each image went and what that cost.
 
     Calling it, and `predict`, return class probabilities and nothing else; `compile`, `fit`, `evaluate` and `save`
@@ -67,9 +59,7 @@ class RoutedModel(JitWish, LabelChecks, Step, CheckedInputs, keras.Model):
     def __init__(self, inputs: Any, outputs: Any, name: str | None = None, **kwargs: Any) -> None:
         super().__init__(inputs, outputs, name=name, **kwargs)
         float_policy(self.dtype_policy, type(self).__name__)
-        self._terms: TermMeans | None = None
-        self._has_learnt = False
-        self._default_objective: Objective = Classification()
+        self.trained_objective = TrainedObjective(self)
         self._execution = self.batch_method = "auto"
         for block in execution.gated_blocks(self):
             block.image_size = image_input(self).shape[1] or block.image_size
@@ -235,11 +225,11 @@ class RoutedModel(JitWish, LabelChecks, Step, CheckedInputs, keras.Model):
 
     def default_objective(self) -> Objective:
         """Returns the objective that `compile` uses where neither `loss` nor `objective` is given."""
-        return type(self._default_objective).from_config(self._default_objective.get_config())
+        return type(self.trained_objective.default).from_config(self.trained_objective.default.get_config())
 
     def set_default_objective(self, objective: Objective) -> None:
         """Sets what `default_objective` returns copies of; it is saved with the model."""
-        self._default_objective = objective
+        self.trained_objective.default = objective
 
     def symbolic_outputs(self) -> dict[str, Any]:
         """Returns what objectives read, as symbolic tensors."""
@@ -248,38 +238,17 @@ class RoutedModel(JitWish, LabelChecks, Step, CheckedInputs, keras.Model):
     @property
     def objective_variables(self) -> list[Any]:
         """Weights of the objective's own, which train with the model and are no part of it."""
-        return self._terms.objective.variables if self._terms else []
+        return self.trained_objective.variables
 
     @property
     def objective_state(self) -> list[Any]:
         """What the objective adapts after each epoch; nothing trains it."""
-        return self._terms.objective.state if self._terms else []
-
-    def end_epoch(self, logs: Mapping[str, float]) -> None:
-        """Lets the objective adapt to the logs of an epoch; `fit` calls it, before other callbacks see the end."""
-        if self._terms is not None:
-            self._terms.objective.end_epoch(logs)
-
-    def end_step(self) -> None:
-        """Lets the objective adapt after a training step."""
-        if self._terms is not None:
-            self._terms.objective.end_step()
-
-    def gradient_factors(self, outputs: Any) -> dict[int, Any]:
-        """Returns by what the objective multiplies gradients, by `id` of the variable; all others stay as they are.
-
-        Args:
-            outputs: What the objective read.
-        """
-        factors = self._terms.objective.gradient_factors(outputs) if self._terms else {}
-        return {
-            id(weight): factor for name, factor in factors.items() for weight in layer_at(self, name).trainable_weights
-        }
+        return self.trained_objective.state
 
     @property
     def has_objective(self) -> bool:
         """Whether the model was compiled with an objective (rather than a Keras loss)."""
-        return self._terms is not None
+        return self.trained_objective.objective is not None
 
     def compile(
         self,
@@ -310,26 +279,22 @@ class RoutedModel(JitWish, LabelChecks, Step, CheckedInputs, keras.Model):
             raise ValueError(f"Give `loss` or `objective`, not both. Received: loss={loss!r}, objective={objective!r}")
         if objective is not None and not isinstance(objective, Objective):
             raise ValueError(f"`objective` must be an Objective. Received: objective={objective!r}")
-        # With the optimizer of any `compile` so far.
-        self._has_learnt = self._has_learnt or has_stepped(self)
-        terms = None if loss is not None else TermMeans(objective or self.default_objective())
-        before, self._terms = self._terms, terms
-        self.labels_are_classes = self._terms.objective.reads_classes if self._terms else self._loss_reads_classes(loss)
+        chosen = None if loss is not None else objective or self.default_objective()
+        before = self.trained_objective.replace(chosen)
+        self.labels_are_classes = self._loss_reads_classes(loss) if chosen is None else chosen.reads_classes
         self.ignored_label = ignored_label(loss)
         kwargs["weighted_metrics"] = with_label_accuracy(kwargs.get("weighted_metrics"))
         super().compile(optimizer=optimizer, loss=loss, metrics=with_label_accuracy(metrics), **kwargs)
         # Keras has made up its mind by now, for the layers as they are.
         self._jit_wish = kwargs.get("jit_compile", "auto")
-        if self._terms is not None:
-            last = None if before is None else before.objective
-            build_objective(self._terms.objective, self.symbolic_outputs(), last, self._has_learnt)
+        self.trained_objective.build(before)
         if self.objective_variables:
             self.optimizer.build([*self.trainable_variables, *self.objective_variables])
 
     @property
     def metrics(self) -> list[Any]:
         """The metrics of Keras, and one mean per loss term."""
-        return super().metrics + (list(self._terms.means.values()) if self._terms else [])
+        return super().metrics + self.trained_objective.metrics
 
     def fit(
         self,
@@ -351,69 +316,6 @@ class RoutedModel(JitWish, LabelChecks, Step, CheckedInputs, keras.Model):
         """
         return super().predict(x, *args, **kwargs)
 
-    def export(
-        self,
-        filepath: str | os.PathLike[str],
-        format: str = "tf_saved_model",
-        verbose: Any = None,
-        input_signature: Any = None,
-        **kwargs: Any,
-    ) -> None:
-        """Writes the forward pass as `keras.Model.export` does, once it is seen to compute the model's numbers.
-
-        `tf_routing.export` writes a SavedModel with more signatures, decoding and a card. Files of `"onnx"` (as
-        `tf_routing.exporting.onnx.export_onnx` writes them) and `"litert"` run every branch.
-
-        Args:
-            filepath: File to write; a folder for `"tf_saved_model"`.
-            format: `"tf_saved_model"`, `"onnx"` or `"litert"`. `"openvino"` and `"torch"` are refused.
-            verbose: Boolean, whether to print where the file is; yes where not given.
-            input_signature: As for `keras.Model.export`; for `"onnx"` there is none.
-            **kwargs: As for `keras.Model.export`, and `tolerance`, the largest difference of a probability that is
-                taken: by default 1e-5, and more for a model of less precision.
-
-        Raises:
-            ValueError: If the format cannot hold the model, or what was written computes something else: then nothing
-                is written, and the message says what to call.
-            FileExistsError: If the folder of a SavedModel exists and is not empty.
-            RuntimeError: If the format needs another backend.
-        """
-        formats = importlib.import_module("tf_routing.exporting.keras_formats")
-        formats.export_in_format(self, super().export, filepath, format, verbose, input_signature, **kwargs)
-
-    def save(self, filepath: Any, overwrite: bool = True, zipped: bool | None = None, **kwargs: Any) -> None:
-        """Saves the whole model as `keras.Model.save` does, in the one format that holds it.
-
-        Args:
-            filepath: Path that ends in `.keras`.
-            overwrite: As for `keras.Model.save`.
-            zipped: As for `keras.Model.save`.
-            **kwargs: As for `keras.Model.save`.
-
-        Raises:
-            ValueError: If the path ends in `.h5` or `.hdf5`.
-        """
-        check_saved_as(filepath)
-        super().save(filepath, overwrite, zipped, **kwargs)
-
-    def quantize(self, mode: Any = None, *args: Any, **kwargs: Any) -> None:
-        """Refuses what `keras.Model.quantize` does.
-
-        Args:
-            mode: As for `keras.Model.quantize`.
-            *args: As there.
-            **kwargs: As there.
-
-        Raises:
-            NotImplementedError: Always.
-        """
-        raise NotImplementedError(
-            "`quantize` changes dense layers alone: convolutions, which are nearly all of this model's work, would "
-            "stay floats, and routers would decide otherwise. Build the model under "
-            "`keras.config.set_dtype_policy('mixed_float16')` or 'mixed_bfloat16' to compute in fewer bits. "
-            f"Received: mode={mode!r}"
-        )
-
     def compute_loss(
         self,
         x: Any = None,
@@ -424,19 +326,9 @@ class RoutedModel(JitWish, LabelChecks, Step, CheckedInputs, keras.Model):
     ) -> Any:
         """Returns one replica's share of the loss, and adds each term to its mean."""
         self._check_labelled(y)
-        if self._terms is None:
-            return self._keras_loss(x, y, y_pred, sample_weight, training)
-        outputs = {**y_pred, **squared_kernels(self, self._terms.objective.decayed_layers)}
-        loss = self._terms.total(y, outputs, sample_weight, training)
-        # Regularisation that users put on layers counts once per step, whatever the number of replicas.
-        return in_one_sum([loss, *self.losses]) / replicas_in_sync()
-
-    def _keras_loss(self, x: Any, y: Any, y_pred: Any, sample_weight: Any, training: bool) -> Any:
-        if not (self.labels_are_classes and hasattr(y, "shape")):
-            return super().compute_loss(x, y, y_pred, sample_weight, training)
-        y, fits = self.labels_raised_for(y, y_pred)
-        loss = super().compute_loss(x, y, y_pred, sample_weight, training)
-        return keras.ops.where(fits, loss, keras.ops.full_like(loss, np.nan))
+        if self.has_objective:
+            return self.trained_objective.compute_loss(y, y_pred, sample_weight, training)
+        return super().compute_loss(x, y, y_pred, sample_weight, training)
 
     def compute_metrics(self, x: Any, y: Any, y_pred: Any, sample_weight: Any = None) -> dict[str, Any]:
         """Returns the logs of a step; metrics see the probabilities."""
@@ -447,8 +339,8 @@ class RoutedModel(JitWish, LabelChecks, Step, CheckedInputs, keras.Model):
     def get_compile_config(self) -> dict[str, Any] | None:
         """Returns what `compile` was given, the objective included, so that a loaded model is ready to train on."""
         config = super().get_compile_config()
-        if config and self._terms is not None:
-            config["objective"] = keras.saving.serialize_keras_object(self._terms.objective)
+        if config and self.has_objective:
+            config["objective"] = keras.saving.serialize_keras_object(self.trained_objective.objective)
         # Not what became of it here: another process may have another device.
         return config and {**config, "jit_compile": self._jit_wish}
 
@@ -460,7 +352,7 @@ class RoutedModel(JitWish, LabelChecks, Step, CheckedInputs, keras.Model):
 
     def get_config(self) -> dict[str, Any]:
         """Returns the graph, the default objective and how gated parts run."""
-        objective = keras.saving.serialize_keras_object(self._default_objective)
+        objective = keras.saving.serialize_keras_object(self.trained_objective.default)
         settings = {"execution": self._execution, "batch_method": self.batch_method}
         return {**super().get_config(), "default_objective": objective, **settings}
 
@@ -473,7 +365,7 @@ class RoutedModel(JitWish, LabelChecks, Step, CheckedInputs, keras.Model):
         execution_, batch_method = config.pop("execution", "auto"), config.pop("batch_method", "auto")
         model = super().from_config(config, custom_objects=custom_objects)
         if objective is not None:
-            model._default_objective = keras.saving.deserialize_keras_object(objective)
+            model.trained_objective.default = keras.saving.deserialize_keras_object(objective)
         # Blocks have theirs in their own configurations. Elsewhere "sparse" cannot be, and means what "auto" does.
         model._execution = execution.possible(execution_)
         model.batch_method = batch_method

@@ -10,7 +10,7 @@ class EndOfEpoch(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Hands the logs on."""
-        self.model.end_epoch(logs or {})
+        self.model.trained_objective.end_epoch(logs or {})
 
 
 def with_end_of_epoch(callbacks: Any, model: Any) -> Any:

@@ -98,7 +98,22 @@ class LabelChecks:
         with _explained():
             return super().test_on_batch(x, y, sample_weight, **kwargs)  # type: ignore[misc]
 
-    def labels_raised_for(self: Any, labels: Any, predictions: Any) -> tuple[Any, Any]:
+    def compute_loss(
+        self: Any,
+        x: Any = None,
+        y: Any = None,
+        y_pred: Any = None,
+        sample_weight: Any = None,
+        training: bool = True,
+    ) -> Any:
+        """Returns the loss of Keras, which is NaN where a label that it reads fits no class and nothing can raise."""
+        if not (self.labels_are_classes and hasattr(y, "shape")):
+            return super().compute_loss(x, y, y_pred, sample_weight, training)  # type: ignore[misc]
+        y, fits = self._labels_raised_for(y, y_pred)
+        loss = super().compute_loss(x, y, y_pred, sample_weight, training)  # type: ignore[misc]
+        return keras.ops.where(fits, loss, keras.ops.full_like(loss, np.nan))
+
+    def _labels_raised_for(self: Any, labels: Any, predictions: Any) -> tuple[Any, Any]:
         """Returns the labels that a Keras loss reads, and whether all fit; on TensorFlow others raise."""
         rows = keras.ops.shape(predictions)[0]
         checked, fits = require_classes(labels, predictions.shape[-1], rows, self.ignored_label)

@@ -47,13 +47,15 @@ class TensorFlowStep(Fit):
             loss = self.compute_loss(x=x, y=y, y_pred=outputs, sample_weight=sample_weight, training=True)
             scaled_loss = self.optimizer.scale_loss(loss)
         variables = [*self.trainable_variables, *self.objective_variables]
-        gradients = _multiplied(tape.gradient(scaled_loss, variables), variables, self.gradient_factors(outputs))
+        gradients = _multiplied(
+            tape.gradient(scaled_loss, variables), variables, self.trained_objective.gradient_factors(outputs)
+        )
         before = updates_done(self.optimizer) if may_skip_updates(self.optimizer) else None
         self.optimizer.apply_gradients(zip(gradients, variables, strict=True))
         if before is None:
-            self.end_step()
+            self.trained_objective.end_step()
         else:
-            kept_unless(updates_done(self.optimizer) > before, self.objective_state, self.end_step)
+            kept_unless(updates_done(self.optimizer) > before, self.objective_state, self.trained_objective.end_step)
         return self._logged(x, y, outputs, sample_weight, loss)
 
     def test_step(self: Any, data: Any) -> dict[str, Any]:
@@ -128,13 +130,13 @@ class JaxStep(Fit):
     def _scaled(self: Any, gradients: list[Any], non_trainable: list[Any], outputs: Any) -> list[Any]:
         """Returns the gradients as the objective scales them."""
         with keras.StatelessScope(state_mapping=list(zip(self.non_trainable_variables, non_trainable, strict=True))):
-            return _multiplied(gradients, self.trainable_variables, self.gradient_factors(outputs))
+            return _multiplied(gradients, self.trainable_variables, self.trained_objective.gradient_factors(outputs))
 
     def _adapted(self: Any, non_trainable: list[Any], updated: Any) -> list[Any]:
         """Returns the objective's state after the step, which only an update of the weights changes."""
         variables = self.non_trainable_variables
         with keras.StatelessScope(state_mapping=list(zip(variables, non_trainable, strict=True))) as scope:
-            kept_unless(updated, self.objective_state, self.end_step)
+            kept_unless(updated, self.objective_state, self.trained_objective.end_step)
         return [scope.get_current_value(variable) for variable in variables]
 
     def _updates_in(self: Any, optimizer_variables: list[Any]) -> Any:
