@@ -133,7 +133,7 @@ def runner(model: Any, images: np.ndarray, way: str, method: str = "auto") -> Ca
 
     def run(x: Any, training: bool) -> Any:
         """A static network, run the ways that a gated one knows."""
-        return run_batch(lambda part: model(part, training=training), x, [], way)
+        return run_batch(lambda part: model(part, training=training), x, way)
 
     if not gated_blocks(model):
         return partial(compile_forward, run, images, freeze=freeze)

@@ -35,8 +35,9 @@ def _input(tensor: keras.KerasTensor) -> keras.KerasTensor:
 
 def _settings(model: RoutedModel) -> dict[str, object]:
     objective = model.default_objective()
-    blocks = [(each.execution, each.method, each.image_size, each.supports_jit) for each in _blocks(model)]
-    own = model.execution, model.batch_method, model.name, type(model)
+    run = model.executor.begin_run()
+    blocks = [(each.execution, each.method, run.settings_of(each), each.supports_jit) for each in _blocks(model)]
+    own = model.executor.settings, run.image_size, model.name, type(model)
     return {"own": own, "blocks": blocks, "objective": (type(objective), objective.get_config())}
 
 

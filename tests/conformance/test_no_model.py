@@ -12,10 +12,8 @@ import pytest
 from tests.conformance.test_docstrings import PUBLIC
 from tf_routing import models, serving
 
-# What models call when they run.
-_EXECUTORS = {"tf_routing.execution.early_exit", "tf_routing.execution.execute_batch"}
 # Models ask these about themselves, and one works on whatever has layers.
-_EXECUTORS |= {"tf_routing.execution.check_skips", "tf_routing.execution.gated_blocks"}
+_EXECUTORS = {"tf_routing.execution.check_skips", "tf_routing.execution.gated_blocks"}
 FUNCTIONS = {
     name: each
     for name, each in PUBLIC.items()

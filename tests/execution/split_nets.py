@@ -5,7 +5,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from tf_routing.execution import gated_blocks
+from tf_routing.execution import Settings, gated_blocks
 from tf_routing.layers import Controller, SplitBlock
 from tf_routing.models import RoutedModel
 from tf_routing.transforms.calibration import calibrate
@@ -95,11 +95,17 @@ def mixed_net(*arguments: Any, rate: float = 0.5, **keywords: Any) -> RoutedMode
 
 def masked(model: RoutedModel, x: Any, return_outputs: bool = False) -> Any:
     """What the model computes with every part run; the setting stays as it was."""
-    before = model.execution, gated_blocks(model)[0].method, model.batch_method
+    before = model.executor.settings
     model.execution = "masked"
     outputs = model(x, training=False, return_outputs=return_outputs)
-    model.set_execution(*before)
+    model.settle(before)
     return keras.tree.map_structure(np.asarray, outputs)
+
+
+def block_settings(model: RoutedModel) -> list[Settings]:
+    """How the model's blocks run, in order of depth, each by the settings that the model hands to it."""
+    run = model.executor.begin_run()
+    return [run.settings_of(block) for block in gated_blocks(model)]
 
 
 def decided(model: RoutedModel, x: Any) -> np.ndarray:

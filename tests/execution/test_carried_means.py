@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tf_routing.execution import carried_means
+from tf_routing.execution.carried_means import CarriedMeans
 from tf_routing.layers import IdentityShortcut, SkipBlock, SkipRouter
 from tf_routing.models import RoutedModel
 from tf_routing.transforms.calibration import calibrate
@@ -69,13 +69,18 @@ def test_decisions_and_answers_are_those_of_masked_execution(method: str, rate: 
         np.testing.assert_allclose(run(tf.constant(x)), expected, rtol=1e-5, atol=1e-6)
 
 
-def test_means_are_known_of_the_newest_maps_alone_and_only_while_a_model_runs() -> None:
-    maps, others = np.ones((1, 2, 2, 1)), np.ones((1, 2, 2, 1))
-    carried_means.keep(maps, "means")
-    assert carried_means.means_of(maps) is None
-    with carried_means.carrying():
-        carried_means.keep(maps, "means")
-        assert carried_means.means_of(maps) == "means" and carried_means.means_of(others) is None
-        carried_means.keep(others, "other means")
-        assert carried_means.means_of(maps) is None
-    assert carried_means.means_of(others) is None
+def test_means_are_known_of_the_newest_maps_alone() -> None:
+    maps, others, means = np.ones((1, 2, 2, 1)), np.ones((1, 2, 2, 1)), CarriedMeans()
+    assert means.find(maps) is None
+    means.keep(maps, "means")
+    assert means.find(maps) == "means" and means.find(others) is None
+    means.keep(others, "other means")
+    assert means.find(maps) is None and means.find(others) == "other means"
+
+
+def test_means_are_carried_within_one_batch_alone() -> None:
+    model = net()
+    model.execution = "masked"
+    assert model.executor.begin_run().means is None
+    model.execution = "sparse"
+    assert model.executor.begin_run().means is not model.executor.begin_run().means

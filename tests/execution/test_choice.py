@@ -13,7 +13,7 @@ import tensorflow as tf
 
 from tests.execution.split_nets import CHANNELS, CLASSES, SIDE, images, masked, mixed_net, relative, split_net
 from tf_routing import execution
-from tf_routing.execution import choice, sparse
+from tf_routing.execution import Run, Settings, choice, run
 from tf_routing.execution.choice import Choice, batch_method, best, block_method
 from tf_routing.layers import Controller, SplitBlock
 from tf_routing.models import RoutedModel
@@ -80,25 +80,28 @@ def test_a_batch_of_any_size_takes_the_best_mean_of_what_can_run_it() -> None:
     assert best(4, 32, None, False) == Choice("rows", "whole")
 
 
-def block(sub_blocks: int, image_size: int = 32) -> Any:
-    layer = split_net(sub_blocks).get_layer("block_1")
-    layer.image_size = image_size
-    return layer
+def block(sub_blocks: int) -> Any:
+    return split_net(sub_blocks).get_layer("block_1")
 
 
 @pytest.mark.usefixtures("_rows")
 def test_a_model_goes_by_its_widest_block() -> None:
-    assert batch_method([block(2)], 8) == "images"
-    assert batch_method([block(2), block(4)], 8) == "whole"
-    assert batch_method([block(2, image_size=224)], 8) == "whole"
+    assert batch_method([block(2)], 32, 8) == "images"
+    assert batch_method([block(2), block(4)], 32, 8) == "whole"
+    assert batch_method([block(2)], 224, 8) == "whole"
+    assert batch_method([], 32, 8) == "whole"
 
 
 @pytest.mark.usefixtures("_rows")
 def test_a_block_runs_as_measured_or_as_set() -> None:
-    own = block(2)
-    assert [block_method(own, batch) for batch in (1, 32, None)] == ["switch", "rows", "rows"]
-    own.method = "patterns"
-    assert [block_method(own, batch) for batch in (1, 32, None)] == ["patterns"] * 3
+    layer, batches = block(2), (1, 32, None)
+    own = Run(image_size=32)
+    assert [own.method_of(layer, batch) for batch in batches] == ["switch", "rows", "rows"]
+    layer.method = "patterns"
+    assert [own.method_of(layer, batch) for batch in batches] == ["patterns"] * 3
+    # What the model is set to goes before what its block is.
+    own = Run(Settings(method="rows"), image_size=32)
+    assert [own.method_of(layer, batch) for batch in batches] == ["rows"] * 3
 
 
 @pytest.mark.usefixtures("_rows")
@@ -106,7 +109,7 @@ def test_a_block_runs_as_measured_or_as_set() -> None:
 def test_what_won_for_one_image_is_not_chosen_for_several(batch: int) -> None:
     # For 0, 2 and 3 images those of one are nearest, and eight ran fastest image by image.
     assert best(2, 32, batch, False).method == "switch"
-    assert block_method(block(2), batch) == "rows"
+    assert block_method("auto", 2, 32, batch) == "rows"
 
 
 @pytest.mark.usefixtures("_rows")
@@ -119,15 +122,13 @@ def test_auto_runs_a_batch_the_way_that_was_chosen(
 ) -> None:
     seen: list[str] = []
 
-    def recorded(own: Any, batch: int | None) -> str:
-        seen.append(block_method(own, batch))
+    def recorded(*arguments: Any) -> str:
+        seen.append(block_method(*arguments))
         return seen[-1]
 
-    monkeypatch.setattr(sparse, "block_method", recorded)
     model = mixed_net(2, "projection")
-    for layer in execution.gated_blocks(model):
-        layer.image_size = image_size
-    seen.clear()
+    model.executor.image_size = image_size
+    monkeypatch.setattr(run, "block_method", recorded)
     assert relative(model(images(count)), masked(model, images(count))) <= 1e-5
     assert seen == [each for each in expected for _ in range(2)]
 
@@ -139,12 +140,15 @@ def test_auto_equals_masked_whatever_the_batch(count: int) -> None:
 
 
 def test_a_model_tells_its_blocks_how_large_its_images_are() -> None:
-    assert [layer.image_size for layer in execution.gated_blocks(split_net(2))] == [SIDE, SIDE]
+    model = split_net(2)
+    for setting in execution.EXECUTIONS:
+        model.execution = setting
+        assert model.executor.begin_run().image_size == SIDE
     open_size = keras.Input((None, None, CHANNELS))
     layer = SplitBlock([keras.Sequential([keras.Input((None, None, CHANNELS)), keras.layers.ReLU()])])
     switches = Controller(1)(open_size)[0]
     pooled = keras.layers.GlobalAveragePooling2D()(layer(open_size, switches))
-    assert execution.gated_blocks(RoutedModel(open_size, pooled))[0].image_size == 224
+    assert RoutedModel(open_size, pooled).executor.begin_run().image_size == 224
 
 
 def test_a_switch_takes_one_image() -> None:
@@ -174,7 +178,7 @@ def test_an_unknown_way_lists_those_there_are(argument: str, accepted: tuple[str
     listed = ", ".join(map(repr, accepted))
     with pytest.raises(ValueError, match=f"`{name}` must be one of {listed}. Received: {name}='quick'"):
         model.set_execution(**{"execution_": "sparse", argument: "quick"})
-    assert (model.execution, model.batch_method, model.get_layer("block_1").method) == ("auto", "auto", "auto")
+    assert model.executor.settings == Settings("auto", "auto", "auto")
 
 
 def test_the_measurements_are_well_formed() -> None:

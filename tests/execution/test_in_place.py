@@ -9,7 +9,7 @@ import pytest
 import tensorflow as tf
 
 from tests.graph_operations import operations
-from tf_routing.execution import in_place
+from tf_routing.execution.in_place import find_overwrites
 from tf_routing.layers import SkipBlock, SkipRouter
 from tf_routing.models import RoutedModel
 from tf_routing.transforms.calibration import calibrate
@@ -47,7 +47,7 @@ def images(count: int = COUNT) -> np.ndarray:
 
 
 def links(model: keras.Model) -> dict[str, str]:
-    return {block.name: before.name for block, before in in_place._links(model).items()}
+    return {block.name: before.name for block, before in find_overwrites(model).items()}
 
 
 def answer(model: RoutedModel, x: Any, execution: str) -> np.ndarray:
@@ -137,9 +137,9 @@ def test_a_block_does_not_overwrite_what_a_case_may_have_handed_on() -> None:
     model = chain()
     x = images(1)
     expected = answer(model, x, "masked")
-    model.set_execution("sparse", "rows")
-    for number in (1, 3):
-        model.get_layer(f"block_{number}").method = "switch"
+    model.set_execution("sparse")
+    for number, method in enumerate(("switch", "rows", "switch", "rows"), start=1):
+        model.get_layer(f"block_{number}").method = method
     # The fourth block reads what the third one may have handed on, the second what the first one may have.
     assert "InplaceUpdate" not in operations_of(model, 1)
     np.testing.assert_allclose(model.predict(x, verbose=0), expected, rtol=1e-5, atol=1e-6)

@@ -14,6 +14,7 @@ from tests.conformance.subjects import finish, small, start_python
 from tests.execution.split_nets import (
     CLASSES,
     SIDE,
+    block_settings,
     decided,
     images,
     masked,
@@ -34,7 +35,7 @@ def labels() -> np.ndarray:
 
 
 def settings(model: keras.Model) -> set[tuple[str, str]]:
-    return {(block.execution, block.method) for block in execution.gated_blocks(model)}
+    return {(own.execution, own.method) for own in block_settings(model)}
 
 
 def rows_of(model: RoutedModel, run: Any) -> np.ndarray:
@@ -143,7 +144,7 @@ def test_an_ensemble_passes_it_on_to_its_members() -> None:
     ensemble = Ensemble.of(members)
     for setting, runs in (("masked", [EVERY, EVERY]), ("sparse", owns), ("auto", owns)):
         ensemble.execution = setting
-        assert settings(ensemble) == {(setting, "auto")}
+        assert [settings(each) for each in (ensemble, *members)] == [{(setting, "auto")}] * 3
         for member in members:
             rows_run(member)
         assert relative(ensemble(x), expected) <= 1e-5
@@ -174,6 +175,50 @@ def test_a_saved_model_comes_back_as_it_was_set(tmp_path: Path) -> None:
     rows_run(again)
     assert relative(again(x), expected) <= 1e-5
     np.testing.assert_array_equal(rows_run(again), own)
+
+
+def test_blocks_decide_what_the_model_leaves_open() -> None:
+    model, x = mixed_net(), images(COUNT)
+    own = decided(model, x)
+    model.get_layer("block_1").execution = "masked"
+    np.testing.assert_array_equal(rows_of(model, lambda: model(x)), [EVERY[0], own[1]])
+    model.execution = "sparse"
+    np.testing.assert_array_equal(rows_of(model, lambda: model(x)), own)
+
+
+def test_two_models_of_the_same_layers_run_by_their_own_settings() -> None:
+    model, x = mixed_net(), images(COUNT)
+    own, twin = decided(model, x), RoutedModel(model.input, model.output)
+    model.execution = "masked"
+    np.testing.assert_array_equal(rows_of(model, lambda: twin(x)), own)
+    np.testing.assert_array_equal(rows_of(model, lambda: model(x)), EVERY)
+
+
+def test_a_plain_model_inside_is_handed_what_the_outer_one_is_set_to() -> None:
+    inner, x = split_net(), images(COUNT)
+    image = keras.Input((SIDE, SIDE, 3))
+    outer = RoutedModel(image, keras.Model(inner.input, inner.output, name="plain")(image))
+    outer.execution = "masked"
+    np.testing.assert_array_equal(rows_of(inner, lambda: outer(x)), EVERY)
+    outer.execution = "sparse"
+    np.testing.assert_array_equal(rows_of(inner, lambda: outer(x)), decided(inner, x))
+
+
+@pytest.mark.parametrize("kept", ["rows", "patterns"])
+def test_files_of_before_hold_settings_on_their_blocks(kept: str) -> None:
+    config = split_net().get_config()
+    # As it was saved before a model had a `method`: what is set was written onto the blocks.
+    del config["method"]
+    config["execution"] = "masked"
+    blocks = [each["config"] for each in config["layers"] if each["class_name"] == "SplitBlock"]
+    for block, method in zip(blocks, ("rows", kept), strict=True):
+        block.update(execution="masked", method=method)
+    model = RoutedModel.from_config(config)
+    assert [(own.execution, own.method) for own in block_settings(model)] == [("masked", "rows"), ("masked", kept)]
+    model.execution = "auto"
+    # Blocks that were set one by one stay so.
+    methods = ["auto", "auto"] if kept == "rows" else ["rows", kept]
+    assert [(own.execution, own.method) for own in block_settings(model)] == [("auto", method) for method in methods]
 
 
 _JAX = """

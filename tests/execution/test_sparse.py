@@ -23,7 +23,7 @@ from tests.execution.split_nets import (
     rows_run,
     split_net,
 )
-from tf_routing.execution import sparse
+from tf_routing.execution import run
 from tf_routing.layers import SplitBlock
 from tf_routing.models import RoutedModel
 
@@ -176,7 +176,7 @@ def test_the_parts_of_a_batch(
 ) -> None:
     model, seen = mixed(2, "projection"), []
     model.set_execution("sparse", "rows", batch_method)
-    monkeypatch.setattr(sparse, "block_method", lambda block, batch: seen.append(batch) or block.method)
+    monkeypatch.setattr(run, "block_method", lambda method, count, size, batch: seen.append(batch) or method)
     model(images(count), training=False)
     assert seen == [size for size in expected for _ in range(2)]
 

@@ -123,19 +123,22 @@ def test_a_batch_of_known_size_and_another_tolerance(tmp_path: Path) -> None:
 
 def test_nothing_is_set_otherwise_after_a_masked_run() -> None:
     model = gated_net.gated_model()
-    model.set_execution("auto", method="rows", batch_method="chunks")
     model.get_layer("block_2").method = "switch"
     pair = Ensemble.of([model, gated_net.gated_model()])
+    model.set_execution("auto", method="rows", batch_method="chunks")
 
     def settings() -> list[Any]:
-        blocks = [each.get_layer(f"block_{n}") for each in pair.members for n in (1, 2)]
-        return [(each.execution, each.method, each.supports_jit) for each in blocks] + [
-            (each.execution, each.batch_method) for each in (pair, *pair.members)
+        blocks = [(each, each.get_layer(f"block_{n}")) for each in pair.members for n in (1, 2)]
+        return [each.executor.settings for each in (pair, *pair.members)] + [
+            (each.executor.begin_run().settings_of(block).execution, block.method, block.supports_jit)
+            for each, block in blocks
         ]
 
     before = settings()
+    assert before[1] != before[2]
     with pytest.raises(RuntimeError, match="the disk is full"), running_masked(pair):
-        assert {each[0] for each in settings()} == {"masked"}
+        assert {each.execution for each in settings()[:3]} == {"masked"}
+        assert {(each[0], each[2]) for each in settings()[3:]} == {("masked", True)}
         raise RuntimeError("the disk is full")
     assert settings() == before
 

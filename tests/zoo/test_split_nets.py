@@ -61,7 +61,7 @@ def test_every_block_has_a_controller_that_reads_its_input_and_the_state_before(
         maps, switches = block.input
         assert read[0] is maps and controller.output[0] is switches
         assert read[1:] == ([] if state is None else [state])
-        assert controller.hidden == 32 and controller.sub_blocks == len(block.sub_blocks) == 2
+        assert controller.hidden == 32 and controller.sub_block_count == len(block.sub_blocks) == 2
         state = controller.output[1]
 
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from tf_routing.core.pixel_values import HIGHEST, LARGEST_BYTE, LOWEST
+from tf_routing.core.pixel_values import LARGEST_BYTE, find_far_range
 from tf_routing.support.notices import warn
 
 _FLOATS, _BYTES, _PICTURES = "serving_default", "serve_uint8", "serve_encoded"
@@ -61,9 +61,9 @@ def match_signature(inputs: Mapping[str, np.ndarray], signature: str | None) -> 
 
 
 def _warn_if_far(images: np.ndarray) -> None:
-    seen = images[np.isfinite(images)]
-    low, high = (float(seen.min()), float(seen.max())) if seen.size else (0.0, 0.0)
-    if low < LOWEST or high > HIGHEST:
+    far = find_far_range(images)
+    if far is not None:
+        low, high = far
         warn(
             f"`images` holds values from {low:.3g} to {high:.3g}, and the server takes floats in [0, 1]: its answers "
             "may mean nothing. Give bytes as `images.astype('uint8')`."

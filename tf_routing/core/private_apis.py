@@ -117,3 +117,11 @@ def new_trackable() -> Any:
     import tensorflow as tf
 
     return tf.__internal__.tracking.AutoTrackable()
+
+
+def standardize_inputs(model: "keras.Model", inputs: Any) -> list[Any]:
+    """Returns what a functional model's graph reads for what the model is called with: flat, of its types and ranks.
+
+    Public only within `call`, which hands layers no argument but `training`.
+    """
+    return model._standardize_inputs(inputs)

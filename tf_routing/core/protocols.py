@@ -61,9 +61,53 @@ class HasSubBlocks(Protocol):
     """A block that owns models, each behind a switch of its decision, and a shortcut around them."""
 
     sub_blocks: Sequence[Any]
-    # A model, a word that stands for a shortcut without layers, or `None`. Controllers, which count sub-blocks under
-    # the same name, have none.
+    # A model, a word that stands for a shortcut without layers, or `None`.
     shortcut: Any
+
+
+@runtime_checkable
+class Gated(Protocol):
+    """A layer that runs masked or sparse; see `execution.settings` for the values."""
+
+    execution: str
+    method: str
+
+
+@runtime_checkable
+class RunsSubBlocks(Gated, HasSubBlocks, Protocol):
+    """A block as executors run it; see `layers.blocks.switched_block.SwitchedBlock`."""
+
+    @property
+    def output_map(self) -> tuple[int, ...]:
+        """The shape of one sample's output."""
+
+    @property
+    def keeps_what_it_bypasses(self) -> bool:
+        """Whether samples that chose no sub-block leave exactly as they came."""
+
+    def shortcut_terms(self, inputs: Any, training: bool | None = None) -> list[Any]:
+        """Returns the shortcut's output in a list, which is empty where there is no shortcut."""
+
+    def finish(self, inputs: Any, terms: Sequence[Any]) -> Any:
+        """Returns the block's output for samples that all made the same choice."""
+
+    def weighted(self, inputs: Any, terms: Sequence[Any], outputs: Sequence[Any], weights: Sequence[Any]) -> Any:
+        """Returns the block's output with every sub-block run and weighted by its switch."""
+
+
+@runtime_checkable
+class TakesRun(Protocol):
+    """A layer whose `call` has an argument `run`, for what a model hands to its layers: an `execution.Run`."""
+
+    takes_run: bool
+
+
+@runtime_checkable
+class SetsExecution(Protocol):
+    """A model that says by itself how its gated parts run, such as `RoutedModel`."""
+
+    def set_execution(self, execution_: str, method: str = "auto", batch_method: str = "auto") -> None:
+        """Sets how gated parts run."""
 
 
 @runtime_checkable

@@ -5,32 +5,34 @@ from typing import Any
 
 import tensorflow as tf
 
-from tf_routing.execution.choice import CHUNK, batch_method
+from tf_routing.execution.choice import CHUNK
 from tf_routing.execution.tracing import traced_once
 
 
-def run_batch(run: Callable[[Any], Any], inputs: Any, blocks: list[Any], method: str) -> Any:
+def run_batch(run: Callable[[Any], Any], inputs: Any, method: str) -> Any:
     """Runs a forward pass on a batch of any size, also of none.
 
     Args:
         run: The forward pass.
         inputs: Tensor, or structure of tensors, whose first axis counts the samples.
-        blocks: The gated blocks of the model.
-        method: One of `execution.BATCH_METHODS`.
+        method: One of `settings.BATCH_METHODS` that is not `"auto"`.
 
     Returns:
         What `run` returns for the batch.
     """
-    inputs = tf.nest.map_structure(tf.convert_to_tensor, inputs)
-    count = _static_count(inputs)
-    if method == "auto":
-        method = batch_method(blocks, count)
-    if not count:
+    inputs = to_tensors(inputs)
+    if not count_statically(inputs):
         return _never_empty(lambda x: _run(run, x, method), inputs)
     return _run(run, inputs, method)
 
 
-def _static_count(inputs: Any) -> int | None:
+def to_tensors(inputs: Any) -> Any:
+    """Returns a structure of arrays or tensors as one of tensors."""
+    return tf.nest.map_structure(tf.convert_to_tensor, inputs)
+
+
+def count_statically(inputs: Any) -> int | None:
+    """Returns the number of samples in a structure of tensors, `None` where it is known only when a graph runs."""
     return tf.nest.flatten(inputs)[0].shape[0]
 
 
@@ -43,7 +45,7 @@ def _slice(inputs: Any, start: Any, stop: Any) -> Any:
 
 
 def _run(run: Callable[[Any], Any], inputs: Any, method: str) -> Any:
-    count = _static_count(inputs)
+    count = count_statically(inputs)
     if method == "images":
         return _by_image(run, inputs)
     if method == "chunks" and (count is None or count > CHUNK):
@@ -65,7 +67,7 @@ def _never_empty(run: Callable[[Any], Any], inputs: Any) -> Any:
 
 
 def _by_image(run: Callable[[Any], Any], inputs: Any) -> Any:
-    count = _static_count(inputs)
+    count = count_statically(inputs)
     if count is None:
         raise ValueError("`batch_method='images'` needs a batch of known size, since it runs images side by side.")
     run = traced_once(run)

@@ -4,10 +4,12 @@
 """
 
 import json
+from collections.abc import Sequence
 from functools import cache
 from math import log2
 from typing import Any, NamedTuple
 
+from tf_routing.core.protocols import HasSubBlocks
 from tf_routing.support.hardware import has_avx512
 from tf_routing.support.package_files import read_package_file
 
@@ -22,41 +24,60 @@ class Choice(NamedTuple):
     batch_method: str
 
 
-def block_method(block: Any, batch: int | None) -> str:
-    """Returns how a block runs a batch of this size (`None`: known only when it runs)."""
-    if block.method == "switch" and batch != 1:
+def block_method(method: str, sub_block_count: int, image_size: int, batch: int | None) -> str:
+    """Returns how a block runs a batch.
+
+    Args:
+        method: How it is set to run, one of `settings.METHODS`.
+        sub_block_count: Integer, its sub-blocks.
+        image_size: Integer, height and width of the model's images in pixels.
+        batch: Integer, images per batch; `None` where it is known only when the model runs.
+
+    Returns:
+        One of `settings.METHODS` that is not `"auto"`.
+
+    Raises:
+        ValueError: If the block is set to a method that cannot run such a batch.
+    """
+    if method == "switch" and batch != 1:
         raise ValueError(f"`method='switch'` runs batches of one; this one has {batch or 'any number of'} images.")
-    if block.method != "auto":
-        return block.method
-    method = best(len(block.sub_blocks), block.image_size, batch).method
+    if method != "auto":
+        return method
+    fastest = best(sub_block_count, image_size, batch).method
     # The nearest size measured may be one image, or images that ran one by one: what won there can run no others.
-    runs = method != "switch" or batch == 1
-    return method if runs else best(len(block.sub_blocks), block.image_size, None).method
+    runs = fastest != "switch" or batch == 1
+    return fastest if runs else best(sub_block_count, image_size, None).method
 
 
-def batch_method(blocks: list[Any], batch: int | None) -> str:
-    """Returns how a model with these gated blocks runs a batch of this size (`None`: known only when it runs)."""
-    switched = [block for block in blocks if hasattr(block, "sub_blocks")]
-    if not switched:
-        # Leaving early was not measured in slices.
-        return "whole"
-    largest = max(switched, key=lambda block: len(block.sub_blocks))
-    return best(len(largest.sub_blocks), largest.image_size, batch).batch_method
+def batch_method(blocks: Sequence[Any], image_size: int, batch: int | None) -> str:
+    """Returns how a model runs a batch.
+
+    Args:
+        blocks: Its gated blocks.
+        image_size: Integer, height and width of its images in pixels.
+        batch: Integer, images per batch; `None` where it is known only when the model runs.
+
+    Returns:
+        One of `settings.BATCH_METHODS` that is not `"auto"`.
+    """
+    # Leaving early was not measured in slices.
+    counts = [len(block.sub_blocks) for block in blocks if isinstance(block, HasSubBlocks)]
+    return best(max(counts), image_size, batch).batch_method if counts else "whole"
 
 
 @cache
-def best(sub_blocks: int, image_size: int, batch: int | None, avx512: bool | None = None) -> Choice:
+def best(sub_block_count: int, image_size: int, batch: int | None, avx512: bool | None = None) -> Choice:
     """Returns the fastest measured way on a machine like this one.
 
     Args:
-        sub_blocks: Integer, sub-blocks per block; of this and what follows the nearest number measured counts.
+        sub_block_count: Integer, sub-blocks per block; of this and what follows the nearest number measured counts.
         image_size: Integer, height and width of the model's images in pixels.
         batch: Integer, images per batch; `None` where it is known only when the model runs, which some ways cannot do
             with.
         avx512: Boolean, whether the processor has AVX-512; asked of this machine where not given.
     """
     rows = _nearest(_measured(), "avx512", has_avx512() if avx512 is None else avx512)
-    rows = _nearest(_nearest(rows, "sub_blocks", sub_blocks), "image_size", image_size)
+    rows = _nearest(_nearest(rows, "sub_blocks", sub_block_count), "image_size", image_size)
     if batch is not None:
         return _fastest(_nearest(rows, "batch", batch))
     return _fastest([row for row in rows if row["any_batch"]])

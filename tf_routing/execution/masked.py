@@ -6,7 +6,7 @@ from keras import ops
 
 
 def run_masked(block: Any, inputs: Any, switches: Any, training: bool | None) -> Any:
-    """Returns a block's output with every part run; see `executors.execute`."""
+    """Returns a block's output with every part run; see `block_executor.execute`."""
     weights = ops.reshape(switches, (-1, len(block.sub_blocks)) + (1,) * (len(inputs.shape) - 1))
     outputs = [part(inputs, training=training) for part in block.sub_blocks]
     switched = [ops.cast(weights[:, n], output.dtype) for n, output in enumerate(outputs)]

@@ -9,19 +9,19 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from tf_routing.execution import carried_means, in_place
-from tf_routing.execution.choice import block_method
+from tf_routing.execution.carried_means import average_positions
+from tf_routing.execution.run import Run
 from tf_routing.execution.tracing import traced_once
 
 
-def run_sparse(block: Any, inputs: Any, switches: Any) -> Any:
-    """Returns a block's output with each part run only on the samples that chose it; see `executors.execute`."""
+def run_sparse(block: Any, inputs: Any, switches: Any, run: Run) -> Any:
+    """Returns a block's output with each part run only on the samples that chose it; see `block_executor.execute`."""
     is_open = _as_booleans(switches)
-    run = {"patterns": _by_pattern, "rows": _by_rows, "switch": _by_case}[block_method(block, inputs.shape[0])]
-    maps, *means = run(_Parts(block, inputs), inputs, is_open)
+    by_method = {"patterns": _by_pattern, "rows": _by_rows, "switch": _by_case}
+    maps, *means = by_method[run.method_of(block, inputs.shape[0])](_Parts(block, inputs, run), inputs, is_open)
     maps = tf.ensure_shape(maps, (inputs.shape[0], *block.output_map))
-    if means:
-        carried_means.keep(maps, *means)
+    if means and run.means is not None:
+        run.means.keep(maps, *means)
     return maps
 
 
@@ -35,10 +35,9 @@ def _as_booleans(switches: Any) -> Any:
 class _Parts:
     """The parts of a block as functions of rows."""
 
-    def __init__(self, block: Any, inputs: Any) -> None:
-        self.block, self.count = block, len(block.sub_blocks)
-        # Before the parts are traced: these may look at means of their own.
-        known = carried_means.means_of(inputs) if block.keeps_what_it_bypasses else None
+    def __init__(self, block: Any, inputs: Any, run: Run) -> None:
+        self.block, self.run, self.count = block, run, len(block.sub_blocks)
+        known = run.means.find(inputs) if run.means is not None and block.keeps_what_it_bypasses else None
         self.means = [] if known is None else [known]
         self.functions = [traced_once(partial(part, training=False)) for part in block.sub_blocks]
         shortcut = partial(block.shortcut_terms, training=False)
@@ -51,7 +50,7 @@ class _Parts:
 
     def means_with(self, rows: Any, finished: Any) -> list[Any]:
         """The channel means of the block's output, if those of its input are known: new for the rows that ran."""
-        return [tf.tensor_scatter_nd_update(means, rows, carried_means.of_positions(finished)) for means in self.means]
+        return [tf.tensor_scatter_nd_update(means, rows, average_positions(finished)) for means in self.means]
 
     def empty(self) -> Any:
         """The block's output for no rows."""
@@ -102,7 +101,7 @@ def _by_rows(parts: _Parts, inputs: Any, is_open: Any) -> list[Any]:
 def _by_finished_rows(parts: _Parts, inputs: Any, is_open: Any) -> list[Any]:
     """The rows that chose the only part are finished apart and replace what the others get."""
     rows, shortcut = tf.where(tf.reshape(is_open, (-1,))), parts.shortcut(inputs)
-    rest, overwrites = parts.block.finish(inputs, shortcut), in_place.overwrites(parts.block, inputs.shape[0])
+    rest, overwrites = parts.block.finish(inputs, shortcut), parts.run.may_overwrite(parts.block, inputs.shape[0])
     if overwrites:
         rows = _after_readers(inputs, rows)
 
@@ -122,7 +121,7 @@ def _by_finished_rows(parts: _Parts, inputs: Any, is_open: Any) -> list[Any]:
 
     def untouched() -> list[Any]:
         """All rows as they are."""
-        copied = in_place.is_overwritten(parts.block) and not overwrites
+        copied = parts.run.is_overwritten(parts.block) and not overwrites
         return [tf.raw_ops.DeepCopy(x=rest) if copied else rest, *parts.means]
 
     return tf.cond(tf.size(rows) > 0, updated, untouched)
@@ -142,7 +141,7 @@ def _by_case(parts: _Parts, inputs: Any, is_open: Any) -> list[Any]:
     def run() -> list[Any]:
         """The only part, and what it makes of the means."""
         finished = parts.finished(inputs, [0])
-        return [finished, *(carried_means.of_positions(finished) for _ in parts.means)]
+        return [finished, *(average_positions(finished) for _ in parts.means)]
 
     if parts.count == 1:
         return tf.cond(tf.reshape(is_open, ()), run, lambda: [parts.finished(inputs, []), *parts.means])

@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from tf_routing.core.private_apis import all_layers
-from tf_routing.execution import gated_blocks
 from tf_routing.models import RoutedModel
 
 
@@ -27,15 +26,11 @@ def running_masked(model: RoutedModel) -> Iterator[None]:
     'auto'
     """
     parts = [each for each in all_layers(model) if isinstance(each, RoutedModel)]
-    before = [(each, each.execution, each.batch_method) for each in parts]
-    methods = [(block, block.execution, block.method, block.supports_jit) for block in gated_blocks(model)]
-    for part in parts:
-        part.execution = "masked"
+    before = [each.executor.settings for each in parts]
     try:
+        model.execution = "masked"
         yield
     finally:
-        for part, execution, batch_method in before:
-            part.set_execution(execution, batch_method=batch_method)
-        # Blocks may be set otherwise than their model.
-        for block, execution, method, supports_jit in methods:
-            block.execution, block.method, block.supports_jit = execution, method, supports_jit
+        # Innermost first, as they are set.
+        for part, settings in reversed(list(zip(parts, before, strict=True))):
+            part.settle(settings)

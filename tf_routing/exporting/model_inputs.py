@@ -71,4 +71,4 @@ class ModelInputs:
 
         Networks that skip see to it themselves.
         """
-        return run(x) if self._is_gated else run_batch(run, x, [], "whole")
+        return run(x) if self._is_gated else run_batch(run, x, "whole")

@@ -5,8 +5,6 @@ from typing import Any
 
 import keras
 
-_SETTINGS = ("_execution", "batch_method")
-
 
 def mark_source(model: Any, outputs: Any) -> None:
     """Notes on symbolic tensors from whose graph they were drawn.
@@ -26,5 +24,4 @@ def inherit(model: Any) -> None:
     # Where a model was called as a layer the tensor comes out of that model, and is no copy of its graph.
     if source is not None and tensor._keras_history.operation is not source and type(source) is type(model):
         model.trained_objective.default = source.trained_objective.default
-        for name in _SETTINGS:
-            setattr(model, name, getattr(source, name))
+        model.settle(source.executor.settings)

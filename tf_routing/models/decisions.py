@@ -8,25 +8,23 @@ from typing import Any
 
 import keras
 
+from tf_routing.core.protocols import Decides, ShowsOutputs
+
 
 def decision_tensors(model: keras.Model) -> dict[str, Any]:
     """Returns the decision tensors of a functional model by layer name, in order of depth."""
-    tensors = {}
-    for operation in model.operations:
-        if hasattr(operation, "decision"):
-            decision = operation.decision(keras.tree.flatten(operation.output))
-            if decision is not None:
-                tensors[operation.name] = decision
-    return tensors
+    layers: list[Any] = [operation for operation in model.operations if isinstance(operation, Decides)]
+    decisions = {layer.name: layer.decision(keras.tree.flatten(layer.output)) for layer in layers}
+    return {name: decision for name, decision in decisions.items() if decision is not None}
 
 
 def observed_tensors(model: keras.Model) -> dict[str, Any]:
-    """Returns what layers show beside their decisions, as `{layer}_{what}`; objectives may read it."""
+    """Returns what layers show besides their decisions, as `{layer}_{what}`; objectives may read it."""
+    layers: list[Any] = [operation for operation in model.operations if isinstance(operation, ShowsOutputs)]
     return {
-        f"{operation.name}_{what}": tensor
-        for operation in model.operations
-        if hasattr(operation, "observed")
-        for what, tensor in operation.observed(keras.tree.flatten(operation.output)).items()
+        f"{layer.name}_{what}": tensor
+        for layer in layers
+        for what, tensor in layer.observed(keras.tree.flatten(layer.output)).items()
     }
 
 

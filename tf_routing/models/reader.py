@@ -4,6 +4,8 @@ from typing import Any
 
 import keras
 
+from tf_routing import execution
+from tf_routing.models.inputs.batches import image_input
 from tf_routing.models.inputs.checked_inputs import CheckedInputs
 from tf_routing.models.inputs.images import at_edge
 
@@ -15,17 +17,26 @@ class Reader(CheckedInputs, keras.Model):
         inputs: The model's `input`.
         outputs: Symbolic tensors of its graph, in any structure.
         name: Optional name.
+        settings: An `execution.Settings`, how the model's gated parts run.
         **kwargs: As for `keras.Model`.
     """
 
-    def __init__(self, inputs: Any, outputs: Any, name: str | None = None, **kwargs: Any) -> None:
+    def __init__(
+        self,
+        inputs: Any,
+        outputs: Any,
+        name: str | None = None,
+        settings: execution.Settings | None = None,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(inputs, outputs, name=name, **kwargs)
         # The routed model looks at the images, and says what there is to say of them.
         self.__dict__["_told_far"] = True
+        self.executor = execution.GraphExecutor(self, image_input(self).shape[1], settings)
 
     def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
         def run(x: Any) -> Any:
-            """The plain forward pass."""
-            return super(Reader, self).call(x, training=training, mask=mask)
+            otherwise = super(Reader, self).call
+            return self.executor.run(x, training, lambda images: otherwise(images, training=training, mask=mask))
 
         return at_edge(self, run, inputs, training)

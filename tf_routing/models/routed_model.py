@@ -1,6 +1,7 @@
 """The Keras model of every network in the zoo."""
 
-from functools import cached_property, partial
+from dataclasses import asdict, fields
+from functools import cached_property
 from typing import Any
 
 import keras
@@ -8,6 +9,8 @@ import numpy as np
 
 from tf_routing import cost, execution
 from tf_routing.core.precision import float_policy
+from tf_routing.execution.gated_layers import blocks_set_by
+from tf_routing.execution.settings import Settings, load_settings
 from tf_routing.models.clones import inherit, mark_source
 from tf_routing.models.decisions import decision_tensors, output_tensors
 from tf_routing.models.file_formats import FileFormats
@@ -23,6 +26,8 @@ from tf_routing.models.training.trained_objective import TrainedObjective
 from tf_routing.models.training.training_state import TrainingState
 from tf_routing.models.training.training_step import Step
 from tf_routing.objectives.objective import Objective
+
+_SETTINGS = tuple(field.name for field in fields(Settings))
 
 
 @keras.saving.register_keras_serializable(package="tf_routing")
@@ -59,10 +64,9 @@ class RoutedModel(FileFormats, JitWish, LabelChecks, Step, CheckedInputs, keras.
     def __init__(self, inputs: Any, outputs: Any, name: str | None = None, **kwargs: Any) -> None:
         super().__init__(inputs, outputs, name=name, **kwargs)
         float_policy(self.dtype_policy, type(self).__name__)
+        # Objects that Keras does not track: it would save what they hold as parts of the model.
         self.trained_objective = TrainedObjective(self)
-        self._execution = self.batch_method = "auto"
-        for block in execution.gated_blocks(self):
-            block.image_size = image_input(self).shape[1] or block.image_size
+        self.executor = execution.GraphExecutor(self, image_input(self).shape[1])
         inherit(self)
 
     def _run_through_graph(self, *args: Any, **kwargs: Any) -> Any:
@@ -71,16 +75,17 @@ class RoutedModel(FileFormats, JitWish, LabelChecks, Step, CheckedInputs, keras.
         return outputs
 
     def call(self, inputs: Any, training: bool | None = None, mask: Any = None, return_outputs: bool = False) -> Any:
-        def run(images: Any) -> Any:
-            """The plain forward pass."""
-            if return_outputs:
-                return self._reader(images, training=training)
-            early_exit = self._early_exit(training)
-            if early_exit is not None:
-                return early_exit(images)["probabilities"]
-            return super(RoutedModel, self).call(images, training=training, mask=mask)
+        forward = super().call
 
-        return at_edge(self, lambda x: execution.execute_batch(self, run, x, training), inputs, training)
+        def run(images: Any) -> Any:
+            if return_outputs:
+                reader = self._reader
+                return reader.run(images, training, lambda x: reader.graph(x, training=training))
+            if self.executor.can_leave_early and not training:
+                return self.executor.leave_early(images)["probabilities"]
+            return self.executor.run(images, training, lambda x: forward(x, training=training, mask=mask))
+
+        return at_edge(self, run, inputs, training)
 
     def decide(self, inputs: Any) -> dict[str, Any]:
         """Returns `probabilities` and the decisions by name for a batch, run as `execution` says.
@@ -91,31 +96,21 @@ class RoutedModel(FileFormats, JitWish, LabelChecks, Step, CheckedInputs, keras.
         Returns:
             Dict of tensors.
         """
-        early_exit = self._early_exit(training=False)
-        if early_exit is not None:
-            run = partial(execution.execute_batch, self, early_exit, training=False)
-            outputs = at_edge(self, run, inputs, training=False)
+        if self.executor.can_leave_early:
+            outputs = at_edge(self, self.executor.leave_early, inputs, training=False)
         else:
             outputs = self(inputs, training=False, return_outputs=True)
         return {"probabilities": outputs["probabilities"], **self.decisions(outputs)}
 
-    def _early_exit(self, training: bool | None) -> Any:
-        # Cut anew where the setting changed, and kept beside what Keras tracks: the functions hold no weights.
-        key = self._execution, bool(training)
-        known = self.__dict__.setdefault("_early_exits", {})
-        if key not in known:
-            known[key] = execution.early_exit(self, training)
-        return known[key]
-
     # Cached properties, because attributes set the usual way are tracked: the sub-models would be saved as layers.
     @cached_property
-    def _reader(self) -> keras.Model:
-        return keras.Model(self.input, output_tensors(self))
+    def _reader(self) -> execution.GraphExecutor:
+        return self.executor.with_graph(keras.Model(self.input, output_tensors(self)))
 
     @cached_property
     def _decider(self) -> Reader | None:
         tensors = decision_tensors(self)
-        return Reader(self.input, tensors) if tensors else None
+        return Reader(self.input, tensors, settings=self.executor.settings) if tensors else None
 
     @cached_property
     def _training_state(self) -> TrainingState:
@@ -184,14 +179,19 @@ class RoutedModel(FileFormats, JitWish, LabelChecks, Step, CheckedInputs, keras.
     def execution(self) -> str:
         """How gated parts run: `"masked"`, `"sparse"`, or `"auto"`: sparse at inference where the backend can.
 
-        In training they are masked whatever is set. A `tf.function` of the user's own keeps what was set when it was
-        traced.
+        In training they are masked whatever is set. What is left at `"auto"`, each block decides by its arguments. A
+        `tf.function` of the user's own keeps what was set when it was traced.
         """
-        return self._execution
+        return self.executor.settings.execution
 
     @execution.setter
     def execution(self, execution_: str) -> None:
         self.set_execution(execution_)
+
+    @property
+    def batch_method(self) -> str:
+        """How sparse execution runs a batch, one of `execution.BATCH_METHODS`."""
+        return self.executor.settings.batch_method
 
     def set_execution(self, execution_: str, method: str = "auto", batch_method: str = "auto") -> None:
         """Sets how gated parts run, and how sparse execution goes about it.
@@ -205,18 +205,18 @@ class RoutedModel(FileFormats, JitWish, LabelChecks, Step, CheckedInputs, keras.
             ValueError: If a value is not known, or `"sparse"` is asked of a model that has nothing to skip.
             RuntimeError: If the backend cannot run sparsely and `"sparse"` is asked for.
         """
-        execution.check(execution_, method, batch_method)
+        settings = execution.check(execution_, method, batch_method)
         execution.check_skips(self, execution_)
-        for block in execution.gated_blocks(self):
-            block.execution, block.method = execution_, method
-            block.supports_jit = execution.supports_jit(execution_)
-        # Models inside, such as the members of an ensemble, cut themselves at their exits by what is set for them.
-        for model in self._flatten_layers():
+        # Models inside, such as the members of an ensemble, run by settings of theirs. Innermost first: whether XLA can
+        # compile a model depends on all blocks inside.
+        for model in reversed(self._flatten_layers()):
             if isinstance(model, RoutedModel):
-                model._settle(execution_, batch_method)
+                model.settle(settings)
 
-    def _settle(self, execution_: str, batch_method: str) -> None:
-        self._execution, self.batch_method = execution_, batch_method
+    def settle(self, settings: Settings) -> None:
+        """Runs gated parts by these settings from now on, without looking whether there are any, nor inside of them."""
+        self.executor = self.executor.with_settings(settings)
+        self.executor.settle_jit()
         self.renew_jit()
         # Compiled steps hold what was set when they were traced.
         self.train_function = self.test_function = self.predict_function = None
@@ -353,8 +353,7 @@ class RoutedModel(FileFormats, JitWish, LabelChecks, Step, CheckedInputs, keras.
     def get_config(self) -> dict[str, Any]:
         """Returns the graph, the default objective and how gated parts run."""
         objective = keras.saving.serialize_keras_object(self.trained_objective.default)
-        settings = {"execution": self._execution, "batch_method": self.batch_method}
-        return {**super().get_config(), "default_objective": objective, **settings}
+        return {**super().get_config(), "default_objective": objective, **asdict(self.executor.settings)}
 
     @classmethod
     def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> "RoutedModel":
@@ -362,11 +361,10 @@ class RoutedModel(FileFormats, JitWish, LabelChecks, Step, CheckedInputs, keras.
         # A copy: who builds two models from a configuration gets two of the same.
         config = dict(config)
         objective = config.pop("default_objective", None)
-        execution_, batch_method = config.pop("execution", "auto"), config.pop("batch_method", "auto")
+        saved = {name: config.pop(name) for name in _SETTINGS if name in config}
         model = super().from_config(config, custom_objects=custom_objects)
         if objective is not None:
             model.trained_objective.default = keras.saving.deserialize_keras_object(objective)
-        # Blocks have theirs in their own configurations. Elsewhere "sparse" cannot be, and means what "auto" does.
-        model._execution = execution.possible(execution_)
-        model.batch_method = batch_method
+        if saved:
+            model.settle(load_settings(saved, blocks_set_by(model)))
         return model

@@ -109,8 +109,8 @@ def calibrate(model: "RoutedModel", images: Any, rate: float) -> list[Calibrated
 def _tensors(model: Any, images: Any) -> list[Any]:
     """All images as one batch, scaled, and what stands beside them."""
     import keras
-    import numpy as np
 
+    from tf_routing.core.pixel_values import find_broken_image
     from tf_routing.models.inputs.batches import as_arrays, image_input
     from tf_routing.models.inputs.image_range import tell_far_images
     from tf_routing.models.inputs.images import check_images, image_part, scaled, with_images
@@ -121,9 +121,9 @@ def _tensors(model: Any, images: Any) -> list[Any]:
         raise ValueError("`images` must hold at least one image. Received: none")
     check_images(model, given, "images")
     tell_far_images(model, given, "images")
-    broken = np.flatnonzero(~np.isfinite(part.astype("float32")).reshape(len(part), -1).all(axis=1))
-    if len(broken):
-        raise ValueError(f"`images` must hold finite numbers. Received: NaN or infinity in image {broken[0]}")
+    broken = find_broken_image(part)
+    if broken is not None:
+        raise ValueError(f"`images` must hold finite numbers. Received: NaN or infinity in image {broken}")
     inputs = keras.tree.flatten(with_images(given, scaled(model, part)))
     return [_as_input(each, spec) for each, spec in zip(inputs, model.inputs, strict=True)]
 

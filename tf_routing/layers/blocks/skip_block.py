@@ -36,6 +36,7 @@ class SkipBlock(SwitchedBlock):
         inputs: Tensor `(batch, height, width, channels)`.
         switches: Tensor `(batch, 1)`, in [0, 1] in training, 0 or 1 at inference.
         training: Boolean.
+        run: What a model hands to its layers at inference; left out by users.
 
     Returns:
         Tensor of the branch's output shape.

@@ -35,6 +35,7 @@ class SplitBlock(SwitchedBlock):
         inputs: Tensor `(batch, height, width, channels)`.
         switches: Tensor `(batch, sub_blocks)` of 0 and 1.
         training: Boolean.
+        run: What a model hands to its layers at inference; left out by users.
 
     Returns:
         Tensor of the sub-blocks' output shape.

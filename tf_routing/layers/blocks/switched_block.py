@@ -6,27 +6,31 @@ from typing import Any, Self
 
 import keras
 
-from tf_routing import execution as executors
+from tf_routing.execution.block_executor import execute
+from tf_routing.execution.run import Run
+from tf_routing.execution.settings import METHODS, possible, supports_jit
 from tf_routing.support.validation import one_of
 
 
 class SwitchedBlock(keras.layers.Layer):
     """Owns sub-blocks and a shortcut as models, and runs them as switches say (base class).
 
-    Executors read `sub_blocks`, `execution`, `method`, `image_size` and `output_map`, and call `shortcut_terms`,
-    `finish` and `weighted`.
+    Executors see it as a `core.protocols.RunsSubBlocks`.
 
     Args:
         sub_blocks: Functional models of one input and one output, all of the same shapes.
         shortcut: A functional model with the sub-blocks' shapes, or a word that stands for a shortcut without layers.
         activation: Activation of the sum.
-        execution: How the parts run, one of `execution.EXECUTIONS`; a `RoutedModel` sets it for all its blocks.
-        method: How sparse execution goes about it, one of `execution.METHODS`.
+        execution: How the parts run, one of `execution.EXECUTIONS`, where the model that the block is part of leaves it
+            at `"auto"`, and where it is part of no `RoutedModel`.
+        method: How sparse execution goes about it, one of `execution.METHODS`; as `execution`.
         **kwargs: As for every `keras.layers.Layer`.
 
     Raises:
         ValueError: If there is no sub-block, or two differ in shapes.
     """
+
+    takes_run = True
 
     def __init__(
         self,
@@ -45,11 +49,10 @@ class SwitchedBlock(keras.layers.Layer):
             )
         self.sub_blocks, self.shortcut = list(sub_blocks), shortcut
         self.activation = keras.activations.get(activation)
-        self.execution, self.method = executors.possible(execution), one_of("method", method, executors.METHODS)
-        # Keras compiles with XLA on a GPU unless a layer says no.
-        self.supports_jit = executors.supports_jit(self.execution)
-        # Side of the model's input images, by which executors choose the fastest method; the model sets it.
-        self.image_size = 224
+        self.execution, self.method = possible(execution), one_of("method", method, METHODS)
+        # Keras compiles with XLA on a GPU unless a layer says no. It asks the layers, not the model: so this is the one
+        # setting that a `RoutedModel` cannot hand over with a batch, and writes onto its blocks.
+        self.supports_jit = supports_jit(self.execution)
 
     def build(self, inputs_shape: Any, switches_shape: Any) -> None:
         if switches_shape[-1] != len(self.sub_blocks):
@@ -58,8 +61,8 @@ class SwitchedBlock(keras.layers.Layer):
                 f"Received: switches.shape={tuple(switches_shape)}"
             )
 
-    def call(self, inputs: Any, switches: Any, training: bool | None = None) -> Any:
-        return executors.execute(self, inputs, switches, training)
+    def call(self, inputs: Any, switches: Any, training: bool | None = None, run: Run | None = None) -> Any:
+        return execute(self, inputs, switches, training, run)
 
     def shortcut_terms(self, inputs: Any, training: bool | None = None) -> list[Any]:
         """Returns the shortcut's output in a list, which is empty where there is no shortcut."""
@@ -97,7 +100,9 @@ class SwitchedBlock(keras.layers.Layer):
         """The shape of the output for one sample, without the batch."""
         return self.sub_blocks[0].output_shape[1:]
 
-    def compute_output_spec(self, inputs: Any, switches: Any, training: bool | None = None) -> Any:
+    def compute_output_spec(
+        self, inputs: Any, switches: Any, training: bool | None = None, run: Run | None = None
+    ) -> Any:
         return keras.KerasTensor((inputs.shape[0], *self.output_map), dtype=self.compute_dtype)
 
     @classmethod
@@ -112,9 +117,7 @@ class SwitchedBlock(keras.layers.Layer):
         # The flag by argument: set later, it would overwrite those of the parts.
         own = {"name": self.name, "dtype": self.dtype_policy, "trainable": self.trainable}
         how = {"execution": self.execution, "method": self.method}
-        block = self.of_parts(parts, shortcut, self.activation, **how, **own)
-        block.image_size = self.image_size
-        return block
+        return self.of_parts(parts, shortcut, self.activation, **how, **own)
 
     def get_config(self) -> dict[str, Any]:
         config = {

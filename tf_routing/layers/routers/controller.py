@@ -6,6 +6,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from tf_routing.execution.run import Run
 from tf_routing.layers.channels_last import check_channels_last
 from tf_routing.layers.parts import decision_policy, float_part
 from tf_routing.layers.pooling import channel_means
@@ -49,6 +50,7 @@ class Controller(Router):
         inputs: Tensor `(batch, height, width, channels)` or `(batch, channels)`.
         state: Tensor `(batch, hidden)`, the state of the controller before, or `None` in the first.
         training: Boolean.
+        run: What a model hands to its layers at inference; left out by users.
 
     Returns:
         Pair of the switches `(batch, sub_blocks)`, 0 or 1, and the new state `(batch, hidden)`.
@@ -66,6 +68,8 @@ class Controller(Router):
         Su et al. (2019), *Dynamic Multi-path Neural Network*, arXiv:1902.10949, sections 3.2 and 3.3, Eq. 5 to 8.
     """
 
+    takes_run = True
+
     def __init__(
         self,
         sub_blocks: int,
@@ -77,7 +81,7 @@ class Controller(Router):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        self.sub_blocks = positive_integer("sub_blocks", sub_blocks)
+        self.sub_block_count = positive_integer("sub_blocks", sub_blocks)
         self.hidden = positive_integer("hidden", hidden)
         self.use_previous, self.init_open_rate, self.force_one = (
             use_previous,
@@ -88,14 +92,14 @@ class Controller(Router):
         self.noise_seed = keras.random.SeedGenerator(self.seed)
         self.summary_layer = self._dense(self.hidden, "relu", "summary")
         self.previous_layer = self._dense(self.hidden, "relu", "previous")
-        self.score_layer = self._dense(2 * self.sub_blocks, None, "score", bias_initializer=self._initial_bias)
+        self.score_layer = self._dense(2 * self.sub_block_count, None, "score", bias_initializer=self._initial_bias)
 
     def _dense(self, units: int, activation: str | None, name: str, **arguments: Any) -> keras.layers.Dense:
         options = {"dtype": decision_policy(self), "name": name, **arguments}
         return float_part(keras.layers.Dense(units, activation, kernel_initializer="he_normal", **options))
 
     def _initial_bias(self, shape: Any, dtype: Any = None) -> Any:
-        biases = np.tile([0.0, open_score(self.init_open_rate)], self.sub_blocks)
+        biases = np.tile([0.0, open_score(self.init_open_rate)], self.sub_block_count)
         return ops.convert_to_tensor(biases, dtype=dtype)
 
     def build(self, inputs_shape: Any, state_shape: Any = None) -> None:
@@ -114,8 +118,10 @@ class Controller(Router):
     def _reads_state(self, state: Any) -> bool:
         return self.use_previous and state is not None
 
-    def call(self, inputs: Any, state: Any = None, training: bool | None = None) -> tuple[Any, Any]:
-        state = self._next_state(inputs, state)
+    def call(
+        self, inputs: Any, state: Any = None, training: bool | None = None, run: Run | None = None
+    ) -> tuple[Any, Any]:
+        state = self._next_state(inputs, state, run)
         scores = self._scores(state)
         if not training:
             return ops.cast(self._is_open(scores), self.compute_dtype), state
@@ -126,12 +132,12 @@ class Controller(Router):
         # Straight through: the value is that of the 0/1 switches, the gradient that of `on`.
         return ops.cast(on + ops.stop_gradient(switches - on), self.compute_dtype), state
 
-    def _next_state(self, inputs: Any, state: Any) -> Any:
-        summary = self.summary_layer(channel_means(inputs))
+    def _next_state(self, inputs: Any, state: Any, run: Run | None = None) -> Any:
+        summary = self.summary_layer(channel_means(inputs, run))
         return summary + self.previous_layer(state) if self._reads_state(state) else summary
 
     def _scores(self, state: Any) -> Any:
-        return ops.reshape(self.score_layer(state), (-1, self.sub_blocks, 2))
+        return ops.reshape(self.score_layer(state), (-1, self.sub_block_count, 2))
 
     def _is_open(self, scores: Any) -> Any:
         # A comparison: `argmax` of floats exports as Bitcast, which ONNX and TensorFlow Lite converters reject.
@@ -147,8 +153,10 @@ class Controller(Router):
         # In float32 under every policy: half precision rounds uniform numbers to 0 and 1, whose noise is infinite.
         return -ops.log(-ops.log(uniform_rows(shape, 1e-7, 1.0, seed=self.noise_seed)))
 
-    def compute_output_spec(self, inputs: Any, state: Any = None, training: bool | None = None) -> tuple[Any, Any]:
-        switches = keras.KerasTensor((inputs.shape[0], self.sub_blocks), dtype=self.compute_dtype)
+    def compute_output_spec(
+        self, inputs: Any, state: Any = None, training: bool | None = None, run: Run | None = None
+    ) -> tuple[Any, Any]:
+        switches = keras.KerasTensor((inputs.shape[0], self.sub_block_count), dtype=self.compute_dtype)
         return switches, keras.KerasTensor((inputs.shape[0], self.hidden), dtype=self.score_layer.compute_dtype)
 
     def observed(self, outputs: Any) -> dict[str, Any]:
@@ -163,7 +171,7 @@ class Controller(Router):
     @property
     def least_rate(self) -> float:
         """The least rate that all switches can have: 1 / N with `force_one`, where one of N is on for every sample."""
-        return 1 / self.sub_blocks if self.force_one else 0.0
+        return 1 / self.sub_block_count if self.force_one else 0.0
 
     def shift_thresholds(self, shifts: np.ndarray) -> None:
         """Adds `shifts` `(sub_blocks,)` to the biases of the "on" scores."""
@@ -173,7 +181,7 @@ class Controller(Router):
 
     def shifts_for_rate(self, rate: float, *inputs: Any) -> np.ndarray:
         """Returns the shifts with which every switch, forced or not, is on for a share `rate` of the inputs."""
-        if not self.force_one or self.sub_blocks == 1:
+        if not self.force_one or self.sub_block_count == 1:
             return super().shifts_for_rate(rate, *inputs)
         state = self._next_state(inputs[0], inputs[1] if len(inputs) > 1 else None)
         scores = np.asarray(ops.cast(self._scores(state), "float32"), "float64")
@@ -183,11 +191,11 @@ class Controller(Router):
         """Returns the multiply-accumulates per sample for inputs of these shapes, batch included."""
         shape = input_shape[0] if isinstance(input_shape, list) else input_shape
         previous = self.hidden**2 if self.previous_layer.built else 0
-        return self.hidden * (shape[-1] + 2 * self.sub_blocks) + previous
+        return self.hidden * (shape[-1] + 2 * self.sub_block_count) + previous
 
     def get_config(self) -> dict[str, Any]:
         config = {
-            "sub_blocks": self.sub_blocks,
+            "sub_blocks": self.sub_block_count,
             "hidden": self.hidden,
             "use_previous": self.use_previous,
             "init_open_rate": self.init_open_rate,

@@ -7,6 +7,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from tf_routing.execution.run import Run
 from tf_routing.layers.channels_last import check_channels_last
 from tf_routing.layers.parts import decision_policy, float_part
 from tf_routing.layers.pooling import channel_means
@@ -55,6 +56,7 @@ class SkipRouter(Router):
         inputs: Tensor `(batch, height, width, channels)`, the block's input; with `"recurrent"` scores `(batch, 2)`.
         switches: With `decision="given"`, a tensor `(batch, 1)` of 0 and 1.
         training: Boolean.
+        run: What a model hands to its layers at inference; left out by users.
 
     Returns:
         Tensor `(batch, 1)`: the share in [0, 1] of the block's output in training, 0 or 1 at inference.
@@ -73,6 +75,8 @@ class SkipRouter(Router):
         are those of Wang, Yu, Dou, Darrell and Gonzalez (2017), *SkipNet: Learning Dynamic Routing in Convolutional
         Networks*, arXiv:1711.09485, section 3.
     """
+
+    takes_run = True
 
     def __init__(
         self,
@@ -141,12 +145,12 @@ class SkipRouter(Router):
     def _initial_bias(self, shape: Any, dtype: Any = None) -> Any:
         return ops.convert_to_tensor([open_score(self.init_open_rate), 0.0], dtype=dtype)
 
-    def call(self, inputs: Any, switches: Any = None, training: bool | None = None) -> Any:
+    def call(self, inputs: Any, switches: Any = None, training: bool | None = None, run: Run | None = None) -> Any:
         if self.rule == "given":
             if switches is None:
                 raise ValueError("SkipRouter with decision='given' needs its second call argument, `switches`.")
             return ops.cast(switches, self.compute_dtype)
-        margins = self._margins(inputs, training)
+        margins = self._margins(inputs, training, run)
         # Frozen routers decide as at inference, so that the second phase of training tunes the rest to that.
         if training and self.trainable:
             return ops.cast(ops.sigmoid(self.beta * _probability_margin(margins)), self.compute_dtype)
@@ -159,17 +163,17 @@ class SkipRouter(Router):
             return drawn < ops.cast(ops.sigmoid(margins), "float32")
         return margins >= 0
 
-    def _margins(self, inputs: Any, training: bool | None) -> Any:
+    def _margins(self, inputs: Any, training: bool | None, run: Run | None = None) -> Any:
         if self.kind == "recurrent":
             return _difference(inputs) + ops.cast(self.threshold, inputs.dtype)
-        features = self._features(inputs, training)
+        features = self._features(inputs, training, run)
         # Under mixed precision Keras casts a kernel that is read outside of its layer to half precision.
         apart = training or self.scores_layer.compute_dtype != self.compute_dtype
         return _difference(self.scores_layer(features)) if apart else self._margins_at_once(features)
 
-    def _features(self, inputs: Any, training: bool | None) -> Any:
+    def _features(self, inputs: Any, training: bool | None, run: Run | None) -> Any:
         if self.kind == "linear":
-            return self.hidden_layer(channel_means(inputs))
+            return self.hidden_layer(channel_means(inputs, run))
         maps = ops.relu(self.normalization(self.conv(inputs), training=training))
         return channel_means(maps)
 
@@ -180,7 +184,9 @@ class SkipRouter(Router):
         vector, constant = _difference(kernel), bias[:1] - bias[1:]
         return ops.add(ops.matmul(features, ops.cast(vector, features.dtype)), ops.cast(constant, features.dtype))
 
-    def compute_output_spec(self, inputs: Any, switches: Any = None, training: bool | None = None) -> Any:
+    def compute_output_spec(
+        self, inputs: Any, switches: Any = None, training: bool | None = None, run: Run | None = None
+    ) -> Any:
         return keras.KerasTensor((inputs.shape[0], 1), dtype=self.compute_dtype)
 
     def margins(self, *inputs: Any) -> Any:

@@ -1,11 +1,11 @@
-"""Tells, once per model, that images are no light between black and white."""
+"""Warns, once per model, of images whose values lie far outside of [0, 1], such as bytes given as floats."""
 
 from typing import Any
 
 import keras
 import numpy as np
 
-from tf_routing.core.pixel_values import HIGHEST, LOWEST
+from tf_routing.core.pixel_values import find_far_range
 from tf_routing.models.inputs.images import image_part, takes_floats
 from tf_routing.support.notices import warn
 
@@ -22,12 +22,14 @@ def tell_far_images(model: keras.Model, x: Any, argument: str) -> bool:
     """
     if model.__dict__.get("_told_far") or not takes_floats(model):
         return True
-    values = _first_values(image_part(x))
-    if values is None:
+    images = _find_first_images(image_part(x))
+    if images is None:
         return False
-    low, high = (float(values.min()), float(values.max())) if values.size else (0.0, 0.0)
-    if low >= LOWEST and high <= HIGHEST:
+    is_float = images.dtype.kind == "f" or images.dtype.name.startswith("bfloat")
+    far = find_far_range(images) if is_float else None
+    if far is None:
         return True
+    low, high = far
     _remember(model)
     warn(
         f"`{argument}` holds values from {low:.3g} to {high:.3g}, and {model.name!r} takes floats in [0, 1]: its "
@@ -37,17 +39,15 @@ def tell_far_images(model: keras.Model, x: Any, argument: str) -> bool:
     return True
 
 
-def _first_values(images: Any) -> np.ndarray | None:
-    """The finite values of the first images, or `None` where there are none to see."""
+def _find_first_images(images: Any) -> np.ndarray | None:
+    """Returns the first images as an array, `None` where they have no values to see."""
     if not hasattr(images, "shape") or not len(images.shape) or keras.backend.is_keras_tensor(images):
         return None
     try:
-        seen = np.asarray(images[:_LOOKED_AT] if isinstance(images, np.ndarray) else images)[:_LOOKED_AT]
+        return np.asarray(images[:_LOOKED_AT] if isinstance(images, np.ndarray) else images)[:_LOOKED_AT]
     except (TypeError, NotImplementedError, ValueError):
         # While a graph is traced, tensors have no values.
         return None
-    floats = seen.dtype.kind == "f" or seen.dtype.name.startswith("bfloat")
-    return seen[np.isfinite(seen)].astype("float64") if floats else np.zeros(0)
 
 
 def _remember(model: keras.Model) -> None:

@@ -1,0 +1,161 @@
+"""Runs batches through the graph of a model, so that gated parts run as the model's settings say."""
+
+from collections.abc import Callable
+from functools import cached_property, partial
+from typing import Any
+
+import keras
+
+from tf_routing.core.graph import run_calls
+from tf_routing.core.private_apis import standardize_inputs
+from tf_routing.core.protocols import SetsExecution, TakesRun
+from tf_routing.execution.carried_means import CarriedMeans
+from tf_routing.execution.choice import batch_method
+from tf_routing.execution.gated_layers import blocks_set_by, exit_mixture, gated_blocks
+from tf_routing.execution.in_place import find_overwrites
+from tf_routing.execution.run import IMAGE_SIZE, Run, can_skip
+from tf_routing.execution.settings import Settings, supports_jit
+
+
+class GraphExecutor:
+    """Runs batches through one functional graph: the model's, or another one that reads the model's layers.
+
+    Not a Keras object, so that a model which owns one does not save it, nor the graph that it runs. What is derived
+    from the graph is derived once.
+
+    Args:
+        graph: A functional model.
+        image_size: Integer, height and width of its images in pixels, `None` where they may be of any size.
+        settings: How gated parts run.
+
+    Example:
+
+    >>> from tf_routing import execution, zoo
+    >>> net = zoo.get("drn_resnet32", width_multiplier=0.125)
+    >>> executor = execution.GraphExecutor(net, 32, execution.Settings("sparse", "rows"))
+    >>> executor.run(keras.ops.zeros((2, 32, 32, 3)), training=False, otherwise=net).shape
+    TensorShape([2, 10])
+    """
+
+    def __init__(self, graph: keras.Model, image_size: int | None, settings: Settings | None = None) -> None:
+        self.graph, self.image_size = graph, image_size
+        self.settings = settings or Settings()
+
+    def with_settings(self, settings: Settings) -> "GraphExecutor":
+        """Returns an executor of the same graph with other settings."""
+        return GraphExecutor(self.graph, self.image_size, settings)
+
+    def with_graph(self, graph: keras.Model) -> "GraphExecutor":
+        """Returns an executor of another graph over the same images with the same settings."""
+        return GraphExecutor(graph, self.image_size, self.settings)
+
+    @cached_property
+    def blocks(self) -> list[Any]:
+        """The layers that are run masked or sparse."""
+        return gated_blocks(self.graph)
+
+    @property
+    def can_leave_early(self) -> bool:
+        """Whether the graph has exits at which images leave at inference."""
+        return exit_mixture(self.graph) is not None and can_skip(self.settings.execution, training=False)
+
+    def run(self, inputs: Any, training: bool | None, otherwise: Callable[[Any], Any]) -> Any:
+        """Runs the graph on a batch, in parts where that is faster.
+
+        Args:
+            inputs: Images `(batch, height, width, channels)`, or a dict with more.
+            training: Boolean.
+            otherwise: Keras's forward pass, which runs where nothing can skip: in training, on other backends than
+                TensorFlow, and where no part is gated.
+
+        Returns:
+            The outputs of the graph.
+        """
+        if training or not self.blocks or keras.backend.backend() != "tensorflow":
+            return otherwise(inputs)
+        return self._run_batch(partial(self.run_layers, training=training, run=self.begin_run()), inputs)
+
+    def leave_early(self, inputs: Any) -> dict[str, Any]:
+        """Runs a network with exits on a batch at inference, every image up to the exit that it takes.
+
+        Args:
+            inputs: As for `run`.
+
+        Returns:
+            Dict of `probabilities` and the decisions by name.
+        """
+        return self._run_batch(self._early_exit, inputs)
+
+    def begin_run(self) -> Run:
+        """Returns what the layers are handed for the next batch."""
+        size = self.image_size or IMAGE_SIZE
+        if not can_skip(self.settings.execution, training=False):
+            return Run(self.settings, size)
+        return Run(self.settings, size, self._overwrites, CarriedMeans())
+
+    def run_layers(self, inputs: Any, training: bool | None, run: Run) -> Any:
+        """Runs the graph layer by layer, and hands the run to those that take it.
+
+        Args:
+            inputs: As for `run`.
+            training: Boolean.
+            run: What `begin_run` returned.
+        """
+        return _run_layers(self.graph, inputs, training, run)
+
+    def settle_jit(self) -> None:
+        """Tells Keras which blocks XLA can compile; it asks the layers, so that this cannot go with a batch."""
+        run = Run(self.settings)
+        for block in blocks_set_by(self.graph):
+            block.supports_jit = supports_jit(run.settings_of(block).execution)
+
+    @cached_property
+    def _overwrites(self) -> dict[Any, Any]:
+        return find_overwrites(self.graph)
+
+    @cached_property
+    def _early_exit(self) -> Callable[[Any], dict[str, Any]]:
+        # Here: TensorFlow is not there on other backends.
+        from tf_routing.execution.sparse_exits import EarlyExit
+
+        return EarlyExit(self.graph, exit_mixture(self.graph))
+
+    def _run_batch(self, forward: Callable[[Any], Any], inputs: Any) -> Any:
+        # Here, as above.
+        from tf_routing.execution.batches import count_statically, run_batch, to_tensors
+
+        inputs = to_tensors(inputs)
+        if not can_skip(self.settings.execution, training=False):
+            method = "whole"
+        elif self.settings.batch_method == "auto":
+            method = batch_method(self.blocks, self.image_size or IMAGE_SIZE, count_statically(inputs))
+        else:
+            method = self.settings.batch_method
+        return run_batch(forward, inputs, method)
+
+
+def _run_layers(graph: keras.Model, inputs: Any, training: bool | None, run: Run) -> Any:
+    return run_calls(graph, standardize_inputs(graph, inputs), partial(call_layer, run, training))
+
+
+def call_layer(run: Run, training: bool | None, layer: Any, *args: Any, **kwargs: Any) -> Any:
+    """Calls a layer of a graph, or an operation without weights, with what a run has for it.
+
+    Args:
+        run: The run.
+        training: Boolean.
+        layer: The layer or operation.
+        *args: Positional arguments of the call.
+        **kwargs: Keyword arguments of the call.
+
+    Returns:
+        The layer's outputs.
+    """
+    if isinstance(layer, keras.Layer) and training is not None:
+        kwargs["training"] = training
+    if isinstance(layer, TakesRun):
+        kwargs["run"] = run
+    elif isinstance(layer, keras.Function) and not isinstance(layer, SetsExecution) and blocks_set_by(layer):
+        # Keras hands a model inside nothing but `training`.
+        return _run_layers(layer, args[0], training, run)
+    return layer(*args, **kwargs)

@@ -1,0 +1,71 @@
+"""What a model hands to the layers that run one batch: how they run, what they may overwrite, which means are known."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import keras
+
+from tf_routing.execution.carried_means import CarriedMeans
+from tf_routing.execution.choice import block_method
+from tf_routing.execution.settings import Settings
+
+IMAGE_SIZE = 224
+"""Height and width of images that are not known: those of ImageNet, for which skipping was measured at that size."""
+
+
+@dataclass(frozen=True, eq=False)
+class Run:
+    """One batch on its way through a model; a block that is called by itself makes one from its defaults.
+
+    Args:
+        settings: The model's settings. What they leave at `"auto"`, each block decides by its arguments.
+        image_size: Integer, height and width in pixels of the images that the whole model sees, which tells how best to
+            run.
+        overwrites: For each block that may write into the maps that it reads, the block that made them; see
+            `in_place.find_overwrites`. Not kept on the blocks: the same layers may be part of other models, in which
+            other layers read between them.
+        means: The channel means that blocks hand on, `None` where they do not.
+
+    Example:
+
+    >>> Run(Settings("masked")).settings.execution
+    'masked'
+    """
+
+    settings: Settings = field(default_factory=Settings)
+    image_size: int = IMAGE_SIZE
+    overwrites: Mapping[Any, Any] = field(default_factory=dict)
+    means: CarriedMeans | None = None
+
+    def settings_of(self, block: Any) -> Settings:
+        """Returns how a block runs, by the model's settings and its arguments."""
+        return self.settings.within(Settings(block.execution, block.method))
+
+    def skips(self, block: Any, training: bool | None) -> bool:
+        """Whether a block runs its parts only on the samples that chose them."""
+        return can_skip(self.settings_of(block).execution, training)
+
+    def method_of(self, block: Any, batch: int | None) -> str:
+        """Returns how a block that skips runs a batch of this size (`None`: known only when it runs)."""
+        return block_method(self.settings_of(block).method, len(block.sub_blocks), self.image_size, batch)
+
+    def may_overwrite(self, block: Any, batch: int | None) -> bool:
+        """Whether a block may write into its input, for batches of this size (`None`: known only when it runs)."""
+        before = self.overwrites.get(block)
+        # Run in any other way, the block before may hand on what it was given.
+        return before is not None and self.skips(before, False) and self.method_of(before, batch) == "rows"
+
+    def is_overwritten(self, block: Any) -> bool:
+        """Whether the next block writes into a block's output, which then must share its memory with nothing else."""
+        return block in self.overwrites.values()
+
+
+def can_skip(execution: str, training: bool | None) -> bool:
+    """Whether what is set to an execution skips: never in training, where every part must learn and see whole batches.
+
+    Args:
+        execution: One of `settings.EXECUTIONS`.
+        training: Boolean; `None` means no.
+    """
+    return execution != "masked" and not training and keras.backend.backend() == "tensorflow"

@@ -1,0 +1,133 @@
+"""How gated parts are to run: what a user may set, and what this process can do."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import keras
+
+from tf_routing.support.validation import one_of
+
+EXECUTIONS = ("auto", "masked", "sparse")
+METHODS = ("auto", "patterns", "rows", "switch")
+"""How `sparse` runs a block: by pattern of switches, by part with its own rows, or as the one case of one image."""
+BATCH_METHODS = ("auto", "whole", "chunks", "images")
+"""How `sparse` runs a batch: at once, a few images after the other, or each image by itself, side by side."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How the gated parts of a model, or one block by itself, run.
+
+    Args:
+        execution: One of `EXECUTIONS`. `"auto"` skips at inference where the backend can.
+        method: One of `METHODS`. `"auto"` goes by measurements.
+        batch_method: One of `BATCH_METHODS`. `"auto"` goes by measurements.
+
+    Example:
+
+    >>> Settings("masked").within(Settings("auto", "rows"))
+    Settings(execution='masked', method='rows', batch_method='auto')
+    """
+
+    execution: str = "auto"
+    method: str = "auto"
+    batch_method: str = "auto"
+
+    def within(self, inner: "Settings") -> "Settings":
+        """Returns these settings with `inner`, those of a part, in the place of whatever is left at `"auto"`."""
+        mine, theirs = asdict(self), asdict(inner)
+        return Settings(**{name: theirs[name] if value == "auto" else value for name, value in mine.items()})
+
+
+def check(execution: Any, method: Any = "auto", batch_method: Any = "auto") -> Settings:
+    """Returns the settings, or raises an error that says what is accepted if this process cannot run what is asked for.
+
+    Args:
+        execution: One of `EXECUTIONS`.
+        method: One of `METHODS`.
+        batch_method: One of `BATCH_METHODS`.
+
+    Returns:
+        The `Settings`.
+
+    Raises:
+        ValueError: If a value is not known.
+        RuntimeError: If the backend cannot run sparsely.
+
+    Example:
+
+    >>> from tf_routing import execution
+    >>> execution.check("masked").method
+    'auto'
+    """
+    one_of("execution", execution, EXECUTIONS)
+    one_of("method", method, METHODS)
+    one_of("batch_method", batch_method, BATCH_METHODS)
+    if execution == "sparse" and keras.backend.backend() != "tensorflow":
+        raise RuntimeError(
+            f"Sparse execution needs the TensorFlow backend; this process runs {keras.backend.backend()!r}, where "
+            "'auto' means 'masked'. Received: execution='sparse'"
+        )
+    return Settings(execution, method, batch_method)
+
+
+def possible(execution: str) -> str:
+    """Returns how a model that is set to an execution runs here: `"auto"` where the backend has no sparse one.
+
+    Args:
+        execution: One of `EXECUTIONS`, perhaps chosen on another backend.
+
+    Example:
+
+    >>> from tf_routing import execution
+    >>> execution.possible("masked")
+    'masked'
+    """
+    runs = execution != "sparse" or keras.backend.backend() == "tensorflow"
+    return one_of("execution", execution, EXECUTIONS) if runs else "auto"
+
+
+def supports_jit(execution: str) -> bool:
+    """Whether XLA can compile a block: not where it skips, since shapes then depend on the data.
+
+    Args:
+        execution: One of `EXECUTIONS`.
+
+    Example:
+
+    >>> from tf_routing import execution
+    >>> execution.supports_jit("masked")
+    True
+    """
+    return execution == "masked" or keras.backend.backend() != "tensorflow"
+
+
+def load_settings(saved: Mapping[str, str], blocks: Sequence[Any]) -> Settings:
+    """Returns the settings of a model that comes from a file, which this process may not be able to run as they are.
+
+    Before models had a `method`, they wrote what was set onto their blocks, with which it was saved. There it would
+    stay in the way of what is set later, so it is taken off the blocks again.
+
+    Args:
+        saved: The settings by name.
+        blocks: The model's gated blocks, as the file describes them.
+
+    Returns:
+        The `Settings`.
+
+    Example:
+
+    >>> load_settings({"execution": "masked", "method": "rows", "batch_method": "auto"}, []).method
+    'rows'
+    """
+    execution = possible(saved.get("execution", "auto"))
+    methods = {block.method for block in blocks}
+    if "method" in saved or not methods:
+        return Settings(execution, saved.get("method", "auto"), saved.get("batch_method", "auto"))
+    for block in blocks:
+        if block.execution == execution:
+            block.execution = "auto"
+        if len(methods) == 1:
+            block.method = "auto"
+    return Settings(execution, methods.pop() if len(methods) == 1 else "auto", saved.get("batch_method", "auto"))
