@@ -98,7 +98,7 @@ def masked(model: RoutedModel, x: Any, return_outputs: bool = False) -> Any:
     before = model.executor.settings
     model.execution = "masked"
     outputs = model(x, training=False, return_outputs=return_outputs)
-    model.settle(before)
+    model.apply_settings(before)
     return keras.tree.map_structure(np.asarray, outputs)
 
 

@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from tests.graph_operations import operations
 from tests.skip_net import images, skip_model
-from tf_routing.execution.freezing import frozen
+from tf_routing.execution.freezing import freeze
 from tf_routing.layers import SkipBlock, SkipRouter
 from tf_routing.models import RoutedModel
 
@@ -26,7 +26,7 @@ def sparse_model() -> RoutedModel:
 def test_a_frozen_function_keeps_the_weights_it_was_made_with() -> None:
     model = sparse_model()
     before = model(X, training=False)
-    function = frozen(lambda x: model(x, training=False), SIGNATURE)
+    function = freeze(lambda x: model(x, training=False), SIGNATURE)
     for weight in model.weights:
         weight.assign(keras.ops.zeros_like(weight))
     np.testing.assert_allclose(function(tf.constant(X)), before, atol=1e-6)
@@ -35,7 +35,7 @@ def test_a_frozen_function_keeps_the_weights_it_was_made_with() -> None:
 
 def test_kernels_are_constants_where_a_branch_reads_them() -> None:
     model = sparse_model()
-    function = frozen(lambda x: model(x, training=False), SIGNATURE)
+    function = freeze(lambda x: model(x, training=False), SIGNATURE)
     branches = [each for each in function.graph.as_graph_def().library.function if "Conv2D" in _kinds(each)]
     assert len(branches) >= 3
     for branch in branches:
@@ -56,7 +56,7 @@ def test_a_function_that_draws_at_random_cannot_be_frozen() -> None:
     block = SkipBlock(keras.Model(part, keras.layers.Conv2D(2, 3, padding="same")(part)))
     model = RoutedModel(image, block(image, switches))
     with pytest.raises(ValueError, match=re.escape("cannot change a variable. Received: one that changes '")):
-        frozen(lambda x: model(x, training=False), [tf.TensorSpec((3, 4, 4, 2))])
+        freeze(lambda x: model(x, training=False), [tf.TensorSpec((3, 4, 4, 2))])
 
 
 def test_rows_of_an_identity_shortcut_are_gathered_once() -> None:

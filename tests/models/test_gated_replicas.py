@@ -7,7 +7,7 @@ import pytest
 
 from tests.conformance.subjects import finish, start_python
 
-# Biases settle every switch: a sum in another order cannot turn one.
+# Biases apply_settings every switch: a sum in another order cannot turn one.
 _RUN = """
 import json
 

@@ -1,4 +1,4 @@
-"""How a batch passes through a gated model at inference. TensorFlow only."""
+"""Runs a batch at inference at once, in chunks or image by image, and a batch without images too. TensorFlow only."""
 
 from collections.abc import Callable
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 import tensorflow as tf
 
 from tf_routing.execution.choice import CHUNK
-from tf_routing.execution.tracing import traced_once
+from tf_routing.execution.tracing import trace_once
 
 
 def run_batch(run: Callable[[Any], Any], inputs: Any, method: str) -> Any:
@@ -22,7 +22,7 @@ def run_batch(run: Callable[[Any], Any], inputs: Any, method: str) -> Any:
     """
     inputs = to_tensors(inputs)
     if not count_statically(inputs):
-        return _never_empty(lambda x: _run(run, x, method), inputs)
+        return _run_never_empty(lambda x: _run(run, x, method), inputs)
     return _run(run, inputs, method)
 
 
@@ -47,42 +47,40 @@ def _slice(inputs: Any, start: Any, stop: Any) -> Any:
 def _run(run: Callable[[Any], Any], inputs: Any, method: str) -> Any:
     count = count_statically(inputs)
     if method == "images":
-        return _by_image(run, inputs)
+        return _run_images(run, inputs)
     if method == "chunks" and (count is None or count > CHUNK):
-        return _by_chunk(run, inputs)
+        return _run_chunks(run, inputs)
     return run(inputs)
 
 
-def _never_empty(run: Callable[[Any], Any], inputs: Any) -> Any:
+def _run_never_empty(run: Callable[[Any], Any], inputs: Any) -> Any:
     # A convolution of a batch of zero returns a wrong shape with oneDNN: one sample of zeros stands in, and is cut off.
     count = _count(inputs)
 
-    def padded(tensor: Any) -> Any:
-        """The tensor, or one row of zeros."""
+    def pad(tensor: Any) -> Any:
         rows = tf.cond(count > 0, lambda: tensor, lambda: tf.zeros((1, *tensor.shape[1:]), tensor.dtype))
         # Tells the shape, as `tf.ensure_shape` would; TensorFlow Lite knows this operation and not that one.
         return tf.reshape(rows, (1 if tensor.shape[0] == 0 else -1, *tensor.shape[1:]))
 
-    return _slice(run(tf.nest.map_structure(padded, inputs)), 0, count)
+    return _slice(run(tf.nest.map_structure(pad, inputs)), 0, count)
 
 
-def _by_image(run: Callable[[Any], Any], inputs: Any) -> Any:
+def _run_images(run: Callable[[Any], Any], inputs: Any) -> Any:
     count = count_statically(inputs)
     if count is None:
         raise ValueError("`batch_method='images'` needs a batch of known size, since it runs images side by side.")
-    run = traced_once(run)
-    # Unrolled: a function's independent parts run on as many threads as it is given, which a mapped loop's do not.
+    run = trace_once(run)
+    # Unrolled: independent parts of a function run side by side, which the steps of a mapped loop do not.
     outputs = [run(_slice(inputs, number, number + 1)) for number in range(count)]
     return tf.nest.map_structure(lambda *parts: tf.concat(parts, axis=0), *outputs)
 
 
-def _by_chunk(run: Callable[[Any], Any], inputs: Any) -> Any:
-    """A loop over slices of the batch, the last one possibly smaller."""
-    run, count = traced_once(run), _count(inputs)
+def _run_chunks(run: Callable[[Any], Any], inputs: Any) -> Any:
+    # A loop over slices of the batch, the last one possibly smaller.
+    run, count = trace_once(run), _count(inputs)
     first = run(_slice(inputs, 0, CHUNK))
 
     def body(start: Any, collected: Any) -> tuple[Any, Any]:
-        """Runs one slice and puts its outputs behind those before it."""
         outputs = run(_slice(inputs, start, start + CHUNK))
         return start + CHUNK, tf.nest.map_structure(lambda *pair: tf.concat(pair, axis=0), collected, outputs)
 

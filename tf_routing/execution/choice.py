@@ -1,4 +1,4 @@
-"""Chooses how sparse execution goes about it, from measurements kept as data.
+"""Chooses the fastest method of sparse execution for a block and for a batch, from measurements kept as data.
 
 `measured.json` holds times relative to the static network, as `python benchmarks/methods.py` measured them.
 """

@@ -1,4 +1,4 @@
-"""Functions whose weights are constants: faster, and done with learning. TensorFlow only."""
+"""Writes the weights of a function into it as constants, which makes it faster. TensorFlow only."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -8,7 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 
-def frozen(function: Callable[..., Any], signature: Sequence[tf.TensorSpec]) -> Callable[..., Any]:
+def freeze(function: Callable[..., Any], signature: Sequence[tf.TensorSpec]) -> Callable[..., Any]:
     """Returns a function with its Keras weights as they are now written into it.
 
     Operations that look weights up, and that hand them into conditions, are gone, and what depends on weights alone is
@@ -27,16 +27,15 @@ def frozen(function: Callable[..., Any], signature: Sequence[tf.TensorSpec]) -> 
 
     Example:
 
-    >>> from tf_routing.execution.freezing import frozen
+    >>> from tf_routing.execution.freezing import freeze
     >>> weight = keras.Variable(3.0)
-    >>> times = frozen(lambda x: weight * x, [tf.TensorSpec((), "float32")])
+    >>> times = freeze(lambda x: weight * x, [tf.TensorSpec((), "float32")])
     >>> _ = weight.assign(5.0)
     >>> float(weight), float(times(tf.constant(2.0)))
     (5.0, 6.0)
     """
 
     def with_constants(*arguments: Any) -> Any:
-        """The function, reading constants."""
         with _Constants():
             return function(*arguments)
 
@@ -53,7 +52,7 @@ class _Constants(keras.StatelessScope):
     """
 
     def get_current_value(self, variable: keras.Variable) -> Any:
-        """Returns the constant."""
+        """Returns the variable's value as a constant."""
         # A scope that knows nothing reads the variable itself.
         with tf.init_scope(), keras.StatelessScope():
             value = np.asarray(variable.value)

@@ -103,7 +103,7 @@ class GraphExecutor:
         """
         return _run_layers(self.graph, inputs, training, run)
 
-    def settle_jit(self) -> None:
+    def mark_compilable(self) -> None:
         """Tells Keras which blocks XLA can compile; it asks the layers, so that this cannot go with a batch."""
         run = Run(self.settings)
         for block in blocks_set_by(self.graph):

@@ -1,7 +1,7 @@
-"""Which blocks may write into the maps that they read, because nothing reads these afterwards.
+"""Finds the blocks that may write into the maps that they read, because nothing reads these afterwards.
 
 Replacing a few rows of a tensor copies all of it, which takes longer than skipping small blocks saves. In a chain of
-blocks that run or are bypassed, the copy is needless where each block's output is read by the next one and its router
+blocks that run or are bypassed, the copy is needless where a block's output is read by the next one and its router
 only.
 """
 
@@ -57,5 +57,5 @@ def _find_ancestors(tensor: Any, makers: dict[Any, Any]) -> set[Any]:
         call = left.pop()
         if call not in found:
             found.add(call)
-            left += [makers[each] for each in call.input_tensors]
+            left += [makers[read] for read in call.input_tensors]
     return found

@@ -1,4 +1,4 @@
-"""What a model hands to the layers that run one batch: how they run, what they may overwrite, which means are known."""
+"""What a model hands to its layers for one batch: settings, which maps may be overwritten, and means that are known."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field

@@ -1,4 +1,4 @@
-"""How gated parts are to run: what a user may set, and what this process can do."""
+"""The settings of how gated parts run: which there are, which this process can run, and how files hold them."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -106,8 +106,8 @@ def supports_jit(execution: str) -> bool:
 def load_settings(saved: Mapping[str, str], blocks: Sequence[Any]) -> Settings:
     """Returns the settings of a model that comes from a file, which this process may not be able to run as they are.
 
-    Before models had a `method`, they wrote what was set onto their blocks, with which it was saved. There it would
-    stay in the way of what is set later, so it is taken off the blocks again.
+    Before models had a `method`, they wrote their settings onto the blocks, whose files hold them. A block's argument
+    decides where the model's is "auto", so that a setting that a model wrote would outlive it: it is taken off again.
 
     Args:
         saved: The settings by name.

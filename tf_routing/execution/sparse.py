@@ -1,4 +1,11 @@
-"""The sparse executors of one block. TensorFlow only.
+"""The sparse executor of one block, in three methods that give the same numbers. TensorFlow only.
+
+Of `y[b] = a(sum_i s_i[b] f_i(x)[b] + h(x)[b])` (see `block_executor`) they compute the terms with `s_i[b] = 1`:
+
+* `patterns`: the samples with the same switches, `R_p = {b : s[b] = p}`, run together, `y[R_p] = a(h(x[R_p]) + the sum
+  of f_i(x[R_p]) over the i that are on in p)`, and the block is stitched once;
+* `rows`: each `f_i` runs on its rows, `R_i = {b : s_i[b] = 1}`, and adds `f_i(x[R_i])` to the rows `R_i` of `h(x)`;
+* `switch`: a batch of one sample has one pattern, of which there is one case of a `tf.switch_case`.
 
 No convolution ever sees a batch of zero: with oneDNN on, TensorFlow 2.21 gives it the shape of its input.
 """
@@ -11,13 +18,13 @@ import tensorflow as tf
 
 from tf_routing.execution.carried_means import average_positions
 from tf_routing.execution.run import Run
-from tf_routing.execution.tracing import traced_once
+from tf_routing.execution.tracing import trace_once
 
 
 def run_sparse(block: Any, inputs: Any, switches: Any, run: Run) -> Any:
     """Returns a block's output with each part run only on the samples that chose it; see `block_executor.execute`."""
-    is_open = _as_booleans(switches)
-    by_method = {"patterns": _by_pattern, "rows": _by_rows, "switch": _by_case}
+    is_open = _read_booleans(switches)
+    by_method = {"patterns": _run_patterns, "rows": _run_rows, "switch": _run_case}
     maps, *means = by_method[run.method_of(block, inputs.shape[0])](_Parts(block, inputs, run), inputs, is_open)
     maps = tf.ensure_shape(maps, (inputs.shape[0], *block.output_map))
     if means and run.means is not None:
@@ -25,8 +32,8 @@ def run_sparse(block: Any, inputs: Any, switches: Any, run: Run) -> Any:
     return maps
 
 
-def _as_booleans(switches: Any) -> Any:
-    # Routers compare, and hand on numbers: what they compared is at hand, and two operations per block are not run.
+def _read_booleans(switches: Any) -> Any:
+    # Routers compare scores and cast the result to numbers: its booleans save two operations per block.
     if not tf.executing_eagerly() and switches.op.type == "Cast" and switches.op.inputs[0].dtype == tf.bool:
         return switches.op.inputs[0]
     return tf.cast(switches, tf.float32) > 0.5
@@ -39,51 +46,49 @@ class _Parts:
         self.block, self.run, self.count = block, run, len(block.sub_blocks)
         known = run.means.find(inputs) if run.means is not None and block.keeps_what_it_bypasses else None
         self.means = [] if known is None else [known]
-        self.functions = [traced_once(partial(part, training=False)) for part in block.sub_blocks]
+        self.functions = [trace_once(partial(part, training=False)) for part in block.sub_blocks]
         shortcut = partial(block.shortcut_terms, training=False)
-        # Not through a function where it hands on what it is given: that would come back as another tensor.
-        self.shortcut = traced_once(shortcut) if isinstance(block.shortcut, keras.Model) else shortcut
+        # A shortcut that returns its input is not traced: it would come back as another tensor.
+        self.shortcut = trace_once(shortcut) if isinstance(block.shortcut, keras.Model) else shortcut
 
-    def finished(self, rows: Any, chosen: list[int]) -> Any:
-        """The block's output for rows that all chose the same parts."""
+    def finish(self, rows: Any, chosen: list[int]) -> Any:
+        """Returns the block's output for rows that all chose the same parts."""
         return self.block.finish(rows, [*self.shortcut(rows), *(self.functions[n](rows) for n in chosen)])
 
-    def means_with(self, rows: Any, finished: Any) -> list[Any]:
-        """The channel means of the block's output, if those of its input are known: new for the rows that ran."""
+    def update_means(self, rows: Any, finished: Any) -> list[Any]:
+        """Returns the channel means of the output, if those of the input are known: new for the rows that ran."""
         return [tf.tensor_scatter_nd_update(means, rows, average_positions(finished)) for means in self.means]
 
-    def empty(self) -> Any:
-        """The block's output for no rows."""
+    def finish_none(self) -> Any:
+        """Returns the block's output for no rows."""
         return tf.zeros((0, *self.block.output_map), self.block.compute_dtype)
 
 
-def _pattern(is_open: Any) -> Any:
+def _encode_pattern(is_open: Any) -> Any:
     powers = tf.constant([1 << n for n in range(is_open.shape[-1])], tf.int32)
     return tf.reduce_sum(tf.cast(is_open, tf.int32) * powers, axis=-1)
 
 
-def _chosen(pattern: int, count: int) -> list[int]:
+def _list_chosen(pattern: int, count: int) -> list[int]:
     return [n for n in range(count) if pattern >> n & 1]
 
 
-def _by_pattern(parts: _Parts, inputs: Any, is_open: Any) -> list[Any]:
-    """Samples that chose the same parts run together, and the block is stitched once."""
-    rows = tf.dynamic_partition(tf.range(tf.shape(inputs)[0]), _pattern(is_open), 1 << parts.count)
+def _run_patterns(parts: _Parts, inputs: Any, is_open: Any) -> list[Any]:
+    rows = tf.dynamic_partition(tf.range(tf.shape(inputs)[0]), _encode_pattern(is_open), 1 << parts.count)
     outputs = [
         tf.cond(
-            tf.size(own) > 0,
-            lambda own=own, p=p: parts.finished(tf.gather(inputs, own), _chosen(p, parts.count)),
-            parts.empty,
+            tf.size(alike) > 0,
+            lambda alike=alike, p=p: parts.finish(tf.gather(inputs, alike), _list_chosen(p, parts.count)),
+            parts.finish_none,
         )
-        for p, own in enumerate(rows)
+        for p, alike in enumerate(rows)
     ]
-    return [tf.dynamic_stitch(rows, outputs), *parts.means_with(rows[-1][:, None], outputs[-1])]
+    return [tf.dynamic_stitch(rows, outputs), *parts.update_means(rows[-1][:, None], outputs[-1])]
 
 
-def _by_rows(parts: _Parts, inputs: Any, is_open: Any) -> list[Any]:
-    """Each part runs on its own rows and adds to them."""
+def _run_rows(parts: _Parts, inputs: Any, is_open: Any) -> list[Any]:
     if parts.count == 1:
-        return _by_finished_rows(parts, inputs, is_open)
+        return _finish_rows(parts, inputs, is_open)
     zeros = tf.zeros((tf.shape(inputs)[0], *parts.block.output_map), parts.block.compute_dtype)
     total = sum(parts.shortcut(inputs), start=zeros)
     for n, function in enumerate(parts.functions):
@@ -98,52 +103,49 @@ def _by_rows(parts: _Parts, inputs: Any, is_open: Any) -> list[Any]:
     return [parts.block.finish(inputs, [total])]
 
 
-def _by_finished_rows(parts: _Parts, inputs: Any, is_open: Any) -> list[Any]:
-    """The rows that chose the only part are finished apart and replace what the others get."""
+def _finish_rows(parts: _Parts, inputs: Any, is_open: Any) -> list[Any]:
+    """Runs the only part: the rows that chose it are finished and replace their rows of the shortcut."""
     rows, shortcut = tf.where(tf.reshape(is_open, (-1,))), parts.shortcut(inputs)
     rest, overwrites = parts.block.finish(inputs, shortcut), parts.run.may_overwrite(parts.block, inputs.shape[0])
     if overwrites:
-        rows = _after_readers(inputs, rows)
+        rows = _wait_for_readers(inputs, rows)
 
-    def updated() -> list[Any]:
-        """All rows, those that chose the part finished with it."""
+    def update() -> list[Any]:
         # A reshaping costs nothing, a slice does.
         numbers = tf.cast(tf.reshape(rows, (-1,)), tf.int32)
-        own = tf.gather(inputs, numbers)
-        # Not gathered twice where the shortcut hands on what it is given.
-        terms = [*(own if term is inputs else tf.gather(term, numbers) for term in shortcut), parts.functions[0](own)]
-        finished = parts.block.finish(own, terms)
+        gathered = tf.gather(inputs, numbers)
+        # An identity shortcut is not gathered a second time.
+        terms = [gathered if term is inputs else tf.gather(term, numbers) for term in shortcut]
+        finished = parts.block.finish(gathered, [*terms, parts.functions[0](gathered)])
         if overwrites:
             maps = tf.raw_ops.InplaceUpdate(x=rest, i=numbers, v=finished)
         else:
             maps = tf.tensor_scatter_nd_update(rest, rows, finished)
-        return [maps, *parts.means_with(rows, finished)]
+        return [maps, *parts.update_means(rows, finished)]
 
-    def untouched() -> list[Any]:
-        """All rows as they are."""
+    def keep() -> list[Any]:
+        # A block that writes into these maps would write into the block's input too, if both were one tensor.
         copied = parts.run.is_overwritten(parts.block) and not overwrites
         return [tf.raw_ops.DeepCopy(x=rest) if copied else rest, *parts.means]
 
-    return tf.cond(tf.size(rows) > 0, updated, untouched)
+    return tf.cond(tf.size(rows) > 0, update, keep)
 
 
-def _after_readers(inputs: Any, rows: Any) -> Any:
-    """Returns the rows, known only once all that was built to read the maps has done so."""
+def _wait_for_readers(inputs: Any, rows: Any) -> Any:
+    """Returns the rows, which are known only once all operations that read the maps so far have run."""
     if tf.executing_eagerly():
         return rows
     with tf.control_dependencies(inputs.consumers()):
         return tf.identity(rows)
 
 
-def _by_case(parts: _Parts, inputs: Any, is_open: Any) -> list[Any]:
-    """A batch of one has one pattern: nothing is gathered, nothing stitched."""
+def _run_case(parts: _Parts, inputs: Any, is_open: Any) -> list[Any]:
 
     def run() -> list[Any]:
-        """The only part, and what it makes of the means."""
-        finished = parts.finished(inputs, [0])
+        finished = parts.finish(inputs, [0])
         return [finished, *(average_positions(finished) for _ in parts.means)]
 
     if parts.count == 1:
-        return tf.cond(tf.reshape(is_open, ()), run, lambda: [parts.finished(inputs, []), *parts.means])
-    cases = [lambda p=p: parts.finished(inputs, _chosen(p, parts.count)) for p in range(1 << parts.count)]
-    return [tf.switch_case(_pattern(is_open)[0], cases)]
+        return tf.cond(tf.reshape(is_open, ()), run, lambda: [parts.finish(inputs, []), *parts.means])
+    cases = [lambda p=p: parts.finish(inputs, _list_chosen(p, parts.count)) for p in range(1 << parts.count)]
+    return [tf.switch_case(_encode_pattern(is_open)[0], cases)]

@@ -14,7 +14,7 @@ from tf_routing.exit_tree import Exit, Stage
 
 
 class _Rows(NamedTuple):
-    """What is carried on: a column's maps, finest first, and what junctions are told about cost, if they are."""
+    """Rows that are carried on: a column's maps, finest first, and the cost that junctions are conditioned on."""
 
     maps: list[Any]
     cost: Any
@@ -32,15 +32,15 @@ class SparseExits:
         self.mixture, self.tree, self.exits = mixture, mixture.tree, exit_tree.exits(mixture.tree)
         self.layers = {layer.name: layer for layer in model.layers}
         self.functions: dict[Stage | Exit, keras.Function] = {}
-        self.tell: Any = None
+        self.read_cost: Any = None
         image = model.input
         if isinstance(model.input, dict):
             image, first = model.input["image"], next(iter(exit_tree.junctions(self.tree)))
-            self.tell = keras.Function(model.input["cost"], self.layers[first].input[-1])
+            self.read_cost = keras.Function(model.input["cost"], self.layers[first].input[-1])
         self._cut(self.tree, [image])
 
     def _cut(self, part: Stage | Exit, inputs: list[Any]) -> None:
-        """Makes the function of a part, which reads the last ones of the inputs, and of all that follows it."""
+        """Makes the function of a part, which reads the last of the inputs, and those of all parts after it."""
         if isinstance(part, Exit):
             self.functions[part] = keras.Function(inputs[-1:], self.layers[part.layer].output)
             return
@@ -55,12 +55,12 @@ class SparseExits:
     def __call__(self, inputs: Any) -> dict[str, Any]:
         """Returns `probabilities` and the decisions by name."""
         image, cost = inputs, None
-        if self.tell is not None:
-            image, cost = inputs["image"], self.tell(tf.reshape(inputs["cost"], (-1, 1)))
+        if self.read_cost is not None:
+            image, cost = inputs["image"], self.read_cost(tf.reshape(inputs["cost"], (-1, 1)))
         logits, taken = self._run(self.tree, _Rows([image], cost))
         # In the precision of the graph's end.
         logits = tf.cast(logits, self.mixture.compute_dtype)
-        return {"probabilities": self.mixture.activation(logits), **self._decisions(taken)}
+        return {"probabilities": self.mixture.activation(logits), **self._find_decisions(taken)}
 
     def _run(self, part: Stage | Exit, rows: _Rows) -> list[Any]:
         """Returns the logits of rows that came to a part, and the number of the exit that each of them takes."""
@@ -76,24 +76,26 @@ class SparseExits:
         return self._split(part, rows, tf.argmax(scores, axis=-1, output_type=tf.int32))
 
     def _split(self, stage: Stage, rows: _Rows, choice: Any) -> list[Any]:
-        """Carries each row on to the sink of its choice."""
+        """Carries every row on to the sink of its choice."""
         if choice.shape[0] == 1:
             # Nothing to gather and nothing to stitch.
             return tf.switch_case(choice[0], [lambda sink=sink: self._run(sink, rows) for sink in stage.sinks])
         chosen = tf.dynamic_partition(tf.range(tf.size(choice)), choice, len(stage.sinks))
         answers = [
-            tf.cond(tf.size(own) > 0, lambda sink=sink, own=own: self._run(sink, _gathered(rows, own)), self._nothing)
-            for sink, own in zip(stage.sinks, chosen, strict=True)
+            tf.cond(
+                tf.size(took) > 0, lambda sink=sink, took=took: self._run(sink, _gather(rows, took)), self._run_none
+            )
+            for sink, took in zip(stage.sinks, chosen, strict=True)
         ]
-        return [tf.dynamic_stitch(chosen, list(each)) for each in zip(*answers, strict=True)]
+        return [tf.dynamic_stitch(chosen, list(parts)) for parts in zip(*answers, strict=True)]
 
-    def _nothing(self) -> list[Any]:
+    def _run_none(self) -> list[Any]:
         """What `_run` returns for no rows: no convolution may see them."""
         logits = self.layers[self.exits[0].layer].output
         return [tf.zeros((0, logits.shape[-1]), logits.dtype), tf.zeros((0,), tf.int32)]
 
-    def _decisions(self, taken: Any) -> dict[str, Any]:
-        """The 0/1 switches of each junction: zeros for rows that left before it."""
+    def _find_decisions(self, taken: Any) -> dict[str, Any]:
+        """Returns the 0/1 switches of every junction: zeros for rows that left before it."""
         routes = exit_tree.routes(self.tree)
         decisions = {}
         for name, sinks in exit_tree.junctions(self.tree).items():
@@ -102,6 +104,6 @@ class SparseExits:
         return decisions
 
 
-def _gathered(rows: _Rows, chosen: Any) -> _Rows:
+def _gather(rows: _Rows, chosen: Any) -> _Rows:
     cost = None if rows.cost is None else tf.gather(rows.cost, chosen)
     return _Rows([tf.gather(maps, chosen) for maps in rows.maps], cost)

@@ -33,4 +33,4 @@ def running_masked(model: RoutedModel) -> Iterator[None]:
     finally:
         # Innermost first, as they are set.
         for part, settings in reversed(list(zip(parts, before, strict=True))):
-            part.settle(settings)
+            part.apply_settings(settings)

@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from tf_routing import cost
 from tf_routing.execution import gated_blocks
-from tf_routing.execution.freezing import frozen
+from tf_routing.execution.freezing import freeze
 from tf_routing.exporting.decoding import DECODED_CHANNELS, decoded_images
 from tf_routing.exporting.export_settings import ExportSettings
 from tf_routing.exporting.model_inputs import ModelInputs
@@ -61,7 +61,7 @@ class _Functions:
 
     def classifying(self, specs: list[Any]) -> Any:
         """Returns the function that classifies float images, in batches as the specs say."""
-        return _build_graph(frozen(self._classify, specs) if self.settings.freeze else self._classify, specs)
+        return _build_graph(freeze(self._classify, specs) if self.settings.freeze else self._classify, specs)
 
     def _classify(self, images: Any, *values: Any) -> dict[str, Any]:
         probabilities = self.inputs.never_empty(

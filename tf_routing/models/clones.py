@@ -24,4 +24,4 @@ def inherit(model: Any) -> None:
     # Where a model was called as a layer the tensor comes out of that model, and is no copy of its graph.
     if source is not None and tensor._keras_history.operation is not source and type(source) is type(model):
         model.trained_objective.default = source.trained_objective.default
-        model.settle(source.executor.settings)
+        model.apply_settings(source.executor.settings)

@@ -82,7 +82,7 @@ class Ensemble(RoutedModel):
 
     def routes(self, x: Any, batch_size: int = 32) -> dict[str, Any]:
         """Returns the decisions of every member by `member/decision` name; see `RoutedModel.routes`."""
-        self._checked(x)
+        self._check_inputs(x)
         # What can be read once must do for all members.
         batches = list(x) if isinstance(x, Iterator) else None
         return {

@@ -7,7 +7,7 @@ import keras
 from tf_routing import execution
 from tf_routing.models.inputs.batches import image_input
 from tf_routing.models.inputs.checked_inputs import CheckedInputs
-from tf_routing.models.inputs.images import at_edge
+from tf_routing.models.inputs.images import run_on_images
 
 
 class Reader(CheckedInputs, keras.Model):
@@ -31,7 +31,7 @@ class Reader(CheckedInputs, keras.Model):
     ) -> None:
         super().__init__(inputs, outputs, name=name, **kwargs)
         # The routed model looks at the images, and says what there is to say of them.
-        self.__dict__["_told_far"] = True
+        self.input_watch.has_warned = True
         self.executor = execution.GraphExecutor(self, image_input(self).shape[1], settings)
 
     def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
@@ -39,4 +39,4 @@ class Reader(CheckedInputs, keras.Model):
             otherwise = super(Reader, self).call
             return self.executor.run(x, training, lambda images: otherwise(images, training=training, mask=mask))
 
-        return at_edge(self, run, inputs, training)
+        return run_on_images(self, run, inputs, training)

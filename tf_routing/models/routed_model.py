@@ -14,14 +14,13 @@ from tf_routing.execution.settings import Settings, load_settings
 from tf_routing.models.clones import inherit, mark_source
 from tf_routing.models.decisions import decision_tensors, output_tensors
 from tf_routing.models.file_formats import FileFormats
-from tf_routing.models.inputs.batches import batch_rows, image_input, without_labels
+from tf_routing.models.inputs.batches import count_samples, drop_labels, image_input
 from tf_routing.models.inputs.checked_inputs import CheckedInputs
-from tf_routing.models.inputs.images import at_edge
+from tf_routing.models.inputs.images import run_on_images
 from tf_routing.models.reader import Reader
-from tf_routing.models.training.end_of_epoch import with_end_of_epoch
 from tf_routing.models.training.jit import JitWish
-from tf_routing.models.training.label_accuracy import with_label_accuracy
-from tf_routing.models.training.label_checks import LabelChecks, ignored_label
+from tf_routing.models.training.label_checks import LabelChecks
+from tf_routing.models.training.objective_training import ObjectiveTraining
 from tf_routing.models.training.trained_objective import TrainedObjective
 from tf_routing.models.training.training_state import TrainingState
 from tf_routing.models.training.training_step import Step
@@ -31,7 +30,7 @@ _SETTINGS = tuple(field.name for field in fields(Settings))
 
 
 @keras.saving.register_keras_serializable(package="tf_routing")
-class RoutedModel(FileFormats, JitWish, LabelChecks, Step, CheckedInputs, keras.Model):
+class RoutedModel(FileFormats, ObjectiveTraining, JitWish, LabelChecks, Step, CheckedInputs, keras.Model):
     """A functional Keras model that shows which way each image went and what that cost.
 
     Calling it, and `predict`, return class probabilities and nothing else; `compile`, `fit`, `evaluate` and `save`
@@ -85,7 +84,7 @@ class RoutedModel(FileFormats, JitWish, LabelChecks, Step, CheckedInputs, keras.
                 return self.executor.leave_early(images)["probabilities"]
             return self.executor.run(images, training, lambda x: forward(x, training=training, mask=mask))
 
-        return at_edge(self, run, inputs, training)
+        return run_on_images(self, run, inputs, training)
 
     def decide(self, inputs: Any) -> dict[str, Any]:
         """Returns `probabilities` and the decisions by name for a batch, run as `execution` says.
@@ -97,7 +96,7 @@ class RoutedModel(FileFormats, JitWish, LabelChecks, Step, CheckedInputs, keras.
             Dict of tensors.
         """
         if self.executor.can_leave_early:
-            outputs = at_edge(self, self.executor.leave_early, inputs, training=False)
+            outputs = run_on_images(self, self.executor.leave_early, inputs, training=False)
         else:
             outputs = self(inputs, training=False, return_outputs=True)
         return {"probabilities": outputs["probabilities"], **self.decisions(outputs)}
@@ -138,10 +137,10 @@ class RoutedModel(FileFormats, JitWish, LabelChecks, Step, CheckedInputs, keras.
         Raises:
             ValueError: If these are no images of the model, or a dataset that repeats for ever.
         """
-        self._checked(x)
+        self._check_inputs(x)
         if self._decider is None:
             return {}
-        decisions = self._decider.predict(without_labels(x), batch_size, verbose=0)
+        decisions = self._decider.predict(drop_labels(x), batch_size, verbose=0)
         # By name: on JAX they come sorted, `router_10` before `router_2`.
         return {name: np.asarray(decisions[name]) for name in self.decision_names}
 
@@ -172,8 +171,8 @@ class RoutedModel(FileFormats, JitWish, LabelChecks, Step, CheckedInputs, keras.
         if cost.gated_macs(self)[1]:
             routes = self.routes(x, batch_size)
             return cost.executed_macs(self, routes, len(next(iter(routes.values()))))
-        self._checked(x)
-        return cost.executed_macs(self, {}, batch_rows(x))
+        self._check_inputs(x)
+        return cost.executed_macs(self, {}, count_samples(x))
 
     @property
     def execution(self) -> str:
@@ -211,12 +210,12 @@ class RoutedModel(FileFormats, JitWish, LabelChecks, Step, CheckedInputs, keras.
         # compile a model depends on all blocks inside.
         for model in reversed(self._flatten_layers()):
             if isinstance(model, RoutedModel):
-                model.settle(settings)
+                model.apply_settings(settings)
 
-    def settle(self, settings: Settings) -> None:
+    def apply_settings(self, settings: Settings) -> None:
         """Runs gated parts by these settings from now on, without looking whether there are any, nor inside of them."""
         self.executor = self.executor.with_settings(settings)
-        self.executor.settle_jit()
+        self.executor.mark_compilable()
         self.renew_jit()
         # Compiled steps hold what was set when they were traced.
         self.train_function = self.test_function = self.predict_function = None
@@ -235,120 +234,12 @@ class RoutedModel(FileFormats, JitWish, LabelChecks, Step, CheckedInputs, keras.
         """Returns what objectives read, as symbolic tensors."""
         return output_tensors(self)
 
-    @property
-    def objective_variables(self) -> list[Any]:
-        """Weights of the objective's own, which train with the model and are no part of it."""
-        return self.trained_objective.variables
-
-    @property
-    def objective_state(self) -> list[Any]:
-        """What the objective adapts after each epoch; nothing trains it."""
-        return self.trained_objective.state
-
-    @property
-    def has_objective(self) -> bool:
-        """Whether the model was compiled with an objective (rather than a Keras loss)."""
-        return self.trained_objective.objective is not None
-
-    def compile(
-        self,
-        optimizer: Any = "sgd",
-        loss: Any = None,
-        metrics: Any = None,
-        objective: Objective | None = None,
-        **kwargs: Any,
-    ) -> None:
-        """Prepares the model for training.
-
-        Compiled again with the same kind of objective, the model keeps what that learnt and adapted (category heads,
-        cost weights, steps of the temperature), or warns that it begins anew because of other arguments.
-
-        Args:
-            optimizer: As for `keras.Model.compile`. Where it accumulates gradients, the objective adapts once per
-                update; its terms and gradient factors are those of each small batch.
-            loss: A Keras loss on the probabilities, instead of an objective.
-            metrics: As for `keras.Model.compile`; metrics see the probabilities. `"accuracy"` is `LabelAccuracy`: ties
-                and predictions that are NaN do not count in favour, which they do in other metrics of Keras.
-            objective: An `Objective`. Where neither it nor `loss` is given, the family's own.
-            **kwargs: As for `keras.Model.compile`.
-
-        Raises:
-            ValueError: If both `loss` and `objective` are given.
-        """
-        if loss is not None and objective is not None:
-            raise ValueError(f"Give `loss` or `objective`, not both. Received: loss={loss!r}, objective={objective!r}")
-        if objective is not None and not isinstance(objective, Objective):
-            raise ValueError(f"`objective` must be an Objective. Received: objective={objective!r}")
-        chosen = None if loss is not None else objective or self.default_objective()
-        before = self.trained_objective.replace(chosen)
-        self.labels_are_classes = self._loss_reads_classes(loss) if chosen is None else chosen.reads_classes
-        self.ignored_label = ignored_label(loss)
-        kwargs["weighted_metrics"] = with_label_accuracy(kwargs.get("weighted_metrics"))
-        super().compile(optimizer=optimizer, loss=loss, metrics=with_label_accuracy(metrics), **kwargs)
-        # Keras has made up its mind by now, for the layers as they are.
-        self._jit_wish = kwargs.get("jit_compile", "auto")
-        self.trained_objective.build(before)
-        if self.objective_variables:
-            self.optimizer.build([*self.trainable_variables, *self.objective_variables])
-
-    @property
-    def metrics(self) -> list[Any]:
-        """The metrics of Keras, and one mean per loss term."""
-        return super().metrics + self.trained_objective.metrics
-
-    def fit(
-        self,
-        x: Any = None,
-        y: Any = None,
-        batch_size: int | None = None,
-        epochs: int = 1,
-        verbose: Any = "auto",
-        callbacks: Any = None,
-        **kwargs: Any,
-    ) -> Any:
-        """Trains the model as `keras.Model.fit` does; the objective adapts after each epoch."""
-        return super().fit(x, y, batch_size, epochs, verbose, with_end_of_epoch(callbacks, self), **kwargs)
-
     def predict(self, x: Any, *args: Any, **kwargs: Any) -> Any:
         """Returns class probabilities as `keras.Model.predict` does; see there.
 
         In a dict of inputs a single number stands for all samples.
         """
         return super().predict(x, *args, **kwargs)
-
-    def compute_loss(
-        self,
-        x: Any = None,
-        y: Any = None,
-        y_pred: Any = None,
-        sample_weight: Any = None,
-        training: bool = True,
-    ) -> Any:
-        """Returns one replica's share of the loss, and adds each term to its mean."""
-        self._check_labelled(y)
-        if self.has_objective:
-            return self.trained_objective.compute_loss(y, y_pred, sample_weight, training)
-        return super().compute_loss(x, y, y_pred, sample_weight, training)
-
-    def compute_metrics(self, x: Any, y: Any, y_pred: Any, sample_weight: Any = None) -> dict[str, Any]:
-        """Returns the logs of a step; metrics see the probabilities."""
-        # A plain tensor arrives when Keras builds metrics from the symbolic output.
-        probabilities = y_pred["probabilities"] if isinstance(y_pred, dict) else y_pred
-        return super().compute_metrics(x, y, probabilities, sample_weight)
-
-    def get_compile_config(self) -> dict[str, Any] | None:
-        """Returns what `compile` was given, the objective included, so that a loaded model is ready to train on."""
-        config = super().get_compile_config()
-        if config and self.has_objective:
-            config["objective"] = keras.saving.serialize_keras_object(self.trained_objective.objective)
-        # Not what became of it here: another process may have another device.
-        return config and {**config, "jit_compile": self._jit_wish}
-
-    def compile_from_config(self, config: dict[str, Any]) -> None:
-        """Compiles the model as `get_compile_config` says."""
-        self.compile(**keras.saving.deserialize_keras_object(config))
-        if self.optimizer is not None and not self.optimizer.built:
-            self.optimizer.build(self.trainable_variables)
 
     def get_config(self) -> dict[str, Any]:
         """Returns the graph, the default objective and how gated parts run."""
@@ -366,5 +257,5 @@ class RoutedModel(FileFormats, JitWish, LabelChecks, Step, CheckedInputs, keras.
         if objective is not None:
             model.trained_objective.default = keras.saving.deserialize_keras_object(objective)
         if saved:
-            model.settle(load_settings(saved, blocks_set_by(model)))
+            model.apply_settings(load_settings(saved, blocks_set_by(model)))
         return model

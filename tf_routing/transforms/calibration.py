@@ -107,24 +107,24 @@ def calibrate(model: "RoutedModel", images: Any, rate: float) -> list[Calibrated
 
 
 def _tensors(model: Any, images: Any) -> list[Any]:
-    """All images as one batch, scaled, and what stands beside them."""
+    """All images as one batch, scale_bytes, and what stands beside them."""
     import keras
 
     from tf_routing.core.pixel_values import find_broken_image
-    from tf_routing.models.inputs.batches import as_arrays, image_input
-    from tf_routing.models.inputs.image_range import tell_far_images
-    from tf_routing.models.inputs.images import check_images, image_part, scaled, with_images
+    from tf_routing.models.inputs.batches import image_input, to_arrays
+    from tf_routing.models.inputs.image_range import warn_of_far_images
+    from tf_routing.models.inputs.images import check_images, image_part, scale_bytes, with_images
 
-    given = as_arrays(images, rank=len(image_input(model).shape))
+    given = to_arrays(images, rank=len(image_input(model).shape))
     part = image_part(given)
     if len(part) == 0:
         raise ValueError("`images` must hold at least one image. Received: none")
     check_images(model, given, "images")
-    tell_far_images(model, given, "images")
+    warn_of_far_images(model, given, "images")
     broken = find_broken_image(part)
     if broken is not None:
         raise ValueError(f"`images` must hold finite numbers. Received: NaN or infinity in image {broken}")
-    inputs = keras.tree.flatten(with_images(given, scaled(model, part)))
+    inputs = keras.tree.flatten(with_images(given, scale_bytes(model, part)))
     return [_as_input(each, spec) for each, spec in zip(inputs, model.inputs, strict=True)]
 
 

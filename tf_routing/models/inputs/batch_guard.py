@@ -1,4 +1,4 @@
-"""What stands around Keras's loops over batches, so that having none is noticed and harms nothing."""
+"""Guards around Keras's loops over batches, so that a dataset without a batch is noticed and harms nothing."""
 
 import itertools
 from collections.abc import Callable, Iterator
@@ -6,6 +6,8 @@ from contextlib import contextmanager
 from typing import Any
 
 import keras
+
+from tf_routing.models.inputs.input_watch import InputWatch
 
 _INFINITE = -1
 
@@ -31,42 +33,39 @@ def refuse_endless(x: Any) -> None:
         raise ValueError("`x` must end, and this dataset repeats for ever: take(n) of it, or say `steps`.")
 
 
-def guarded(
-    function: Callable[..., Any], ran: list[bool], look: Callable[[Any], None], shown: list[Any]
-) -> Callable[..., Any]:
+def guard(function: Callable[..., Any], look: Callable[[Any], None], watch: InputWatch) -> Callable[..., Any]:
     """Returns a train, test or predict function of Keras that notices if the first batch is missing.
 
     Args:
         function: The function, whose last argument are batches.
-        ran: Holds whether a batch has run.
-        look: Is shown the first batch where it can be seen.
-        shown: Batches that were seen elsewhere, and are still to be looked at.
+        look: Is called with the first batch where it can be seen.
+        watch: The model's memory: it learns whether a batch has run, and may hold images that are still to be looked
+            at.
 
     Returns:
         The function, which raises `NoBatch` instead of ending where none has run.
     """
 
     def run(*arguments: Any) -> Any:
-        """Runs the next batch."""
         *state, batches = arguments
-        if not ran[0]:
-            batches = _shown(batches, look)
+        if not watch.has_run:
+            batches = _show_first(batches, look)
         try:
             outputs = function(*state, batches)
         except Exception as error:
-            if not ran[0] and _is_end(error):
+            if not watch.has_run and _is_end(error):
                 raise NoBatch from error
             raise
-        ran[0] = True
-        while shown:
-            look(shown.pop())
+        watch.has_run = True
+        while watch.shown:
+            look(watch.shown.pop())
         return outputs
 
     return run
 
 
-def _shown(batches: Any, look: Callable[[Any], None]) -> Any:
-    """The batches, of which the first was shown: TensorFlow's iterators stay closed, since they are read in a graph."""
+def _show_first(batches: Any, look: Callable[[Any], None]) -> Any:
+    """Returns the batches, of which the first was shown: not TensorFlow's iterators, which are read in a graph."""
     if isinstance(batches, list):
         look(batches[0])
     elif keras.backend.backend() == "jax":
@@ -82,7 +81,7 @@ def _is_end(error: Exception) -> bool:
 
 
 @contextmanager
-def values_kept(model: keras.Model) -> Iterator[None]:
+def keep_values(model: keras.Model) -> Iterator[None]:
     """Gives a model its values back if a loop fails in its first step.
 
     On JAX Keras takes them from the variables while it loops, and loses them with the exception.

@@ -15,7 +15,7 @@ def image_input(model: keras.Model) -> Any:
     return model.input["image"] if isinstance(model.input, dict) else model.inputs[0]
 
 
-def per_sample(x: Any) -> Any:
+def repeat_per_sample(x: Any) -> Any:
     """Returns inputs in which what stands beside the images is a column: a number for all samples is repeated.
 
     Args:
@@ -23,7 +23,7 @@ def per_sample(x: Any) -> Any:
 
     Example:
 
-    >>> per_sample({"image": np.zeros((2, 8, 8, 3)), "cost": 1e-9})["cost"].tolist()
+    >>> repeat_per_sample({"image": np.zeros((2, 8, 8, 3)), "cost": 1e-9})["cost"].tolist()
     [[1e-09], [1e-09]]
     """
     if not isinstance(x, Mapping) or "image" not in x:
@@ -36,14 +36,14 @@ def per_sample(x: Any) -> Any:
     }
 
 
-def batch_rows(x: Any) -> int:
+def count_samples(x: Any) -> int:
     """Returns the number of samples among inputs: arrays, a dict of them, or batches, which are counted one by one."""
     if isinstance(x, Mapping):
         return len(x["image"])
-    return len(x) if hasattr(x, "shape") else sum(batch_rows(each) for each in batches_of(x))
+    return len(x) if hasattr(x, "shape") else sum(count_samples(each) for each in unpack_batches(x))
 
 
-def batches_of(x: Any) -> Iterator[Any]:
+def unpack_batches(x: Any) -> Iterator[Any]:
     """Yields the inputs of each batch, without labels, of a dataset, a generator or a list.
 
     Raises:
@@ -54,18 +54,18 @@ def batches_of(x: Any) -> Iterator[Any]:
     return (keras.utils.unpack_x_y_sample_weight(batch)[0] for batch in batches)
 
 
-def without_labels(x: Any) -> Any:
+def drop_labels(x: Any) -> Any:
     """Returns what a model is given, a generator as one of inputs alone in the form that Keras reads.
 
     Example:
 
-    >>> [len(batch) for batch in without_labels(np.zeros((2, 8, 8, 3)) for _ in range(3))]
+    >>> [len(batch) for batch in drop_labels(np.zeros((2, 8, 8, 3)) for _ in range(3))]
     [1, 1, 1]
     """
-    return ((inputs,) for inputs in batches_of(x)) if isinstance(x, GeneratorType) else x
+    return ((inputs,) for inputs in unpack_batches(x)) if isinstance(x, GeneratorType) else x
 
 
-def as_arrays(x: Any, rank: int) -> Any:
+def to_arrays(x: Any, rank: int) -> Any:
     """Returns inputs as one array, or a dict of arrays: batches are joined, and their labels left out.
 
     Args:
@@ -74,14 +74,14 @@ def as_arrays(x: Any, rank: int) -> Any:
 
     Example:
 
-    >>> as_arrays([np.zeros((2, 8, 8, 3)), np.zeros((1, 8, 8, 3))], rank=4).shape
+    >>> to_arrays([np.zeros((2, 8, 8, 3)), np.zeros((1, 8, 8, 3))], rank=4).shape
     (3, 8, 8, 3)
     """
     if isinstance(x, Mapping):
-        return {name: np.asarray(each) for name, each in per_sample(x).items()}
+        return {name: np.asarray(each) for name, each in repeat_per_sample(x).items()}
     if hasattr(x, "shape") or (isinstance(x, (list, tuple)) and not _are_batches(x, rank)):
         return np.asarray(x)
-    parts = [as_arrays(each, rank) for each in batches_of(x)]
+    parts = [to_arrays(each, rank) for each in unpack_batches(x)]
     if not parts:
         return np.zeros((0,) * rank, "float32")
     return keras.tree.map_structure(lambda *each: np.concatenate(each), *parts)

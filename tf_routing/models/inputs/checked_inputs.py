@@ -1,72 +1,79 @@
-"""Checks what the methods of a model are given, before Keras begins."""
+"""Checks what `fit`, `evaluate`, `predict` and calls of a model are given, before Keras begins."""
 
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from typing import Any
 
 import keras
 
-from tf_routing.models.inputs.batch_guard import NoBatch, guarded, refuse_endless, values_kept
-from tf_routing.models.inputs.batches import per_sample
-from tf_routing.models.inputs.first_batch import watched
-from tf_routing.models.inputs.image_range import tell_far_images
+from tf_routing.models.inputs.batch_guard import NoBatch, guard, keep_values, refuse_endless
+from tf_routing.models.inputs.batches import repeat_per_sample
+from tf_routing.models.inputs.first_batch import watch_first
+from tf_routing.models.inputs.image_range import warn_of_far_images
 from tf_routing.models.inputs.images import check_images, image_part
+from tf_routing.models.inputs.input_watch import InputWatch
 
 
 class CheckedInputs:
     """Methods of `keras.Model` that refuse what is no image, and know what to do with none (mixin)."""
 
+    @cached_property
+    def input_watch(self) -> InputWatch:
+        """What the model remembers of its inputs."""
+        return InputWatch()
+
     def __call__(self: Any, *args: Any, **kwargs: Any) -> Any:
         """Calls the model; see `keras.Model`."""
         inputs = args[0] if args else kwargs.get("inputs")
         check_images(self, inputs, "inputs")
-        if not self.__dict__.get("_looked_at"):
+        if not self.input_watch.has_looked:
             # The first images alone are looked at: a loop of a user's own must not wait for a device at every step.
-            self.__dict__["_looked_at"] = tell_far_images(self, inputs, "inputs")
+            self.input_watch.has_looked = warn_of_far_images(self, inputs, "inputs")
         return super().__call__(*args, **kwargs)  # type: ignore[misc]
 
     def fit(self: Any, x: Any = None, *args: Any, **kwargs: Any) -> Any:
         """Trains the model; see `keras.Model.fit`."""
-        x = self._watched(self._begun(self._some(x)))
-        with values_kept(self):
+        x = self._watch_first(self._begin_loop(self._require_images(x)))
+        with keep_values(self):
             return super().fit(x, *args, **kwargs)  # type: ignore[misc]
 
     def evaluate(self: Any, x: Any = None, *args: Any, **kwargs: Any) -> Any:
         """Measures the model; see `keras.Model.evaluate`."""
-        x = self._begun(self._some(x))
+        x = self._begin_loop(self._require_images(x))
         if _steps(kwargs, args[4:]) is None:
             refuse_endless(x)
-        x = self._watched(x)
-        with values_kept(self):
+        x = self._watch_first(x)
+        with keep_values(self):
             return super().evaluate(x, *args, **kwargs)  # type: ignore[misc]
 
     def predict(self: Any, x: Any, *args: Any, **kwargs: Any) -> Any:
         """Returns the answers of the model; see `keras.Model.predict`. No images have answers of shape `(0, ...)`."""
-        x = self._begun(self._checked(x))
+        x = self._begin_loop(self._check_inputs(x))
         if _holds_none(x):
-            return self._answers_for_none()
+            return self._answer_none()
         if _steps(kwargs, args[2:]) is None:
             refuse_endless(x)
         try:
-            with values_kept(self):
+            with keep_values(self):
                 return super().predict(x, *args, **kwargs)  # type: ignore[misc]
         except (NoBatch, UnboundLocalError):
             # The second is what Keras raises on TensorFlow after a loop over nothing.
-            if self._ran[0]:
+            if self.input_watch.has_run:
                 raise
-            return self._answers_for_none()
+            return self._answer_none()
 
     def train_on_batch(self: Any, x: Any, *args: Any, **kwargs: Any) -> Any:
         """Takes one step; see `keras.Model.train_on_batch`."""
-        return super().train_on_batch(self._some(x), *args, **kwargs)  # type: ignore[misc]
+        return super().train_on_batch(self._require_images(x), *args, **kwargs)  # type: ignore[misc]
 
     def test_on_batch(self: Any, x: Any, *args: Any, **kwargs: Any) -> Any:
         """Measures one batch; see `keras.Model.test_on_batch`."""
-        return super().test_on_batch(self._some(x), *args, **kwargs)  # type: ignore[misc]
+        return super().test_on_batch(self._require_images(x), *args, **kwargs)  # type: ignore[misc]
 
     def predict_on_batch(self: Any, x: Any) -> Any:
         """Returns the answers for one batch; see `keras.Model.predict_on_batch`."""
-        x = self._checked(x)
-        return self._answers_for_none() if _holds_none(x) else super().predict_on_batch(x)  # type: ignore[misc]
+        x = self._check_inputs(x)
+        return self._answer_none() if _holds_none(x) else super().predict_on_batch(x)  # type: ignore[misc]
 
     def make_train_function(self: Any, force: bool = False) -> Any:
         """Makes the function that `fit` runs."""
@@ -85,48 +92,38 @@ class CheckedInputs:
         make(force)
         made = getattr(self, name)
         if made is not before:
-            setattr(self, name, guarded(made, self._ran, self._look, self._shown))
+            setattr(self, name, guard(made, self._look, self.input_watch))
         return getattr(self, name)
 
-    @property
-    def _ran(self) -> list[bool]:
-        # Whether the loop that runs has seen a batch; beside what Keras tracks.
-        return self.__dict__.setdefault("_ran_batch", [True])
-
-    @property
-    def _shown(self) -> list[Any]:
-        # The first images of a dataset, from the thread that read them until they are looked at.
-        return self.__dict__.setdefault("_shown_images", [])
-
-    def _watched(self: Any, x: Any) -> Any:
-        """What a loop is given, watched where there may be something to say of it."""
+    def _watch_first(self: Any, x: Any) -> Any:
+        """Returns what a loop is given, watched where there may be something to say of it."""
         # Where replicas share batches, datasets are cut up and sent elsewhere, which a look at them would hinder.
         replicas = getattr(getattr(self, "distribute_strategy", None), "num_replicas_in_sync", 1)
-        return x if replicas > 1 or self.__dict__.get("_told_far") else watched(x, self._shown.append)
+        watch = self.input_watch
+        return x if replicas > 1 or watch.has_warned else watch_first(x, watch.shown.append)
 
     def _look(self: Any, batch: Any) -> None:
-        tell_far_images(self, keras.utils.unpack_x_y_sample_weight(batch)[0], "x")
+        warn_of_far_images(self, keras.utils.unpack_x_y_sample_weight(batch)[0], "x")
 
-    def _begun(self, x: Any) -> Any:
-        """The inputs of a loop, none of which has run."""
-        self._ran[0] = False
-        self._shown.clear()
+    def _begin_loop(self, x: Any) -> Any:
+        """Returns the inputs of a loop, none of which has run."""
+        self.input_watch.begin_loop()
         return x
 
-    def _checked(self: Any, x: Any) -> Any:
-        """The inputs, if they can be those of a model."""
+    def _check_inputs(self: Any, x: Any) -> Any:
+        """Returns the inputs in the form that Keras reads, or raises where they can be those of no model."""
         check_images(self, x, "x")
-        tell_far_images(self, x, "x")
-        return per_sample(x)
+        warn_of_far_images(self, x, "x")
+        return repeat_per_sample(x)
 
-    def _some(self: Any, x: Any) -> Any:
-        """The inputs, if they hold an image."""
-        x = self._checked(x)
+    def _require_images(self: Any, x: Any) -> Any:
+        """Returns the inputs, or raises where they hold no image."""
+        x = self._check_inputs(x)
         if _holds_none(x):
             raise ValueError("`x` must hold at least one image. Received: none")
         return x
 
-    def _answers_for_none(self: Any) -> Any:
+    def _answer_none(self: Any) -> Any:
         shapes = [tensor.shape[1:] for tensor in keras.tree.flatten(self.output)]
         if any(None in shape for shape in shapes):
             raise ValueError(f"`x` must hold at least one image: {self.name!r} answers in the size of images.")

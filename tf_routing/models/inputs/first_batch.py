@@ -9,7 +9,7 @@ import keras
 from tf_routing.models.inputs.images import image_part
 
 
-def watched(x: Any, show: Callable[[Any], None]) -> Any:
+def watch_first(x: Any, show: Callable[[Any], None]) -> Any:
     """Returns batches whose first images are shown when they are read.
 
     Not taken out of it before: reading a dataset once more would move its shuffling on, and end what can be read once.
@@ -19,11 +19,11 @@ def watched(x: Any, show: Callable[[Any], None]) -> Any:
         show: Is called with the first images. For a dataset it is called in another thread.
     """
     if isinstance(x, GeneratorType):
-        return _watched_generator(x, show)
-    return _watched_dataset(x, show) if _can_be_watched(x) else x
+        return _watch_generator(x, show)
+    return _watch_dataset(x, show) if _can_be_watched(x) else x
 
 
-def _watched_generator(batches: Iterator[Any], show: Callable[[Any], None]) -> Iterator[Any]:
+def _watch_generator(batches: Iterator[Any], show: Callable[[Any], None]) -> Iterator[Any]:
     for number, batch in enumerate(batches):
         if not number:
             show(_images_of(batch))
@@ -42,16 +42,14 @@ def _can_be_watched(x: Any) -> bool:
     return isinstance(x, tf.data.Dataset) and isinstance(_images_of(x.element_spec), tf.TensorSpec)
 
 
-def _watched_dataset(dataset: Any, show: Callable[[Any], None]) -> Any:
+def _watch_dataset(dataset: Any, show: Callable[[Any], None]) -> Any:
     import tensorflow as tf
 
     def seen(images: Any) -> bool:
-        """Shows images."""
         show(images)
         return True
 
     def look(done: Any, batch: Any) -> tuple[Any, Any]:
-        """Shows the images of a batch, if it is the first one."""
         shown = tf.cond(done, lambda: True, lambda: tf.numpy_function(seen, [_images_of(batch)], tf.bool))
         return tf.ensure_shape(shown, ()), batch
 

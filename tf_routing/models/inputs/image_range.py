@@ -1,18 +1,26 @@
 """Warns, once per model, of images whose values lie far outside of [0, 1], such as bytes given as floats."""
 
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import keras
 import numpy as np
 
 from tf_routing.core.pixel_values import find_far_range
 from tf_routing.models.inputs.images import image_part, takes_floats
+from tf_routing.models.inputs.input_watch import InputWatch
 from tf_routing.support.notices import warn
 
 _LOOKED_AT = 32
 
 
-def tell_far_images(model: keras.Model, x: Any, argument: str) -> bool:
+@runtime_checkable
+class WatchesInputs(Protocol):
+    """A model that remembers what it was given."""
+
+    input_watch: InputWatch
+
+
+def warn_of_far_images(model: keras.Model, x: Any, argument: str) -> bool:
     """Warns, once per model, if the first of some images lie far outside [0, 1], and returns whether they had values.
 
     Args:
@@ -20,7 +28,7 @@ def tell_far_images(model: keras.Model, x: Any, argument: str) -> bool:
         x: Images, or a dict with more; what has no values, such as a symbolic tensor or a dataset, passes.
         argument: What the caller calls `x`.
     """
-    if model.__dict__.get("_told_far") or not takes_floats(model):
+    if _find_watch(model).has_warned or not takes_floats(model):
         return True
     images = _find_first_images(image_part(x))
     if images is None:
@@ -50,9 +58,14 @@ def _find_first_images(images: Any) -> np.ndarray | None:
         return None
 
 
+def _find_watch(model: keras.Model) -> InputWatch:
+    # A model of Keras's own remembers nothing.
+    return model.input_watch if isinstance(model, WatchesInputs) else InputWatch()
+
+
 def _remember(model: keras.Model) -> None:
     # Of an ensemble the members too, which are given the same images.
-    model.__dict__["_told_far"] = True
+    _find_watch(model).has_warned = True
     for layer in model.layers:
         if isinstance(layer, keras.Model):
             _remember(layer)

@@ -1,4 +1,4 @@
-"""What networks take for images: one meaning, whatever the way in."""
+"""What networks take for images, whether they are called, fitted or exported: types, shapes, bytes, broken images."""
 
 import math
 from collections.abc import Callable, Mapping
@@ -113,14 +113,14 @@ def _hint_of_type(dtype: str) -> str:
     return ""
 
 
-def scaled(model: keras.Model, images: Any) -> Any:
+def scale_bytes(model: keras.Model, images: Any) -> Any:
     """Returns images as the network computes with them: bytes become floats in [0, 1], all others stay."""
     if not takes_floats(model) or _dtype_name(images) != _BYTE:
         return images
     return ops.cast(images, image_input(model).dtype) / LARGEST_BYTE
 
 
-def at_edge(model: keras.Model, run: Callable[[Any], Any], x: Any, training: bool | None) -> Any:
+def run_on_images(model: keras.Model, run: Callable[[Any], Any], x: Any, training: bool | None) -> Any:
     """Runs a forward pass on what a model was given.
 
     Bytes are scaled. An image that holds NaN or infinity is replaced by zeros, and every output for it is NaN: inside,
@@ -144,15 +144,15 @@ def at_edge(model: keras.Model, run: Callable[[Any], Any], x: Any, training: boo
         # Another structure than the graph's, which Keras names.
         return run(x)
     if images.shape[0] == 0:
-        return _of_none(run, x, training)
+        return _run_on_none(run, x, training)
     if not takes_floats(model) or _dtype_name(images) == _BYTE:
-        return run(with_images(x, scaled(model, images)))
-    finite = _finite(images)
+        return run(with_images(x, scale_bytes(model, images)))
+    finite = _find_finite(images)
     outputs = run(with_images(x, ops.where(_as_rank(finite, images), images, ops.zeros_like(images))))
-    return keras.tree.map_structure(lambda output: _marked(output, finite), outputs)
+    return keras.tree.map_structure(lambda output: _mark_broken(output, finite), outputs)
 
 
-def _of_none(run: Callable[[Any], Any], x: Any, training: bool | None) -> Any:
+def _run_on_none(run: Callable[[Any], Any], x: Any, training: bool | None) -> Any:
     if training:
         raise ValueError("`inputs` must hold at least one image in training. Received: none")
     # One image of zeros stands in, since no convolution may run on none: TensorFlow's give wrong shapes then.
@@ -160,8 +160,9 @@ def _of_none(run: Callable[[Any], Any], x: Any, training: bool | None) -> Any:
     return keras.tree.map_structure(lambda output: output[:0], run(one))
 
 
-def _finite(images: Any) -> Any:
-    # Compared, not `isfinite`: converters know comparisons. NaN is smaller than nothing.
+def _find_finite(images: Any) -> Any:
+    # As `core.pixel_values.find_broken_image` does for arrays; here in a graph that is exported, where it is compared:
+    # converters know comparisons and not `isfinite`. NaN is smaller than nothing.
     return ops.all(ops.abs(images) < math.inf, axis=tuple(range(1, len(images.shape))))
 
 
@@ -169,5 +170,5 @@ def _as_rank(finite: Any, tensor: Any) -> Any:
     return ops.reshape(finite, (-1, *(1,) * (len(tensor.shape) - 1)))
 
 
-def _marked(output: Any, finite: Any) -> Any:
+def _mark_broken(output: Any, finite: Any) -> Any:
     return ops.where(_as_rank(finite, output), output, ops.cast(math.nan, output.dtype))
