@@ -1,4 +1,8 @@
-"""The masked executor: every part runs on every sample and is weighted by its switch."""
+"""The masked executor of one block: every part runs on every sample and is weighted by its switch, on every backend.
+
+It computes `y = a(sum_i s_i f_i(x) + h(x))` as it is written (see `block_executor`), all terms for all samples; in
+training the switches `s_i` of a `layers.SkipBlock` are soft, and it blends instead (Eq. 4 of its reference).
+"""
 
 from typing import Any
 
