@@ -55,6 +55,18 @@ def test_calls_are_nodes_in_order_of_depth_one_per_call() -> None:
     assert [(len(call.arguments.args), call.arguments.kwargs) for call in calls[1:]] == [(1, {}), (1, {})]
 
 
+def test_inputs_are_standardized_as_a_call_does() -> None:
+    image, cost = keras.Input((3, 1), name="image"), keras.Input((1,), name="cost")
+    model = keras.Model({"image": image, "cost": cost}, keras.layers.Flatten()(image) + cost)
+    given = {"image": np.ones((2, 3), "float64"), "cost": np.zeros((2, 1), "int64")}
+    flat = private_apis.standardize_inputs(model, given)
+    assert [(each.shape, keras.backend.standardize_dtype(each.dtype)) for each in flat] == [
+        ((2, *tensor.shape[1:]), "float32") for tensor in model.inputs
+    ]
+    with pytest.warns(UserWarning, match="structure of `inputs`"):
+        private_apis.standardize_inputs(model, {"picture": given["image"]})
+
+
 def test_all_layers_are_those_that_layers_hold_too() -> None:
     image = keras.Input((3,), name="image")
     dense = keras.layers.Dense(3, name="dense")

@@ -5,6 +5,8 @@ from typing import Any
 
 import keras
 
+from tf_routing.core.private_apis import maker_of
+
 
 def mark_source(model: Any, outputs: Any) -> None:
     """Notes on symbolic tensors from whose graph they were drawn.
@@ -22,6 +24,6 @@ def inherit(model: Any) -> None:
     tensor = model.outputs[0]
     source = getattr(tensor, "_routed_source", lambda: None)()
     # Where a model was called as a layer the tensor comes out of that model, and is no copy of its graph.
-    if source is not None and tensor._keras_history.operation is not source and type(source) is type(model):
+    if source is not None and maker_of(tensor).call.operation is not source and type(source) is type(model):
         model.trained_objective.default = source.trained_objective.default
         model.apply_settings(source.executor.settings)

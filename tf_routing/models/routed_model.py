@@ -9,6 +9,7 @@ import numpy as np
 
 from tf_routing import cost, execution
 from tf_routing.core.precision import float_policy
+from tf_routing.core.private_apis import all_layers
 from tf_routing.execution.gated_layers import blocks_set_by
 from tf_routing.execution.settings import Settings, load_settings
 from tf_routing.models.clones import inherit, mark_source
@@ -208,7 +209,7 @@ class RoutedModel(FileFormats, ObjectiveTraining, JitWish, LabelChecks, Step, Ch
         execution.check_skips(self, execution_)
         # Models inside, such as the members of an ensemble, run by settings of theirs. Innermost first: whether XLA can
         # compile a model depends on all blocks inside.
-        for model in reversed(self._flatten_layers()):
+        for model in reversed(all_layers(self)):
             if isinstance(model, RoutedModel):
                 model.apply_settings(settings)
 

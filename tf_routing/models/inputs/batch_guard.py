@@ -7,6 +7,7 @@ from typing import Any
 
 import keras
 
+from tf_routing.core.private_apis import stored_value
 from tf_routing.models.inputs.input_watch import InputWatch
 
 _INFINITE = -1
@@ -91,12 +92,12 @@ def keep_values(model: keras.Model) -> Iterator[None]:
         return
     optimizer = getattr(model, "optimizer", None)
     variables = [*model.variables, *model.metrics_variables, *(optimizer.variables if optimizer else [])]
-    kept = [(variable, variable._value) for variable in variables]
+    kept = [(variable, stored_value(variable)) for variable in variables]
     try:
         yield
     except Exception:
         model.jax_state_sync()
         for variable, value in kept:
-            if variable._value is None and value is not None:
+            if stored_value(variable) is None and value is not None:
                 variable.assign(value)
         raise

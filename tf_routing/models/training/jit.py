@@ -4,6 +4,8 @@ from typing import Any
 
 import keras
 
+from tf_routing.core.private_apis import all_layers
+
 
 class JitWish:
     """Keeps what was asked of `jit_compile`, for when it becomes possible again (mixin of `keras.Model`)."""
@@ -22,7 +24,7 @@ class JitWish:
 
     def renew_jit(self: Any) -> None:
         """Does what was asked for, now that layers may support XLA, or do no more."""
-        supported = all(layer.supports_jit for layer in self._flatten_layers())
+        supported = all(layer.supports_jit for layer in all_layers(self))
         wish = self._jit_wish if supported else False
         # Keras decides anew where it finds None. Not by its setter, which warns where nobody asks for anything.
         self._jit_compile = None if wish == "auto" else wish

@@ -10,6 +10,7 @@ from typing import Any
 
 import keras
 
+from tf_routing.core.private_apis import loss_mean, update_metrics_statelessly
 from tf_routing.core.replicas import replicas_in_sync
 from tf_routing.models.training.update_steps import kept_unless, may_skip_updates, updates_done
 
@@ -67,7 +68,7 @@ class TensorFlowStep(Fit):
     def _logged(self: Any, x: Any, y: Any, outputs: Any, sample_weight: Any, loss: Any) -> dict[str, Any]:
         # `compute_loss` returns a replica's share of the loss; the log shows the whole.
         size = keras.ops.shape(keras.tree.flatten(x)[0])[0]
-        self._loss_tracker.update_state(loss * replicas_in_sync(), sample_weight=size)
+        loss_mean(self).update_state(loss * replicas_in_sync(), sample_weight=size)
         return self.compute_metrics(x, y, outputs, sample_weight=sample_weight)
 
 
@@ -124,7 +125,9 @@ class JaxStep(Fit):
         trainable, optimizer_variables = self.optimizer.stateless_apply(before, gradients, trainable)
         updated = self._updates_in(optimizer_variables) > self._updates_in(before)
         non_trainable = self._adapted(list(non_trainable), updated)
-        logs, metrics_variables = self._update_metrics_variables(metrics_variables, loss, x, y, outputs, sample_weight)
+        logs, metrics_variables = update_metrics_statelessly(
+            self, metrics_variables, loss, x, y, outputs, sample_weight
+        )
         return logs, (trainable, non_trainable, optimizer_variables, metrics_variables)
 
     def _scaled(self: Any, gradients: list[Any], non_trainable: list[Any], outputs: Any) -> list[Any]:
