@@ -58,6 +58,7 @@ def _run_never_empty(run: Callable[[Any], Any], inputs: Any) -> Any:
     count = _count(inputs)
 
     def pad(tensor: Any) -> Any:
+        """Returns the tensor, or one row of zeros where it has none."""
         rows = tf.cond(count > 0, lambda: tensor, lambda: tf.zeros((1, *tensor.shape[1:]), tensor.dtype))
         # Tells the shape, as `tf.ensure_shape` would; TensorFlow Lite knows this operation and not that one.
         return tf.reshape(rows, (1 if tensor.shape[0] == 0 else -1, *tensor.shape[1:]))
@@ -81,6 +82,7 @@ def _run_chunks(run: Callable[[Any], Any], inputs: Any) -> Any:
     first = run(_slice(inputs, 0, CHUNK))
 
     def body(start: Any, collected: Any) -> tuple[Any, Any]:
+        """Runs one slice and puts its outputs behind those before it."""
         outputs = run(_slice(inputs, start, start + CHUNK))
         return start + CHUNK, tf.nest.map_structure(lambda *pair: tf.concat(pair, axis=0), collected, outputs)
 

@@ -36,6 +36,7 @@ def freeze(function: Callable[..., Any], signature: Sequence[tf.TensorSpec]) -> 
     """
 
     def with_constants(*arguments: Any) -> Any:
+        """Calls the function where variables read as constants."""
         with _Constants():
             return function(*arguments)
 

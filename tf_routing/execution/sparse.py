@@ -111,6 +111,7 @@ def _finish_rows(parts: _Parts, inputs: Any, is_open: Any) -> list[Any]:
         rows = _wait_for_readers(inputs, rows)
 
     def update() -> list[Any]:
+        """Returns the maps and means with the rows in place that chose the part."""
         # A reshaping costs nothing, a slice does.
         numbers = tf.cast(tf.reshape(rows, (-1,)), tf.int32)
         gathered = tf.gather(inputs, numbers)
@@ -124,6 +125,7 @@ def _finish_rows(parts: _Parts, inputs: Any, is_open: Any) -> list[Any]:
         return [maps, *parts.update_means(rows, finished)]
 
     def keep() -> list[Any]:
+        """Returns the maps and means where no row chose the part."""
         # A block that writes into these maps would write into the block's input too, if both were one tensor.
         copied = parts.run.is_overwritten(parts.block) and not overwrites
         return [tf.raw_ops.DeepCopy(x=rest) if copied else rest, *parts.means]
@@ -142,6 +144,7 @@ def _wait_for_readers(inputs: Any, rows: Any) -> Any:
 def _run_case(parts: _Parts, inputs: Any, is_open: Any) -> list[Any]:
 
     def run() -> list[Any]:
+        """Returns the finished maps, and their means where the input's are known."""
         finished = parts.finish(inputs, [0])
         return [finished, *(average_positions(finished) for _ in parts.means)]
 

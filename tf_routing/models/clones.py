@@ -1,4 +1,4 @@
-"""What a routed model knows beside its graph, handed on to copies of it."""
+"""Hands the settings and the default objective of a model on to the copies that Keras draws of its graph."""
 
 import weakref
 from typing import Any

@@ -31,8 +31,8 @@ def observed_tensors(model: keras.Model) -> dict[str, Any]:
 def output_tensors(model: keras.Model) -> dict[str, Any]:
     """Returns what an objective may read.
 
-    These are `probabilities`, `logits` where the model has them, inputs beside the image by name, decisions, and what
-    layers show beside those.
+    These are `probabilities`, `logits` where the model has them, other inputs than the image by name, decisions, and
+    outputs that layers show besides.
     """
     tensors = {"probabilities": model.outputs[0]}
     if any(operation.name == "logits" for operation in model.operations):

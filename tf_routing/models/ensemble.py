@@ -1,4 +1,4 @@
-"""Independently trained members that answer together."""
+"""A model that averages the answers of independently trained members."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -15,7 +15,7 @@ from tf_routing.objectives.objective import Objective
 class Ensemble(RoutedModel):
     """Averages the class probabilities of its members.
 
-    `fit` trains each member on its own loss; calling the ensemble, and `predict`, average. `Ensemble.of` builds one.
+    `fit` trains every member on its loss; calling the ensemble, and `predict`, average. `Ensemble.of` builds one.
 
     Args:
         inputs: A `keras.Input`.
@@ -53,15 +53,15 @@ class Ensemble(RoutedModel):
             require_routed_model(member, f"members[{index}]")
         if not members:
             raise ValueError("`members` must hold at least one model. Received: none")
-        # Models that are told something beside the image have shapes by name.
+        # Models with more inputs than the image have shapes by name.
         shapes = [(member.input_shape, member.output_shape) for member in members]
-        if len({str(each) for each in shapes}) != 1:
-            distinct = sorted({str(each): each for each in shapes}.values(), key=str)
+        if len({str(shape) for shape in shapes}) != 1:
+            distinct = sorted({str(shape): shape for shape in shapes}.values(), key=str)
             raise ValueError(f"`members` must agree in input and output shape. Received shapes: {distinct}")
         for number, member in enumerate(members, 1):
             member.name = f"member_{number}"
         if isinstance(members[0].input, dict):
-            inputs: Any = {name: keras.Input(each.shape[1:], name=name) for name, each in members[0].input.items()}
+            inputs: Any = {name: keras.Input(tensor.shape[1:], name=name) for name, tensor in members[0].input.items()}
         else:
             inputs = keras.Input(members[0].input_shape[1:], name="image")
         answers = [member(inputs) for member in members]
@@ -77,7 +77,7 @@ class Ensemble(RoutedModel):
         if not return_outputs:
             return super().call(inputs, training=training, mask=mask)
         outputs = {m.name: m(inputs, training=training, return_outputs=True) for m in self.members}
-        answers = [each["probabilities"] for each in outputs.values()]
+        answers = [output["probabilities"] for output in outputs.values()]
         return {"probabilities": sum(answers[1:], start=answers[0]) / len(answers), **outputs}
 
     def routes(self, x: Any, batch_size: int = 32) -> dict[str, Any]:
@@ -104,7 +104,7 @@ class Ensemble(RoutedModel):
         return {member.name: member.symbolic_outputs() for member in self.members}
 
     def set_default_objective(self, objective: Objective) -> None:
-        """Sets what the members' own `default_objective` return copies of.
+        """Sets what the members' `default_objective` return copies of.
 
         Args:
             objective: A `MemberObjectives` that names every member.
@@ -122,5 +122,5 @@ class Ensemble(RoutedModel):
             member.set_default_objective(objective.objectives[member.name])
 
     def default_objective(self) -> Objective:
-        """Returns the sum of the members' own default objectives."""
+        """Returns the sum of the members' default objectives."""
         return MemberObjectives({member.name: member.default_objective() for member in self.members})

@@ -1,4 +1,4 @@
-"""A model that shows what is computed inside another one."""
+"""A model over the graph of another one, which returns tensors from inside of it."""
 
 from typing import Any
 
@@ -36,6 +36,7 @@ class Reader(CheckedInputs, keras.Model):
 
     def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
         def run(x: Any) -> Any:
+            """Runs the graph on images that were checked."""
             otherwise = super(Reader, self).call
             return self.executor.run(x, training, lambda images: otherwise(images, training=training, mask=mask))
 

@@ -1,4 +1,4 @@
-"""The Keras model of every network in the zoo."""
+"""The Keras model of every network in the zoo: it classifies, and shows the decisions and their cost per image."""
 
 from dataclasses import asdict, fields
 from functools import cached_property
@@ -32,7 +32,7 @@ _SETTINGS = tuple(field.name for field in fields(Settings))
 
 @keras.saving.register_keras_serializable(package="tf_routing")
 class RoutedModel(FileFormats, ObjectiveTraining, JitWish, LabelChecks, Step, CheckedInputs, keras.Model):
-    """A functional Keras model that shows which way each image went and what that cost.
+    """A functional Keras model that shows the way that every image took and what it cost.
 
     Calling it, and `predict`, return class probabilities and nothing else; `compile`, `fit`, `evaluate` and `save`
     work as on any Keras model. Decisions are the gates of the routing layers in its graph, by layer name.
@@ -78,6 +78,7 @@ class RoutedModel(FileFormats, ObjectiveTraining, JitWish, LabelChecks, Step, Ch
         forward = super().call
 
         def run(images: Any) -> Any:
+            """Runs the model's graph, or the one that objectives read, on images that were checked."""
             if return_outputs:
                 reader = self._reader
                 return reader.run(images, training, lambda x: reader.graph(x, training=training))
@@ -123,7 +124,7 @@ class RoutedModel(FileFormats, ObjectiveTraining, JitWish, LabelChecks, Step, Ch
         return list(decision_tensors(self))
 
     def routes(self, x: Any, batch_size: int = 32) -> dict[str, np.ndarray]:
-        """Returns the decisions taken for each image.
+        """Returns the decisions per image.
 
         Args:
             x: Images `(count, height, width, channels)`, a dict with more, or batches as for `predict`: a
@@ -155,9 +156,9 @@ class RoutedModel(FileFormats, ObjectiveTraining, JitWish, LabelChecks, Step, Ch
         return cost.static_macs(self)
 
     def cost(self, x: Any, batch_size: int = 32) -> np.ndarray:
-        """Returns the MACs executed for each image.
+        """Returns the MACs executed per image.
 
-        Every path of a multi-path net runs for every image, so there each costs the same.
+        Every path of a multi-path net runs for every image, so that all cost the same there.
 
         Args:
             x: As for `routes`.
@@ -179,7 +180,7 @@ class RoutedModel(FileFormats, ObjectiveTraining, JitWish, LabelChecks, Step, Ch
     def execution(self) -> str:
         """How gated parts run: `"masked"`, `"sparse"`, or `"auto"`: sparse at inference where the backend can.
 
-        In training they are masked whatever is set. What is left at `"auto"`, each block decides by its arguments. A
+        In training they are masked whatever is set. What is left at `"auto"`, a block decides by its arguments. A
         `tf.function` of the user's own keeps what was set when it was traced.
         """
         return self.executor.settings.execution

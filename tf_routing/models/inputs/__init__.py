@@ -1,1 +1,1 @@
-"""What a `RoutedModel` accepts as images, and what it says to anything else."""
+"""Inputs of a `RoutedModel`: which images it accepts, and the errors and warnings for all others."""

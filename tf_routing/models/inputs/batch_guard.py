@@ -48,6 +48,7 @@ def guard(function: Callable[..., Any], look: Callable[[Any], None], watch: Inpu
     """
 
     def run(*arguments: Any) -> Any:
+        """Runs Keras's function on the next batch, and notes that there was one."""
         *state, batches = arguments
         if not watch.has_run:
             batches = _show_first(batches, look)

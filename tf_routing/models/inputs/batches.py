@@ -1,4 +1,4 @@
-"""What a routed model is given: images, or images with something beside them."""
+"""The forms in which a model is given images: arrays, dicts with other inputs, datasets and generators of batches."""
 
 from collections.abc import Iterator, Mapping
 from types import GeneratorType
@@ -16,10 +16,10 @@ def image_input(model: keras.Model) -> Any:
 
 
 def repeat_per_sample(x: Any) -> Any:
-    """Returns inputs in which what stands beside the images is a column: a number for all samples is repeated.
+    """Returns inputs in which all but the images are columns: a number for all samples is repeated.
 
     Args:
-        x: Images, a dataset of batches, or a dict of `image` and what stands beside it.
+        x: Images, a dataset of batches, or a dict of `image` and other inputs.
 
     Example:
 
@@ -40,11 +40,11 @@ def count_samples(x: Any) -> int:
     """Returns the number of samples among inputs: arrays, a dict of them, or batches, which are counted one by one."""
     if isinstance(x, Mapping):
         return len(x["image"])
-    return len(x) if hasattr(x, "shape") else sum(count_samples(each) for each in unpack_batches(x))
+    return len(x) if hasattr(x, "shape") else sum(count_samples(batch) for batch in unpack_batches(x))
 
 
 def unpack_batches(x: Any) -> Iterator[Any]:
-    """Yields the inputs of each batch, without labels, of a dataset, a generator or a list.
+    """Yields the inputs of every batch, without labels, of a dataset, a generator or a list.
 
     Raises:
         ValueError: If it is a dataset that repeats for ever.
@@ -78,14 +78,14 @@ def to_arrays(x: Any, rank: int) -> Any:
     (3, 8, 8, 3)
     """
     if isinstance(x, Mapping):
-        return {name: np.asarray(each) for name, each in repeat_per_sample(x).items()}
+        return {name: np.asarray(value) for name, value in repeat_per_sample(x).items()}
     if hasattr(x, "shape") or (isinstance(x, (list, tuple)) and not _are_batches(x, rank)):
         return np.asarray(x)
-    parts = [to_arrays(each, rank) for each in unpack_batches(x)]
+    parts = [to_arrays(batch, rank) for batch in unpack_batches(x)]
     if not parts:
         return np.zeros((0,) * rank, "float32")
-    return keras.tree.map_structure(lambda *each: np.concatenate(each), *parts)
+    return keras.tree.map_structure(lambda *arrays: np.concatenate(arrays), *parts)
 
 
 def _are_batches(x: Any, rank: int) -> bool:
-    return len(x) > 0 and all(isinstance(each, (Mapping, tuple)) or np.ndim(each) == rank for each in x)
+    return len(x) > 0 and all(isinstance(batch, (Mapping, tuple)) or np.ndim(batch) == rank for batch in x)

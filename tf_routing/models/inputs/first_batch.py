@@ -46,10 +46,12 @@ def _watch_dataset(dataset: Any, show: Callable[[Any], None]) -> Any:
     import tensorflow as tf
 
     def seen(images: Any) -> bool:
+        """Hands images over from within a graph, which needs a tensor back."""
         show(images)
         return True
 
     def look(done: Any, batch: Any) -> tuple[Any, Any]:
+        """Returns that the first batch is done, and the batch as it came."""
         shown = tf.cond(done, lambda: True, lambda: tf.numpy_function(seen, [_images_of(batch)], tf.bool))
         return tf.ensure_shape(shown, ()), batch
 

@@ -59,7 +59,7 @@ def _find_first_images(images: Any) -> np.ndarray | None:
 
 
 def _find_watch(model: keras.Model) -> InputWatch:
-    # A model of Keras's own remembers nothing.
+    # A plain Keras model remembers nothing.
     return model.input_watch if isinstance(model, WatchesInputs) else InputWatch()
 
 

@@ -22,13 +22,13 @@ def image_part(x: Any) -> Any:
 
 
 def with_images(x: Any, images: Any) -> Any:
-    """Returns inputs with other images; what stands beside them is a tensor too, since Keras takes no mixture."""
+    """Returns inputs with other images; all other inputs become tensors too, since Keras takes no mixture."""
     if isinstance(x, Mapping):
-        return {**{name: _as_tensor(each) for name, each in x.items()}, "image": images}
-    return [images, *map(_as_tensor, x[1:])] if isinstance(x, (list, tuple)) else images
+        return {**{name: _to_tensor(value) for name, value in x.items()}, "image": images}
+    return [images, *map(_to_tensor, x[1:])] if isinstance(x, (list, tuple)) else images
 
 
-def _as_tensor(x: Any) -> Any:
+def _to_tensor(x: Any) -> Any:
     return ops.convert_to_tensor(x) if isinstance(x, np.ndarray) else x
 
 
@@ -76,7 +76,7 @@ def _accepted(model: keras.Model) -> str:
 
 
 def _dtype_name(x: Any) -> str:
-    # Not Keras's own: it knows no strings and no objects.
+    # Not `keras.backend.standardize_dtype`: it knows no strings and no objects.
     return getattr(x.dtype, "name", None) or str(x.dtype)
 
 
@@ -156,7 +156,7 @@ def _run_on_none(run: Callable[[Any], Any], x: Any, training: bool | None) -> An
     if training:
         raise ValueError("`inputs` must hold at least one image in training. Received: none")
     # One image of zeros stands in, since no convolution may run on none: TensorFlow's give wrong shapes then.
-    one = keras.tree.map_structure(lambda each: ops.zeros((1, *each.shape[1:]), "float32"), x)
+    one = keras.tree.map_structure(lambda part: ops.zeros((1, *part.shape[1:]), "float32"), x)
     return keras.tree.map_structure(lambda output: output[:0], run(one))
 
 

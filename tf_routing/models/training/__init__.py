@@ -1,1 +1,1 @@
-"""The training step of a `RoutedModel` and what it logs, checks and saves."""
+"""Training of a `RoutedModel`: compiling with an objective, the step, its logs, checks of labels, saved state."""

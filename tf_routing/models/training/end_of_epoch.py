@@ -1,4 +1,4 @@
-"""Lets objectives adapt between epochs."""
+"""The callback by which an objective adapts to the logs of an epoch, before other callbacks see them."""
 
 from typing import Any
 
@@ -17,9 +17,9 @@ def with_end_of_epoch(callbacks: Any, model: Any) -> Any:
     """Returns callbacks, as `fit` takes them, that adapt the objective before the others see an epoch's end."""
     if isinstance(callbacks, keras.callbacks.CallbackList):
         # A list that is used again has it already.
-        others = [each for each in callbacks.callbacks if not isinstance(each, EndOfEpoch)]
-        own = EndOfEpoch()
-        own.set_model(model)
-        callbacks.callbacks = [own, *others]
+        others = [callback for callback in callbacks.callbacks if not isinstance(callback, EndOfEpoch)]
+        first = EndOfEpoch()
+        first.set_model(model)
+        callbacks.callbacks = [first, *others]
         return callbacks
     return [EndOfEpoch(), *keras.tree.flatten(callbacks or [])]

@@ -1,4 +1,4 @@
-"""Whether XLA compiles the steps of a model, where what it runs may change to something that XLA cannot compile."""
+"""Whether XLA compiles the steps of a model whose `execution` may change to one that XLA cannot compile."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Which place the right class takes among a network's answers."""
+"""Accuracy by the rank of the right class, in which ties and NaN never count in favour."""
 
 from typing import Any
 
@@ -7,7 +7,7 @@ from keras import ops
 
 
 def label_ranks(probabilities: Any, labels: Any) -> Any:
-    """Returns the rank of each label: one, and one more for each other class that is at least as probable.
+    """Returns the ranks of labels: one, and one more for every other class that is at least as probable.
 
     So ties never count in favour: of a constant prediction every label comes last. A prediction that is not a number,
     and a label that names no class, come behind all classes.
@@ -41,7 +41,7 @@ def label_ranks(probabilities: Any, labels: Any) -> Any:
 class LabelAccuracy(keras.metrics.MeanMetricWrapper):
     """The share of labels whose class alone is the most probable: what `"accuracy"` means to a `RoutedModel`.
 
-    Keras's own takes the first class where several are as probable, and where all are NaN.
+    That of Keras takes the first class where several are as probable, and where all are NaN.
 
     Args:
         name: String.

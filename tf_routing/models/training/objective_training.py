@@ -18,7 +18,7 @@ class ObjectiveTraining:
 
     @property
     def objective_variables(self: Any) -> list[Any]:
-        """Weights of the objective's own, which train with the model and are no part of it."""
+        """Weights of the objective, which train with the model and are no part of it."""
         return self.trained_objective.variables
 
     @property
@@ -50,7 +50,7 @@ class ObjectiveTraining:
             loss: A Keras loss on the probabilities, instead of an objective.
             metrics: As for `keras.Model.compile`; metrics see the probabilities. `"accuracy"` is `LabelAccuracy`: ties
                 and predictions that are NaN do not count in favour, which they do in other metrics of Keras.
-            objective: An `Objective`. Where neither it nor `loss` is given, the family's own.
+            objective: An `Objective`. Where neither it nor `loss` is given, the default of the model's family.
             **kwargs: As for `keras.Model.compile`.
 
         Raises:

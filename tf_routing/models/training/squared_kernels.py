@@ -1,4 +1,4 @@
-"""The sizes of kernels, for objectives that keep them small."""
+"""Sums of squared kernels by layer, for objectives that keep kernels small."""
 
 from collections.abc import Iterable
 from typing import Any

@@ -1,4 +1,4 @@
-"""One running mean per loss term, so that each appears in the logs by name."""
+"""One running mean per loss term, so that all appear in the logs by name."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from tf_routing.objectives.objective import Objective
 
 
 class TermMeans:
-    """An objective with a running mean for each of its terms, and for what it measures beside them.
+    """An objective with a running mean for each of its terms, and for each number that it measures besides.
 
     Deliberately not a Keras object: a model must not track the means as weights.
     """

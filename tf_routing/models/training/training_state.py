@@ -1,4 +1,4 @@
-"""What training needs beside weights, in the files of Keras: what an objective learnt and adapted, and seeds."""
+"""Saves in the files of Keras what training goes on from besides weights: the objective's variables, and seeds."""
 
 import warnings
 from collections.abc import Mapping
@@ -11,9 +11,9 @@ _SEEDS = "seed_state"
 
 
 class TrainingState(keras.layers.Layer):
-    """Writes the objective's own variables and the states of random generators beside a model's weights.
+    """Writes the objective's variables and the states of random generators into the file of a model's weights.
 
-    It has a place of its own in the file: whoever reads weights alone does not look there, and a file without it loads.
+    They are apart from the weights in it: whoever reads weights alone does not look there, and a file without it loads.
     The variables are asked for at every save, since `compile` makes them anew.
 
     Args:
@@ -35,7 +35,7 @@ class TrainingState(keras.layers.Layer):
         self.kinds = variables
 
     def save_own_variables(self, store: Any) -> None:
-        """Writes each variable under its kind and number."""
+        """Writes every variable under its kind and number."""
         for kind, variables in self.kinds().items():
             for number, variable in enumerate(variables):
                 store[_key(kind, number)] = keras.ops.convert_to_numpy(variable)
@@ -45,16 +45,16 @@ class TrainingState(keras.layers.Layer):
         seeds = self.kinds()[_SEEDS]
         if _fits(store, _SEEDS, seeds):
             _read(store, _SEEDS, seeds)
-        own = {kind: variables for kind, variables in self.kinds().items() if kind != _SEEDS}
-        if all(_fits(store, kind, variables) for kind, variables in own.items()):
-            for kind, variables in own.items():
+        learnt = {kind: variables for kind, variables in self.kinds().items() if kind != _SEEDS}
+        if all(_fits(store, kind, variables) for kind, variables in learnt.items()):
+            for kind, variables in learnt.items():
                 _read(store, kind, variables)
-        elif any(own.values()):
+        elif any(learnt.values()):
             found = "something else than" if any(key.startswith("objective_") for key in _keys(store)) else "nothing of"
             warnings.warn(
                 f"The file holds {found} what the objective of this model learns and adapts beside the weights "
-                f"({_names(own)}): that stays as it is. Files hold it where they were saved from a model compiled with "
-                "the same objective.",
+                f"({_names(learnt)}): that stays as it is. Files hold it where they were saved from a model compiled "
+                "with the same objective.",
                 stacklevel=2,
             )
 
@@ -87,6 +87,6 @@ def _read(store: Any, kind: str, variables: list[Any]) -> None:
         variable.assign(np.asarray(store[_key(kind, number)]))
 
 
-def _names(own: Mapping[str, list[Any]]) -> str:
-    names = [variable.path for variables in own.values() for variable in variables]
+def _names(learnt: Mapping[str, list[Any]]) -> str:
+    names = [variable.path for variables in learnt.values() for variable in variables]
     return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")

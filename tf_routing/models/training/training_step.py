@@ -1,4 +1,4 @@
-"""The training step of a routed model, on each backend.
+"""The training and test step of a routed model, on TensorFlow and on JAX.
 
 A step needs more than the probabilities: an objective reads logits and decisions too, and may scale gradients layer
 by layer. On TensorFlow both steps are written out; on JAX, where Keras keeps steps stateless, the training step is.
@@ -12,20 +12,20 @@ import keras
 
 from tf_routing.core.private_apis import loss_mean, update_metrics_statelessly
 from tf_routing.core.replicas import replicas_in_sync
-from tf_routing.models.training.update_steps import kept_unless, may_skip_updates, updates_done
+from tf_routing.models.training.update_steps import count_updates, keep_unless, may_skip_updates
 
 
 class Fit:
-    """`fit` with an optimizer that knows the objective's weights beside the model's."""
+    """`fit` with an optimizer that knows the weights of the objective and of the model (mixin)."""
 
     objective_variables: list[Any]
     _fits = False
 
     @property
     def trainable_weights(self) -> list[Any]:
-        """The model's own, and while `fit` runs the objective's too: optimizers that average weights set all."""
-        own = super().trainable_weights  # type: ignore[misc]
-        return [*own, *self.objective_variables] if self._fits else own
+        """The model's, and while `fit` runs the objective's too: optimizers that average weights set all."""
+        weights = super().trainable_weights  # type: ignore[misc]
+        return [*weights, *self.objective_variables] if self._fits else weights
 
     def fit(self, *args: Any, **kwargs: Any) -> Any:
         """Trains the model; see `keras.Model.fit`."""
@@ -48,31 +48,31 @@ class TensorFlowStep(Fit):
             loss = self.compute_loss(x=x, y=y, y_pred=outputs, sample_weight=sample_weight, training=True)
             scaled_loss = self.optimizer.scale_loss(loss)
         variables = [*self.trainable_variables, *self.objective_variables]
-        gradients = _multiplied(
+        gradients = _multiply(
             tape.gradient(scaled_loss, variables), variables, self.trained_objective.gradient_factors(outputs)
         )
-        before = updates_done(self.optimizer) if may_skip_updates(self.optimizer) else None
+        before = count_updates(self.optimizer) if may_skip_updates(self.optimizer) else None
         self.optimizer.apply_gradients(zip(gradients, variables, strict=True))
         if before is None:
             self.trained_objective.end_step()
         else:
-            kept_unless(updates_done(self.optimizer) > before, self.objective_state, self.trained_objective.end_step)
-        return self._logged(x, y, outputs, sample_weight, loss)
+            keep_unless(count_updates(self.optimizer) > before, self.objective_state, self.trained_objective.end_step)
+        return self._log(x, y, outputs, sample_weight, loss)
 
     def test_step(self: Any, data: Any) -> dict[str, Any]:
         x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
         outputs = self(x, training=False, return_outputs=self.has_objective)
         loss = self.compute_loss(x=x, y=y, y_pred=outputs, sample_weight=sample_weight, training=False)
-        return self._logged(x, y, outputs, sample_weight, loss)
+        return self._log(x, y, outputs, sample_weight, loss)
 
-    def _logged(self: Any, x: Any, y: Any, outputs: Any, sample_weight: Any, loss: Any) -> dict[str, Any]:
+    def _log(self: Any, x: Any, y: Any, outputs: Any, sample_weight: Any, loss: Any) -> dict[str, Any]:
         # `compute_loss` returns a replica's share of the loss; the log shows the whole.
         size = keras.ops.shape(keras.tree.flatten(x)[0])[0]
         loss_mean(self).update_state(loss * replicas_in_sync(), sample_weight=size)
         return self.compute_metrics(x, y, outputs, sample_weight=sample_weight)
 
 
-def _multiplied(gradients: list[Any], variables: list[Any], factors: dict[int, Any]) -> list[Any]:
+def _multiply(gradients: list[Any], variables: list[Any], factors: dict[int, Any]) -> list[Any]:
     """Returns gradients, those of variables that have a factor multiplied by it."""
     return [
         gradient
@@ -92,18 +92,18 @@ class JaxStep(Fit):
 
     @property
     def trainable_variables(self) -> list[Any]:
-        """The model's own, and while steps run the objective's too: Keras's stateless step updates what is here."""
-        own = super().trainable_variables  # type: ignore[misc]
-        return [*own, *self.objective_variables] if self._steps_run else own
+        """The model's, and while steps run the objective's too: the stateless step of Keras updates those here."""
+        variables = super().trainable_variables  # type: ignore[misc]
+        return [*variables, *self.objective_variables] if self._steps_run else variables
 
     @property
     def non_trainable_variables(self) -> list[Any]:
-        """The model's own, and while steps run what the objective adapts: a step must not keep its first value."""
-        own = super().non_trainable_variables  # type: ignore[misc]
-        return [*own, *self.objective_state] if self._steps_run else own
+        """The model's, and while steps run the objective's state: a step must not keep its first value."""
+        variables = super().non_trainable_variables  # type: ignore[misc]
+        return [*variables, *self.objective_state] if self._steps_run else variables
 
     def train_step(self: Any, state: Any, data: Any) -> tuple[dict[str, Any], Any]:
-        """Takes one step, without side effects; as Keras's own, but for what the objective does with the gradients."""
+        """Takes one step, without side effects; as that of Keras, and scales gradients as the objective says."""
         import jax
 
         trainable, non_trainable, optimizer_variables, metrics_variables = state
@@ -120,33 +120,33 @@ class JaxStep(Fit):
             optimizer_variables=optimizer_variables,
         )
         loss, outputs, non_trainable, metrics_variables = results
-        gradients = self._scaled(list(gradients), list(non_trainable), outputs)
+        gradients = self._scale(list(gradients), list(non_trainable), outputs)
         before = optimizer_variables
         trainable, optimizer_variables = self.optimizer.stateless_apply(before, gradients, trainable)
-        updated = self._updates_in(optimizer_variables) > self._updates_in(before)
-        non_trainable = self._adapted(list(non_trainable), updated)
+        updated = self._count_updates(optimizer_variables) > self._count_updates(before)
+        non_trainable = self._adapt(list(non_trainable), updated)
         logs, metrics_variables = update_metrics_statelessly(
             self, metrics_variables, loss, x, y, outputs, sample_weight
         )
         return logs, (trainable, non_trainable, optimizer_variables, metrics_variables)
 
-    def _scaled(self: Any, gradients: list[Any], non_trainable: list[Any], outputs: Any) -> list[Any]:
+    def _scale(self: Any, gradients: list[Any], non_trainable: list[Any], outputs: Any) -> list[Any]:
         """Returns the gradients as the objective scales them."""
         with keras.StatelessScope(state_mapping=list(zip(self.non_trainable_variables, non_trainable, strict=True))):
-            return _multiplied(gradients, self.trainable_variables, self.trained_objective.gradient_factors(outputs))
+            return _multiply(gradients, self.trainable_variables, self.trained_objective.gradient_factors(outputs))
 
-    def _adapted(self: Any, non_trainable: list[Any], updated: Any) -> list[Any]:
+    def _adapt(self: Any, non_trainable: list[Any], updated: Any) -> list[Any]:
         """Returns the objective's state after the step, which only an update of the weights changes."""
         variables = self.non_trainable_variables
         with keras.StatelessScope(state_mapping=list(zip(variables, non_trainable, strict=True))) as scope:
-            kept_unless(updated, self.objective_state, self.trained_objective.end_step)
+            keep_unless(updated, self.objective_state, self.trained_objective.end_step)
         return [scope.get_current_value(variable) for variable in variables]
 
-    def _updates_in(self: Any, optimizer_variables: list[Any]) -> Any:
+    def _count_updates(self: Any, optimizer_variables: list[Any]) -> Any:
         """How often the weights were changed, as the optimizer's variables say."""
         pairs = list(zip(self.optimizer.variables, optimizer_variables, strict=True))
         with keras.StatelessScope(state_mapping=pairs):
-            return updates_done(self.optimizer)
+            return count_updates(self.optimizer)
 
     @contextlib.contextmanager
     def _running_steps(self) -> Iterator[None]:
@@ -177,7 +177,7 @@ class JaxStep(Fit):
             return super().test_on_batch(*args, **kwargs)  # type: ignore[misc]
 
     def stateless_call(self, *args: Any, return_losses: bool = False, **kwargs: Any) -> Any:
-        """Keras's own, returning what the objective reads where it is called by a training or test step."""
+        """Calls the model as Keras does; training and test steps get all outputs that the objective reads."""
         # Keras asks for losses there and nowhere else.
         if return_losses and self.has_objective:
             kwargs["return_outputs"] = True

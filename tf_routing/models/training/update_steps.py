@@ -1,4 +1,4 @@
-"""What adapts with the optimizer's updates, where a training step need not be one."""
+"""Tells training steps that update the weights from those that do not, such as while gradients accumulate."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -7,19 +7,19 @@ import keras
 from keras import ops
 
 
-def updates_done(optimizer: Any) -> Any:
-    """Returns how often an optimizer has changed the weights, as a tensor of its own."""
+def count_updates(optimizer: Any) -> Any:
+    """Returns how often an optimizer has changed the weights, as a tensor apart from the variable."""
     # A copy: the variable itself would be read after the step.
     return ops.copy(ops.convert_to_tensor(optimizer.iterations))
 
 
 def may_skip_updates(optimizer: Any) -> bool:
     """Whether not every step changes the weights: gradients are accumulated, or left out where they overflow."""
-    own = getattr(optimizer, "inner_optimizer", optimizer)
-    return bool(own.gradient_accumulation_steps) or isinstance(optimizer, keras.optimizers.LossScaleOptimizer)
+    inner = getattr(optimizer, "inner_optimizer", optimizer)
+    return bool(inner.gradient_accumulation_steps) or isinstance(optimizer, keras.optimizers.LossScaleOptimizer)
 
 
-def kept_unless(changed: Any, variables: Sequence[Any], adapt: Callable[[], None]) -> None:
+def keep_unless(changed: Any, variables: Sequence[Any], adapt: Callable[[], None]) -> None:
     """Lets variables adapt, and gives them back what they held where nothing changed.
 
     Args:
