@@ -20,6 +20,10 @@ EXPECTED = {
     | {"SqueezeExcite", "CrossStitch"}
     | _MIXING,
     "HasSubBlocks": {"SplitBlock", "SkipBlock"},
+    "Gated": {"SplitBlock", "SkipBlock", "ExitMixture"},
+    "RunsSubBlocks": {"SplitBlock", "SkipBlock"},
+    "TakesRun": {"SplitBlock", "SkipBlock", "Controller", "SkipRouter"},
+    "SetsExecution": set(),
     "HasExitTree": {"ExitMixture"},
     "OwnsModels": {"SplitBlock", "SkipBlock"},
     "OwnsNormalizations": {"Junction"},
