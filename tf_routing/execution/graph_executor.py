@@ -116,9 +116,9 @@ class GraphExecutor:
     @cached_property
     def _early_exit(self) -> Callable[[Any], dict[str, Any]]:
         # Here: TensorFlow is not there on other backends.
-        from tf_routing.execution.sparse_exits import EarlyExit
+        from tf_routing.execution.sparse_exits import SparseExits
 
-        return EarlyExit(self.graph, exit_mixture(self.graph))
+        return SparseExits(self.graph, exit_mixture(self.graph))
 
     def _run_batch(self, forward: Callable[[Any], Any], inputs: Any) -> Any:
         # Here, as above.
