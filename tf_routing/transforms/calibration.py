@@ -107,7 +107,7 @@ def calibrate(model: "RoutedModel", images: Any, rate: float) -> list[Calibrated
 
 
 def _tensors(model: Any, images: Any) -> list[Any]:
-    """All images as one batch, scale_bytes, and what stands beside them."""
+    """Returns all images as one batch, scaled, and the other inputs."""
     import keras
 
     from tf_routing.core.pixel_values import find_broken_image
@@ -137,7 +137,13 @@ def _as_input(value: Any, spec: Any) -> Any:
 
 
 def _run(model: Any, images: Any, rate: float, prefix: str, gates: list[CalibratedGate]) -> Any:
-    """One pass in order of depth, in which each router is shifted when its turn comes, before it decides."""
+    """Runs the model once, in order of depth, and shifts every router when its turn comes, before it decides."""
+    from tf_routing.execution.graph_executor import call_layer
+    from tf_routing.execution.run import Run
+    from tf_routing.models import RoutedModel
+
+    # Set as the model is, but nothing is overwritten in place: a router's inputs are read again when it was shifted.
+    run = Run(model.executor.settings) if isinstance(model, RoutedModel) else Run()
 
     def call(layer: Any, *args: Any, **kwargs: Any) -> Any:
         if _has_routers(layer):
@@ -145,7 +151,7 @@ def _run(model: Any, images: Any, rate: float, prefix: str, gates: list[Calibrat
         is_router = isinstance(layer, HasThresholds)
         if is_router:
             layer.shift_thresholds(layer.shifts_for_rate(rate, *args))
-        outputs = layer(*args, **kwargs)
+        outputs = call_layer(run, None, layer, *args, **kwargs)
         if is_router:
             gates.extend(_measured(layer, prefix + layer.name, args, outputs, rate))
         return outputs
