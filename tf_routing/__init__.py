@@ -46,6 +46,16 @@ _ROOMS = {
 def _register(_: ModuleType) -> None:
     for room in ("layers", "objectives", "optimizers", "models"):
         importlib.import_module(f"tf_routing.{room}")
+    from tf_routing.models.file_formats import register_export
+
+    register_export(_export_in_format)
+
+
+def _export_in_format(*args: Any, **kwargs: Any) -> None:
+    # Here, since it needs TensorFlow, which other backends run without.
+    from tf_routing.exporting.keras_formats import export_in_format
+
+    export_in_format(*args, **kwargs)
 
 
 # A hook rather than an import: the command line lists the zoo without paying seconds for Keras and its backend.

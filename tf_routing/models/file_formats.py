@@ -1,7 +1,20 @@
 """How a routed model is written to files: whole, for serving, or not at all where a format would change its answers."""
 
 import os
+from collections.abc import Callable
 from typing import Any
+
+_export: Callable[..., None] | None = None
+
+
+def register_export(function: Callable[..., None]) -> None:
+    """Says what `RoutedModel.export` calls: exporting knows the models, so that they cannot know it.
+
+    Args:
+        function: As `exporting.keras_formats.export_in_format`.
+    """
+    global _export
+    _export = function
 
 
 class FileFormats:
@@ -34,11 +47,9 @@ class FileFormats:
             FileExistsError: If the folder of a SavedModel exists and is not empty.
             RuntimeError: If the format needs another backend.
         """
-        # Here, since what exports imports the models; and it needs TensorFlow, which other backends run without.
-        from tf_routing.exporting.keras_formats import export_in_format
-
+        assert _export is not None, "The package registers it when Keras is imported."
         write = super().export  # type: ignore[misc]
-        export_in_format(self, write, filepath, format, verbose, input_signature, **kwargs)
+        _export(self, write, filepath, format, verbose, input_signature, **kwargs)
 
     def save(self, filepath: Any, overwrite: bool = True, zipped: bool | None = None, **kwargs: Any) -> None:
         """Saves the whole model as `keras.Model.save` does, in the one format that holds it.
