@@ -4,7 +4,8 @@ from typing import Any
 
 import keras
 
-from tf_routing import execution
+from tf_routing.execution.graph_executor import GraphExecutor
+from tf_routing.execution.settings import Settings
 from tf_routing.models.inputs.batches import image_input
 from tf_routing.models.inputs.checked_inputs import CheckedInputs
 from tf_routing.models.inputs.images import run_on_images
@@ -26,13 +27,13 @@ class Reader(CheckedInputs, keras.Model):
         inputs: Any,
         outputs: Any,
         name: str | None = None,
-        settings: execution.Settings | None = None,
+        settings: Settings | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(inputs, outputs, name=name, **kwargs)
         # The routed model looks at the images, and says what there is to say of them.
         self.input_watch.has_warned = True
-        self.executor = execution.GraphExecutor(self, image_input(self).shape[1], settings)
+        self.executor = GraphExecutor(self, image_input(self).shape[1], settings)
 
     def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
         def run(x: Any) -> Any:

@@ -11,6 +11,7 @@ from tf_routing import cost, execution
 from tf_routing.core.precision import float_policy
 from tf_routing.core.private_apis import all_layers
 from tf_routing.execution.gated_layers import blocks_set_by
+from tf_routing.execution.graph_executor import GraphExecutor
 from tf_routing.execution.settings import Settings, load_settings
 from tf_routing.models.clones import inherit, mark_source
 from tf_routing.models.decisions import decision_tensors, output_tensors
@@ -66,7 +67,7 @@ class RoutedModel(FileFormats, ObjectiveTraining, JitWish, LabelChecks, Step, Ch
         float_policy(self.dtype_policy, type(self).__name__)
         # Objects that Keras does not track: it would save what they hold as parts of the model.
         self.trained_objective = TrainedObjective(self)
-        self.executor = execution.GraphExecutor(self, image_input(self).shape[1])
+        self.executor = GraphExecutor(self, image_input(self).shape[1])
         inherit(self)
 
     def _run_through_graph(self, *args: Any, **kwargs: Any) -> Any:
@@ -105,7 +106,7 @@ class RoutedModel(FileFormats, ObjectiveTraining, JitWish, LabelChecks, Step, Ch
 
     # Cached properties, because attributes set the usual way are tracked: the sub-models would be saved as layers.
     @cached_property
-    def _reader(self) -> execution.GraphExecutor:
+    def _reader(self) -> GraphExecutor:
         return self.executor.with_graph(keras.Model(self.input, output_tensors(self)))
 
     @cached_property
