@@ -75,10 +75,10 @@ def compile_forward(model: Any, images: np.ndarray, batch_size: int, freeze: boo
     """
     import tensorflow as tf
 
-    from tf_routing.execution.freezing import frozen
+    from tf_routing.execution.freezing import freeze as freeze_weights
 
     signature = [tf.TensorSpec((batch_size, *images.shape[1:]), tf.float32)]
-    wrap = frozen if freeze else partial(tf.function, autograph=False)
+    wrap = freeze_weights if freeze else partial(tf.function, autograph=False)
     costs = {}
     if isinstance(getattr(model, "input", None), dict):
         costs = {name: values[0] for name, values in model.default_objective().drawn_inputs.items()}
