@@ -30,7 +30,7 @@ demo: $(INSTALLED) ## Install, train and run a small routed network; results in 
 	$(BIN)/tf-routing demo --output runs/demo
 
 test: lint ## Install with the test tools, check style and types, run the tests
-	$(BIN)/python -m pytest -n $(JOBS)
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder
 
 lint: $(INSTALLED_TEST) ## Check style, types and which way imports run
 	$(BIN)/ruff check .

@@ -1,10 +1,57 @@
-"""Every test draws the same numbers, alone or among others, whatever ran before it."""
+"""Every test draws the same numbers, alone or among others, and the longest files run first."""
+
+import gc
+from collections.abc import Iterator
 
 import keras
 import pytest
+
+# With several processes a file stays in one of them (`--dist loadfile`), so that what its tests share is made once. The
+# files that take longest come first: one that began last would keep a single process busy while the others wait.
+LONGEST = (
+    "train/test_resume.py",
+    "train/test_jax_fit.py",
+    "execution/test_onednn.py",
+    "conformance/test_replicas.py",
+    "conformance/test_jax.py",
+    "train/test_loop.py",
+    "conformance/test_seeds.py",
+    "models/test_training_state.py",
+    "train/test_determinism.py",
+    "models/test_gradient_factors.py",
+    "exporting/test_callable_root.py",
+    "conformance/test_export.py",
+    "execution/test_sparse.py",
+    "execution/test_sparse_exits.py",
+    "zoo/test_counts.py",
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    places = {f"tests/{name}": place for place, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: places.get(item.nodeid.partition("::")[0], len(places)))
+
+
+def pytest_collection_finish() -> None:
+    # What was imported stays until the end: searching its half a million objects again and again finds no garbage.
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup() -> None:
     # Before the fixtures: what a module's fixture draws must not depend on the test that needed it first.
     keras.utils.set_random_seed(0)
+
+
+@pytest.fixture(scope="module")
+def eagerly() -> Iterator[None]:
+    """Trains without graphs: for files whose subject is what is around a training of a few steps.
+
+    Tracing the steps of a small net takes ten times as long as running them.
+    """
+    import tensorflow as tf
+
+    tf.config.run_functions_eagerly(True)
+    yield
+    tf.config.run_functions_eagerly(False)

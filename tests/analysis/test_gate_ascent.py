@@ -7,7 +7,8 @@ import keras
 import numpy as np
 import pytest
 
-from tests.conformance.subjects import disturb, finish, start_python
+from tests.conformance.subjects import disturb
+from tests.snippets import run_snippet
 from tf_routing import zoo
 from tf_routing.analysis import gate_score, routing_layers, synthesize_image, value_and_gradient
 from tf_routing.analysis.gate_ascent import _blur
@@ -187,7 +188,7 @@ def test_jax_makes_the_same_image_and_draws_every_figure(tmp_path: object) -> No
     net = zoo.get("basecnn_2cc", **SIZE)
     weights = {f"w{number}": np.asarray(weight) for number, weight in enumerate(net.weights)}
     np.savez(f"{tmp_path}/weights.npz", images=images(4), **weights)
-    printed = finish(start_python(_ON_JAX, f"{tmp_path}/weights.npz", KERAS_BACKEND="jax"))
+    printed = run_snippet(_ON_JAX, f"{tmp_path}/weights.npz", backend="jax")
     report = json.loads(printed.splitlines()[-1])
     made = synthesize_image(net, "g[4][2,1]", steps=5)
     np.testing.assert_allclose(report["scores"], made.scores, rtol=1e-3, atol=1e-5)

@@ -8,7 +8,8 @@ import keras
 import numpy as np
 import pytest
 
-from tests.conformance.subjects import LAYERS, disturb, finish, images, layer_batch, layer_model, small, start_python
+from tests.conformance.subjects import LAYERS, disturb, images, layer_batch, layer_model, small
+from tests.snippets import run_snippet
 
 # The smallest; JAX compiles each operation of the others too, which takes it a minute or more.
 NET = "basecnn_2cc"
@@ -143,7 +144,7 @@ def _report(path: Path, names: list[str]) -> dict:
         stored.update(_stored(name, model, images(name)))
         stored.update({f"{name}/{key}": values for key, values in model.routes(images(name)).items()})
     np.savez(path, **stored)
-    return json.loads(finish(start_python(_COMPUTE, path, *names, KERAS_BACKEND="jax")).splitlines()[-1])
+    return json.loads(run_snippet(_COMPUTE, path, *names, backend="jax").splitlines()[-1])
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.conformance.subjects import finish, start_python
+from tests.snippets import run_snippet
 from tf_routing.train.distribution.launch import launch
 
 FAMILIES = ["paths", "gated", "skipping", "actor", "critic"]
@@ -41,7 +41,7 @@ def light(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Runs of two steps in each of two epochs."""
     folder = tmp_path_factory.mktemp("replicas")
     asked = [f"{net}=one,{strategy}" for net, strategy in _LIGHT.items()]
-    finish(start_python(_RUN, folder, 2, "0.02", *asked, KERAS_BACKEND="tensorflow"))
+    run_snippet(_RUN, folder, 2, "0.02", *asked)
     return folder
 
 
@@ -77,7 +77,7 @@ def test_noise_and_adapted_state_are_among_what_is_compared(light: Path, net: st
 @pytest.mark.parametrize("net", FAMILIES)
 def test_replicas_and_workers_equal_one_device_after_twenty_steps(net: str, tmp_path: Path) -> None:
     asked = [str(tmp_path), "10", "0.001"]
-    finish(start_python(_RUN, *asked, f"{net}=one,mirrored:2,mirrored:4", KERAS_BACKEND="tensorflow"))
+    run_snippet(_RUN, *asked, f"{net}=one,mirrored:2,mirrored:4")
     command = [sys.executable, "-m", "tests.conformance.replica_training", *asked, f"{net}=multiworker"]
     assert launch(command, workers=2) == 0
     one = trained(tmp_path, net, "one")
@@ -89,7 +89,7 @@ def test_replicas_and_workers_equal_one_device_after_twenty_steps(net: str, tmp_
 @pytest.mark.heavy
 def test_statistics_of_a_replica_alone_give_other_weights(tmp_path: Path) -> None:
     code = "import tests.conformance.replica_training as t; t.synchronize_batch_norm = lambda model: None; " + _RUN
-    finish(start_python(code, tmp_path, 2, "0.02", "paths=one,mirrored:2", KERAS_BACKEND="tensorflow"))
+    run_snippet(code, tmp_path, 2, "0.02", "paths=one,mirrored:2")
     with pytest.raises(AssertionError):
         assert_equal(trained(tmp_path, "paths", "one"), trained(tmp_path, "paths", "mirrored:2"))
 
@@ -97,9 +97,10 @@ def test_statistics_of_a_replica_alone_give_other_weights(tmp_path: Path) -> Non
 @pytest.mark.heavy
 def test_noise_that_replicas_draw_alone_gives_other_weights(tmp_path: Path) -> None:
     code = (
-        "import keras; from tf_routing.layers import controller; controller.uniform_rows = lambda shape, low, high, "
-        "seed: keras.random.uniform(shape, low, high, dtype='float32', seed=seed); " + _RUN
+        "import keras; from tf_routing.layers.routers import controller; "
+        "draw = lambda shape, low, high, seed: keras.random.uniform(shape, low, high, dtype='float32', seed=seed); "
+        "controller.uniform_rows = draw; " + _RUN
     )
-    finish(start_python(code, tmp_path, 2, "0.02", "gated=one,mirrored:2", KERAS_BACKEND="tensorflow"))
+    run_snippet(code, tmp_path, 2, "0.02", "gated=one,mirrored:2")
     with pytest.raises(AssertionError):
         assert_equal(trained(tmp_path, "gated", "one"), trained(tmp_path, "gated", "mirrored:2"))

@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from tests.conformance.subjects import LAYERS, finish, start_python
+from tests.conformance.subjects import LAYERS
+from tests.snippets import run_snippet
 
 # It has every layer but the ends of trees, and so stands for the nets of the zoo, each of which compiles twice.
 NET = "rich"
@@ -54,7 +55,7 @@ print(json.dumps({
 
 
 def _digests(names: list[str]) -> dict[str, Any]:
-    return json.loads(finish(start_python(_DIGESTS, *names, KERAS_BACKEND="tensorflow")).splitlines()[-1])
+    return json.loads(run_snippet(_DIGESTS, *names).splitlines()[-1])
 
 
 @pytest.fixture(scope="module")

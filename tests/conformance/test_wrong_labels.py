@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tests.conformance.subjects import finish, start_python
 from tests.conformance.wrong_labels import (
     CLASSES,
     INDICES,
@@ -21,6 +20,7 @@ from tests.conformance.wrong_labels import (
     objective,
     tensors,
 )
+from tests.snippets import run_snippet
 from tf_routing import objectives
 from tf_routing.objectives.labels import check_labels, class_distributions
 
@@ -182,7 +182,7 @@ print(json.dumps({key: [bool(each) for each in value] for key, value in found.it
 
 @pytest.mark.skipif(importlib.util.find_spec("jax") is None, reason="JAX is not installed")
 def test_jax_makes_every_objective_nan_and_refuses_arrays() -> None:
-    found = json.loads(finish(start_python(_JAX, KERAS_BACKEND="jax")).splitlines()[-1])
+    found = json.loads(run_snippet(_JAX, backend="jax").splitlines()[-1])
     expected = {name: [True] * 3 for name in NAMES}
     fits = {f"fit {loss}": [True] * 2 for loss in (None, "sparse_categorical_crossentropy")}
     assert found == {**expected, **fits}

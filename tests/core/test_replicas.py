@@ -7,7 +7,7 @@ import keras
 import numpy as np
 import pytest
 
-from tests.conformance.subjects import finish, start_python
+from tests.snippets import run_snippet
 from tf_routing.core.replicas import mean_over_replicas, rows_of_all_replicas
 
 _RUN = """
@@ -110,7 +110,7 @@ print(json.dumps({
 
 @pytest.fixture(scope="module")
 def results() -> dict[str, Any]:
-    return json.loads(finish(start_python(_RUN, KERAS_BACKEND="tensorflow")).splitlines()[-1])
+    return json.loads(run_snippet(_RUN).splitlines()[-1])
 
 
 def test_alone_a_tensor_is_returned_as_it_is() -> None:

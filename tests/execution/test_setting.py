@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tests.conformance.subjects import finish, small, start_python
+from tests.conformance.subjects import small
 from tests.execution.split_nets import (
     CLASSES,
     SIDE,
@@ -23,6 +23,7 @@ from tests.execution.split_nets import (
     rows_run,
     split_net,
 )
+from tests.snippets import run_snippet
 from tf_routing import execution, zoo
 from tf_routing.models import Ensemble, RoutedModel
 
@@ -247,7 +248,7 @@ print(json.dumps(report))
 
 @pytest.mark.skipif(importlib.util.find_spec("jax") is None, reason="JAX is not installed")
 def test_jax_is_masked_and_says_so() -> None:
-    report = json.loads(finish(start_python(_JAX, KERAS_BACKEND="jax")).splitlines()[-1])
+    report = json.loads(run_snippet(_JAX, backend="jax").splitlines()[-1])
     assert report["auto"] == report["after"] == "auto"
     assert "Sparse execution needs the TensorFlow backend; this process runs 'jax'" in report["error"]
     np.testing.assert_array_equal(report["rows"], EVERY)

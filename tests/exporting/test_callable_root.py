@@ -30,12 +30,18 @@ def loaded(folder: Path) -> Any:
     return tf.saved_model.load(str(folder))
 
 
+@pytest.fixture(scope="module")
+def untrained(folder: Path) -> Any:
+    """The export loaded once, for tests that move no variable of it."""
+    return loaded(folder)
+
+
 def arrays(variables: Any) -> list[np.ndarray]:
     return [each.numpy() for each in variables]
 
 
-def test_weights_are_the_models(model: RoutedModel, folder: Path) -> None:
-    root = loaded(folder)
+def test_weights_are_the_models(model: RoutedModel, untrained: Any) -> None:
+    root = untrained
     for own, theirs in ((model.weights, root.variables), (model.trainable_weights, root.trainable_variables)):
         assert len(own) == len(theirs)
         for weight, variable in zip(own, theirs, strict=True):
@@ -46,24 +52,25 @@ def test_weights_are_the_models(model: RoutedModel, folder: Path) -> None:
 
 
 @pytest.mark.parametrize("count", [0, 1, 5])
-def test_inference_is_what_the_model_says(count: int, model: RoutedModel, folder: Path) -> None:
-    root, x = loaded(folder), images(5)
+def test_inference_is_what_the_model_says(count: int, model: RoutedModel, untrained: Any) -> None:
+    root, x = untrained, images(5)
     expected = np.asarray(model(x, training=False))[:count]
     for given in ({}, {"training": False}):
         np.testing.assert_allclose(root(tf.constant(x[:count]), **given), expected, rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize("training", [{}, {"training": False}, {"training": True}])
-def test_bytes_are_divided_by_255(training: dict[str, bool], model: RoutedModel, folder: Path) -> None:
+def test_bytes_are_divided_by_255(training: dict[str, bool], model: RoutedModel, folder: Path, untrained: Any) -> None:
     seen = (images(5) * 255).round().astype("uint8")
-    # A fresh one each: training moves statistics.
-    found = loaded(folder)(tf.constant(seen), **training)
-    expected = loaded(folder)(tf.constant(seen / np.float32(255)), **training)
+    # Training moves statistics, so that two calls need two copies.
+    one, other = (loaded(folder), loaded(folder)) if training.get("training") else (untrained, untrained)
+    found = one(tf.constant(seen), **training)
+    expected = other(tf.constant(seen / np.float32(255)), **training)
     np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-6)
     if not training.get("training"):
         np.testing.assert_allclose(found, model(seen), rtol=1e-4, atol=1e-5)
     with pytest.raises(ValueError, match="uint8"):
-        loaded(folder)(tf.constant(seen.astype("int32")), **training)
+        untrained(tf.constant(seen.astype("int32")), **training)
 
 
 def test_training_reads_the_batch_and_moves_the_statistics(model: RoutedModel, folder: Path) -> None:
@@ -105,8 +112,8 @@ def test_signatures_that_share_the_weights_follow(tmp_path: Path) -> None:
     np.testing.assert_allclose(root.signatures["serving_default"](x)["probabilities"], root(x), rtol=1e-4, atol=1e-6)
 
 
-def test_folding_is_in_the_signatures_alone(model: RoutedModel, folder: Path) -> None:
-    root, x = loaded(folder), tf.constant(images(3))
+def test_folding_is_in_the_signatures_alone(model: RoutedModel, untrained: Any) -> None:
+    root, x = untrained, tf.constant(images(3))
     kinds = {
         node.op
         for each in root.signatures["serving_default"].graph.as_graph_def().library.function

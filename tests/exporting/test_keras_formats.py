@@ -10,8 +10,8 @@ import pytest
 import tensorflow as tf
 
 from tests import exit_net, gated_net, skip_net
-from tests.conformance.subjects import finish, start_python
 from tests.exporting.exported import images, tiny_net
+from tests.snippets import run_snippet
 from tf_routing.exporting.masked_run import running_masked
 from tf_routing.models import Ensemble, RoutedModel
 
@@ -164,7 +164,7 @@ np.save(sys.argv[1] + "/expected.npy", np.asarray(model(np.load(sys.argv[1] + "/
 def test_on_jax_a_saved_model_is_written_and_others_say_what_they_need(tmp_path: Path) -> None:
     x = images(3, (8, 8, 3))
     np.save(tmp_path / "images.npy", x)
-    printed = finish(start_python(_ON_JAX, str(tmp_path), KERAS_BACKEND="jax"))
+    printed = run_snippet(_ON_JAX, str(tmp_path), backend="jax")
     assert "onnx ONNX needs the TensorFlow backend" in printed and "litert" in printed
     answer = answered(tmp_path / "net", "tf_saved_model", x)
     np.testing.assert_allclose(answer, np.load(tmp_path / "expected.npy"), rtol=0, atol=1e-5)

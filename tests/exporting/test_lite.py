@@ -15,17 +15,24 @@ from tf_routing.models import RoutedModel
 
 def converted(model: RoutedModel, signature: str, folder: Path) -> tf.lite.Interpreter:
     """The signature of a model's export as TensorFlow Lite runs it."""
-    export(model, folder / "net")
+    if not (folder / "net").exists():
+        export(model, folder / "net")
     converter = tf.lite.TFLiteConverter.from_saved_model(str(folder / "net"), signature_keys=[signature])
     # As it is: no operation of TensorFlow's own is let in.
     assert converter.target_spec.supported_ops == {tf.lite.OpsSet.TFLITE_BUILTINS}
     return tf.lite.Interpreter(model_content=converter.convert())
 
 
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the net without gates is exported, once for both signatures."""
+    return tmp_path_factory.mktemp("lite")
+
+
 @pytest.mark.parametrize("signature", ["serving_default", "serve_uint8"])
-def test_a_net_without_gates(signature: str, tmp_path: Path) -> None:
+def test_a_net_without_gates(signature: str, folder: Path) -> None:
     model, x = tiny_net(), (images(5, (8, 8, 3)) * 255).astype("uint8")
-    run = converted(model, signature, tmp_path).get_signature_runner(signature)
+    run = converted(model, signature, folder).get_signature_runner(signature)
     expected = np.asarray(model(x.astype("float32") / 255))
     for count in (1, 5):
         given = x[:count] if signature == "serve_uint8" else x[:count].astype("float32") / 255

@@ -10,8 +10,8 @@ import keras
 import numpy as np
 import pytest
 
-from tests.conformance.subjects import finish, start_python
 from tests.skip_net import COUNT, MACS, images, labels, skip_model, soft_routes
+from tests.snippets import run_snippet
 from tf_routing.models import Ensemble, RoutedModel
 from tf_routing.train.checkpoint import restore_checkpoint, save_checkpoint
 
@@ -69,7 +69,7 @@ def facts(request: pytest.FixtureRequest) -> dict[str, Any]:
     if request.param == keras.backend.backend():
         return json.loads(json.dumps(report()))
     code = "import json; from tests.models.test_adaptation import report; print(json.dumps(report()))"
-    found = json.loads(finish(start_python(code, KERAS_BACKEND=request.param)).splitlines()[-1])
+    found = json.loads(run_snippet(code, backend=request.param).splitlines()[-1])
     assert found["backend"] == request.param
     return found
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.conformance.subjects import finish, start_python
+from tests.snippets import run_snippet
 
 # Biases apply_settings every switch: a sum in another order cannot turn one.
 _RUN = """
@@ -51,7 +51,7 @@ print(json.dumps({"differences": differences, "moved": moved, "one": one_logs, "
 
 @pytest.fixture(scope="module")
 def trained() -> dict[str, Any]:
-    return json.loads(finish(start_python(_RUN, KERAS_BACKEND="tensorflow")).splitlines()[-1])
+    return json.loads(run_snippet(_RUN).splitlines()[-1])
 
 
 def test_two_replicas_train_to_the_weights_of_one_device(trained: dict[str, Any]) -> None:

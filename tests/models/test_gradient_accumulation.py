@@ -8,8 +8,8 @@ import keras
 import numpy as np
 import pytest
 
-from tests.conformance.subjects import finish, start_python
 from tests.models.labelled_model import IMAGES, labelled_model
+from tests.snippets import run_snippet
 from tf_routing.objectives import Classification
 
 LABELS = np.array([3, 0, 4, 1])
@@ -87,4 +87,4 @@ for name in OPTIMIZERS:
 
 @pytest.mark.skipif(importlib.util.find_spec("jax") is None, reason="JAX is not installed")
 def test_it_does_on_jax() -> None:
-    finish(start_python(_JAX, KERAS_BACKEND="jax"))
+    run_snippet(_JAX, backend="jax")

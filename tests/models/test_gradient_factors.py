@@ -11,8 +11,8 @@ import pytest
 import tensorflow as tf
 
 from tests import exit_reference
-from tests.conformance.subjects import finish, start_python
 from tests.exit_net import BRANCHES, exit_model, images, labels, vary
+from tests.snippets import run_snippet
 from tf_routing import data
 from tf_routing.models import RoutedModel
 from tf_routing.models.training.squared_kernels import squared_kernels
@@ -183,7 +183,7 @@ assert_named_layers_are_multiplied()
 
 @pytest.mark.skipif(importlib.util.find_spec("jax") is None, reason="JAX is not installed")
 def test_jax_multiplies_gradients_of_named_layers_too() -> None:
-    finish(start_python(_MULTIPLY, KERAS_BACKEND="jax"))
+    run_snippet(_MULTIPLY, backend="jax")
 
 
 # By default JAX multiplies the gradients of the small model above: a whole tree takes it half a minute.
@@ -194,7 +194,7 @@ def test_jax_trains_to_the_same_weights(adjusted: RoutedModel, tmp_path: Path) -
     start, end = model().get_weights(), adjusted.get_weights()
     stored = {f"start_{n}": each for n, each in enumerate(start)} | {f"end_{n}": each for n, each in enumerate(end)}
     np.savez(tmp_path / "tensorflow.npz", **stored)
-    report = json.loads(finish(start_python(_TRAIN, tmp_path / "tensorflow.npz", KERAS_BACKEND="jax")).splitlines()[-1])
+    report = json.loads(run_snippet(_TRAIN, tmp_path / "tensorflow.npz", backend="jax").splitlines()[-1])
     # Moving statistics among them.
     assert max(float(np.abs(a - b).max()) for a, b in zip(start, end, strict=True)) > 1e-2
     assert report["difference"] < 1e-4
@@ -208,7 +208,10 @@ def test_jax_trains_to_the_same_weights(adjusted: RoutedModel, tmp_path: Path) -
 _CRITIC = {"strategy": "pragmatic_critic", "regression_weight": 0.1, "temperature": 1}
 
 
-@pytest.mark.parametrize("arguments", [{}, pytest.param(_CRITIC, marks=pytest.mark.heavy)])
+# Learned behaviour: the steps that lead there are proved above, and the gradients of the cost in
+# `tests/objectives/test_actor.py` and `test_critic.py`.
+@pytest.mark.heavy
+@pytest.mark.parametrize("arguments", [{}, _CRITIC])
 def test_dear_computation_is_avoided(arguments: dict[str, Any]) -> None:
     digits = data.load("digits")
     # The digits are 8x8 enlarged.

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tests.conformance.subjects import finish, start_python
 from tests.conformance.wrong_labels import INDICES, LABELS, ROWS
 from tests.models.labelled_model import IMAGES, labelled_model
+from tests.snippets import run_snippet
 from tf_routing.models import RoutedModel
 from tf_routing.objectives import Objective
 from tf_routing.train.loop import EpochRange, train
@@ -196,4 +196,4 @@ for way in ("fit_dataset", "evaluate_dataset"):
 
 
 def test_replicas_refuse_them() -> None:
-    finish(start_python(_REPLICAS, KERAS_BACKEND="tensorflow"))
+    run_snippet(_REPLICAS)

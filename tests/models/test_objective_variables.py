@@ -11,8 +11,8 @@ import keras
 import numpy as np
 import pytest
 
-from tests.conformance.subjects import finish, start_python
 from tests.gated_net import CATEGORIES, COUNT, WEIGHTS, category_step, gated_model, images, labels
+from tests.snippets import run_snippet
 from tf_routing.models import RoutedModel
 from tf_routing.train.checkpoint import restore_checkpoint, save_checkpoint
 
@@ -95,7 +95,7 @@ def facts(request: pytest.FixtureRequest) -> dict[str, Any]:
     if request.param == keras.backend.backend():
         return json.loads(json.dumps(report()))
     code = "import json; from tests.models.test_objective_variables import report; print(json.dumps(report()))"
-    found = json.loads(finish(start_python(code, KERAS_BACKEND=request.param)).splitlines()[-1])
+    found = json.loads(run_snippet(code, backend=request.param).splitlines()[-1])
     assert found["backend"] == request.param
     return found
 

@@ -24,8 +24,12 @@ class Family(NamedTuple):
     labels: Callable[[], np.ndarray]
 
 
+# One junction is enough: the state is the temperature, whose share in a loss it scales.
+_TREE = {"channels": [4], "sinks": ["classify", {"channels": [6], "sinks": ["classify"]}]}
+
+
 def _exits(half_life: float = 2.0) -> RoutedModel:
-    model = exit_net.exit_model()
+    model = exit_net.exit_model(_TREE)
     # So that a step or two count.
     model.set_default_objective(model.default_objective().changed(temperature_half_life=half_life))
     return model

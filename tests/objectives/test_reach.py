@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from tests import exit_reference as reference
-from tests.conformance.subjects import finish, start_python
 from tests.objectives.exit_batches import BATCH, CHAIN, TREE, TREES, assert_close, batch, macs
+from tests.snippets import run_snippet
 from tf_routing.exit_tree import Exit, Stage
 from tf_routing.objectives import Actor, Critic
 from tf_routing.objectives.reach import hard_reach, soft_reach
@@ -238,7 +238,7 @@ print(json.dumps({"replicas": replicas, "whole": whole}))
 
 
 def test_two_replicas_take_the_mean_over_the_whole_batch() -> None:
-    results = json.loads(finish(start_python(_REPLICAS, KERAS_BACKEND="tensorflow")).splitlines()[-1])
+    results = json.loads(run_snippet(_REPLICAS).splitlines()[-1])
     assert results["whole"]["exit_3"] > 1.1
     for replica in results["replicas"]:
         assert replica == pytest.approx(results["whole"], rel=1e-5)

@@ -11,9 +11,16 @@ import random
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+
+from tests.snippets import Snippet
+
+Start = Callable[[list[str]], Any]
+"""Starts a command line, and returns what can be waited for and killed."""
 
 WORDS = [
     "--model", "basecnn_2cc", "--width_multiplier", "0.25", "--batch_size", "128", "--epochs", "3",
@@ -29,16 +36,38 @@ def fit_command(output: Path, words: list[str], program: list[str] = PROGRAM) ->
     return [sys.executable, *program, "fit", *words, "--output", str(output)]
 
 
-def whole_run(output: Path, words: list[str], program: list[str] = PROGRAM) -> None:
+def start_process(command: list[str]) -> Any:
+    """Starts a command line."""
+    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+
+
+def start_fork(command: list[str]) -> Any:
+    """Starts a command line of `PROGRAM` in a fork of a process that has imported it: the same, but within a moment."""
+    assert command[: len(PROGRAM) + 1] == [sys.executable, *PROGRAM]
+    code = "import sys; from tf_routing.cli.main import main; sys.exit(main(sys.argv[1:]))"
+    return Snippet(code, *command[len(PROGRAM) + 1 :])
+
+
+def whole_run(output: Path, words: list[str], program: list[str] = PROGRAM, start: Start = start_process) -> None:
     """Trains without a kill."""
-    subprocess.run(fit_command(output, words, program), stdout=subprocess.DEVNULL, check=True)
+    process = start(fit_command(output, words, program))
+    process.communicate()
+    if process.returncode:
+        raise RuntimeError(f"The run ended with status {process.returncode}.")
 
 
-def killed_run(output: Path, words: list[str], kills: int, seed: int = 0, program: list[str] = PROGRAM) -> list[str]:
+def killed_run(
+    output: Path,
+    words: list[str],
+    kills: int,
+    seed: int = 0,
+    program: list[str] = PROGRAM,
+    start: Start = start_process,
+) -> list[str]:
     """Trains, killed so many times at random moments, until it is done; returns what each piece printed."""
     draw, printed = random.Random(seed), []
     for number in range(kills + 1):
-        process = subprocess.Popen(fit_command(output, words, program), stdout=subprocess.PIPE, text=True)
+        process = start(fit_command(output, words, program))
         if number < kills:
             # Of up to three checkpoints, some right after the last of them was begun.
             _wait_for_work(process, output, checkpoints=draw.randint(0, 3))
@@ -52,7 +81,7 @@ def killed_run(output: Path, words: list[str], kills: int, seed: int = 0, progra
     return printed
 
 
-def _wait_for_work(process: subprocess.Popen[str], output: Path, checkpoints: int) -> None:
+def _wait_for_work(process: Any, output: Path, checkpoints: int) -> None:
     """Waits until a piece has written `run.json`, which is when it starts to train, and then some checkpoints."""
     last, seen = _changed(output / "run.json"), set()
     while process.poll() is None and _changed(output / "run.json") == last:

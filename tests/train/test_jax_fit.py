@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conformance.subjects import finish, start_python
+from tests.snippets import run_snippet
 
 # The builders of the zoo with fewer blocks: compiling for JAX takes long, and by the depth.
 _TRAIN = """
@@ -118,14 +118,7 @@ _TERMS = {
 def _report(folder: Path, names: tuple[str, ...]) -> dict:
     if importlib.util.find_spec("jax") is None:
         pytest.skip("JAX is not installed")
-    # Compiled for as short as possible, and what is the same once: each net runs a few steps only.
-    options = {
-        "XLA_FLAGS": "--xla_backend_optimization_level=0",
-        "JAX_COMPILATION_CACHE_DIR": str(folder / "compiled"),
-        "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0.2",
-    }
-    process = start_python(_TRAIN, folder, *names, KERAS_BACKEND="jax", **options)
-    return json.loads(finish(process).splitlines()[-1])
+    return json.loads(run_snippet(_TRAIN, folder, *names, backend="jax").splitlines()[-1])
 
 
 def _assert_trained(folder: Path, name: str, final: dict) -> None:

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from tests.skip_net import skip_model
-from tests.train.kill_harness import WORDS, differences, killed_run, whole_run
+from tests.train.kill_harness import WORDS, differences, killed_run, start_fork, start_process, whole_run
 from tf_routing.data import Dataset, ImageSet
 from tf_routing.data.batching.batches import BatchPlan, add_drawn_inputs, training_batches
 from tf_routing.runs.run_record import remove_unfinished
@@ -22,6 +22,9 @@ from tf_routing.train import networks
 from tf_routing.train.callbacks import Checkpoints
 from tf_routing.train.fit import fit
 from tf_routing.train.recipes.recipe import Recipe
+
+# The killed processes train in graphs, as users do.
+pytestmark = pytest.mark.usefixtures("eagerly")
 
 _STEPS = 4
 _RECIPE = Recipe(
@@ -119,8 +122,9 @@ def test_a_process_killed_at_random_moments(
 ) -> None:
     monkeypatch.setenv("TF_CPP_MIN_LOG_LEVEL", "3")
     words = [*WORDS, "--epochs", "3" if kills == 3 else "20"]
-    whole_run(tmp_path / "whole", words)
-    printed = killed_run(tmp_path / "killed", words, kills, seed)
+    start = start_fork if kills == 3 else start_process
+    whole_run(tmp_path / "whole", words, start=start)
+    printed = killed_run(tmp_path / "killed", words, kills, seed, start=start)
     assert len(printed) == kills + 1
     steps = json.loads((tmp_path / "killed" / "run.json").read_text("utf-8"))["continued_at_step"]
     assert f"continuing at step {steps[-1]}\n" in printed[-1]

@@ -7,6 +7,7 @@ import pytest
 import tensorflow as tf
 
 from tests.conformance.subjects import finish, start_python
+from tests.snippets import run_snippet
 from tf_routing.train.distribution.lost_workers import explain_lost_workers
 from tf_routing.train.distribution.replica_batches import check_divides, distribute
 from tf_routing.train.distribution.strategies import host_count, is_chief, open_strategy
@@ -72,7 +73,7 @@ print(json.dumps({
 @pytest.fixture(scope="module")
 def four() -> dict[str, Any]:
     """What four devices, parts of the CPU, saw and said."""
-    return json.loads(finish(start_python(_FOUR, KERAS_BACKEND="tensorflow")).splitlines()[-1])
+    return json.loads(run_snippet(_FOUR).splitlines()[-1])
 
 
 def test_the_cpu_stands_in_for_four_devices(four: dict[str, Any]) -> None:

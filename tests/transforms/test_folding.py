@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 from keras import layers
 
-from tests.conformance.subjects import MODELS, disturb, finish, images, small, start_python
+from tests.conformance.subjects import MODELS, disturb, images, small
+from tests.snippets import run_snippet
 from tf_routing import zoo
 from tf_routing.layers import GroupedConv2D
 from tf_routing.models import Ensemble, RoutedModel
@@ -398,4 +399,4 @@ np.testing.assert_allclose(folded(x, training=False), model(x, training=False), 
 
 @pytest.mark.skipif(importlib.util.find_spec("jax") is None, reason="JAX is not installed")
 def test_jax_folds_too() -> None:
-    finish(start_python(_ON_JAX, KERAS_BACKEND="jax"))
+    run_snippet(_ON_JAX, backend="jax")

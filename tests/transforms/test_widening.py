@@ -8,7 +8,7 @@ import keras
 import numpy as np
 import pytest
 
-from tests.conformance.subjects import finish, start_python
+from tests.snippets import run_snippet
 from tests.trained_net import like_trained
 from tf_routing import fold_batch_norm, widen_paths, zoo
 from tf_routing.models import RoutedModel
@@ -208,4 +208,4 @@ wide.fit(x, np.arange(4), verbose=0)
 @pytest.mark.heavy
 @pytest.mark.skipif(importlib.util.find_spec("jax") is None, reason="JAX is not installed")
 def test_jax_widens_too() -> None:
-    finish(start_python(_ON_JAX, KERAS_BACKEND="jax"))
+    run_snippet(_ON_JAX, backend="jax")
