@@ -38,5 +38,5 @@ def find_broken_image(images: np.ndarray) -> int | None:
     1
     """
     # In float32, since NumPy does not look into the half precision of other libraries.
-    finite = np.isfinite(images.astype("float32")).reshape(len(images), -1).all(axis=1)
+    finite = np.isfinite(images.astype("float32")).all(axis=tuple(range(1, images.ndim)))
     return None if finite.all() else int(np.argmin(finite))
