@@ -26,5 +26,5 @@ class JitWish:
         """Does what was asked for, now that layers may support XLA, or do no more."""
         supported = all(layer.supports_jit for layer in all_layers(self))
         wish = self._jit_wish if supported else False
-        # Keras decides anew where it finds None. Not by its setter, which warns where nobody asks for anything.
-        self._jit_compile = None if wish == "auto" else wish
+        # Keras decides anew where it finds None. Its setter warns of True alone, where it cannot compile.
+        keras.Model.jit_compile.fset(self, None if wish == "auto" else wish)
