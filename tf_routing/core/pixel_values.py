@@ -1,4 +1,4 @@
-"""What the values of images mean, to networks and to clients that send images to a server."""
+"""The meaning of pixel values, to networks and to clients that send images to a server."""
 
 import numpy as np
 

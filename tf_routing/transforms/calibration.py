@@ -101,12 +101,12 @@ def calibrate(model: "RoutedModel", images: Any, rate: float) -> list[Calibrated
     if not _has_routers(require_graph_model(model)):
         raise ValueError(f"`model` must have routers with thresholds; {model.name!r} has none.")
     gates: list[CalibratedGate] = []
-    _run(model, _tensors(model, images), float(rate), "", gates)
+    _shift_and_run(model, _prepare_inputs(model, images), float(rate), "", gates)
     _warn_of_missed([gate for gate in gates if gate.is_missed], len(gates))
     return gates
 
 
-def _tensors(model: Any, images: Any) -> list[Any]:
+def _prepare_inputs(model: Any, images: Any) -> list[Any]:
     """Returns all images as one batch, scaled, and the other inputs."""
     import keras
 
@@ -125,18 +125,18 @@ def _tensors(model: Any, images: Any) -> list[Any]:
     if broken is not None:
         raise ValueError(f"`images` must hold finite numbers. Received: NaN or infinity in image {broken}")
     inputs = keras.tree.flatten(with_images(given, scale_bytes(model, part)))
-    return [_as_input(each, spec) for each, spec in zip(inputs, model.inputs, strict=True)]
+    return [_as_input(value, spec) for value, spec in zip(inputs, model.inputs, strict=True)]
 
 
 def _as_input(value: Any, spec: Any) -> Any:
     import keras
 
     tensor = keras.ops.cast(value, spec.dtype)
-    # What stands beside the images, and grey images, may come without their last axis.
+    # Costs and grey images may come without their last axis.
     return keras.ops.expand_dims(tensor, -1) if len(tensor.shape) == len(spec.shape) - 1 else tensor
 
 
-def _run(model: Any, images: Any, rate: float, prefix: str, gates: list[CalibratedGate]) -> Any:
+def _shift_and_run(model: Any, images: Any, rate: float, prefix: str, gates: list[CalibratedGate]) -> Any:
     """Runs the model once, in order of depth, and shifts every router when its turn comes, before it decides."""
     from tf_routing.execution.graph_executor import call_layer
     from tf_routing.execution.run import Run
@@ -147,7 +147,7 @@ def _run(model: Any, images: Any, rate: float, prefix: str, gates: list[Calibrat
 
     def call(layer: Any, *args: Any, **kwargs: Any) -> Any:
         if _has_routers(layer):
-            return _run(layer, args[0], rate, f"{prefix}{layer.name}/", gates)
+            return _shift_and_run(layer, args[0], rate, f"{prefix}{layer.name}/", gates)
         is_router = isinstance(layer, HasThresholds)
         if is_router:
             layer.shift_thresholds(layer.shifts_for_rate(rate, *args))
@@ -156,7 +156,7 @@ def _run(model: Any, images: Any, rate: float, prefix: str, gates: list[Calibrat
             gates.extend(_measured(layer, prefix + layer.name, args, outputs, rate))
         return outputs
 
-    # Models cut off at each router would run the first blocks once per router.
+    # One pass: models cut off at their routers would run the first blocks once per router.
     return run_calls(model, images, call)
 
 
