@@ -191,9 +191,9 @@ def test_how_an_ensemble_runs_is_how_its_members_run() -> None:
     ensemble = Ensemble.of([exit_model(), exit_model()])
     ensemble.execution = "sparse"
     assert [each.execution for each in ensemble.members] == ["sparse", "sparse"]
-    assert all(each._early_exit(training=False) is not None for each in ensemble.members)
+    assert [each.executor.can_leave_early for each in ensemble.members] == [True, True]
     ensemble.execution = "masked"
-    assert [each._early_exit(training=False) for each in ensemble.members] == [None, None]
+    assert [each.executor.can_leave_early for each in ensemble.members] == [False, False]
 
 
 def test_the_default_objective_of_an_ensemble_is_that_of_its_members() -> None:
