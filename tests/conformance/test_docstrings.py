@@ -3,11 +3,14 @@
 import doctest
 import importlib
 import inspect
+import pkgutil
 from typing import Any
 
 import keras
 import numpy as np
 import pytest
+
+import tf_routing
 
 
 def _public(module: Any) -> dict[str, Any]:
@@ -93,8 +96,38 @@ def test_examples_that_are_heavy_are_there() -> None:
     ],
 )
 def test_example_runs(name: str) -> None:
-    test = doctest.DocTestParser().get_doctest(DOCSTRINGS[name], _names(), name, None, 0)
+    _run(doctest.DocTestParser().get_doctest(DOCSTRINGS[name], _names(), name, None, 0))
+
+
+def _run(test: doctest.DocTest) -> None:
     printed: list[str] = []
-    runner = doctest.DocTestRunner(optionflags=doctest.NORMALIZE_WHITESPACE)
+    runner = doctest.DocTestRunner(optionflags=doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS)
     runner.run(test, out=printed.append)
     assert runner.summarize(verbose=False).failed == 0, "".join(printed)
+
+
+def _list_other_examples() -> dict[str, doctest.DocTest]:
+    """Returns the examples of all that is not public: of other rooms, and of what only the library calls."""
+    finder, found = doctest.DocTestFinder(exclude_empty=True), {}
+    for module in pkgutil.walk_packages(tf_routing.__path__, "tf_routing."):
+        if module.name.rpartition(".")[2] in _PROGRAMS:
+            continue
+        for test in finder.find(importlib.import_module(module.name)):
+            if test.name in _ELSEWHERE:
+                continue
+            if test.examples and inspect.cleandoc(test.docstring) not in DOCSTRINGS.values():
+                test.globs |= {"keras": keras, "np": np}
+                found[test.name] = test
+    return found
+
+
+# They begin to work where they are imported.
+_PROGRAMS = {"__main__", "classify_export", "start_lines"}
+_ELSEWHERE = {"tf_routing.client.prediction.predict"}
+"""Needs a server: `tests/serving/test_client.py` runs it with one."""
+_OTHERS = _list_other_examples()
+
+
+@pytest.mark.parametrize("name", _OTHERS)
+def test_example_of_what_is_not_public_runs(name: str) -> None:
+    _run(_OTHERS[name])
