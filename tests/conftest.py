@@ -48,6 +48,10 @@ def seed_and_keep_kernels(seed: int) -> None:
     their draws, and making them again took a quarter of the tests' time. There are no such operations here: all noise
     is drawn by stateless ones. One that came in would go on drawing from test to test, and no longer equal itself.
     """
+    if not tf.executing_eagerly():
+        # It is the seed of a graph then.
+        seed_and_forget_kernels(seed)
+        return
     eager = context.context()
     eager._seed, eager._rng = seed, random.Random(seed)
 

@@ -7,7 +7,7 @@ import keras
 import numpy as np
 import pytest
 
-from tests.conformance.subjects import finish, start_python
+from tests.snippets import run_snippet
 from tf_routing import zoo
 from tf_routing.layers import CrossStitch
 from tf_routing.optimizers import DecayedSGD, Warmup
@@ -137,6 +137,6 @@ def test_a_model_saved_with_a_rate_that_rises_loads_elsewhere(tmp_path: Path) ->
         "rates = keras.saving.load_model(sys.argv[1]).optimizer._learning_rate\n"
         "print([round(float(rates(step)), 6) for step in (0, 2, 4, 8)])\n"
     )
-    printed = finish(start_python(code, str(tmp_path / "model.keras")))
+    printed = run_snippet(code, tmp_path / "model.keras")
     # The rate halves every four steps, and is multiplied by a quarter of the step until then.
     assert printed.splitlines()[-1] == str([0.0, round(0.05 / 2**0.5, 6), 0.05, 0.025])
