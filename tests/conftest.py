@@ -1,13 +1,12 @@
 """Every test draws the same numbers, alone or among others, and the longest files run first."""
 
 import gc
-import random
 from collections.abc import Iterator
+from unittest import mock
 
 import keras
 import pytest
 import tensorflow as tf
-from tensorflow.python.eager import context
 
 # With several processes a file stays in one of them (`--dist loadfile`), so that what its tests share is made once. The
 # files that take longest come first: one that began last would keep a single process busy while the others wait.
@@ -41,35 +40,19 @@ def pytest_collection_finish() -> None:
     gc.freeze()
 
 
-def seed_and_keep_kernels(seed: int) -> None:
-    """Sets the seed of TensorFlow as `tf.random.set_seed` does, except that it forgets no kernel.
-
-    TensorFlow drops its kernels and optimized functions at every seed, since those of stateful random operations count
-    their draws, and making them again took a quarter of the tests' time. There are no such operations here: all noise
-    is drawn by stateless ones. One that came in would go on drawing from test to test, and no longer equal itself.
-    """
-    if not tf.executing_eagerly():
-        # It is the seed of a graph then.
-        seed_and_forget_kernels(seed)
-        return
-    eager = context.context()
-    eager._seed, eager._rng = seed, random.Random(seed)
-
-
-seed_and_forget_kernels = tf.random.set_seed
-tf.random.set_seed = seed_and_keep_kernels
-
-
 @pytest.fixture(scope="module", autouse=True)
-def _forget_kernels() -> None:
-    # The next file needs few of them, and memory is short where several processes test.
-    seed_and_forget_kernels(0)
+def _seed_file() -> None:
+    # TensorFlow forgets its kernels and optimized functions at every seed, since those of stateful random operations
+    # count their draws. Making them again took a quarter of the tests' time, so it happens once per file.
+    keras.utils.set_random_seed(0)
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup() -> None:
-    # Before the fixtures: what a module's fixture draws must not depend on the test that needed it first.
-    keras.utils.set_random_seed(0)
+    # Before the fixtures: what a module's fixture draws must not depend on the test that needed it first. TensorFlow
+    # keeps its seed (see above): all noise here is drawn by stateless operations, from seeds of Keras.
+    with mock.patch.object(tf.random, "set_seed"):
+        keras.utils.set_random_seed(0)
 
 
 @pytest.fixture(scope="module")
