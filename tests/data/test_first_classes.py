@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from tests.data.prepared_data import load_or_skip
-from tests.data.written_folder import noise, png, write_folder
+from tests.data.written_folder import noise, png, write_folder, write_records
 from tf_routing import data
 from tf_routing.data import Dataset, ImageSet
 from tf_routing.data.batching.batch_plan import BatchPlan
@@ -102,6 +102,15 @@ def test_files_are_read_once(streamed: Dataset, cache: Path, monkeypatch: pytest
         assert class_counts.class_counts(files).tolist() == expected
     remembered.write_text("{", "utf-8")
     assert class_counts.class_counts(files).tolist() == expected
+
+
+def test_counts_of_all_parts_that_are_read_at_a_time_add_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first part holds the highest class and the only image without a label, the last part the lowest alone."""
+    examples = [(png(noise(9, 9)), label) for label in (3, -1, 0, 1, 2, 1, 0, 0)]
+    files = [write_records(tmp_path / "shapes.tfrecord", examples)]
+    monkeypatch.setattr(class_counts, "_BATCH", 2)
+    assert class_counts.class_counts(files).tolist() == [3, 2, 1, 1]
+    assert class_counts.has_negative_labels(files)
 
 
 def test_files_that_changed_are_read_again(streamed: Dataset) -> None:

@@ -27,6 +27,16 @@ def test_the_mean_light_of_each_image_moves_in() -> None:
     assert (zeros[changed] == 0).all()
 
 
+@pytest.mark.parametrize("shape", [(4, 9), (9, 4)])
+def test_it_moves_in_along_both_sides_of_images_that_are_no_squares(shape: tuple[int, int]) -> None:
+    images = np.random.default_rng(1).integers(1, 256, (60, *shape, 3)).astype("uint8")
+    zeros = shift_and_mirror(tf.constant(images), 2, False, (3, 4)).numpy()
+    light = shift_and_mirror(tf.constant(images), 2, False, (3, 4), "mean_light").numpy()
+    means = np.round(255 * (((images / 255) ** 2.2).mean(axis=(1, 2), keepdims=True)) ** (1 / 2.2))
+    # No pixel of an image is zero, so zeros are what moved in.
+    np.testing.assert_allclose(light, np.where(zeros == 0, means, zeros), atol=1)
+
+
 def test_only_images_that_may_be_are_mirrored() -> None:
     images, may = photographs(200), np.arange(200) % 2 == 0
     outputs = shift_and_mirror(tf.constant(images), 0, tf.constant(may), (5, 6)).numpy()
@@ -55,7 +65,7 @@ def test_images_are_drawn_with_replacement() -> None:
     assert drawn.shape == (100, 8)
     # Ten images in batches of eight: without replacement none would come twice in a batch.
     assert any(len(set(batch)) < 8 for batch in drawn.tolist())
-    np.testing.assert_allclose(np.bincount(drawn.ravel()) / drawn.size, 0.1, atol=0.04)
+    np.testing.assert_allclose(np.bincount(drawn.ravel(), minlength=10) / drawn.size, 0.1, atol=0.04)
     continued = training_batches(
         ImageSet(photographs(10), labels), BatchPlan(8, 0, 2, first_epoch=1, steps_per_epoch=50)
     )

@@ -78,9 +78,11 @@ def test_copies_are_neighbours_and_augmented_by_themselves() -> None:
 
 
 def test_an_epoch_may_draw_with_replacement() -> None:
-    seen = labels(training(epochs=range(1), steps_per_epoch=30))
-    assert len(seen) == 30 * _BATCH
-    assert np.bincount(seen, minlength=_COUNT).max() > 1
+    seen = labels(training(epochs=range(1), steps_per_epoch=100))
+    assert len(seen) == 100 * _BATCH
+    # Each image comes 17.5 times on average, give or take 4.1: none is left out, none preferred.
+    times = np.bincount(seen, minlength=_COUNT)
+    assert len(times) == _COUNT and times.min() > 1 and times.max() < 34
 
 
 def test_an_image_is_the_one_that_was_moved_and_perhaps_mirrored() -> None:
@@ -113,6 +115,28 @@ def test_what_moves_in_has_the_mean_light_of_the_image() -> None:
     moved = shift_and_mirror(images, 2, False, np.random.default_rng(0), "mean_light")
     # Half of the image is white: the mean light is one half, whose byte is 255 * 0.5 ** (1 / 2.2).
     assert set(np.unique(moved)) == {0, 186, 255}
+
+
+@pytest.mark.parametrize("shape", [(4, 9), (9, 4)])
+def test_it_moves_in_along_both_sides_of_images_that_are_no_squares(shape: tuple[int, int]) -> None:
+    images = np.random.default_rng(1).integers(1, 256, (60, *shape, 3)).astype("uint8")
+    zeros, light = (
+        shift_and_mirror(images, 2, False, np.random.default_rng(0), fill) for fill in ("zero", "mean_light")
+    )
+    means = np.round(255 * (((images / 255) ** 2.2).mean(axis=(1, 2), keepdims=True)) ** (1 / 2.2))
+    # No pixel of an image is zero, so zeros are what moved in.
+    np.testing.assert_array_equal(light, np.where(zeros == 0, means, zeros))
+
+
+def test_the_same_images_are_mirrored_whatever_the_shift() -> None:
+    images = np.tile(np.arange(1, 6, dtype="uint8")[:, None], (50, 5, 1, 1))
+    mirrored = [
+        # The columns in the middle stay within the image.
+        np.diff(shift_and_mirror(images, shift, True, np.random.default_rng(2))[:, 2, 1:4, 0].astype(int))[:, 0] < 0
+        for shift in (0, 1)
+    ]
+    np.testing.assert_array_equal(*mirrored)
+    assert 10 < mirrored[0].sum() < 40
 
 
 def test_evaluation_covers_all_images_in_order() -> None:

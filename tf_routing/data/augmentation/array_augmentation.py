@@ -29,8 +29,9 @@ def shift_and_mirror(
     >>> shift_and_mirror(batch, 0, True, np.random.default_rng(0)).shape
     (2, 4, 4, 1)
     """
-    # Drawn whether needed or not, so that one setting does not change what another draws.
-    offsets = random.integers(0, 2 * shift + 1, (2, len(images), 1))
+    # Drawn whether needed or not, so that one setting does not change what another draws: of a range of one number
+    # NumPy would draw nothing.
+    offsets = random.integers(0, 2 * max(shift, 1) + 1, (2, len(images), 1))
     chosen = (random.random(len(images)) < 0.5) & mirror
     if shift:
         images = _shift(images, shift, offsets, fill)
