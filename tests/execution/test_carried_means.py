@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tf_routing.execution.carried_means import CarriedMeans
+from tf_routing.execution.carried_means import CarriedMeans, average_positions
 from tf_routing.layers import IdentityShortcut, SkipBlock, SkipRouter
 from tf_routing.models import RoutedModel
 from tf_routing.transforms.calibration import calibrate
@@ -67,6 +67,15 @@ def test_decisions_and_answers_are_those_of_masked_execution(method: str, rate: 
     model.set_execution("sparse", method)
     for run in (model, tf.function(lambda x: model(x, training=False), autograph=False)):
         np.testing.assert_allclose(run(tf.constant(x)), expected, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+def test_means_of_half_precision_are_single(dtype: str) -> None:
+    maps = keras.ops.cast(images(), dtype)
+    means = average_positions(maps)
+    assert keras.backend.standardize_dtype(means.dtype) == "float32"
+    exact = np.asarray(keras.ops.cast(maps, "float32"), "float64").mean(axis=(1, 2))
+    np.testing.assert_allclose(means, exact, rtol=1e-5, atol=1e-7)
 
 
 def test_means_are_known_of_the_newest_maps_alone() -> None:

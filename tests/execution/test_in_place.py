@@ -133,6 +133,35 @@ def test_the_images_stay_as_they_are(closed: tuple[int, ...], compiled: bool) ->
     np.testing.assert_array_equal(first, second)
 
 
+@pytest.mark.parametrize("compiled", [False, True])
+def test_what_is_read_later_stays_where_the_block_between_runs_for_none(compiled: bool) -> None:
+    """The third block hands on the second one's maps, which are read later, and the fourth writes into its input."""
+    model = chain("read_later")
+    for number, shift in ((3, -1e3), (4, 1e3)):
+        model.get_layer(f"router_{number}").shift_thresholds(np.array([shift]))
+    expected = answer(model, images(), "masked")
+    model.set_execution("sparse", "rows")
+    assert links(model)["block_4"] == "block_3"
+    function = tf.function(lambda x: model(x, training=False), autograph=False) if compiled else model
+    np.testing.assert_allclose(function(tf.constant(images())), expected, rtol=1e-5, atol=1e-6)
+
+
+def test_a_block_that_runs_twice_overwrites_nothing() -> None:
+    """Where it runs first nothing else reads its input, where it runs again something does."""
+    keras.utils.set_random_seed(3)
+    image, twice = keras.Input(SHAPE, name="image"), SkipBlock(branch(), name="twice")
+    first = SkipBlock(branch(), name="block_1")(image, SkipRouter(name="router_1")(image))
+    again = twice(first, SkipRouter(name="router_2")(first))
+    other = SkipBlock(branch(), name="block_2")(again, SkipRouter(name="router_3")(again))
+    last = twice(other, SkipRouter(name="router_4")(other))
+    joined = keras.layers.Add(name="add")([last, other])
+    model = RoutedModel(image, keras.layers.GlobalAveragePooling2D(name="means")(joined))
+    for number in range(1, BLOCKS + 1):
+        model.get_layer(f"router_{number}").shift_thresholds(np.array([1e3]))
+    sparse, masked = (answer(model, images(), execution) for execution in ("sparse", "masked"))
+    np.testing.assert_allclose(sparse, masked, rtol=1e-4, atol=1e-5)
+
+
 def test_a_block_does_not_overwrite_what_a_case_may_have_handed_on() -> None:
     model = chain()
     x = images(1)
