@@ -61,6 +61,17 @@ def test_another_temperature_begins_anew_and_says_so() -> None:
     assert [int(each) for each in model.objective_state] == [0]
 
 
+def test_what_was_learnt_before_another_compile_is_missed_too() -> None:
+    """A compile in between brings an optimizer that has taken no step, and keeps what was adapted."""
+    model = exit_net.exit_model()
+    model.compile(keras.optimizers.SGD(0.1), run_eagerly=True)
+    step(model, exit_net)
+    model.compile("sgd")
+    assert [int(each) for each in model.objective_state] == [1]
+    with pytest.warns(UserWarning, match="another `temperature` than before"):
+        model.compile("sgd", objective=model.default_objective().changed(temperature=2.0))
+
+
 def test_a_model_that_has_not_trained_has_nothing_to_lose() -> None:
     model = skip_net.skip_model(target=0.5)
     model.compile("sgd")

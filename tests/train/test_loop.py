@@ -66,6 +66,24 @@ def test_it_equals_fit_bit_for_bit(build: Any) -> None:
     assert_same(looped, fitted)
 
 
+def test_weights_that_an_optimizer_averages_end_as_with_fit() -> None:
+    """At the end the averages are put in the place of all that was trained, category heads of the objective too."""
+    models = []
+    for is_own in (True, False):
+        keras.utils.set_random_seed(2)
+        model = gated_net.gated_model()
+        model.compile(keras.optimizers.SGD(0.05, use_ema=True, ema_momentum=0.5), metrics=["accuracy"])
+        if is_own:
+            own(model)
+        else:
+            model.fit(batches(), epochs=_EPOCHS, steps_per_epoch=_STEPS, shuffle=False, verbose=0)
+        models.append(model)
+    assert models[0].objective_variables
+    # The last bit of a sum depends on the graph it is in.
+    for value, expected in zip(values(models[0]), values(models[1]), strict=True):
+        np.testing.assert_allclose(value, expected, rtol=1e-5, atol=1e-7)
+
+
 class Calls(keras.callbacks.Callback):
     """Notes what it is called with."""
 
