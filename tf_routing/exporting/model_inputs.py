@@ -30,7 +30,7 @@ def exported_model(model: Any) -> RoutedModel:
 
 
 class ModelInputs:
-    """Images, and what stands beside them.
+    """Images and auxiliary inputs, such as the price of computation.
 
     Args:
         model: A `RoutedModel`.
@@ -38,11 +38,11 @@ class ModelInputs:
 
     def __init__(self, model: Any) -> None:
         self.image_shape: tuple[int, int, int] = tuple(image_input(model).shape[1:])
-        self.beside = [name for name in model.input if name != "image"] if isinstance(model.input, dict) else []
+        self.auxiliary = [name for name in model.input if name != "image"] if isinstance(model.input, dict) else []
         self._is_gated = bool(gated_blocks(model))
 
     def specs(self, dtype: Any = tf.float32, shape: Any = None, count: int | None = None) -> list[tf.TensorSpec]:
-        """Returns what a signature takes: the images first, then by name what stands beside them.
+        """Returns what a signature takes: the images first, then the auxiliary inputs by name.
 
         Args:
             dtype: Type of the images.
@@ -50,10 +50,10 @@ class ModelInputs:
             count: Integer, images in a batch; any number where not given.
         """
         images = tf.TensorSpec((count, *(self.image_shape if shape is None else shape)), dtype, name="images")
-        return [images, *(tf.TensorSpec((count,), tf.float32, name=name) for name in self.beside)]
+        return [images, *(tf.TensorSpec((count,), tf.float32, name=name) for name in self.auxiliary)]
 
     def call_spec(self, dtype: Any = tf.float32) -> Any:
-        """Returns what the model itself takes: images, or a dict of them and what stands beside."""
+        """Returns what the model itself takes: images, or a dict of them and auxiliary inputs."""
         images, *values = self.specs(dtype)
         return self.join(images, *values)
 
@@ -64,7 +64,7 @@ class ModelInputs:
 
     def join(self, images: Any, *values: Any) -> Any:
         """Returns the inputs of a signature as the model takes them."""
-        return {"image": images, **dict(zip(self.beside, values, strict=True))} if self.beside else images
+        return {"image": images, **dict(zip(self.auxiliary, values, strict=True))} if self.auxiliary else images
 
     def never_empty(self, run: Callable[[Any], Any], x: Any) -> Any:
         """Runs the model on a batch that may hold no image: no convolution may see that.

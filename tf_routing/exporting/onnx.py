@@ -29,8 +29,8 @@ def export_onnx(
 ) -> None:
     """Writes an ONNX file, and checks it before it is there.
 
-    The file takes `images`, a batch of any size of floats in [0, 1], and gives `probabilities`; what stands beside
-    images are inputs of their own. It runs **every** branch and weights it: ONNX has no way of running a branch on the
+    The file takes `images`, a batch of any size of floats in [0, 1], and gives `probabilities`; auxiliary
+    inputs are inputs of the file. It runs **every** branch and weights it: ONNX has no way of running a branch on the
     images that chose it, so nothing is skipped. The numbers are the same, those of `execution="masked"`.
 
     The file is run in ONNX Runtime on batches of 1, 3 and 7 images of noise and compared with the model.

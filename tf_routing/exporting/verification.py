@@ -77,7 +77,7 @@ def _draw_inputs(spec: Any, count: int, random: np.random.Generator) -> np.ndarr
     dtype, shape = keras.backend.standardize_dtype(spec.dtype), (count, *spec.shape[1:])
     if dtype.startswith(("int", "uint")):
         return random.integers(0, LARGEST_BYTE + 1, shape).astype(dtype)
-    # What stands beside images is a column of costs, of which zero is one.
+    # The only auxiliary input is a column of costs, of which zero is one.
     return (random.uniform(size=shape) if len(shape) > 2 else np.zeros(shape)).astype(dtype)
 
 

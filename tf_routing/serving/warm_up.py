@@ -74,6 +74,6 @@ def _draw_inputs(spec: Any, size: int, random: np.random.Generator) -> np.ndarra
         return np.array([tf.io.encode_png(each).numpy() for each in pictures], dtype=object)
     if dtype.is_integer:
         return random.integers(0, 256, shape).astype(dtype.as_numpy_dtype)
-    # What stands beside images is a column of costs, of which zero is one.
+    # The only auxiliary input is a column of costs, of which zero is one.
     drawn = random.uniform(size=shape) if len(shape) > 2 else np.zeros(shape)
     return drawn.astype(dtype.as_numpy_dtype)

@@ -31,7 +31,7 @@ class ReportedRow(NamedTuple):
         executed_blocks: For networks that skip blocks: the reported mean number of executed ones, by data set.
         trade_off: For networks that skip blocks: reported points of `accuracy`, executed blocks `k` and FLOPs.
         exit_macs: For networks that leave early: multiply-accumulates per image that leaves behind each level.
-        needs: Arguments beside `arguments` with which the reported errors were reached and that only the user can give,
+        needs: Further arguments with which the reported errors were reached and that only the user can give,
             each with what it must hold; without them another objective trains the same network.
     """
 
@@ -63,7 +63,7 @@ class ModelCard(NamedTuple):
         recipe: Name of the paper's training recipe for `tf-routing fit`, or `None`.
         reported: The papers' rows of this architecture, those with default arguments first.
         measured: Runs of this library, as `tf-routing fit --record` wrote them.
-        weights: What `zoo.get` accepts as `weights` beside a file.
+        weights: What `zoo.get` accepts as `weights` apart from a file.
 
     Example:
 
