@@ -126,6 +126,24 @@ def test_weights_of_another_shape_are_refused(shape: tuple[int, ...], compiled: 
         )
 
 
+WEIGHTED: dict[str, Callable[[RoutedModel, np.ndarray], Any]] = {
+    "fit": lambda model, w: model.fit(IMAGES, LABELS, sample_weight=w, verbose=0),
+    "validation_data": lambda model, w: model.fit(IMAGES, LABELS, validation_data=(IMAGES, LABELS, w), verbose=0),
+    "train_on_batch": lambda model, w: model.train_on_batch(IMAGES, LABELS, w),
+    "test_on_batch": lambda model, w: model.test_on_batch(IMAGES, LABELS, w),
+}
+
+
+@pytest.mark.parametrize("way", WEIGHTED)
+def test_weights_are_checked_before_a_weight_of_the_network_moves(way: str, compiled: RoutedModel) -> None:
+    before = compiled.get_weights()
+    with pytest.raises(ValueError, match="`sample_weight` must hold one number for each sample"):
+        WEIGHTED[way](compiled, np.ones((4, 5)))
+    for value, expected in zip(compiled.get_weights(), before, strict=True):
+        np.testing.assert_array_equal(value, expected)
+    WEIGHTED[way](compiled, np.ones(4))
+
+
 def test_weights_count_as_they_did_in_both_shapes(compiled: RoutedModel) -> None:
     weights = np.array([2.0, 0.0, 0.0, 1.0], "float32")
     answers = np.asarray(compiled(IMAGES))[range(4), LABELS]

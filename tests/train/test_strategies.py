@@ -1,8 +1,10 @@
 """Strategies open as asked or say why not, and each replica gets its rows of every batch."""
 
 import json
+from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 import tensorflow as tf
 
@@ -89,6 +91,25 @@ def test_each_replica_gets_its_rows_in_order(four: dict[str, Any]) -> None:
         assert costs == [[first + 2 * r, first + 2 * r + 1] for r in range(4)]
         assert [each[0][0] for each in rows] == [2.0 * (first + 2 * r) for r in range(4)]
         assert labels == [[100 + cost for cost in each] for each in costs]
+
+
+@pytest.mark.parametrize(("hosts", "replicas"), [(1, 4), (2, 4), (4, 4), (2, 2)])
+def test_hosts_divide_batches_between_them(hosts: int, replicas: int) -> None:
+    """A stand-in for a strategy of several hosts, which asks each for the batches of its replicas."""
+
+    def ask(of_host: Any) -> list[Any]:
+        contexts = (tf.distribute.InputContext(hosts, host, replicas) for host in range(hosts))
+        return [of_host(context) for context in contexts]
+
+    strategy = SimpleNamespace(num_replicas_in_sync=replicas, distribute_datasets_from_function=ask)
+    batches = tf.data.Dataset.range(24).batch(8)
+    parts = [list(part.as_numpy_iterator()) for part in distribute(batches, strategy, batch_size=8)]
+    here, rows = replicas // hosts, 8 // replicas
+    for host, part in enumerate(parts):
+        # Replica r has rows r B / R to (r + 1) B / R of each batch, and each host those of its replicas in order.
+        numbers = range(host * here, (host + 1) * here)
+        expected = [np.arange(r * rows, (r + 1) * rows) + first for first in (0, 8, 16) for r in numbers]
+        np.testing.assert_array_equal(part, expected)
 
 
 def test_batches_that_cannot_be_divided_are_refused(four: dict[str, Any]) -> None:
