@@ -93,15 +93,8 @@ class EpochLog(keras.callbacks.Callback):
         times = dict(zip(_COLUMNS, (round(each, 3) for each in self.spent()), strict=True))
         self.before = Spent()
         self.rows.append({"epoch": epoch + 1, "step": steps, **(logs or {}), **times})
-        with (
-            explain_write_errors(self.path),
-            whole_file(self.path) as temporary,
-            open(temporary, "w", newline="") as file,
-        ):
-            # Of all rows: phases of a run log different terms.
-            writer = csv.DictWriter(file, fieldnames=list(dict.fromkeys(key for row in self.rows for key in row)))
-            writer.writeheader()
-            writer.writerows(self.rows)
+        with explain_write_errors(self.path), whole_file(self.path) as temporary:
+            _write_rows(temporary, self.rows)
 
 
 def _write_rows(path: Path, rows: list[dict[str, Any]]) -> None:
