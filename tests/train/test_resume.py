@@ -1,5 +1,6 @@
 """A run that is killed at any moment and continued ends as one that nobody killed."""
 
+import csv
 import dataclasses
 import json
 import os
@@ -19,7 +20,8 @@ from tf_routing.data import Dataset, ImageSet
 from tf_routing.data.batching.batches import BatchPlan, add_drawn_inputs, training_batches
 from tf_routing.runs.run_record import remove_unfinished
 from tf_routing.train import networks
-from tf_routing.train.callbacks import Checkpoints
+from tf_routing.train.callbacks import Checkpoints, EpochLog
+from tf_routing.train.checkpoint import Spent
 from tf_routing.train.fit import fit
 from tf_routing.train.recipes.recipe import Recipe
 
@@ -75,6 +77,19 @@ def test_a_run_goes_on_within_an_epoch_of_each_phase(tmp_path: Path) -> None:
     record = run(tmp_path / "killed")
     assert record["continued_at_step"] == kills and record["final"] == whole["final"]
     assert differences(tmp_path / "whole", tmp_path / "killed") == []
+
+
+def test_time_before_a_stop_counts_once_though_another_phase_follows(tmp_path: Path) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(EpochLog, "spent", lambda log: Spent(1e5, 1e4))
+        killed_after(3, tmp_path)
+    run(tmp_path)
+    with open(tmp_path / "log.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) > 1
+    for name, before in (("epoch_seconds", 1e5), ("processor_seconds", 1e4)):
+        first, *others = (float(row[name]) for row in rows)
+        assert before < first < before + 1e3 and max(others) < 1e3
 
 
 def test_a_run_that_stopped_in_its_first_epoch_gets_more_epochs(tmp_path: Path) -> None:
