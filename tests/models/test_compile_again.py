@@ -8,7 +8,7 @@ import pytest
 
 from tests import exit_net, gated_net, skip_net
 from tf_routing.models import Ensemble, RoutedModel
-from tf_routing.objectives import Classification
+from tf_routing.objectives import Classification, Critic
 
 
 def step(model: RoutedModel, net: object) -> None:
@@ -78,6 +78,20 @@ def test_a_model_that_has_not_trained_has_nothing_to_lose() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error", UserWarning)
         model.compile("sgd", objective=skip_net.DiverseRoutes(skip_net.MACS, target=0.7))
+
+
+def test_another_kind_of_objective_counts_its_own_steps() -> None:
+    """A critic's temperature begins anew, though its arguments are those of the actor before."""
+    model = exit_net.exit_model()
+    model.compile(keras.optimizers.SGD(0.1), run_eagerly=True)
+    step(model, exit_net)
+    actor = model.default_objective()
+    critic = Critic(actor.tree, actor.macs, **actor.starting_point)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", UserWarning)
+        model.compile("sgd", objective=critic)
+    assert critic.starting_point == actor.starting_point
+    assert [int(each) for each in model.objective_state] == [0]
 
 
 def test_another_kind_of_objective_has_parts_of_its_own() -> None:

@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from tf_routing.layers import CrossConnection
 from tf_routing.models import RoutedModel
+from tf_routing.models.training import trained_objective
 from tf_routing.objectives import Classification
 
 CLASSES, COUNT = 5, 12
@@ -178,6 +179,16 @@ def test_regularisation_is_in_the_loss_and_not_in_the_term() -> None:
     penalty = 0.1 * sum((np.asarray(kernel) ** 2).sum() for kernel in kernels)
     assert logs["classification_loss"] == pytest.approx(cross_entropies(model).mean(), rel=1e-5)
     assert logs["loss"] - logs["classification_loss"] == pytest.approx(penalty, rel=1e-4)
+
+
+def test_the_shares_of_replicas_sum_to_the_loss_with_its_regularisation(monkeypatch: pytest.MonkeyPatch) -> None:
+    model, (x, y) = small_model(regularizer=keras.regularizers.L2(0.1)), data()
+    model.compile("sgd")
+    outputs = model(x, training=False, return_outputs=True)
+    whole = float(model.compute_loss(x, y, outputs, training=False))
+    assert sum(map(float, model.losses)) > 0.01
+    monkeypatch.setattr(trained_objective, "replicas_in_sync", lambda: 4)
+    assert 4 * float(model.compute_loss(x, y, outputs, training=False)) == pytest.approx(whole, rel=1e-6)
 
 
 def test_an_objectives_arguments_reach_the_loss() -> None:
