@@ -155,6 +155,20 @@ def test_an_ensemble_passes_it_on_to_its_members() -> None:
     assert ensemble(images(0)).shape == (0, CLASSES)
 
 
+def test_a_member_that_is_set_by_itself_keeps_that() -> None:
+    members, x = [mixed_net(rate=rate) for rate in (0.25, 0.5)], images(COUNT)
+    skipping = decided(members[1], x)
+    expected = np.mean([masked(each, x) for each in members], axis=0)
+    ensemble = Ensemble.of(members)
+    ensemble.execution = "sparse"
+    members[0].execution = "masked"
+    for member in members:
+        rows_run(member)
+    assert relative(ensemble(x), expected) <= 1e-5
+    for member, run in zip(members, (EVERY, skipping), strict=True):
+        np.testing.assert_array_equal(rows_run(member), run)
+
+
 def test_a_model_inside_a_users_model_skips() -> None:
     model, x = mixed_net(), images(COUNT)
     image = keras.Input((SIDE, SIDE, 3))
