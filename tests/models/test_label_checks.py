@@ -175,6 +175,8 @@ def test_a_class_for_each_pixel_of_a_map_is_left_to_keras() -> None:
 def test_weights_of_classes_that_there_are_not_are_refused(compiled: RoutedModel) -> None:
     with pytest.raises(ValueError, match="`class_weight` must name classes: whole numbers from 0 to 4. Received: 5"):
         compiled.fit(IMAGES, LABELS, class_weight={0: 1.0, 5: 2.0}, verbose=0)
+    with pytest.raises(ValueError, match="`class_weight` must name classes: whole numbers from 0 to 4. Received: 5"):
+        compiled.train_on_batch(IMAGES, LABELS, class_weight={0: 1.0, 5: 2.0})
 
 
 def test_another_kind_of_labels_needs_another_compile() -> None:

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -23,7 +24,9 @@ from tf_routing.train import networks
 from tf_routing.train.callbacks import Checkpoints, EpochLog
 from tf_routing.train.checkpoint import Spent
 from tf_routing.train.fit import fit
+from tf_routing.train.phases import Phase
 from tf_routing.train.recipes.recipe import Recipe
+from tf_routing.train.training_run import _training_batches
 
 # The killed processes train in graphs, as users do.
 pytestmark = pytest.mark.usefixtures("eagerly")
@@ -119,6 +122,20 @@ def test_batches_within_an_epoch_are_those_of_an_uninterrupted_run() -> None:
         np.testing.assert_array_equal(labels, other_labels)
         for name in ("image", "cost"):
             np.testing.assert_array_equal(inputs[name], others[name])
+
+
+@pytest.mark.parametrize("first", [1, 2])
+def test_a_run_that_goes_on_at_an_epoch_draws_what_an_uninterrupted_one_would(first: int) -> None:
+    objective = SimpleNamespace(drawn_inputs={"cost": (0.0, 1.0, 2.0)})
+    task = SimpleNamespace(dataset=_DATASET, recipe=_RECIPE, seed=3, steps=_STEPS)
+    parts: Any = SimpleNamespace(task=task, model=SimpleNamespace(default_objective=lambda: objective))
+    whole, rest = (
+        [batch[0]["cost"] for batch in _training_batches(parts, Phase(start, 3, frozen=False)).as_numpy_iterator()]
+        for start in (0, first)
+    )
+    assert len(whole) == 3 * _STEPS
+    np.testing.assert_array_equal(rest, whole[first * _STEPS :])
+    assert np.any(whole[0] != whole[_STEPS])
 
 
 def test_what_was_being_written_is_removed(tmp_path: Path) -> None:
