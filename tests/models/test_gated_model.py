@@ -52,6 +52,14 @@ def test_cost_with_all_switches_on_and_off(rate: float, expected: int) -> None:
     assert model.static_cost == FIXED + PARTS
 
 
+def test_decisions_of_a_model_inside_are_asked_for_there() -> None:
+    inner, image = decisive(), keras.Input((6, 6, 3))
+    outer = RoutedModel(image, inner(image), name="outer")
+    assert outer.static_cost == inner.static_cost == FIXED + PARTS
+    with pytest.raises(ValueError, match="outer does not show.*Received: a model that holds gated/controller_1, "):
+        outer.cost(images())
+
+
 def test_executed_and_expected_cost_agree_on_average() -> None:
     model = decisive()
     fixed, gated = cost.gated_macs(model)

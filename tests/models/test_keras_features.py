@@ -7,6 +7,7 @@ from typing import Any
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from tests import exit_net, gated_net, skip_net
 from tf_routing.layers import CrossConnection
@@ -165,3 +166,21 @@ def test_weights_weigh_every_term_that_reads_labels_and_no_other(name: str) -> N
     halves = [_terms(model, objective, x, y, each) for each in (weights / 2, 1 - weights / 2)]
     for term in set(plain) - set(unlabelled):
         assert halves[0][term] + halves[1][term] == pytest.approx(plain[term], rel=1e-5), term
+
+
+# Datasets of dicts
+
+
+def test_datasets_of_dicts_may_follow_arrays_and_hold_numbers_per_image() -> None:
+    model = exit_net.exit_model(dynamic_cost=True)
+    images = np.random.default_rng(0).uniform(size=(6, *model.input["image"].shape[1:])).astype("float32")
+    given = {"image": images, "cost": np.linspace(0, 1e-8, 6, dtype="float32")}
+    expected = model.predict(given, verbose=0)
+    inputs = tf.data.Dataset.from_tensor_slices(given).batch(4)
+    np.testing.assert_allclose(model.predict(inputs, verbose=0), expected, atol=1e-6)
+    labels = np.arange(6) % exit_net.CLASSES
+    pairs = tf.data.Dataset.from_tensor_slices((given, labels)).batch(4)
+    np.testing.assert_allclose(model.predict(pairs, verbose=0), expected, atol=1e-6)
+    model.compile(keras.optimizers.SGD(0.0))
+    losses = [model.evaluate(given, labels, batch_size=4, verbose=0), model.evaluate(pairs, verbose=0)]
+    np.testing.assert_allclose(losses[1], losses[0], rtol=1e-5)

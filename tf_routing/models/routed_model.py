@@ -169,10 +169,17 @@ class RoutedModel(FileFormats, ObjectiveTraining, JitWish, LabelChecks, Step, Ch
             Integer array `(count,)`. An image that holds NaN has no route, and costs what every image does.
 
         Raises:
-            ValueError: If these are no images of the model, or a dataset that repeats for ever.
+            ValueError: If these are no images of the model, or a dataset that repeats for ever, or if a routed model
+                inside decides, whose decisions this one does not show.
         """
-        if cost.gated_macs(self)[1]:
+        gated = cost.gated_macs(self)[1]
+        if gated:
             routes = self.routes(x, batch_size)
+            if hidden := sorted(gated.keys() - routes.keys()):
+                raise ValueError(
+                    f"`cost` needs all decisions, and {self.name} does not show those of models inside: ask these for "
+                    f"their cost. Received: a model that holds {', '.join(hidden)}"
+                )
             return cost.executed_macs(self, routes, len(next(iter(routes.values()))))
         self._check_inputs(x)
         return cost.executed_macs(self, {}, count_samples(x))

@@ -8,10 +8,13 @@ from tf_routing.train.distribution.launch import launch
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Adds how many workers run which command."""
-    parser.add_argument("--workers", type=int, default=2, help="how many workers")
+    parser.add_argument("--workers", metavar="N", type=int, default=2, help="how many workers")
     about = "seconds that the others get to stop by themselves when one failed"
-    parser.add_argument("--patience", type=float, default=60.0, help=about)
-    parser.add_argument("words", nargs="+", metavar="-- WORD", help="command of tf-routing with its options")
+    parser.add_argument("--patience", metavar="SECONDS", type=float, default=60.0, help=about)
+    about = "command of tf-routing with its options, behind --"
+    parser.add_argument("words", nargs="+", metavar="COMMAND", help=about)
+    # Made up by argparse, it would lack the two hyphens.
+    parser.usage = f"{parser.prog} [-h] [--workers N] [--patience SECONDS] -- COMMAND [OPTION ...]"
 
 
 def run(arguments: argparse.Namespace) -> int:

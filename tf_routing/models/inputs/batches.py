@@ -26,6 +26,8 @@ def repeat_per_sample(x: Any) -> Any:
     >>> repeat_per_sample({"image": np.zeros((2, 8, 8, 3)), "cost": 1e-9})["cost"].tolist()
     [[1e-09], [1e-09]]
     """
+    if hasattr(x, "element_spec"):
+        return _reshape_batches(x)
     if not isinstance(x, Mapping) or "image" not in x:
         return x
     # Columns always: Keras would trace anew for another rank, for shapes that it then does not know.
@@ -34,6 +36,25 @@ def repeat_per_sample(x: Any) -> Any:
         name: value if name == "image" else np.broadcast_to(np.reshape(value, (-1, 1)), shape)
         for name, value in x.items()
     }
+
+
+def _reshape_batches(dataset: Any) -> Any:
+    """Returns a dataset of batches whose inputs are columns, but for the images; any other dataset as it is."""
+    # Here, since other backends run without it; who has a dataset has imported it.
+    import tensorflow as tf
+
+    inputs = keras.utils.unpack_x_y_sample_weight(dataset.element_spec)[0]
+    if not isinstance(dataset, tf.data.Dataset) or not isinstance(inputs, Mapping):
+        return dataset
+    if all(name == "image" or spec.shape.rank != 1 for name, spec in inputs.items()):
+        return dataset
+
+    def reshape(inputs: Any, *labels: Any) -> Any:
+        """Returns a batch as it came, numbers in columns."""
+        columns = {name: value if name == "image" else tf.reshape(value, (-1, 1)) for name, value in inputs.items()}
+        return (columns, *labels) if labels else columns
+
+    return dataset.map(reshape)
 
 
 def count_samples(x: Any) -> int:
