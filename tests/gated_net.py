@@ -31,11 +31,13 @@ def gated_model(seed: int = 0, categories: list[int] | None = CATEGORIES, **argu
     image = keras.Input((6, 6, 3), name="image")
     x = keras.layers.Conv2D(4, 3, padding="same", use_bias=False, activation="relu", name="stem")(image)
     switches, state = Controller(2, seed=1, name="controller_1")(x)
-    x = SplitBlock([_part(x, [(4, 1, 1)]), _part(x, [(4, 3, 1)])], "identity", "relu", name="block_1")(x, switches)
+    parts = [_part(x, f"sub_block_{kernel}", [(4, kernel, 1)]) for kernel in (1, 3)]
+    x = SplitBlock(parts, "identity", "relu", name="block_1")(x, switches)
     switches, state = Controller(3, seed=2, name="controller_2")(x, state)
-    parts = [_part(x, [(width, 3, 2), (8, 1, 1)]) for width in (2, 3, 5)]
-    x = SplitBlock(parts, _part(x, [(8, 1, 2)]), "relu", name="block_2")(x, switches)
-    logits = keras.layers.Dense(CLASSES, name="logits", dtype="float32")(keras.layers.GlobalAveragePooling2D()(x))
+    parts = [_part(x, f"sub_block_{width}", [(width, 3, 2), (8, 1, 1)]) for width in (2, 3, 5)]
+    x = SplitBlock(parts, _part(x, "shortcut", [(8, 1, 2)]), "relu", name="block_2")(x, switches)
+    x = keras.layers.GlobalAveragePooling2D(name="pool")(x)
+    logits = keras.layers.Dense(CLASSES, name="logits", dtype="float32")(x)
     model = RoutedModel(image, keras.layers.Softmax(name="probabilities", dtype="float32")(logits), name="gated")
     model.execution = "masked"
     weights = None if categories is None else WEIGHTS
@@ -43,12 +45,16 @@ def gated_model(seed: int = 0, categories: list[int] | None = CATEGORIES, **argu
     return model
 
 
-def _part(x: Any, convolutions: list[tuple[int, int, int]]) -> keras.Model:
-    """A model of its own: convolutions of given filters, kernel sizes and strides."""
-    y = maps = keras.Input(x.shape[1:])
-    for filters, kernel, strides in convolutions:
-        y = keras.layers.Conv2D(filters, kernel, strides, padding="same", use_bias=False, activation="relu")(y)
-    return keras.Model(maps, y)
+def _part(x: Any, name: str, convolutions: list[tuple[int, int, int]]) -> keras.Model:
+    """Returns a model of convolutions of given filters, kernel sizes and strides."""
+    y = maps = keras.Input(x.shape[1:], name="maps")
+    # Named: TensorFlow adds gradients up in an order that names decide, and a number that Keras gives would change it.
+    for number, (filters, kernel, strides) in enumerate(convolutions, 1):
+        convolve = keras.layers.Conv2D(
+            filters, kernel, strides, "same", use_bias=False, activation="relu", name=f"conv_{number}"
+        )
+        y = convolve(y)
+    return keras.Model(maps, y, name=name)
 
 
 def images(count: int = COUNT) -> np.ndarray:
