@@ -10,12 +10,11 @@ import numpy as np
 import pytest
 
 import tf_routing
-from tf_routing import models, zoo
+from tests import skip_net
+from tf_routing import zoo
 
 _PACKAGE = Path(tf_routing.__file__).parent
 _TEXT = (_PACKAGE.parent / "CONTRIBUTING.md").read_text("utf-8")
-_NET = {"width_multiplier": 0.125, "input_shape": (8, 8, 3), "classes": 3}
-_IMAGES = np.zeros((2, 8, 8, 3), "float32")
 
 
 def _read_section(heading: str) -> str:
@@ -38,22 +37,19 @@ def _list_entered(function: Callable[[], Any]) -> set[str]:
     return {str(Path(file).relative_to(_PACKAGE)) for file in entered if file.startswith(str(_PACKAGE))}
 
 
-def _build() -> models.RoutedModel:
-    return zoo.get("drn_resnet32", **_NET)
-
-
 def _predict(_: Path) -> None:
-    _build().predict(_IMAGES, verbose=0)
+    model = zoo.get("drn_resnet32", width_multiplier=0.125, input_shape=(8, 8, 3), classes=3)
+    model.predict(np.zeros((2, 8, 8, 3), "float32"), verbose=0)
 
 
 def _fit(_: Path) -> None:
-    model = _build()
+    model = skip_net.skip_model()
     model.compile()
-    model.fit(_IMAGES, np.zeros(2), verbose=0)
+    model.fit(skip_net.images(), skip_net.labels(), verbose=0)
 
 
 def _export(folder: Path) -> None:
-    tf_routing.export(_build(), folder / "net")
+    tf_routing.export(skip_net.skip_model(), folder / "net")
 
 
 def test_every_room_is_in_the_house_and_no_other() -> None:

@@ -78,7 +78,10 @@ WAYS: dict[str, Callable[[RoutedModel, Family, Path], RoutedModel]] = {
 }
 
 
-@pytest.mark.parametrize("name", FAMILIES)
+# Members have the state of other families twice, and take longest: `test_ensemble.py` trains and saves an ensemble.
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=pytest.mark.heavy) if name == "members" else name for name in FAMILIES]
+)
 def test_the_next_three_losses_are_those_of_the_model_that_was_saved(name: str, tmp_path: Path) -> None:
     family = FAMILIES[name]
     model = compiled(family)
