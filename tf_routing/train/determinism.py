@@ -12,7 +12,9 @@ def make_deterministic() -> None:
     256 MiB, and where it expects a graph to need most of that it replaces sums of three and more tensors by additions
     in place that nothing orders: terms are added as threads deliver them, and the last bits change from step to step.
     There is no option for that pass alone (`memory_optimization` is ignored), so that all of Grappler is left out, on
-    GPUs too, whose memory large batches fill; `benchmarks/determinism.py` measures what that costs.
+    GPUs too, whose memory large batches fill; `benchmarks/determinism.py` measures what that costs. Without Grappler
+    sums are also independent of the names of layers, by which it sorts their terms: Keras numbers layers that have no
+    name on and on within a process, so that a network built twice may differ in the last bits.
 
     Raises:
         ValueError: If JAX runs on a GPU and XLA was not asked to be deterministic, which it must be at its start.
