@@ -1,5 +1,6 @@
 """Campaigns: order and names of trainings by hand, results by hand, and one that trains real digits and goes on."""
 
+import dataclasses
 import itertools
 import json
 from collections.abc import Callable
@@ -9,9 +10,11 @@ import pytest
 
 from tests.train.kill_harness import untimed_log
 from tf_routing.cli.main import main
+from tf_routing.runs.seeds import summarize
 from tf_routing.train.campaigns.campaign import missing_trainings
 from tf_routing.train.campaigns.campaign_file import load_campaign
-from tf_routing.train.campaigns.campaign_results import add_result, check_results, read_results, summarize
+from tf_routing.train.campaigns.campaign_results import add_result, check_results, read_results
+from tf_routing.train.recipes.recipe import load_recipe
 
 _TEXT = """
 title = "Two comparisons"
@@ -44,7 +47,8 @@ def written(tmp_path: Path) -> Callable[[str], str]:
 
 
 def record(accuracy: float, seconds: float = 60.0) -> dict[str, object]:
-    arguments = {"model_arguments": {"hidden": 4}, "recipe": {"epochs": 1}, "train_images": 10}
+    recipe = json.loads(json.dumps(dataclasses.asdict(load_recipe("quick").changed(epochs=1))))
+    arguments = {"model_arguments": {"hidden": 4}, "recipe": recipe, "train_images": 10}
     times = {"seconds": 2 * seconds, "processor_seconds": seconds, "started": "2026-01-01T00:00:00+00:00"}
     return {"arguments": arguments, **times, "continued_at_step": [3], "final": {"accuracy": accuracy, "exits": {}}}
 
@@ -100,7 +104,8 @@ def test_a_result_is_kept_once(tmp_path: Path, written: Callable[[str], str]) ->
     [
         ("epochs = 1", "epochs = 2", "epochs was 1, now 2"),
         ('dataset = "digits"', 'dataset = "cifar10"', "dataset was 'digits', now 'cifar10'"),
-        ("width_multiplier = 0.125", "width_multiplier = 0.25", "'width_multiplier': 0.25, 'hidden': 4"),
+        ("width_multiplier = 0.125", "width_multiplier = 0.25", "width_multiplier was 0.125, now 0.25"),
+        ("width_multiplier = 0.125", "width_multiplier = 0.125, paths = 3", "paths was None, now 3"),
     ],
 )
 def test_a_result_counts_only_for_what_was_trained(
@@ -115,6 +120,54 @@ def test_a_result_counts_only_for_what_was_trained(
     with pytest.raises(ValueError) as refused:
         check_results(file, read_results(file), changed)
     assert message in str(refused.value) and "paths/basecnn_2cc_hidden_4/seed_0" in str(refused.value)
+
+
+_RECIPE = "epochs = 1\nbatch_size = 32\nlearning_rate = 0.1\ndrops = [3]\n"
+
+
+def test_a_result_counts_only_for_what_the_recipe_said(tmp_path: Path, written: Callable[[str], str]) -> None:
+    recipe, file = tmp_path / "own.toml", tmp_path / "mine.json"
+    recipe.write_text(_RECIPE, "utf-8")
+    text = _TEXT.replace('recipe = "quick"\nepochs = 1', f'recipe = "{recipe}"')
+
+    def check() -> None:
+        check_results(file, read_results(file), load_campaign(written(text)).trainings)
+
+    trained = load_campaign(written(text)).trainings[0]
+    settings = json.loads(json.dumps(dataclasses.asdict(trained.settings.changed(image_size=8))))
+    arguments = {"model_arguments": dict(trained.arguments), "recipe": settings, "train_images": 10}
+    add_result(file, trained, {**record(0.5), "arguments": arguments}, {})
+    # The dataset decides on the size that the recipe leaves open.
+    check()
+    (row,) = read_results(file)
+    assert row["settings"]["drops"] == [3] and row["settings"]["momentum"] == 0.9 and "title" not in row["settings"]
+    recipe.write_text(_RECIPE.replace("32", "64") + "title = 'Renamed'\n", "utf-8")
+    with pytest.raises(ValueError, match="trained otherwise: batch_size was 32, now 64. Give"):
+        check()
+    recipe.write_text(_RECIPE + "momentum = 0.5\n", "utf-8")
+    # Of a recipe that knew no momentum yet, 0.9 was it.
+    del row["settings"]["momentum"]
+    file.write_text(json.dumps([row]), "utf-8")
+    with pytest.raises(ValueError, match="trained otherwise: momentum was 0.9, now 0.5. Give"):
+        check()
+    # Of rows that do not hold the recipe yet, its epochs are known.
+    del row["settings"]
+    file.write_text(json.dumps([row]), "utf-8")
+    check()
+    recipe.write_text(_RECIPE.replace("epochs = 1", "epochs = 2"), "utf-8")
+    with pytest.raises(ValueError, match="trained otherwise: epochs was 1, now 2. Give"):
+        check()
+
+
+def test_arguments_of_a_recipe_come_before_those_of_the_campaign(written: Callable[[str], str]) -> None:
+    text = _TEXT.replace('"quick"\nepochs = 1', '"decide/training"\nscale = "quick"')
+    assert load_campaign(written(text)).trainings[1].arguments == {
+        "temperature_half_life": 160,
+        "width_multiplier": 0.125,
+        "hidden": 4,
+    }
+    other = text.replace("hidden = 4", "temperature_half_life = 7")
+    assert load_campaign(written(other)).trainings[1].arguments["temperature_half_life"] == 7
 
 
 def test_accuracies_of_three_seeds_by_hand() -> None:
@@ -178,7 +231,7 @@ def test_a_campaign_trains_what_is_missing(
     assert rows[0]["final"] == row["final"] and untimed_log(output / "paths/basecnn/seed_0") == log
     assert [each["label"] for each in rows] == ["basecnn", "basecnn_2cc_hidden_4"]
     capsys.readouterr()
-    assert main([*words, "--status"]) == 0 and main(words) == 0
+    assert main([*words, "--status"]) == 0 and main(words) == 0 and main([*words, "--next"]) == 3
     shown = capsys.readouterr().out
     assert "1 of 1" in shown and "0 of 1" in shown and f"{row['final']['accuracy']:.4f}" in shown
     assert "Nothing is missing" in shown

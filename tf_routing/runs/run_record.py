@@ -44,7 +44,7 @@ def open_record(
             "seconds": 0.0,
         }
     record = _extend_epochs(output, record, arguments, epochs_begun)
-    differences = _find_differences(record["arguments"], arguments)
+    differences = find_differences(record["arguments"], arguments)
     if differences:
         raise ValueError(f"{output} holds a run with other arguments: {'; '.join(differences)}. {_WAYS}")
     _check_backend(output, record.get("versions", {}).get("backend"))
@@ -88,7 +88,7 @@ def _extend_epochs(
             f"{_WAYS}"
         )
     asked = {**record["arguments"], "recipe": {**record["arguments"]["recipe"], "epochs": now}}
-    if _find_differences(asked, arguments):
+    if find_differences(asked, arguments):
         # The caller's error names these, with the epochs.
         return record
     if not epochs_begun or epochs_begun > before:
@@ -113,13 +113,20 @@ def _check_backend(output: Path, before: str | None) -> None:
         raise ValueError(f"{output} holds a run of the {before} backend. Received: {now}; set KERAS_BACKEND={before}.")
 
 
-def _find_differences(old: dict[str, Any], new: dict[str, Any]) -> list[str]:
+def find_differences(old: dict[str, Any], new: dict[str, Any]) -> list[str]:
+    """Returns what differs between two dicts of arguments, in words.
+
+    Example:
+
+    >>> find_differences({"seed": 0, "recipe": {"epochs": 3}}, {"seed": 0, "recipe": {"epochs": 4}})
+    ['epochs was 3, now 4']
+    """
     differences: list[str] = []
     # The keys of both: an argument that is no longer given is another argument too.
     for key in dict.fromkeys([*new, *old]):
         before, now = old.get(key), new.get(key)
         if isinstance(before, dict) and isinstance(now, dict):
-            differences += _find_differences(before, now)
+            differences += find_differences(before, now)
         elif before != now:
             differences.append(f"{key} was {before!r}, now {now!r}")
     return differences

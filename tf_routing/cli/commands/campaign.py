@@ -10,16 +10,14 @@ from rich.table import Table
 from tf_routing.cli.options import add_data_dir_option
 from tf_routing.cli.quiet_start import start_quietly
 from tf_routing.data import datasets
+from tf_routing.runs.seeds import summarize
 from tf_routing.support.terminal import show
 from tf_routing.train.campaigns.campaign import missing_trainings, train_missing
 from tf_routing.train.campaigns.campaign_file import PLACES, Campaign, Training, load_campaign
-from tf_routing.train.campaigns.campaign_results import (
-    check_results,
-    is_result_of,
-    read_results,
-    results_file,
-    summarize,
-)
+from tf_routing.train.campaigns.campaign_results import check_results, is_result_of, read_results, results_file
+
+# Nothing was left to train: a loop over `--next` ends.
+_NOTHING_LEFT = 3
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -27,16 +25,18 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("file", help="the campaign, a .toml file; results are written beside it, to a .json file")
     action = parser.add_mutually_exclusive_group()
     action.add_argument("--status", action="store_true", help="only show what is trained and what is missing")
-    about = "train one network that is missing, or continue it; without it all, one after the other"
+    about = "train one network that is missing, or continue it; exit status 3 if there is none; without it train all"
     action.add_argument("--next", action="store_true", help=about)
     parser.add_argument("--where", default="cpu", choices=PLACES, help="only trainings that may run there")
     parser.add_argument("--output", help="folder of the runs; runs/ and the campaign's name where not given")
     add_data_dir_option(parser)
     about = "steps between checkpoints within an epoch; 0 for none but at its end"
     parser.add_argument("--checkpoint_every", metavar="STEPS", type=int, default=100, help=about)
+    about = "the same bits every time, on one machine, also where a training was stopped and goes on"
+    parser.add_argument("--deterministic", action="store_true", help=about)
 
 
-def run(arguments: argparse.Namespace) -> None:
+def run(arguments: argparse.Namespace) -> int:
     """Shows the campaign, or trains what it lacks."""
     campaign = load_campaign(arguments.file)
     for name in {training.dataset for training in campaign.trainings}:
@@ -47,12 +47,15 @@ def run(arguments: argparse.Namespace) -> None:
     check_results(file, rows, campaign.trainings)
     if arguments.status:
         show(_status_table(campaign, rows, output))
-        return
+        return 0
     missing = missing_trainings(campaign, rows, arguments.where)
     if not missing:
         print(f"Nothing is missing in {arguments.file} for where={arguments.where}.")
+        return _NOTHING_LEFT if arguments.next else 0
     chosen = missing[: 1 if arguments.next else None]
-    train_missing(chosen, file, output, arguments.data_dir, arguments.checkpoint_every)
+    options = {"checkpoint_every": arguments.checkpoint_every, "deterministic": arguments.deterministic}
+    train_missing(chosen, file, output, arguments.data_dir, **options)
+    return 0
 
 
 def _status_table(campaign: Campaign, rows: Sequence[dict[str, Any]], output: Path) -> Table:

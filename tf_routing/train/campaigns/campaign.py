@@ -2,7 +2,8 @@
 
 import contextlib
 import os
-from collections.abc import Iterator, Sequence
+import sys
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,45 +27,48 @@ def missing_trainings(campaign: Campaign, rows: Sequence[dict[str, Any]], where:
 
 
 def train_missing(
-    missing: Sequence[Training], file: Path, output: Path, data_dir: str | None = None, checkpoint_every: int = 100
+    missing: Sequence[Training], file: Path, output: Path, data_dir: str | None = None, **options: Any
 ) -> None:
     """Trains networks one after the other, and adds their results to the data file.
 
     Args:
-        missing: What to train; a run that stopped goes on.
+        missing: What to train; a run that stopped goes on, and one that fails is left for later.
         file: The campaign's data file.
         output: Folder of the runs.
         data_dir: Folder of TensorFlow Datasets.
-        checkpoint_every: Integer, steps between checkpoints within an epoch; 0 for none but at its end.
+        **options: Of `fit`, for all trainings.
 
     Raises:
-        RuntimeError: If another process trains in the folder.
+        RuntimeError: If another process trains in the folder, or, after all others, if trainings failed.
     """
+    failed = []
     with _hold_folder(output):
         for training in missing:
-            _train(training, file, output, data_dir, checkpoint_every)
+            try:
+                _train(training, file, output, data_dir, options)
+            except RuntimeError as error:
+                print(f"{training.folder}: {error}", file=sys.stderr, flush=True)
+                failed.append(training.folder)
+    if failed:
+        raise RuntimeError(f"No result of {', '.join(failed)}, for the reasons above.")
 
 
-def _train(training: Training, file: Path, output: Path, data_dir: str | None, checkpoint_every: int) -> None:
+def _train(training: Training, file: Path, output: Path, data_dir: str | None, options: Mapping[str, Any]) -> None:
     # Here: status answers without TensorFlow.
-    import keras
-
     from tf_routing import data
     from tf_routing.support.hardware import hardware
-    from tf_routing.train.fit import fit
+    from tf_routing.train.planned_run import PlannedRun
 
-    print(f"{training.comparison}: {training.label}, seed {training.seed}", flush=True)
-    # What the network before left would slow this one down.
-    keras.backend.clear_session()
-    record = fit(
+    run = PlannedRun(
+        f"{training.comparison}: {training.label}, seed {training.seed}",
         training.model,
+        training.arguments,
         data.load(training.dataset, data_dir),
         training.settings,
         output / training.folder,
-        seed=training.seed,
-        model_arguments=dict(training.arguments),
-        checkpoint_every=checkpoint_every,
+        training.seed,
     )
+    record = run.train(**options)
     add_result(file, training, record, hardware())
     accuracy, minutes = record["final"]["accuracy"], record["processor_seconds"] / 60
     print(f"{training.label}, seed {training.seed}: accuracy {accuracy:.4f}, {minutes:.1f} processor minutes.")

@@ -8,7 +8,8 @@ from typing import Any
 
 from tf_routing.runs.folder_names import folder_name
 from tf_routing.support.validation import not_negative_integer, one_of, unknown
-from tf_routing.train.recipes.recipe import Recipe, load_recipe
+from tf_routing.train.recipes.recipe import Recipe, make_recipe
+from tf_routing.train.recipes.recipe_files import read_recipe
 from tf_routing.zoo.registry import find
 
 PLACES = ("cpu", "gpu")
@@ -129,7 +130,8 @@ def _read_network(path: str, comparison: Mapping[str, Any], network: Mapping[str
     _check_has(path, values, ("model", "recipe"))
     find(values["model"])
     scale = values.get("scale", "paper")
-    settings = load_recipe(values["recipe"], scale).changed(epochs=values.get("epochs"))
+    file = read_recipe(values["recipe"], scale)
+    settings = make_recipe(file).changed(epochs=values.get("epochs"))
     for place in values.get("where", PLACES):
         one_of("where", place, PLACES)
     changes = network.get("arguments", {})
@@ -141,7 +143,8 @@ def _read_network(path: str, comparison: Mapping[str, Any], network: Mapping[str
         "comparison": comparison["name"],
         "label": label,
         "model": values["model"],
-        "arguments": {**comparison.get("arguments", {}), **changes},
+        # As in `fit`: what the recipe asks of every network comes first.
+        "arguments": {**file.values.get("arguments", {}), **comparison.get("arguments", {}), **changes},
         "dataset": values["dataset"],
         "recipe": values["recipe"],
         "scale": scale,

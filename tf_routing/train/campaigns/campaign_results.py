@@ -1,24 +1,25 @@
 """Reads and writes the results of a campaign: one row of a JSON file per training."""
 
+import dataclasses
 import json
-import statistics
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
+from tf_routing.runs.run_record import find_differences
 from tf_routing.support.files import write_json
 from tf_routing.train.campaigns.campaign_file import Training
+from tf_routing.train.recipes.recipe import Recipe
 
 _IDENTITY = ("comparison", "label", "seed")
 _TRAINED = ("model", "dataset", "recipe", "scale")
-
-
-class Accuracies(NamedTuple):
-    """Test accuracies of the seeds of one network: the best, the mean and the sample deviation."""
-
-    best: float
-    mean: float
-    deviation: float | None
+# What says of a recipe nothing about how it trains.
+_NAMES = ("name", "title")
+_DEFAULTS = {
+    field.name: field.default
+    for field in dataclasses.fields(Recipe)
+    if field.name not in _NAMES and field.default is not dataclasses.MISSING
+}
 
 
 def results_file(campaign: str) -> Path:
@@ -54,6 +55,9 @@ def add_result(file: Path, training: Training, record: Mapping[str, Any], machin
     row |= {
         "model_arguments": arguments["model_arguments"],
         "epochs": arguments["recipe"]["epochs"],
+        # The recipe's file may say something else one day.
+        "settings": _leave_out_names(arguments["recipe"]),
+        "deterministic": record.get("deterministic", False),
         "train_images": arguments["train_images"],
         # The tables by exit and class stay where the run is.
         "final": {key: value for key, value in record["final"].items() if key not in ("exits", "by_cost")},
@@ -81,34 +85,36 @@ def check_results(file: Path, rows: Sequence[Mapping[str, Any]], trainings: Sequ
         trainings: Those of the campaign.
 
     Raises:
-        ValueError: If a result was trained with other values than the campaign has now.
+        ValueError: If a result was trained with other values than the campaign and the recipes that it names have now.
     """
     for training in trainings:
-        now = {name: getattr(training, name) for name in _TRAINED}
-        # Through JSON, so that tuples compare as what the file holds.
-        now["model_arguments"] = json.loads(json.dumps({"width_multiplier": 1.0, **training.arguments}))
-        if training.epochs is not None:
-            now["epochs"] = training.epochs
         for row in rows:
-            changed = [f"{name} was {row[name]!r}, now {value!r}" for name, value in now.items() if row[name] != value]
-            if changed and is_result_of(row, training):
+            changed = is_result_of(row, training) and find_differences(_trained_with(row), _asked_for(training, row))
+            if changed:
                 raise ValueError(
                     f"{file} holds a result of {training.folder} that was trained otherwise: {'; '.join(changed)}. "
                     "Give the network another `label`, or remove that result and the folder of its run."
                 )
 
 
-def summarize(rows: Sequence[Mapping[str, Any]]) -> Accuracies:
-    """Returns the accuracies of the rows of one network.
+def _trained_with(row: Mapping[str, Any]) -> dict[str, Any]:
+    # Fields that recipes did not have yet had their defaults. Rows of earlier versions hold the epochs alone.
+    settings = {**_DEFAULTS, **row["settings"]} if "settings" in row else {"epochs": row["epochs"]}
+    return {**{name: row[name] for name in (*_TRAINED, "model_arguments")}, "settings": settings}
 
-    Args:
-        rows: Its rows, one per seed.
 
-    Example:
+def _asked_for(training: Training, row: Mapping[str, Any]) -> dict[str, Any]:
+    settings = _leave_out_names(dataclasses.asdict(training.settings))
+    if "settings" not in row:
+        settings = {"epochs": settings["epochs"]}
+    elif settings["image_size"] is None:
+        # The dataset decided.
+        settings["image_size"] = row["settings"]["image_size"]
+    arguments = {"width_multiplier": 1.0, **training.arguments}
+    values = {name: getattr(training, name) for name in _TRAINED}
+    # Through JSON, so that tuples compare as what the file holds.
+    return json.loads(json.dumps({**values, "model_arguments": arguments, "settings": settings}))
 
-    >>> summarize([{"final": {"accuracy": value}} for value in (0.5, 0.75)]).mean
-    0.625
-    """
-    values = [row["final"]["accuracy"] for row in rows]
-    deviation = statistics.stdev(values) if len(values) > 1 else None
-    return Accuracies(max(values), statistics.fmean(values), deviation)
+
+def _leave_out_names(recipe: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in recipe.items() if name not in _NAMES}

@@ -1,0 +1,29 @@
+"""What the seeds of one network come to: the best, the mean and the spread of their accuracies."""
+
+import statistics
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+
+class Accuracies(NamedTuple):
+    """Test accuracies of the seeds of one network: the best, the mean and the sample deviation."""
+
+    best: float
+    mean: float
+    deviation: float | None
+
+
+def summarize(rows: Sequence[Mapping[str, Any]]) -> Accuracies:
+    """Returns the accuracies of one network.
+
+    Args:
+        rows: Its runs, one per seed, with the accuracy in `final`: records of runs, or rows of a campaign's results.
+
+    Example:
+
+    >>> summarize([{"final": {"accuracy": value}} for value in (0.5, 0.75)]).mean
+    0.625
+    """
+    values = [row["final"]["accuracy"] for row in rows]
+    deviation = statistics.stdev(values) if len(values) > 1 else None
+    return Accuracies(max(values), statistics.fmean(values), deviation)
