@@ -10,7 +10,7 @@ import pytest
 from tests.snippets import run_snippet
 from tf_routing import zoo
 from tf_routing.layers import CrossStitch
-from tf_routing.optimizers import DecayedSGD, Warmup
+from tf_routing.optimizers import DecayedSGD, Triangular, Warmup
 
 
 def variable(name: str) -> keras.Variable:
@@ -140,3 +140,33 @@ def test_a_model_saved_with_a_rate_that_rises_loads_elsewhere(tmp_path: Path) ->
     printed = run_snippet(code, tmp_path / "model.keras")
     # The rate halves every four steps, and is multiplied by a quarter of the step until then.
     assert printed.splitlines()[-1] == str([0.0, round(0.05 / 2**0.5, 6), 0.05, 0.025])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        # Two steps up to 0.4, then 0.05 less with each of eight.
+        ({"steps": 10, "rising_steps": 2}, {0: 0.0, 1: 0.2, 2: 0.4, 3: 0.35, 6: 0.2, 9: 0.05, 10: 0.0, 12: 0.0}),
+        ({"steps": 4}, {0: 0.4, 1: 0.3, 3: 0.1, 4: 0.0, 5: 0.0}),
+        ({"steps": 4, "rising_steps": 3}, {0: 0.0, 1: 0.4 / 3, 3: 0.4, 4: 0.0}),
+    ],
+)
+def test_a_triangle_by_hand(arguments: dict[str, int], expected: dict[int, float]) -> None:
+    rate = Triangular(0.4, **arguments)
+    restored = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(rate))
+    for each in (rate, restored):
+        np.testing.assert_allclose([float(each(step)) for step in expected], list(expected.values()), atol=1e-7)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ((0.0, 10, 2), "`highest` must be a positive number. Received: highest=0.0"),
+        ((0.1, 0, 0), "`steps` must be a positive integer. Received: steps=0"),
+        ((0.1, 10, -1), "`rising_steps` must be an integer of at least zero. Received: rising_steps=-1"),
+        ((0.1, 10, 10), "`rising_steps` must be below steps=10. Received: rising_steps=10"),
+    ],
+)
+def test_a_triangle_that_is_none_is_named(arguments: tuple[float, int, int], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        Triangular(*arguments)

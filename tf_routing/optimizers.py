@@ -1,4 +1,4 @@
-"""The optimizer of the papers, SGD whose weight decay passes through the momentum, and learning-rate warm-up."""
+"""The optimizer of the papers, SGD whose weight decay passes through the momentum, and learning rates that rise."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ import keras
 
 from tf_routing.core.kernels import is_kernel
 from tf_routing.core.private_apis import known_variable
-from tf_routing.support.validation import not_negative, not_negative_integer
+from tf_routing.support.validation import not_negative, not_negative_integer, positive_integer, positive_number
 
 
 @keras.saving.register_keras_serializable(package="tf_routing")
@@ -95,3 +95,53 @@ class Warmup(keras.optimizers.schedules.LearningRateSchedule):
     def from_config(cls, config: dict[str, Any]) -> "Warmup":
         """Builds the schedule from `get_config()`."""
         return cls(keras.saving.deserialize_keras_object(config["schedule"]), config["steps"])
+
+
+@keras.saving.register_keras_serializable(package="tf_routing")
+class Triangular(keras.optimizers.schedules.LearningRateSchedule):
+    """A rate that rises evenly from zero and then falls evenly to zero.
+
+    Equation:
+        r_t = r min(t / a, (T - t) / (T - a)), at least 0
+
+        with t the step, counted from zero; r = `highest`, a = `rising_steps` and T = `steps`. Without rising steps the
+        rate falls from the start. The paper's cycle begins above zero, and a part of its own ends it; here both ends
+        are zero.
+
+    Args:
+        highest: Float, the highest rate.
+        steps: Integer, steps until the rate is zero again.
+        rising_steps: Integer, steps until it is highest; fewer than `steps`.
+
+    Raises:
+        ValueError: If an argument is not possible.
+
+    Example:
+
+    >>> rate = Triangular(0.4, steps=10, rising_steps=2)
+    >>> [round(float(rate(step)), 3) for step in (0, 1, 2, 6, 10)]
+    [0.0, 0.2, 0.4, 0.2, 0.0]
+
+    Reference:
+        Smith and Topin (2017), *Super-Convergence: Very Fast Training of Neural Networks Using Large Learning Rates*,
+        arXiv:1708.07120, section 3.
+    """
+
+    def __init__(self, highest: float, steps: int, rising_steps: int = 0) -> None:
+        super().__init__()
+        self.highest, self.steps = positive_number("highest", highest), positive_integer("steps", steps)
+        self.rising_steps = not_negative_integer("rising_steps", rising_steps)
+        if self.rising_steps >= self.steps:
+            raise ValueError(f"`rising_steps` must be below steps={steps}. Received: rising_steps={rising_steps!r}")
+
+    def __call__(self, step: Any) -> Any:
+        """Returns the rate of a step."""
+        step = keras.ops.cast(step, "float32")
+        share = keras.ops.maximum((self.steps - step) / (self.steps - self.rising_steps), 0.0)
+        if self.rising_steps:
+            share = keras.ops.minimum(step / self.rising_steps, share)
+        return self.highest * share
+
+    def get_config(self) -> dict[str, Any]:
+        """Returns the arguments."""
+        return {"highest": self.highest, "steps": self.steps, "rising_steps": self.rising_steps}

@@ -116,7 +116,7 @@ def test_the_record_says_what_was_asked_and_what_came_out(runs: Runs) -> None:
     record = written_record(runs.whole)
     assert record == runs.record
     assert record["arguments"]["model"] == "basecnn_2cc"
-    assert record["arguments"]["recipe"] == json.loads(json.dumps(dataclasses.asdict(_RECIPE)))
+    assert record["arguments"]["recipe"] == json.loads(json.dumps(_RECIPE.describe()))
     assert record["continued_at_step"] == []
     assert record["class_names"] == ["a", "b", "c"]
     assert {"accuracy", "loss", "parameters", "macs"} <= set(record["final"])

@@ -133,6 +133,16 @@ def test_other_schedules_with_warm_up(values: dict[str, Any], expected: dict[int
         assert [rate(rising, step) for step in expected] == pytest.approx(list(expected.values()), abs=1e-7)
 
 
+def test_a_triangle_rises_in_its_warm_up_and_falls_in_the_rest() -> None:
+    rates = recipe(schedule="triangular", warmup_epochs=2.0).learning_rates(10)
+    # Twenty steps up, eighty down.
+    expected = {0: 0.0, 10: 0.05, 20: 0.1, 40: 0.075, 60: 0.05, 99: 0.00125, 100: 0.0}
+    assert [rate(rates, step) for step in expected] == pytest.approx(list(expected.values()), abs=1e-7)
+    # It rises to the end where warm-up takes all epochs, as in other schedules.
+    rates = recipe(schedule="triangular", warmup_epochs=12.0).learning_rates(10)
+    assert [rate(rates, step) for step in (0, 60, 100)] == pytest.approx([0, 0.05, 0.1 * 100 / 120], abs=1e-7)
+
+
 def test_cosine_without_warm_up() -> None:
     rates = recipe(schedule="cosine").learning_rates(10)
     assert [rate(rates, step) for step in (0, 50, 100)] == pytest.approx([0.1, 0.05, 0.0], abs=1e-7)
@@ -249,11 +259,21 @@ def test_a_file_that_is_not_toml_is_an_error(tmp_path: Path) -> None:
         ("drops", (3, 2)),
         ("shift", 0.5),
         ("mirror", 1),
+        ("alternate_mirror", 1),
+        ("alternate_mirror", "yes"),
     ],
 )
 def test_a_wrong_value_is_named_and_shown(argument: str, value: Any) -> None:
     with pytest.raises(ValueError, match=f"`{argument}` must be .*Received: {argument}={re.escape(repr(value))}"):
         recipe(**{argument: value})
+
+
+def test_records_of_runs_lack_what_earlier_versions_lacked_where_it_changes_nothing() -> None:
+    described = recipe().describe()
+    assert set(described) == {field.name for field in dataclasses.fields(Recipe)} - {"alternate_mirror", "whiten"}
+    assert (described["epochs"], described["mirror"]) == (10, True)
+    changed = recipe(alternate_mirror=True, whiten=True)
+    assert changed.describe() == dataclasses.asdict(changed)
 
 
 def test_no_image_is_shifted_out_of_sight() -> None:

@@ -106,7 +106,7 @@ def test_the_best_recipe_is_what_was_searched_with_and_the_best_values(tmp_path:
         "dataset": 'a "folder"\n[arguments]',
         "goal": "val_accuracy",
         "recipe": "C:\\recipes\\mine.toml",
-        "recipe_values": json.loads(json.dumps(dataclasses.asdict(recipe))),
+        "recipe_values": json.loads(json.dumps(recipe.describe())),
         "model_arguments": {"width_multiplier": 0.25, "router": 'dense"', "widths": [8, 16], "target": None},
     }
     text = best_recipe(asked, space, {"learning_rate": 1e-05, "beta": 0.5, "score": 0.75})

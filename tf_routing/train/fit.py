@@ -15,6 +15,7 @@ from tf_routing.train.determinism import make_deterministic
 from tf_routing.train.distribution.devices import Devices, open_devices
 from tf_routing.train.evaluation_copy import EvaluationCopy
 from tf_routing.train.final_results import save_results
+from tf_routing.train.fused_normalization import fuse_normalizations
 from tf_routing.train.phases import phases
 from tf_routing.train.recipes.recipe import Recipe
 from tf_routing.train.stop_signals import StopSignals
@@ -79,6 +80,7 @@ def fit(
         with devices.scope():
             model = task.build_network()
         devices.synchronize(model)
+        fuse_normalizations(model)
         # Before a phase freezes some of them.
         parameters = int(sum(np.prod(weight.shape) for weight in model.trainable_weights))
         saved, record = _open_run(task, output, devices, restart)

@@ -44,7 +44,7 @@ class TrainingTask:
         if self.dataset.held_out is not None:
             images["held_out"] = self.dataset.held_out
         # Through JSON, so that tuples compare as what a record of an earlier run holds.
-        recipe, model_arguments = json.loads(json.dumps([dataclasses.asdict(self.recipe), dict(self.model_arguments)]))
+        recipe, model_arguments = json.loads(json.dumps([self.recipe.describe(), dict(self.model_arguments)]))
         return {
             "model": self.architecture,
             "dataset": self.dataset.name,

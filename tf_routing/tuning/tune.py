@@ -118,7 +118,7 @@ def _describe(trial: Trials, dataset_name: str, settings: SearchSettings) -> dic
         "validation_share": settings.validation_share,
         "recipe": settings.recipe_name or trial.recipe.name,
         "model_arguments": trial.model_arguments,
-        "recipe_values": dataclasses.asdict(trial.recipe),
+        "recipe_values": trial.recipe.describe(),
         "space": [parameter._asdict() for parameter in trial.space],
     }
     # Through JSON, so that tuples compare as what a record of an earlier search holds.

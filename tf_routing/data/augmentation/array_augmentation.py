@@ -35,6 +35,11 @@ def shift_and_mirror(
     chosen = (random.random(len(images)) < 0.5) & mirror
     if shift:
         images = _shift(images, shift, offsets, fill)
+    return mirror_chosen(images, chosen)
+
+
+def mirror_chosen(images: np.ndarray, chosen: np.ndarray) -> np.ndarray:
+    """Flips images `(batch, height, width, channels)` left to right where `chosen` is true, booleans `(batch,)`."""
     return np.where(chosen[:, None, None, None], images[:, :, ::-1], images)
 
 

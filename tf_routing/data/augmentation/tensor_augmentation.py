@@ -34,8 +34,13 @@ def shift_and_mirror(images: Any, shift: int, mirror: Any, seed: Any, fill: str 
         chosen = tf.random.stateless_uniform((tf.shape(images)[0], 1, 1, 1), mirror_seed) < 0.5
         if mirror is not True:
             chosen = chosen & tf.reshape(mirror, (-1, 1, 1, 1))
-        images = tf.where(chosen, images[:, :, ::-1], images)
+        images = mirror_chosen(images, chosen)
     return images
+
+
+def mirror_chosen(images: Any, chosen: Any) -> Any:
+    """Flips images `(batch, height, width, channels)` left to right where `chosen` is true, one boolean per image."""
+    return tf.where(tf.reshape(chosen, (-1, 1, 1, 1)), images[:, :, ::-1], images)
 
 
 def _shift(images: Any, shift: int, seed: Any, fill: str) -> Any:

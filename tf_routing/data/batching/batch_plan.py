@@ -24,6 +24,9 @@ class BatchPlan:
         first_epoch: Integer, epochs already done.
         shift: Integer, pixels by which images move at most; see `shift_and_mirror`.
         mirror: Boolean, whether images are flipped at random; for images in memory also one per class.
+        alternate_mirror: Boolean, for images in memory: whether an epoch flips the images that the epoch before did
+            not (Jordan, 2024, arXiv:2404.00498, section 3.6). The seed decides which ones the first epoch flips, and of
+            copies, neighbours differ.
         copies: Integer, neighbouring rows of a batch that show one image, each augmented by itself.
         fill: What moves in where an image is shifted; see `shift_and_mirror`. In memory only, but for `"zero"`.
         steps_per_epoch: Integer, for images in memory: steps of an epoch whose images are drawn with replacement. Where
@@ -42,6 +45,7 @@ class BatchPlan:
     first_epoch: int = 0
     shift: int = 0
     mirror: bool | tuple[bool, ...] = False
+    alternate_mirror: bool = False
     copies: int = 1
     fill: str = "zero"
     steps_per_epoch: int | None = None

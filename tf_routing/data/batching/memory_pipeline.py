@@ -4,7 +4,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from tf_routing.data.augmentation.tensor_augmentation import shift_and_mirror
+from tf_routing.data.augmentation.tensor_augmentation import mirror_chosen, shift_and_mirror
 from tf_routing.data.batching.batch_plan import BatchPlan
 from tf_routing.data.images.image_set import ImageSet
 
@@ -14,6 +14,7 @@ def memory_training_batches(image_set: ImageSet, plan: BatchPlan) -> Any:
     images, labels = tf.constant(image_set.images), tf.constant(image_set.labels)
     count, size = image_set.image_count, plan.images_per_batch
     steps = plan.count_steps(image_set)
+    mirrored_first = tf.random.stateless_uniform((count,), tf.stack([tf.cast(plan.seed, tf.int64) ^ 0xF11B, 0])) < 0.5
 
     def _order_of(epoch: Any) -> Any:
         """Returns the steps of an epoch with the indices of their images."""
@@ -31,8 +32,16 @@ def memory_training_batches(image_set: ImageSet, plan: BatchPlan) -> Any:
         indices = tf.repeat(indices, plan.copies)
         classes = tf.gather(labels, indices)
         flips = plan.mirror if isinstance(plan.mirror, bool) else tf.gather(tf.constant(plan.mirror), classes)
-        moved = shift_and_mirror(tf.gather(images, indices), plan.shift, flips, stream, plan.fill)
+        drawn = not plan.alternate_mirror and flips
+        moved = shift_and_mirror(tf.gather(images, indices), plan.shift, drawn, stream, plan.fill)
+        if plan.alternate_mirror:
+            moved = mirror_chosen(moved, _turn(step // steps, indices) & flips)
         return tf.cast(moved, tf.float32) / 255, classes
+
+    def _turn(epoch: Any, indices: Any) -> Any:
+        """Returns whether it is each image's turn to be mirrored."""
+        copies = tf.range(tf.size(indices, tf.int64)) % plan.copies
+        return tf.gather(mirrored_first, indices) ^ ((epoch + copies) % 2 == 1)
 
     order = tf.data.Dataset.range(plan.first_epoch, plan.epochs).flat_map(_order_of)
     return order.map(_augment, num_parallel_calls=2, deterministic=True).prefetch(4)

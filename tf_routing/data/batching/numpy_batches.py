@@ -4,18 +4,19 @@ They mean what the pipelines of `memory_pipeline` mean, and draw other numbers. 
 the seed and its number.
 """
 
+import functools
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import keras
 import numpy as np
 
-from tf_routing.data.augmentation.array_augmentation import shift_and_mirror
+from tf_routing.data.augmentation.array_augmentation import mirror_chosen, shift_and_mirror
 from tf_routing.data.batching.batch_plan import BatchPlan
 from tf_routing.data.images.image_set import ImageSet
 
 # What is drawn for one thing must not repeat in another.
-_ORDER, _AUGMENTATION, _INPUTS = 0, 1, 2
+_ORDER, _AUGMENTATION, _INPUTS, _FLIPS = 0, 1, 2, 3
 
 
 class TrainingArrays(keras.utils.PyDataset):
@@ -43,8 +44,21 @@ class TrainingArrays(keras.utils.PyDataset):
         labels = self.image_set.labels[indices]
         mirror = plan.mirror if isinstance(plan.mirror, bool) else np.asarray(plan.mirror)[labels]
         random = np.random.default_rng([plan.seed, _AUGMENTATION, step])
-        images = shift_and_mirror(self.image_set.images[indices], plan.shift, mirror, random, plan.fill)
+        drawn = not plan.alternate_mirror and mirror
+        images = shift_and_mirror(self.image_set.images[indices], plan.shift, drawn, random, plan.fill)
+        if plan.alternate_mirror:
+            images = mirror_chosen(images, self._turn(epoch, indices) & mirror)
         return _scale(images), labels
+
+    def _turn(self, epoch: int, indices: np.ndarray) -> np.ndarray:
+        """Returns whether it is each image's turn to be mirrored."""
+        copies = np.arange(len(indices)) % self.plan.copies
+        return self._mirrored_first[indices] ^ ((epoch + copies) % 2 == 1)
+
+    @functools.cached_property
+    def _mirrored_first(self) -> np.ndarray:
+        """Booleans of all images: which of them the first epoch mirrors."""
+        return np.random.default_rng([self.plan.seed, _FLIPS]).random(self.image_set.image_count) < 0.5
 
     def _order(self, epoch: int) -> np.ndarray:
         """Returns the indices of an epoch's images; the last order asked for is kept."""

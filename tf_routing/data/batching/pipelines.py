@@ -29,7 +29,8 @@ def training_batches(image_set: ImageSet | EncodedImages, plan: BatchPlan) -> An
 
 
 def _check_plan_for_files(plan: BatchPlan) -> None:
-    for name, accepted in {"mirror": (True, False), "fill": ("zero",), "steps_per_epoch": (None,)}.items():
+    possible = {"mirror": (True, False), "alternate_mirror": (False,), "fill": ("zero",), "steps_per_epoch": (None,)}
+    for name, accepted in possible.items():
         value = getattr(plan, name)
         if value not in accepted:
             raise ValueError(

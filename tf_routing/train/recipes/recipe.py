@@ -17,10 +17,11 @@ from tf_routing.support.validation import (
 )
 from tf_routing.train.recipes.recipe_fields import check_keys, check_type, recipe_fields
 from tf_routing.train.recipes.recipe_files import RecipeFile, list_recipes, read_recipe
+from tf_routing.train.recipes.schedules import SCHEDULES, build_schedule
 
 __all__ = ["Recipe", "list_recipes", "load_recipe"]
 
-SCHEDULES = ("steps", "cosine", "halving")
+_LATER = ("alternate_mirror", "whiten")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,7 +35,7 @@ class Recipe:
         batch_size: Integer, images per step over all replicas.
         learning_rate: Float, the highest.
         schedule: `"steps"` divides the rate after some epochs, `"cosine"` lowers it to zero along half a cosine,
-            `"halving"` halves it steadily.
+            `"triangular"` along a line, `"halving"` halves it steadily.
         drops: For `"steps"`: rising epochs after which the rate is divided.
         drop_factor: For `"steps"`: by how much.
         warmup_epochs: Float, epochs over which the rate rises from zero first.
@@ -45,6 +46,8 @@ class Recipe:
         label_smoothing: Float below 1, share of a label's weight that all classes divide.
         shift: Integer, pixels by which images move at most.
         mirror: Boolean, whether images are flipped left to right (where the dataset allows it).
+        alternate_mirror: Boolean, whether an epoch flips those images that the epoch before did not, so that two epochs
+            show each image both ways; only for datasets in memory. See `BatchPlan`.
         image_size: Integer, height and width of what the network sees; `None` for that of a dataset in memory, and for
             the network's default where pictures are read from files.
         random_size_crop: Boolean, whether training sees parts of random place, size and ratio; only for datasets that
@@ -55,6 +58,8 @@ class Recipe:
         first_classes: Integer, number of classes, the first ones, whose images are shown; `None` for all.
         fill: `"zero"` or `"mean_light"`, what moves in where images are shifted; see `data.augmentation`.
         standardize: Boolean, whether the network sees images with the dataset's mean and deviation removed.
+        whiten: Boolean, whether the first convolutions start from the principal directions of patches of training
+            images; only for datasets in memory. See `train.whitening`.
         steps_per_epoch: Integer, steps of an epoch whose images are drawn with replacement; `None` for epochs that show
             each image once.
         copies: Integer, augmented copies of each image in a batch; they count towards its size.
@@ -76,6 +81,7 @@ class Recipe:
     label_smoothing: float = 0.0
     shift: int = 4
     mirror: bool = True
+    alternate_mirror: bool = False
     nesterov: bool = False
     image_size: int | None = None
     random_size_crop: bool = False
@@ -84,6 +90,7 @@ class Recipe:
     half_life_steps: float = 10_000
     fill: str = "zero"
     standardize: bool = True
+    whiten: bool = False
     steps_per_epoch: int | None = None
     copies: int = 1
     frozen_epochs: int = 0
@@ -126,6 +133,13 @@ class Recipe:
         """Returns the recipe with other values; those that are `None` stay as they are."""
         return dataclasses.replace(self, **{name: value for name, value in values.items() if value is not None})
 
+    def describe(self) -> dict[str, Any]:
+        """Returns what records of runs say of the recipe: its values, by name."""
+        values = dataclasses.asdict(self)
+        # Records of earlier versions lack these: a run that one of them began goes on where they change nothing.
+        unused = [name for name in _LATER if not values[name]]
+        return {name: value for name, value in values.items() if name not in unused}
+
     def prepared(self, dataset: Any) -> Any:
         """Returns a `Dataset` as the recipe shows it: the classes that it asks for, in its size.
 
@@ -166,6 +180,7 @@ class Recipe:
             first_epoch=first_epoch,
             shift=self.shift,
             mirror=self.mirror and dataset.mirrors,
+            alternate_mirror=self.alternate_mirror,
             copies=self.copies,
             fill=self.fill,
             steps_per_epoch=self.steps_per_epoch,
@@ -173,30 +188,7 @@ class Recipe:
 
     def learning_rates(self, steps_per_epoch: int) -> Any:
         """Returns the Keras learning-rate schedule for epochs of this many steps."""
-        import keras
-
-        warmup = round(self.warmup_epochs * steps_per_epoch)
-        if self.schedule == "cosine":
-            decay = max(1, self.epochs * steps_per_epoch - warmup)
-            start = 0.0 if warmup else self.learning_rate
-            return keras.optimizers.schedules.CosineDecay(
-                start, decay, warmup_target=self.learning_rate if warmup else None, warmup_steps=warmup
-            )
-        from tf_routing.optimizers import Warmup
-
-        later = self._without_warmup(steps_per_epoch)
-        return Warmup(later, warmup) if warmup else later
-
-    def _without_warmup(self, steps_per_epoch: int) -> Any:
-        import keras
-
-        schedules = keras.optimizers.schedules
-        if self.schedule == "halving":
-            return schedules.ExponentialDecay(self.learning_rate, self.half_life_steps, 0.5)
-        values = [self.learning_rate / self.drop_factor**drop for drop in range(len(self.drops) + 1)]
-        # Keras keeps a value through its boundary and counts steps from zero.
-        boundaries = [epoch * steps_per_epoch - 1 for epoch in self.drops]
-        return schedules.PiecewiseConstantDecay(boundaries, values) if boundaries else self.learning_rate
+        return build_schedule(self, steps_per_epoch)
 
 
 def load_recipe(name: str, scale: str = "paper") -> Recipe:
