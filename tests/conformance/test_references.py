@@ -92,6 +92,8 @@ CITED = {
     "1709.01507": "Hu et al.",
     "1611.05431": "Xie et al.",
     "1604.03539": "Misra et al.",
+    "1708.07120": "Smith and Topin",
+    "2404.00498": "Jordan",
     "1711.09485": "Wang, Yu, Dou, Darrell and Gonzalez",
     "1512.00567": "Szegedy et al.",
 }

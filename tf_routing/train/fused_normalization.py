@@ -36,7 +36,6 @@ def fuse_normalizations(model: keras.Model) -> None:
 
 
 def _can_fuse(layer: keras.layers.BatchNormalization) -> bool:
-    *_, last = layer.moving_mean.shape
     return (
         layer.scale
         and layer.center
