@@ -10,7 +10,6 @@ from tf_routing import data, zoo
 from tf_routing.data import Dataset, ImageSet, PictureFiles
 from tf_routing.studies import study_runs
 from tf_routing.train import fit as fit_module
-from tf_routing.train import networks
 from tf_routing.train.networks import build_network, prepare_dataset
 from tf_routing.train.recipes.recipe import Recipe, list_recipes, load_recipe
 from tf_routing.tuning import trials as tune_trials
@@ -75,24 +74,6 @@ def test_standardisation_is_the_recipes_or_what_the_network_is_given() -> None:
         for recipe, more in ((_RECIPE, {}), (plain, {}), (_RECIPE, {"standardize": None}))
     ]
     assert names[1] == names[2] != names[0]
-
-
-def test_a_recipe_may_whiten_what_is_not_trained_yet(monkeypatch: pytest.MonkeyPatch) -> None:
-    whitened: list[Any] = []
-    monkeypatch.setattr(networks, "whiten_first_convolutions", lambda model, images: whitened.append((model, images)))
-    digits, whitening = data.load("digits"), _RECIPE.changed(whiten=True)
-    model = build_network("basecnn", digits, whitening, {"width_multiplier": 0.125})
-    assert whitened == [(model, digits.train)]
-    build_network("basecnn", digits, _RECIPE, {"width_multiplier": 0.125})
-    monkeypatch.setattr(zoo, "get", lambda name, **given: given["weights"])
-    build_network("basecnn", digits, whitening, {}, "run/model.keras")
-    assert len(whitened) == 1
-
-
-def test_pictures_in_files_are_not_whitened() -> None:
-    whitening = _RECIPE.changed(whiten=True, image_size=32, shift=0)
-    with pytest.raises(ValueError, match="`whiten` must be False for images that are not in memory"):
-        build_network("basecnn", prepare_dataset("basecnn", _FOLDER, whitening)[0], whitening, {})
 
 
 @pytest.mark.parametrize("name", ["classes", "input_shape"])

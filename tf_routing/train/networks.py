@@ -7,7 +7,6 @@ from tf_routing import zoo
 from tf_routing.data import Dataset
 from tf_routing.models import RoutedModel
 from tf_routing.train.recipes.recipe import Recipe
-from tf_routing.train.whitening import whiten_first_convolutions
 from tf_routing.zoo.registry import find
 
 # What the dataset and the recipe decide.
@@ -48,12 +47,12 @@ def build_network(
     Args:
         architecture: Name of the zoo.
         dataset: The dataset as `prepare_dataset` returns it: its classes, size, mean and deviation are the network's.
-        recipe: The recipe, which says whether images are standardised, and how the first convolutions start.
+        recipe: The recipe, which says whether images are standardised.
         arguments: Other arguments of `zoo.get`; `standardize` goes before what the recipe says.
         weights: As for `zoo.get`; images are standardised as they were where these weights were trained.
 
     Raises:
-        ValueError: If an argument is wrong, or decided by the dataset, or the recipe needs images in memory.
+        ValueError: If an argument is wrong, or decided by the dataset.
         TypeError: If the network does not know an argument.
     """
     for name, by in _DECIDED.items():
@@ -63,7 +62,4 @@ def build_network(
     # Trained weights come with layers that standardise images as in their training, whatever the dataset's mean.
     pretrained = given["weights"] is not None and not str(given["weights"]).endswith(".weights.h5")
     statistics = {"standardize": dataset.channel_statistics()} if recipe.standardize and not pretrained else {}
-    model = zoo.get(architecture, classes=dataset.classes, input_shape=dataset.image_shape, **{**statistics, **given})
-    if recipe.whiten and given["weights"] is None:
-        whiten_first_convolutions(model, dataset.train)
-    return model
+    return zoo.get(architecture, classes=dataset.classes, input_shape=dataset.image_shape, **{**statistics, **given})

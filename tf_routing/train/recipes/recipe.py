@@ -21,7 +21,7 @@ from tf_routing.train.recipes.schedules import SCHEDULES, build_schedule
 
 __all__ = ["Recipe", "list_recipes", "load_recipe"]
 
-_LATER = ("alternate_mirror", "whiten")
+_LATER = ("alternate_mirror",)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -58,8 +58,6 @@ class Recipe:
         first_classes: Integer, number of classes, the first ones, whose images are shown; `None` for all.
         fill: `"zero"` or `"mean_light"`, what moves in where images are shifted; see `data.augmentation`.
         standardize: Boolean, whether the network sees images with the dataset's mean and deviation removed.
-        whiten: Boolean, whether the first convolutions start from the principal directions of patches of training
-            images; only for datasets in memory. See `train.whitening`.
         steps_per_epoch: Integer, steps of an epoch whose images are drawn with replacement; `None` for epochs that show
             each image once.
         copies: Integer, augmented copies of each image in a batch; they count towards its size.
@@ -90,7 +88,6 @@ class Recipe:
     half_life_steps: float = 10_000
     fill: str = "zero"
     standardize: bool = True
-    whiten: bool = False
     steps_per_epoch: int | None = None
     copies: int = 1
     frozen_epochs: int = 0
