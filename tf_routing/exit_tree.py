@@ -118,7 +118,13 @@ def find_tree(model: Any) -> Stage | None:
     Args:
         model: A `keras.Model`; models inside it do not count.
     """
-    return next((layer.tree for layer in model.layers if isinstance(layer, HasExitTree)), None)
+    mixture = find_mixture(model)
+    return None if mixture is None else mixture.tree
+
+
+def find_mixture(model: Any) -> Any:
+    """Returns the layer in which the exits of a model come together, `None` for one that has no exits."""
+    return next((layer for layer in model.layers if isinstance(layer, HasExitTree)), None)
 
 
 def to_config(tree: Stage | Exit) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tests.data.batch_lists import Batches, assert_same
 from tests.data.written_folder import central_view, noise, png, write_records
 from tf_routing.data import ImageSet, ImageStream
 from tf_routing.data.batching.batch_plan import BatchPlan
@@ -14,8 +15,6 @@ from tf_routing.data.batching.pipelines import steps_per_epoch, training_batches
 _COUNT, _COPIES, _SIZE = 40, 3, 8
 # Seven images a batch: five batches an epoch, and five images left out.
 _BATCH, _STEPS = 7 * _COPIES, 5
-
-Batches = list[tuple[np.ndarray, np.ndarray]]
 
 
 def pictures() -> np.ndarray:
@@ -62,13 +61,6 @@ def groups(batches: Batches) -> tuple[np.ndarray, np.ndarray]:
     """All images and labels, `(images, copies, ...)`."""
     x, y = (np.concatenate(part) for part in zip(*batches, strict=True))
     return x.reshape(-1, _COPIES, *x.shape[1:]), y.reshape(-1, _COPIES)
-
-
-def assert_same(first: Batches, second: Batches) -> None:
-    assert len(first) == len(second)
-    for (x, y), (other_x, other_y) in zip(first, second, strict=True):
-        np.testing.assert_array_equal(x, other_x)
-        np.testing.assert_array_equal(y, other_y)
 
 
 def test_neighbours_have_one_label_and_an_epoch_repeats_no_image(any_source: Any) -> None:

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from tests.data.batch_lists import Batches, assert_same, labels
 from tests.data.prepared_data import load_or_skip
 from tests.data.written_folder import central_view, numbered, write_records
 from tf_routing.data import ImageStream
@@ -17,8 +18,6 @@ from tf_routing.data.batching.pipelines import evaluation_batches, first_images,
 from tf_routing.data.images import image_stream
 
 _COUNT, _BATCH, _STEPS, _SIZE = 40, 7, 5, 14
-
-Batches = list[tuple[np.ndarray, np.ndarray]]
 
 
 @pytest.fixture(scope="module")
@@ -33,17 +32,6 @@ def stream(tmp_path_factory: pytest.TempPathFactory) -> ImageStream:
 def training(stream: ImageStream, seed: int = 0, epochs: int = 3, batch_size: int = _BATCH, **options: Any) -> Batches:
     options = {"mirror": True, **options}
     return [(x.numpy(), y.numpy()) for x, y in training_batches(stream, BatchPlan(batch_size, seed, epochs, **options))]
-
-
-def labels(batches: Batches) -> np.ndarray:
-    return np.concatenate([y for _, y in batches])
-
-
-def assert_same(first: Batches, second: Batches) -> None:
-    assert len(first) == len(second)
-    for (x, y), (other_x, other_y) in zip(first, second, strict=True):
-        np.testing.assert_array_equal(x, other_x)
-        np.testing.assert_array_equal(y, other_y)
 
 
 def central_views() -> np.ndarray:

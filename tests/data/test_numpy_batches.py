@@ -5,14 +5,13 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tests.data.batch_lists import Batches, assert_same, labels
 from tf_routing.data import ImageSet
 from tf_routing.data.augmentation.array_augmentation import shift_and_mirror
 from tf_routing.data.batching.batch_plan import BatchPlan
 from tf_routing.data.batching.numpy_batches import EvaluationArrays, ExtraInputArrays, TrainingArrays
 
 _COUNT, _BATCH, _STEPS = 40, 7, 5
-
-Batches = list[tuple[np.ndarray, np.ndarray]]
 
 
 def numbered() -> ImageSet:
@@ -25,17 +24,6 @@ def training(seed: int = 0, epochs: range = range(3), batch: int = _BATCH, **opt
     plan = BatchPlan(batch * options.get("copies", 1), seed, epochs.stop, epochs.start, **options)
     batches = TrainingArrays(numbered(), plan)
     return [batches[i] for i in range(len(batches))]
-
-
-def labels(batches: Batches) -> np.ndarray:
-    return np.concatenate([y for _, y in batches])
-
-
-def assert_same(first: Batches, second: Batches) -> None:
-    assert len(first) == len(second)
-    for (x, y), (other_x, other_y) in zip(first, second, strict=True):
-        np.testing.assert_array_equal(x, other_x)
-        np.testing.assert_array_equal(y, other_y)
 
 
 def test_an_epoch_repeats_no_image_and_epochs_differ() -> None:

@@ -6,14 +6,13 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from tests.data.batch_lists import Batches, assert_same, labels
 from tf_routing.data import ImageSet
 from tf_routing.data.batching import memory_pipeline
 from tf_routing.data.batching.batch_plan import BatchPlan
 from tf_routing.data.batching.pipelines import evaluation_batches, first_images, steps_per_epoch, training_batches
 
 _COUNT, _BATCH, _STEPS = 40, 7, 5
-
-Batches = list[tuple[np.ndarray, np.ndarray]]
 
 
 def numbered() -> ImageSet:
@@ -24,17 +23,6 @@ def numbered() -> ImageSet:
 
 def training(seed: int = 0, epochs: int = 3, **options: Any) -> Batches:
     return [(x.numpy(), y.numpy()) for x, y in training_batches(numbered(), BatchPlan(_BATCH, seed, epochs, **options))]
-
-
-def labels(batches: Batches) -> np.ndarray:
-    return np.concatenate([y for _, y in batches])
-
-
-def assert_same(first: Batches, second: Batches) -> None:
-    assert len(first) == len(second)
-    for (x, y), (other_x, other_y) in zip(first, second, strict=True):
-        np.testing.assert_array_equal(x, other_x)
-        np.testing.assert_array_equal(y, other_y)
 
 
 def test_an_epoch_repeats_no_image_and_is_in_no_order() -> None:

@@ -20,19 +20,14 @@ def run_batch(run: Callable[[Any], Any], inputs: Any, method: str) -> Any:
     Returns:
         What `run` returns for the batch.
     """
-    inputs = to_tensors(inputs)
+    inputs = tf.nest.map_structure(tf.convert_to_tensor, inputs)
     if not count_statically(inputs):
         return _run_never_empty(lambda x: _run(run, x, method), inputs)
     return _run(run, inputs, method)
 
 
-def to_tensors(inputs: Any) -> Any:
-    """Returns a structure of arrays or tensors as one of tensors."""
-    return tf.nest.map_structure(tf.convert_to_tensor, inputs)
-
-
 def count_statically(inputs: Any) -> int | None:
-    """Returns the number of samples in a structure of tensors, `None` where it is known only when a graph runs."""
+    """Returns the number of samples in a structure of arrays or tensors, `None` where only a running graph knows it."""
     return tf.nest.flatten(inputs)[0].shape[0]
 
 

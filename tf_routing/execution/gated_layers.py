@@ -5,7 +5,7 @@ from typing import Any
 
 import keras
 
-from tf_routing.core.protocols import Gated, HasExitTree, SetsExecution
+from tf_routing.core.protocols import Gated, SetsExecution
 
 
 def gated_blocks(model: keras.Model) -> list[Any]:
@@ -58,8 +58,3 @@ def check_skips(model: keras.Model, execution: str) -> None:
             f"`execution` must be 'auto' or 'masked' for {model.name!r}: all of it runs for every image, and there is "
             "nothing to skip. Received: execution='sparse'"
         )
-
-
-def exit_mixture(model: keras.Model) -> Any:
-    """Returns the layer in which the exits of a model come together, `None` for one that has no exits."""
-    return next((layer for layer in model.layers if isinstance(layer, HasExitTree)), None)

@@ -11,10 +11,11 @@ from tf_routing.core.private_apis import standardize_inputs
 from tf_routing.core.protocols import SetsExecution, TakesRun
 from tf_routing.execution.carried_means import CarriedMeans
 from tf_routing.execution.choice import batch_method
-from tf_routing.execution.gated_layers import blocks_set_by, exit_mixture, gated_blocks
+from tf_routing.execution.gated_layers import blocks_set_by, gated_blocks
 from tf_routing.execution.in_place import find_overwrites
 from tf_routing.execution.run import IMAGE_SIZE, Run, can_skip
 from tf_routing.execution.settings import Settings, supports_jit
+from tf_routing.exit_tree import find_mixture
 
 
 class GraphExecutor:
@@ -57,7 +58,7 @@ class GraphExecutor:
     @property
     def can_leave_early(self) -> bool:
         """Whether the graph has exits at which images leave at inference."""
-        return exit_mixture(self.graph) is not None and can_skip(self.settings.execution, training=False)
+        return self._mixture is not None and can_skip(self.settings.execution)
 
     def run(self, inputs: Any, training: bool | None, otherwise: Callable[[Any], Any]) -> Any:
         """Runs the graph on a batch, in parts where that is faster.
@@ -89,7 +90,7 @@ class GraphExecutor:
     def begin_run(self) -> Run:
         """Returns what the layers are handed for the next batch."""
         size = self.image_size or IMAGE_SIZE
-        if not can_skip(self.settings.execution, training=False):
+        if not can_skip(self.settings.execution):
             return Run(self.settings, size)
         return Run(self.settings, size, self._overwrites, CarriedMeans())
 
@@ -114,18 +115,21 @@ class GraphExecutor:
         return find_overwrites(self.graph)
 
     @cached_property
+    def _mixture(self) -> Any:
+        return find_mixture(self.graph)
+
+    @cached_property
     def _early_exit(self) -> Callable[[Any], dict[str, Any]]:
         # Here: TensorFlow is not there on other backends.
         from tf_routing.execution.sparse_exits import SparseExits
 
-        return SparseExits(self.graph, exit_mixture(self.graph))
+        return SparseExits(self.graph, self._mixture)
 
     def _run_batch(self, forward: Callable[[Any], Any], inputs: Any) -> Any:
         # Here, as above.
-        from tf_routing.execution.batches import count_statically, run_batch, to_tensors
+        from tf_routing.execution.batches import count_statically, run_batch
 
-        inputs = to_tensors(inputs)
-        if not can_skip(self.settings.execution, training=False):
+        if not can_skip(self.settings.execution):
             method = "whole"
         elif self.settings.batch_method == "auto":
             method = batch_method(self.blocks, self.image_size or IMAGE_SIZE, count_statically(inputs))

@@ -44,7 +44,7 @@ class Run:
 
     def skips(self, block: Any, training: bool | None) -> bool:
         """Whether a block runs its parts only on the samples that chose them."""
-        return can_skip(self.settings_of(block).execution, training)
+        return not training and can_skip(self.settings_of(block).execution)
 
     def method_of(self, block: Any, batch: int | None) -> str:
         """Returns how a block that skips runs a batch of this size (`None`: known only when it runs)."""
@@ -61,11 +61,6 @@ class Run:
         return block in self.overwrites.values()
 
 
-def can_skip(execution: str, training: bool | None) -> bool:
-    """Whether what is set to an execution skips: never in training, where every part must learn and see whole batches.
-
-    Args:
-        execution: One of `settings.EXECUTIONS`.
-        training: Boolean; `None` means no.
-    """
-    return execution != "masked" and not training and keras.backend.backend() == "tensorflow"
+def can_skip(execution: str) -> bool:
+    """Whether what is set to an execution skips at inference. In training nothing does: every part must learn."""
+    return execution != "masked" and keras.backend.backend() == "tensorflow"

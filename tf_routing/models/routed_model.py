@@ -83,7 +83,7 @@ class RoutedModel(FileFormats, ObjectiveTraining, JitWish, LabelChecks, Step, Ch
             if return_outputs:
                 reader = self._reader
                 return reader.run(images, training, lambda x: reader.graph(x, training=training))
-            if self.executor.can_leave_early and not training:
+            if not training and self.executor.can_leave_early:
                 return self.executor.leave_early(images)["probabilities"]
             return self.executor.run(images, training, lambda x: forward(x, training=training, mask=mask))
 

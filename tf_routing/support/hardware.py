@@ -13,8 +13,7 @@ _BEFORE_AVX512 = ("SSE41", "AVX", "AVX2", "AVX2_VNNI", "AVX2_VNNI_2")
 
 def hardware() -> dict[str, Any]:
     """Returns the processor, its cores and whether it has AVX-512, and the versions of what computes."""
-    description = Path("/proc/cpuinfo")
-    lines = description.read_text("utf-8").splitlines() if description.exists() else []
+    lines = _read_description().splitlines()
     models = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
     processor = models[0] if models else platform.processor()
     return {"processor": processor, "cores": os.cpu_count(), "avx512": has_avx512(), **versions()}
@@ -25,8 +24,13 @@ def has_avx512() -> bool:
     """Whether this machine has AVX-512 (as far as the kernel says) and `ONEDNN_MAX_CPU_ISA` lets oneDNN use it."""
     if os.environ.get("ONEDNN_MAX_CPU_ISA", "").upper() in _BEFORE_AVX512:
         return False
-    description = Path("/proc/cpuinfo")
-    return description.exists() and "avx512f" in description.read_text("utf-8")
+    return "avx512f" in _read_description()
+
+
+def _read_description() -> str:
+    # Linux's description of the processors; empty on other systems.
+    path = Path("/proc/cpuinfo")
+    return path.read_text("utf-8") if path.exists() else ""
 
 
 def versions() -> dict[str, str]:

@@ -43,10 +43,10 @@ def _reshape_batches(dataset: Any) -> Any:
     # Here, since other backends run without it; who has a dataset has imported it.
     import tensorflow as tf
 
-    inputs = keras.utils.unpack_x_y_sample_weight(dataset.element_spec)[0]
-    if not isinstance(dataset, tf.data.Dataset) or not isinstance(inputs, Mapping):
+    if not isinstance(dataset, tf.data.Dataset):
         return dataset
-    if all(name == "image" or spec.shape.rank != 1 for name, spec in inputs.items()):
+    inputs = keras.utils.unpack_x_y_sample_weight(dataset.element_spec)[0]
+    if not isinstance(inputs, Mapping) or all(name == "image" or spec.shape.rank != 1 for name, spec in inputs.items()):
         return dataset
 
     def reshape(inputs: Any, *labels: Any) -> Any:
