@@ -12,6 +12,7 @@ LEAVING = _BENCHMARKS / "early_exit.json"
 TRAINING = _BENCHMARKS / "training.json"
 EXPORTS = _BENCHMARKS / "exports.json"
 DETERMINISM = _BENCHMARKS / "determinism.json"
+NORMALIZATION = _BENCHMARKS / "normalization.json"
 
 
 def skipping_table() -> str:
@@ -105,6 +106,27 @@ def exports_table() -> str:
         for row in json.loads(EXPORTS.read_text("utf-8"))["rows"]
     ]
     return markdown_table(["export", "rate", "batch", "execution", "per image", "of masked", "of static"], rows)
+
+
+def normalization_table() -> str:
+    """What `python benchmarks/normalization.py` wrote: steps with one operation, as shares of steps with many."""
+    if not NORMALIZATION.exists():
+        return "Nothing yet.\n"
+    measured = json.loads(NORMALIZATION.read_text("utf-8"))
+    rows = [
+        [
+            f"`{row['network']}`",
+            f"{row['processor_ratio']:.2f}",
+            " to ".join(f"{each:.2f}" for each in row["quartiles"]),
+        ]
+        for row in measured["rows"]
+    ]
+    machine = f"{_describe_processor(measured['hardware'])}, TensorFlow {measured['hardware']['tensorflow']}"
+    headings = ["network", "processor time", "middle half of rounds"]
+    return (
+        f"{machine}, batch {measured['settings']['batch']}, {measured['settings']['date']}:\n\n"
+        f"{markdown_table(headings, rows)}"
+    )
 
 
 def determinism_table() -> str:

@@ -8,7 +8,14 @@ from typing import Any
 
 import tomli_w
 from route_tables import evaluated_table, skipping_runs_table
-from speed_tables import determinism_table, exports_table, leaving_table, skipping_table, training_table
+from speed_tables import (
+    determinism_table,
+    exports_table,
+    leaving_table,
+    normalization_table,
+    skipping_table,
+    training_table,
+)
 
 from tf_routing import zoo
 from tf_routing.support.files import whole_file
@@ -150,6 +157,7 @@ _TABLES = {
     "training": training_table,
     "exports": exports_table,
     "determinism": determinism_table,
+    "normalization": normalization_table,
 }
 
 if __name__ == "__main__":
