@@ -64,3 +64,11 @@ def eagerly() -> Iterator[None]:
     tf.config.run_functions_eagerly(True)
     yield
     tf.config.run_functions_eagerly(False)
+
+
+@pytest.fixture
+def in_graphs(eagerly: None) -> Iterator[None]:
+    """Trains with graphs in a file that otherwise trains `eagerly`: for the tests whose subject they are."""
+    tf.config.run_functions_eagerly(False)
+    yield
+    tf.config.run_functions_eagerly(True)

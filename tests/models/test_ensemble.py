@@ -14,6 +14,9 @@ from tf_routing.objectives import Classification, MemberObjectives
 
 CLASSES, COUNT, RATE = 3, 10, 0.5
 
+# `tests/conformance/test_trains.py` trains an ensemble in graphs.
+pytestmark = pytest.mark.usefixtures("eagerly")
+
 
 def member(seed: int, size: int | None = 4, classes: int = CLASSES) -> RoutedModel:
     keras.utils.set_random_seed(seed)
@@ -31,7 +34,7 @@ def data() -> tuple[np.ndarray, np.ndarray]:
 
 def train(model: RoutedModel) -> dict[str, list[float]]:
     model.compile(keras.optimizers.SGD(RATE, momentum=0.9))
-    return model.fit(*data(), batch_size=4, epochs=2, shuffle=False, verbose=0).history
+    return model.fit(*data(), batch_size=5, epochs=2, shuffle=False, verbose=0).history
 
 
 def assert_same_weights(one: RoutedModel, two: RoutedModel) -> None:
@@ -144,8 +147,13 @@ def test_members_of_open_and_fixed_image_sizes_are_shown() -> None:
 # Members that leave early
 
 
+# One junction: how trees train is tested with their objective.
+_TREE = {"channels": [4, 6], "sinks": ["classify", {"channels": [8], "sinks": ["classify"]}]}
+COSTS = (0.0, 1e-5)
+
+
 def leaving(computation_cost: float) -> RoutedModel:
-    model = exit_model()
+    model = exit_model(_TREE)
     # Cooling fast, so that steps count.
     changed = {"computation_cost": computation_cost, "temperature_half_life": 2.0}
     model.set_default_objective(model.default_objective().changed(**changed))
@@ -155,18 +163,17 @@ def leaving(computation_cost: float) -> RoutedModel:
 def train_to_leave(model: RoutedModel, inputs: object = None) -> dict[str, list[float]]:
     model.compile(keras.optimizers.SGD(0.05, momentum=0.9), run_eagerly=True)
     x = exit_net.images() if inputs is None else inputs
-    return model.fit(x, exit_net.labels(), batch_size=8, epochs=2, shuffle=False, verbose=0).history
+    return model.fit(x, exit_net.labels(), batch_size=12, epochs=2, shuffle=False, verbose=0).history
 
 
 def test_members_that_leave_early_train_as_each_alone() -> None:
-    costs = (0.0, 1e-6)
-    alone, together = [leaving(cost) for cost in costs], Ensemble.of([leaving(cost) for cost in costs])
+    alone, together = [leaving(cost) for cost in COSTS], Ensemble.of([leaving(cost) for cost in COSTS])
     histories = [train_to_leave(each) for each in alone]
     history = train_to_leave(together)
     for model, expected in zip(together.members, alone, strict=True):
         assert_same_weights(model, expected)
     assert np.abs(alone[0].get_weights()[0] - alone[1].get_weights()[0]).max() > 1e-4
-    assert [int(steps) for steps in together.objective_state] == [6, 6]
+    assert [int(steps) for steps in together.objective_state] == [4, 4]
     for number, own in enumerate(histories, 1):
         for name in ("kernel_loss", "classification_loss", "computation_loss", "executed_macs"):
             np.testing.assert_allclose(history[f"member_{number}_{name}"], own[name], rtol=1e-4)
@@ -174,11 +181,10 @@ def test_members_that_leave_early_train_as_each_alone() -> None:
 
 
 def test_members_that_are_told_of_cost_read_the_same_one() -> None:
-    costs = (0.0, 1e-6)
-    members = [exit_model(dynamic_cost=True, computation_cost=costs) for _ in range(2)]
+    members = [exit_model(_TREE, dynamic_cost=True, computation_cost=COSTS) for _ in range(2)]
     ensemble = Ensemble.of(members)
-    assert ensemble.default_objective().drawn_inputs == {"cost": costs}
-    inputs = {"image": exit_net.images(), "cost": np.resize(costs, (exit_net.COUNT, 1)).astype("float32")}
+    assert ensemble.default_objective().drawn_inputs == {"cost": COSTS}
+    inputs = {"image": exit_net.images(), "cost": np.resize(COSTS, (exit_net.COUNT, 1)).astype("float32")}
     answers = [each.predict(inputs, verbose=0) for each in members]
     np.testing.assert_allclose(ensemble.predict(inputs, verbose=0), np.mean(answers, axis=0), rtol=1e-5)
     assert np.isfinite(train_to_leave(ensemble, inputs)["loss"]).all()

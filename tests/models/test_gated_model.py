@@ -12,6 +12,8 @@ from tf_routing import calibrate, cost
 from tf_routing.models import Ensemble, RoutedModel
 from tf_routing.objectives import Classification, DynamicMultipath, MemberObjectives
 
+pytestmark = pytest.mark.usefixtures("eagerly")
+
 
 def decisive(rate: float = 0.5) -> RoutedModel:
     """The network with decisions that differ between images."""

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tests.models.test_routed_model import small_model
+from tf_routing.layers import CrossConnection
 from tf_routing.models import Ensemble, RoutedModel
 
 COUNT = 6
@@ -38,6 +38,15 @@ def batches(x: np.ndarray) -> tf.data.Dataset:
 
 def light() -> np.ndarray:
     return np.random.default_rng(2).uniform(size=(COUNT, 6, 6, 3)).astype("float32")
+
+
+def small_model(seed: int = 0) -> RoutedModel:
+    """One decision about a vector, since tracing is all that these tests spend time on."""
+    keras.utils.set_random_seed(seed)
+    image = keras.Input((6, 6, 3), name="image")
+    means = keras.layers.GlobalAveragePooling2D()(image)
+    paths, _ = CrossConnection(2, hidden=2, name="route_1")(means, return_gates=True)
+    return RoutedModel(image, keras.layers.Dense(5, "softmax")(keras.layers.Average()(paths)))
 
 
 def net() -> RoutedModel:

@@ -17,6 +17,8 @@ from tf_routing.objectives import Critic, Objective
 
 CLASSES, COUNT, RATE = 3, 8, 0.5
 
+pytestmark = pytest.mark.usefixtures("eagerly")
+
 
 def net(seed: int = 0) -> RoutedModel:
     """A routed net without noise or normalisation, whose logits are a dense layer of its features."""
@@ -96,6 +98,7 @@ def test_weights_of_the_objective_are_the_models_during_fit_alone() -> None:
 # Several steps at once
 
 
+@pytest.mark.usefixtures("in_graphs")
 @pytest.mark.parametrize("temperature", [False, True])
 def test_several_steps_per_execution_are_the_same_steps(temperature: bool) -> None:
     tree = {"channels": [4, 6], "sinks": ["classify", {"channels": [8], "sinks": ["classify"]}]}

@@ -10,6 +10,8 @@ from tf_routing.models.training.label_accuracy import LabelAccuracy, label_ranks
 
 CLASSES = 7
 
+pytestmark = pytest.mark.usefixtures("eagerly")
+
 
 def counted(probabilities: np.ndarray, labels: np.ndarray) -> list[int]:
     """One, and one for each other class that is as probable or more so."""

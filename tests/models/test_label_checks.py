@@ -16,6 +16,9 @@ from tf_routing.objectives import Objective
 from tf_routing.train.loop import EpochRange, train
 
 WRONG = INDICES["too_large"]
+
+pytestmark = pytest.mark.usefixtures("eagerly")
+
 _INDEX, _ROW = "class indices: whole numbers from 0 to 4.*label 5 in row 2", "must hold distributions.*a sum of 2"
 
 
@@ -42,6 +45,7 @@ def compiled() -> RoutedModel:
     return model
 
 
+@pytest.mark.usefixtures("in_graphs")
 @pytest.mark.parametrize("way", WAYS)
 def test_every_way_refuses_wrong_labels_and_moves_nothing(way: str, compiled: RoutedModel) -> None:
     before = compiled.get_weights()
@@ -52,6 +56,7 @@ def test_every_way_refuses_wrong_labels_and_moves_nothing(way: str, compiled: Ro
     WAYS[way](compiled, LABELS)
 
 
+@pytest.mark.usefixtures("in_graphs")
 @pytest.mark.parametrize(
     "settings", [{"run_eagerly": True}, {"jit_compile": True}, {"steps_per_execution": 2}], ids=str
 )
@@ -179,6 +184,7 @@ def test_weights_of_classes_that_there_are_not_are_refused(compiled: RoutedModel
         compiled.train_on_batch(IMAGES, LABELS, class_weight={0: 1.0, 5: 2.0})
 
 
+@pytest.mark.usefixtures("in_graphs")
 def test_another_kind_of_labels_needs_another_compile() -> None:
     model = labelled_model()
     model.compile("sgd")

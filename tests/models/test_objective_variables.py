@@ -145,7 +145,7 @@ def test_heads_are_in_no_count_of_the_model() -> None:
     model = gated_model()
     shapes = [tuple(each.shape) for each in model.variables]
     parameters = model.count_params()
-    model.compile()
+    model.compile(run_eagerly=True)
     train(model)
     assert [each.shape for each in heads(model)] == HEADS
     assert model.count_params() == parameters
@@ -156,7 +156,7 @@ def test_heads_are_in_no_count_of_the_model() -> None:
 
 def test_heads_are_none_of_the_weights_of_a_saved_model(tmp_path: Path) -> None:
     h5py = pytest.importorskip("h5py")
-    model = compiled()
+    model = compiled(run_eagerly=True)
     train(model)
     model.save(tmp_path / "model.keras")
     with zipfile.ZipFile(tmp_path / "model.keras") as archive:
@@ -178,7 +178,7 @@ def test_heads_are_not_in_an_export(tmp_path: Path) -> None:
     tf = pytest.importorskip("tensorflow")
     from tf_routing.exporting.saved_model import export
 
-    model = compiled()
+    model = compiled(run_eagerly=True)
     train(model)
     export(model, tmp_path / "export")
     shapes = [tuple(each.shape) for each in tf.saved_model.load(str(tmp_path / "export")).variables]
@@ -187,10 +187,11 @@ def test_heads_are_not_in_an_export(tmp_path: Path) -> None:
 
 
 def test_a_loaded_model_trains_on(tmp_path: Path) -> None:
-    model = compiled()
+    model = compiled(run_eagerly=True)
     train(model, epochs=2)
     model.save(tmp_path / "model.keras")
     again = keras.saving.load_model(tmp_path / "model.keras")
+    again.run_eagerly = True
     assert [each.shape for each in heads(again)] == HEADS
     for loaded, other in zip(heads(again), heads(model), strict=True):
         np.testing.assert_array_equal(loaded, other)
@@ -212,10 +213,10 @@ def test_a_model_loaded_for_inference_has_no_heads(tmp_path: Path) -> None:
 
 
 def test_a_checkpoint_brings_heads_back_and_training_goes_on_bit_for_bit(tmp_path: Path) -> None:
-    model = compiled()
+    model = compiled(run_eagerly=True)
     train(model, epochs=2)
     save_checkpoint(model, tmp_path, epoch=2, step=2)
-    restored = compiled(seed=5)
+    restored = compiled(seed=5, run_eagerly=True)
     assert not np.array_equal(heads(restored)[0], heads(model)[0])
     assert restore_checkpoint(restored, tmp_path) == (2, 2)
     for _ in range(2):
@@ -244,7 +245,7 @@ def _mixed_float16() -> Iterator[None]:
 
 @pytest.mark.usefixtures("_mixed_float16")
 def test_a_scaled_loss_moves_heads_by_their_gradient() -> None:
-    model = compiled()
+    model = compiled(run_eagerly=True)
     assert isinstance(model.optimizer, keras.optimizers.LossScaleOptimizer)
     assert model.get_layer("block_1").compute_dtype == "float16"
     assert {each.dtype for each in model.objective_variables} == {"float32"}

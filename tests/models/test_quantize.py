@@ -56,7 +56,10 @@ def test_what_a_layer_owns_stays_floats_and_the_file_loads(name: str, tmp_path: 
     np.testing.assert_array_equal(np.asarray(again(x)), np.asarray(model(x)))
 
 
-@pytest.mark.parametrize("mode", MODES)
+# The layers outside are those of Keras, in each of its modes.
+@pytest.mark.parametrize(
+    "mode", [mode if mode == "int8" else pytest.param(mode, marks=pytest.mark.heavy) for mode in MODES]
+)
 def test_a_routed_model_within_a_quantised_one_is_saved_and_folded(mode: str, tmp_path: Path) -> None:
     routed, x = rich_model(), images("rich")
     before = routed.routes(x)

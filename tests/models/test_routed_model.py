@@ -15,6 +15,8 @@ from tf_routing.objectives import Classification
 
 CLASSES, COUNT = 5, 12
 
+pytestmark = pytest.mark.usefixtures("eagerly")
+
 
 def small_model(seed: int = 0, regularizer: Any = None) -> RoutedModel:
     keras.utils.set_random_seed(seed)
@@ -119,6 +121,7 @@ def test_an_objective_that_is_none_is_named(objective: Any) -> None:
         small_model().compile(objective=objective)
 
 
+@pytest.mark.usefixtures("in_graphs")
 @pytest.mark.parametrize("batch_size", [COUNT, 5])
 def test_logged_term_and_loss_are_the_mean_cross_entropy(batch_size: int) -> None:
     model, (x, y) = small_model(), data()
@@ -130,6 +133,7 @@ def test_logged_term_and_loss_are_the_mean_cross_entropy(batch_size: int) -> Non
     assert logs["accuracy"] == pytest.approx((np.asarray(model(x)).argmax(axis=1) == y).mean(), rel=1e-6)
 
 
+@pytest.mark.usefixtures("in_graphs")
 def test_fit_logs_each_term() -> None:
     model, (x, y) = small_model(), data()
     model.compile(keras.optimizers.SGD(0.0))
@@ -141,6 +145,7 @@ def test_fit_logs_each_term() -> None:
     np.testing.assert_allclose(history["val_classification_loss"], [losses[:7].mean()] * 2, rtol=1e-5)
 
 
+@pytest.mark.usefixtures("in_graphs")
 @pytest.mark.parametrize("arguments", [{}, {"loss": "sparse_categorical_crossentropy"}], ids=["objective", "loss"])
 @pytest.mark.parametrize("weights", [None, np.linspace(0, 2, COUNT).astype("float32")], ids=["plain", "weighted"])
 def test_a_step_is_that_of_gradient_descent_by_hand(arguments: dict[str, Any], weights: Any) -> None:
