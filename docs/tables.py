@@ -3,10 +3,12 @@
 import dataclasses
 import re
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import tomli_w
+from claims_tables import claims_rule, claims_table
 from route_tables import evaluated_table, skipping_runs_table
 from speed_tables import (
     determinism_table,
@@ -26,7 +28,12 @@ from tf_routing.zoo.card_fields import write_arguments, write_size
 from tf_routing.zoo.cards import ReportedRow, read_data
 
 ROOT = Path(__file__).parent.parent
-PAGES = (ROOT / "README.md", ROOT / "docs" / "training.md", ROOT / "docs" / "saved_models.md")
+PAGES = (
+    ROOT / "README.md",
+    ROOT / "docs" / "training.md",
+    ROOT / "docs" / "saved_models.md",
+    ROOT / "docs" / "claims.md",
+)
 
 
 def main() -> int:
@@ -158,6 +165,8 @@ _TABLES = {
     "exports": exports_table,
     "determinism": determinism_table,
     "normalization": normalization_table,
+    "claims_rule": claims_rule,
+    **{f"claims_{family}": partial(claims_table, family) for family in ("multipath", "dmnn", "drn", "early_exit")},
 }
 
 if __name__ == "__main__":

@@ -62,6 +62,15 @@ def test_the_objective_knows_the_rate_and_what_sub_blocks_cost() -> None:
     assert small().default_objective().target_rate == 0.7
 
 
+def test_one_sub_block_per_block_is_the_plain_net_with_controllers() -> None:
+    one, plain = small(PAPERS, sub_blocks=1), small("resnet50_cifar")
+    deciding = sum(math.prod(weight.shape) for each in controllers(one) for weight in each.weights if weight.ndim == 2)
+    assert one.static_cost - deciding == plain.static_cost
+    assert {len(macs) for macs in gated_macs(one)[1].values()} == {1} and len(controllers(one)) == 16
+    # No card of the zoo is claimed for it.
+    assert one.name == "dmnn50_cifar_n2_own_sub_blocks" and small(PAPERS, sub_blocks=2).name == PAPERS
+
+
 def assert_full_cost(model: RoutedModel, sub_blocks: int, whole: int) -> None:
     """Eq. 14 where all sub-blocks run, by its denominator."""
     objective, classes = model.default_objective(), model.output_shape[-1]

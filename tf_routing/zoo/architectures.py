@@ -83,8 +83,9 @@ def _mobilenetv2(**arguments: Any) -> Architecture:
 
 
 def _split_resnet(baseline: str, sub_blocks: int, **arguments: Any) -> Architecture:
-    bound = {"sub_blocks": sub_blocks, **arguments}
-    return Architecture("dmnn", builder_imports.import_split_resnet, bound, _IMAGENET, "dmnn_imagenet", baseline)
+    # A default, for users may divide blocks otherwise, or with one sub-block skip them whole.
+    defaults = {**_IMAGENET, "sub_blocks": sub_blocks}
+    return Architecture("dmnn", builder_imports.import_split_resnet, arguments, defaults, "dmnn_imagenet", baseline)
 
 
 def _split_mobilenetv2(baseline: str, **arguments: Any) -> Architecture:
@@ -95,8 +96,8 @@ def _split_mobilenetv2(baseline: str, **arguments: Any) -> Architecture:
 
 
 def _split_cifar_resnet(sub_blocks: int) -> Architecture:
-    bound = {**_RESNET_50, "stem": "cifar", "sub_blocks": sub_blocks}
-    defaults = {**_CIFAR_100, "categories": "cifar100"}
+    bound = {**_RESNET_50, "stem": "cifar"}
+    defaults = {**_CIFAR_100, "sub_blocks": sub_blocks, "categories": "cifar100"}
     return Architecture("dmnn", builder_imports.import_split_resnet, bound, defaults, "dmnn_cifar", "resnet50_cifar")
 
 

@@ -10,7 +10,7 @@ from tf_routing.zoo.arguments.path_arguments import name_paths
 # Of images with 1, 3 or 4 channels, should they stand first.
 _CHANNELS = (1, 3, 4)
 # What makes a network another one than the architecture of its name.
-_STRUCTURE = ("tree", "stem", "groups", "widths", "inner_widths", "squeeze_excite", "width")
+_STRUCTURE = ("tree", "stem", "groups", "widths", "inner_widths", "squeeze_excite", "width", "sub_blocks")
 
 
 @dataclass(frozen=True)
