@@ -3,19 +3,26 @@
 import dataclasses
 import itertools
 import json
+import signal
+import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from tests.train.kill_harness import untimed_log
+from tests.train.kill_harness import differences, start_process, untimed_log
+from tf_routing import zoo
 from tf_routing.cli.main import main
 from tf_routing.runs.seeds import summarize
+from tf_routing.train import fit as fit_module
 from tf_routing.train.campaigns.campaign import missing_trainings
 from tf_routing.train.campaigns.campaign_file import load_campaign
 from tf_routing.train.campaigns.campaign_results import add_result, check_results, read_results
 from tf_routing.train.recipes.recipe import load_recipe
 
+_ROOT = Path(__file__).parents[2]
 _TEXT = """
 title = "Two comparisons"
 [[comparisons]]
@@ -67,7 +74,7 @@ def test_every_network_has_its_first_seed_before_any_has_its_second(written: Cal
 
 
 def test_the_documented_campaign_is_one(written: Callable[[str], str]) -> None:
-    page = Path(__file__).parents[2].joinpath("docs/training.md").read_text("utf-8")
+    page = _ROOT.joinpath("docs/training.md").read_text("utf-8")
     lines = page[page.index("    title = ") :].splitlines()
     example = "\n".join(itertools.takewhile(lambda line: not line or line.startswith("    "), lines))
     trainings = load_campaign(written(example)).trainings
@@ -247,3 +254,74 @@ def test_two_processes_do_not_train_in_one_folder(
         fcntl.flock(lock, fcntl.LOCK_EX)
         assert main(["campaign", written(_TEXT), "--output", str(tmp_path / "runs"), "--next"]) == 1
     assert "Another process trains in" in capsys.readouterr().err
+
+
+def test_a_training_that_fails_is_left_for_later(
+    tmp_path: Path, written: Callable[[str], str], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def instead(architecture: str, *_: Any, seed: int, **__: Any) -> dict[str, object]:
+        if (architecture, seed) == ("basecnn", 0):
+            raise RuntimeError("The loss is not finite.")
+        return record(0.5)
+
+    monkeypatch.setattr(fit_module, "fit", instead)
+    assert main(["campaign", written(_TEXT), "--output", str(tmp_path / "runs")]) == 1
+    assert [(row["label"], row["seed"]) for row in read_results(tmp_path / "mine.json")] == [
+        ("basecnn_2cc_hidden_4", 0),
+        ("basecnn", 1),
+        ("basecnn_2cc_hidden_4", 1),
+    ]
+    told = capsys.readouterr().err
+    assert "paths/basecnn/seed_0: The loss is not finite." in told
+    assert "tf-routing campaign: No result of paths/basecnn/seed_0, for the reasons above." in told
+
+
+@pytest.mark.heavy
+def test_a_training_that_is_stopped_goes_on_bit_for_bit(tmp_path: Path) -> None:
+    text = _TEXT.replace("seeds = [0, 1]", "seeds = [0]").replace("epochs = 1", "epochs = 3", 1)
+    commands = []
+    for name in ("whole", "stopped"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "mine.toml").write_text(text, "utf-8")
+        words = ["campaign", str(tmp_path / name / "mine.toml"), "--output", str(tmp_path / name / "runs")]
+        commands.append(
+            [sys.executable, "-m", "tf_routing", *words, "--next", "--deterministic", "--checkpoint_every=2"]
+        )
+    whole, run = start_process(commands[0]), tmp_path / "stopped" / "runs" / "paths" / "basecnn" / "seed_0"
+    whole.communicate()
+    process = start_process(commands[1])
+    while not list((run / "checkpoints").glob("step_*.npz")):
+        assert process.poll() is None
+        time.sleep(0.01)
+    process.send_signal(signal.SIGTERM)
+    process.communicate()
+    assert (whole.returncode, process.returncode) == (0, 143)
+    assert read_results(tmp_path / "stopped" / "mine.json") == []
+    again = start_process(commands[1])
+    assert "continuing at step " in again.communicate()[0]
+    assert differences(tmp_path / "whole" / "runs" / "paths" / "basecnn" / "seed_0", run) == []
+    (row,) = read_results(tmp_path / "stopped" / "mine.json")
+    assert (row["pieces"], row["deterministic"]) == (2, True)
+
+
+def _trainings() -> list[Any]:
+    trainings = load_campaign(str(_ROOT / "campaigns" / "cifar.toml")).trainings
+    return [training for training in trainings if training.seed == 0]
+
+
+def test_networks_of_a_comparison_of_the_claims_have_one_budget() -> None:
+    by_comparison: dict[str, set[Any]] = {}
+    for training in _trainings():
+        budget = (training.dataset, training.settings, training.arguments.get("width_multiplier"), training.where)
+        by_comparison.setdefault(training.comparison, set()).add(budget)
+        # A recipe that gets longer does not make a result look older than it is.
+        assert training.epochs is not None
+    assert {len(budgets) for budgets in by_comparison.values()} == {1}
+
+
+@pytest.mark.heavy
+@pytest.mark.parametrize("training", _trainings(), ids=lambda training: f"{training.comparison}-{training.label}")
+def test_every_network_of_the_claims_can_be_built(training: Any) -> None:
+    classes = 100 if training.dataset == "cifar100" else 10
+    model = zoo.get(training.model, classes=classes, input_shape=(32, 32, 3), **training.arguments)
+    assert model.output_shape == (None, classes)

@@ -12,8 +12,8 @@ from tf_routing.models import RoutedModel
 from tf_routing.runs.folder_names import folder_name
 from tf_routing.runs.trained_network import load_trained
 from tf_routing.studies.variants import Variant
-from tf_routing.train.fit import fit
 from tf_routing.train.networks import build_network
+from tf_routing.train.planned_run import PlannedRun
 from tf_routing.train.recipes.recipe import Recipe
 from tf_routing.zoo.registry import find, list_arguments
 
@@ -76,18 +76,17 @@ def train_variants(setup: Setup, variants: Sequence[Variant]) -> list[TrainedVar
     for number, variant in enumerate(variants, 1):
         changes = _differences(setup, variant.changes)
         folder = setup.output / folder_name(changes)
-        print(f"{number} of {len(variants)}: {variant.label}, in {folder}", flush=True)
-        record = fit(
+        run = PlannedRun(
+            f"{number} of {len(variants)}: {variant.label}, in {folder}",
             setup.architecture,
+            {**setup.model_arguments, **changes},
             setup.dataset,
             setup.recipe,
             folder,
-            seed=setup.seed,
-            model_arguments={**setup.model_arguments, **changes},
-            # Of all runs: a folder may serve a study that counts and others that do not.
-            count_routes=True,
-            restart=setup.restart,
+            setup.seed,
         )
+        # Counted in all runs: a folder may serve a study that counts and others that do not.
+        record = run.train(count_routes=True, restart=setup.restart)
         trained.append(TrainedVariant(variant, folder, record))
     return trained
 

@@ -48,8 +48,11 @@ class PlannedRun(NamedTuple):
         """
         if self.title:
             print(self.title, flush=True)
-        # What the network before left would slow this one down, and Keras would number on the names of its layers.
+        # What the network before left would slow this one down, and Keras would number on the names of its layers. The
+        # policy is forgotten with it, and was set for all trainings.
+        policy = keras.config.dtype_policy()
         keras.backend.clear_session()
+        keras.config.set_dtype_policy(policy)
         return fit.fit(
             self.architecture,
             self.dataset,
