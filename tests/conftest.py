@@ -8,6 +8,8 @@ import keras
 import pytest
 import tensorflow as tf
 
+from tests.eager import eager
+
 # With several processes a file stays in one of them (`--dist loadfile`), so that what its tests share is made once. The
 # files that take longest come first: one that began last would keep a single process busy while the others wait.
 LONGEST = (
@@ -57,13 +59,9 @@ def pytest_runtest_setup() -> None:
 
 @pytest.fixture(scope="module")
 def eagerly() -> Iterator[None]:
-    """Trains without graphs: for files whose subject is what is around a training of a few steps.
-
-    Tracing the steps of a small net takes ten times as long as running them.
-    """
-    tf.config.run_functions_eagerly(True)
-    yield
-    tf.config.run_functions_eagerly(False)
+    """Trains without graphs: for files whose subject is what is around a training of a few steps."""
+    with eager():
+        yield
 
 
 @pytest.fixture

@@ -214,6 +214,7 @@ def test_samples_are_training_images_that_the_seed_draws(
     assert len(shown) == 20 and figures[0].get_suptitle() == "Training images of digits"
 
 
+@pytest.mark.usefixtures("eagerly")
 def test_what_training_leaves_can_be_drawn(figures: list[Figure], tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     images = ImageSet(rng.integers(0, 256, (16, 8, 8, 3)).astype("uint8"), np.arange(16) % 2)

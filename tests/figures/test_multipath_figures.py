@@ -16,6 +16,8 @@ from tf_routing.figures import figure_inputs
 from tf_routing.models import RoutedModel
 from tf_routing.support.files import write_json
 
+pytestmark = pytest.mark.usefixtures("eagerly")
+
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:

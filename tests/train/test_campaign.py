@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from tests.few_layers import few_layers
 from tests.train.kill_harness import differences, start_process, untimed_log
 from tf_routing import zoo
 from tf_routing.cli.main import main
@@ -21,6 +22,8 @@ from tf_routing.train.campaigns.campaign import missing_trainings
 from tf_routing.train.campaigns.campaign_file import load_campaign
 from tf_routing.train.campaigns.campaign_results import add_result, check_results, read_results
 from tf_routing.train.recipes.recipe import load_recipe
+
+pytestmark = pytest.mark.usefixtures("eagerly")
 
 _ROOT = Path(__file__).parents[2]
 _TEXT = """
@@ -221,8 +224,9 @@ def test_a_wrong_file_is_refused_by_name(written: Callable[[str], str], old: str
 
 
 def test_a_campaign_trains_what_is_missing(
-    tmp_path: Path, written: Callable[[str], str], capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, written: Callable[[str], str], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    few_layers(monkeypatch)
     path, output = written(_TEXT.replace("seeds = [0, 1]", "seeds = [0]")), tmp_path / "runs"
     words = ["campaign", path, "--output", str(output)]
     assert main([*words, "--next"]) == 0

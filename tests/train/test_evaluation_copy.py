@@ -12,6 +12,8 @@ from tf_routing.train.evaluation_copy import EvaluationCopy
 from tf_routing.train.phases import compile_for, phases
 from tf_routing.train.recipes.recipe import load_recipe
 
+pytestmark = pytest.mark.usefixtures("eagerly")
+
 _STEPS = 3
 # All that the copy asks of a strategy.
 _TWO, _ONE = SimpleNamespace(num_replicas_in_sync=2), SimpleNamespace(num_replicas_in_sync=1)

@@ -27,6 +27,9 @@ from tf_routing.train.fit import fit
 from tf_routing.train.phases import compile_for, phases
 from tf_routing.train.recipes.recipe import Recipe
 
+# Runs that are killed in `test_resume.py` train in graphs, as users do.
+pytestmark = pytest.mark.usefixtures("eagerly")
+
 _STEPS = 2
 _RECIPE = Recipe("tiny", "Two epochs", epochs=2, batch_size=32, learning_rate=0.05, drops=(1,), shift=2)
 

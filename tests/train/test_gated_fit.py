@@ -19,6 +19,8 @@ from tf_routing.train.callbacks import Checkpoints
 from tf_routing.train.fit import fit
 from tf_routing.train.recipes.recipe import Recipe
 
+pytestmark = pytest.mark.usefixtures("eagerly")
+
 _STEPS = 2
 _RECIPE = Recipe("tiny", "Two epochs", epochs=2, batch_size=16, learning_rate=0.05, shift=1, label_smoothing=0.1)
 

@@ -28,6 +28,9 @@ from tf_routing.train.fit import fit
 from tf_routing.train.phases import Phase, compile_for, phases
 from tf_routing.train.recipes.recipe import Recipe, load_recipe
 
+# What `test_resume.py` kills trains in graphs, as users do.
+pytestmark = pytest.mark.usefixtures("eagerly")
+
 # Two epochs of each phase; two steps of sixteen images in two copies.
 _STEPS, _IMAGES = 2, 32
 _RECIPE = Recipe(

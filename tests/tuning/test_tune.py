@@ -22,6 +22,8 @@ from tf_routing.tuning.search_space import PARTS, Parameter, read_parameters, se
 from tf_routing.tuning.trials import held_out
 from tf_routing.tuning.tuners import TUNERS
 
+pytestmark = pytest.mark.usefixtures("eagerly")
+
 _RECIPE = Recipe("quick", "One epoch", epochs=1, batch_size=16, learning_rate=0.05, copies=2, shift=1)
 
 
