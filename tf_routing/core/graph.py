@@ -3,7 +3,7 @@
 Symbolic tensors are compared by identity, so that they can be keys of dicts.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from tf_routing.core.model_arguments import require_graph_model
@@ -98,14 +98,45 @@ def run_calls(model: "keras.Model", inputs: Any, run: Callable[..., Any]) -> Any
     import keras
 
     graph = _show_graph(model)
-    values = dict(zip(graph.inputs, keras.tree.flatten(inputs), strict=True))
+    values = _run_graph(graph, keras.tree.flatten(inputs), run)
+    return keras.tree.map_structure(values.__getitem__, graph.output)
+
+
+def run_function(function: Any, inputs: Sequence[Any], run: Callable[..., Any]) -> list[Any]:
+    """Runs a part of a graph as `run_calls` runs all of it.
+
+    Args:
+        function: A `keras.Function`, which may begin and end at any tensors of a graph.
+        inputs: List of what stands for its inputs.
+        run: As for `run_calls`.
+
+    Returns:
+        List of its outputs.
+
+    Example:
+
+    >>> image = keras.Input((2,), name="image")
+    >>> twice = keras.layers.ReLU(name="twice")(keras.layers.ReLU(name="once")(image))
+    >>> part = keras.Function(twice, keras.layers.Rescaling(2.0, name="double")(twice))
+    >>> run_function(part, [3.0], lambda layer, x: (layer.name, x))
+    [('double', 3.0)]
+    """
+    values = _run_graph(function, inputs, run)
+    return [values[output] for output in function.outputs]
+
+
+def _run_graph(graph: Any, inputs: Sequence[Any], run: Callable[..., Any]) -> dict[Any, Any]:
+    """Returns what stands for each tensor of a graph."""
+    import keras
+
+    values = dict(zip(graph.inputs, inputs, strict=True))
     for call in calls_by_depth(graph):
-        # Input layers read nothing: what they stand for is there already.
-        if call.input_tensors:
+        # Input layers read nothing, and what makes the inputs of a part is not run: what they stand for is there.
+        if call.input_tensors and not values.keys() >= set(call.output_tensors):
             args, kwargs = call_arguments(call, values)
             outputs = keras.tree.flatten(run(call.operation, *args, **kwargs))
             values.update(zip(call.output_tensors, outputs, strict=True))
-    return keras.tree.map_structure(values.__getitem__, graph.output)
+    return values
 
 
 def deciding_layers(model: "keras.Model") -> list[Any]:

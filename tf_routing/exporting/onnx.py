@@ -1,4 +1,4 @@
-"""Exports models as ONNX files, which run without TensorFlow."""
+"""Exports models as ONNX files, which run without TensorFlow, and skip."""
 
 import json
 import os
@@ -8,36 +8,44 @@ from typing import TYPE_CHECKING, Any
 from tf_routing.exporting.assets.class_names import validate_names
 from tf_routing.support.extras import import_extra
 from tf_routing.support.files import whole_file
-from tf_routing.support.validation import positive_number
+from tf_routing.support.validation import one_of, positive_number
 
 if TYPE_CHECKING:
     from tf_routing.models import RoutedModel
 
 __all__ = ["export_onnx"]
 
-# The newest that the converter is tested with.
-_OPSET = 18
-
 
 def export_onnx(
     model: "RoutedModel",
     path: str | os.PathLike[str],
     *,
+    execution: str = "auto",
     fold_batch_norm: bool = True,
     class_names: Sequence[str] | None = None,
     tolerance: float | None = None,
 ) -> None:
     """Writes an ONNX file, and checks it before it is there.
 
-    The file takes `images`, a batch of any size of floats in [0, 1], and gives `probabilities`; auxiliary
-    inputs are inputs of the file. It runs **every** branch and weights it: ONNX has no way of running a branch on the
-    images that chose it, so nothing is skipped. The numbers are the same, those of `execution="masked"`.
+    The file takes `images`, a batch of any size, also of none, of floats in [0, 1]; auxiliary inputs are inputs of the
+    file. It **skips**: a part of the network runs on the rows that chose it, which are gathered before and put in their
+    place afterwards, and rows that leave early are carried no further. It gives
 
-    The file is run in ONNX Runtime on batches of 1, 3 and 7 images of noise and compared with the model.
+    * `probabilities` `(batch, classes)`;
+    * `classes` `(batch,)`, the index of the greatest, -1 for an image that holds NaN or infinity;
+    * every decision by the name of its router, `(batch, choices)`, slashes written as underscores;
+    * `macs` `(batch,)`, the MACs executed for each image.
+
+    With `execution="masked"`, and where a network has nothing to skip, the file runs every branch and weighs it, as
+    tf2onnx converts it, and gives `probabilities` alone. The numbers are the same.
+
+    The file is run in ONNX Runtime on batches of 0, 1, 3 and 7 images of noise and compared with the model. OpenVINO
+    reads it too.
 
     Args:
         model: The model.
         path: File to write.
+        execution: `"auto"` skips where the network can, `"sparse"` refuses one that cannot, `"masked"` never skips.
         fold_batch_norm: Boolean, whether batch normalisation is folded into kernels.
         class_names: Names by class index, written to the file's metadata as JSON under `class_names`.
         tolerance: Float, largest difference of a probability from the model's. Where not given 1e-5, and 5e-3 for a
@@ -48,7 +56,7 @@ def export_onnx(
         RuntimeError: If Keras does not run on the TensorFlow backend.
         ImportError: If the extra `onnx` is not installed.
         ValueError: If `model` is no `RoutedModel`, cannot be written as ONNX, or the file computes something else; the
-            message says what.
+            message says what, and names a layer that files which skip do not know.
 
     Example:
 
@@ -66,23 +74,45 @@ def export_onnx(
 
     if keras.backend.backend() != "tensorflow":
         raise RuntimeError(f"ONNX needs the TensorFlow backend; this process runs {keras.backend.backend()!r}.")
+    from tf_routing.execution import EXECUTIONS, check_skips
     from tf_routing.exporting.masked_run import running_masked
     from tf_routing.exporting.model_inputs import exported_model
-    from tf_routing.exporting.verification import check_numbers, default_tolerance
+    from tf_routing.exporting.verification import BATCHES, check_numbers, default_tolerance
 
     exported_model(model)
+    check_skips(model, one_of("execution", execution, EXECUTIONS))
     if tolerance is not None:
         positive_number("tolerance", tolerance)
     names = None if class_names is None else validate_names(class_names, model.output_shape[-1])
     # All of them before the work, which takes a while.
-    for module in ("onnx", "onnxruntime", "tf2onnx"):
+    skipping = skips(model, execution)
+    for module in ("onnx", "onnxruntime", *(() if skipping else ("tf2onnx",))):
         import_extra(module, "onnx", "ONNX export")
     run = _fold(model) if fold_batch_norm else model
     with running_masked(run), whole_file(path) as temporary:
-        proto = _convert(run, {} if names is None else {"class_names": json.dumps(names)})
+        proto = _convert(run, skipping, {} if names is None else {"class_names": json.dumps(names)})
         temporary.write_bytes(proto)
-        answer = _build_runner(run, proto)
-        check_numbers(run, answer, default_tolerance(run) if tolerance is None else tolerance, "ONNX")
+        allowed = default_tolerance(run) if tolerance is None else tolerance
+        batches = (0, *BATCHES) if skipping else BATCHES
+        check_numbers(run, _build_runner(run, proto), allowed, "ONNX", batches=batches)
+
+
+def skips(model: "RoutedModel", execution: str) -> bool:
+    """Whether the ONNX file of a model leaves out what images do not choose.
+
+    Args:
+        model: The model.
+        execution: As for `export_onnx`.
+
+    Example:
+
+    >>> from tf_routing import onnx_export, zoo
+    >>> onnx_export.skips(zoo.get("basecnn", width_multiplier=0.25), "auto")
+    False
+    """
+    from tf_routing.execution import gated_blocks
+
+    return execution != "masked" and bool(gated_blocks(model))
 
 
 def _fold(model: "RoutedModel") -> "RoutedModel":
@@ -91,25 +121,11 @@ def _fold(model: "RoutedModel") -> "RoutedModel":
     return fold_batch_norm(model)
 
 
-def _convert(model: Any, properties: dict[str, str]) -> bytes:
+def _convert(model: Any, skipping: bool, properties: dict[str, str]) -> bytes:
     import onnx
-    import tensorflow as tf
-    import tf2onnx
 
-    from tf_routing.exporting.model_inputs import ModelInputs
-
-    inputs = ModelInputs(model)
-    specs = inputs.specs()
-
-    def classify(images: Any, *values: Any) -> dict[str, Any]:
-        """Class probabilities of float images. Indices of classes are left out: ONNX has no `argmax` as exported."""
-        return {"probabilities": model(inputs.join(images, *values), training=False)}
-
-    function = tf.function(classify, input_signature=specs, autograph=False)
     try:
-        proto, _ = tf2onnx.convert.from_function(function, input_signature=specs, opset=_OPSET)
-        _add_constants(proto, function.get_concrete_function(*specs))
-        onnx.checker.check_model(proto)
+        proto = _write(model, skipping)
     # The converter raises whatever it meets: each means that it does not know how to write this model.
     except Exception as error:
         raise ValueError(f"{model.name} cannot be written as ONNX: {type(error).__name__}: {error}") from error
@@ -117,18 +133,14 @@ def _convert(model: Any, properties: dict[str, str]) -> bytes:
     return proto.SerializeToString()
 
 
-def _add_constants(proto: Any, traced: Any) -> None:
-    """Writes what the converter took for inputs into a file: tensors that a function reads without being given them.
+def _write(model: Any, skipping: bool) -> Any:
+    if skipping:
+        from tf_routing.exporting.onnx_writing.model import write_skipping
 
-    The mean and the variance of a `Normalization` are such.
-    """
-    import onnx
+        return write_skipping(model)
+    from tf_routing.exporting.onnx_masked import convert_masked
 
-    inputs = {each.name: each for each in proto.graph.input}
-    for value, captured in traced.graph.captures:
-        if captured.name in inputs:
-            proto.graph.initializer.append(onnx.numpy_helper.from_array(value.numpy(), captured.name))
-            proto.graph.input.remove(inputs[captured.name])
+    return convert_masked(model)
 
 
 def _build_runner(model: Any, proto: bytes) -> Callable[[Any], Any]:
@@ -148,7 +160,7 @@ def _build_runner(model: Any, proto: bytes) -> Callable[[Any], Any]:
     def run(inputs: Any) -> Any:
         """Probabilities."""
         fed = {key: value.reshape(-1) for key, value in inputs.items() if key != "image"} if _is_dict(inputs) else {}
-        (answer,) = session.run(None, {"images": inputs["image"] if _is_dict(inputs) else inputs, **fed})
+        (answer,) = session.run(["probabilities"], {"images": inputs["image"] if _is_dict(inputs) else inputs, **fed})
         return answer
 
     return run

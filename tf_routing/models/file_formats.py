@@ -30,8 +30,8 @@ class FileFormats:
     ) -> None:
         """Writes the forward pass as `keras.Model.export` does, once it is seen to compute the model's numbers.
 
-        `tf_routing.export` writes a SavedModel with more signatures, decoding and a card. Files of `"onnx"` (as
-        `tf_routing.exporting.onnx.export_onnx` writes them) and `"litert"` run every branch.
+        `tf_routing.export` writes a SavedModel with more signatures, decoding and a card. Files of `"onnx"`, as
+        `tf_routing.exporting.onnx.export_onnx` writes them, skip; files of `"litert"` run every branch.
 
         Args:
             filepath: File to write; a folder for `"tf_saved_model"`.

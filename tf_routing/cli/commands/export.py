@@ -15,6 +15,9 @@ from tf_routing.support.validation import positive_number
 if TYPE_CHECKING:
     from tf_routing.models import RoutedModel
 
+# Those of `execution.EXECUTIONS`, which comes with Keras: help is to be fast.
+_EXECUTIONS = ("auto", "masked", "sparse")
+
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Adds the network, what to write, and what exports hold."""
@@ -34,7 +37,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--resize", type=int, help=about)
     parser.add_argument("--license", metavar="FILE", help="licence of the weights; this library's where not given")
     _add_serving_options(parser)
-    parser.add_argument("--onnx", metavar="FILE", help="write an ONNX file, which runs every branch and skips nothing")
+    parser.add_argument("--onnx", metavar="FILE", help="write an ONNX file, which skips where the network can")
+    about = "what the ONNX file does: auto skips where the network can, sparse refuses one that cannot, masked runs all"
+    parser.add_argument("--execution", choices=_EXECUTIONS, help=about)
     about = "largest difference of a probability between the ONNX file and the network; by its dtype where not given"
     parser.add_argument("--tolerance", type=float, help=about)
 
@@ -69,7 +74,7 @@ def check_options(arguments: argparse.Namespace) -> None:
     _check_needs(arguments, "serving", ("name", "keep"))
     if arguments.tolerance is not None:
         positive_number("tolerance", arguments.tolerance)
-    _check_needs(arguments, "onnx", ("tolerance",))
+    _check_needs(arguments, "onnx", ("tolerance", "execution"))
     if not (arguments.output or arguments.archive or arguments.serving or arguments.onnx):
         raise ValueError("Give --output, --archive, --serving or --onnx: there is nothing to write to.")
     if arguments.archive:
@@ -129,14 +134,16 @@ def write_onnx(arguments: argparse.Namespace, model: "RoutedModel", **export_arg
     Args:
         arguments: Parsed options.
         model: The model.
-        **export_arguments: Those of `onnx.export_onnx` but `tolerance`.
+        **export_arguments: Those of `onnx.export_onnx` but `tolerance` and `execution`.
     """
     if arguments.onnx is None:
         return
-    from tf_routing.exporting.onnx import export_onnx
+    from tf_routing.exporting.onnx import export_onnx, skips
 
-    export_onnx(model, arguments.onnx, tolerance=arguments.tolerance, **export_arguments)
-    print(f"Wrote {arguments.onnx}, which runs every branch.")
+    execution = arguments.execution or "auto"
+    export_onnx(model, arguments.onnx, execution=execution, tolerance=arguments.tolerance, **export_arguments)
+    done = "skips what images do not choose" if skips(model, execution) else "runs every branch"
+    print(f"Wrote {arguments.onnx}, which {done}.")
 
 
 def _write_saved_model(arguments: argparse.Namespace, model: "RoutedModel", options: dict[str, Any]) -> None:

@@ -74,7 +74,7 @@ class KeptBlocks(keras.layers.Layer):
         if self.rule == "random":
             switches = self._draw(count)
         else:
-            kept = ops.cast(self._keep_by_rule(), self.compute_dtype)
+            kept = ops.cast(self.keep_by_rule(), self.compute_dtype)
             switches = ops.ones((count, 1), dtype=self.compute_dtype) * kept
         return ops.split(switches, self.blocks, axis=-1)
 
@@ -86,7 +86,7 @@ class KeptBlocks(keras.layers.Layer):
         ranks = ops.argsort(order, axis=-1)
         return ops.cast(ranks < self.keep, self.compute_dtype)
 
-    def _keep_by_rule(self) -> np.ndarray:
+    def keep_by_rule(self) -> np.ndarray:
         if self.rule == "first":
             return np.arange(self.blocks) < self.keep
         counts = [0] * len(self.stage_blocks)

@@ -1,0 +1,187 @@
+"""An ONNX graph under construction: nodes, constants, and the values that layers hand on.
+
+Maps are kept channels first, `(batch, channels, height, width)`, as runtimes compute them; shapes are those of Keras.
+"""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+OPSET = 18
+"""The version of ONNX's operations; the newest that the converter for masked files knows is the same."""
+
+_IR_VERSION = 9
+
+
+@dataclass(frozen=True, eq=False)
+class Value:
+    """A tensor of the graph.
+
+    Args:
+        name: Its name.
+        shape: Its shape in Keras, without the batch: `(height, width, channels)` for maps.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+
+    @property
+    def is_map(self) -> bool:
+        """Whether these are maps, which are held channels first."""
+        return len(self.shape) == 3
+
+    @property
+    def channels(self) -> int:
+        """The channels of maps, or the units of vectors."""
+        return self.shape[-1]
+
+
+@dataclass(frozen=True, eq=False)
+class Switches(Value):
+    """A decision of 0 and 1, held as one vector of booleans per choice; `name` is empty, for no tensor holds it.
+
+    Args:
+        flags: Names of booleans `(batch,)`, one per choice.
+    """
+
+    flags: tuple[str, ...] = ()
+
+
+class Graph:
+    """Nodes and constants in the order in which they are added.
+
+    Example:
+
+    >>> graph = Graph()
+    >>> graph.add("Add", "x", graph.constant(np.float32(1.0)))
+    'Add'
+    >>> [node.op_type for node in graph.nodes]
+    ['Add']
+    """
+
+    def __init__(self) -> None:
+        self.nodes: list[Any] = []
+        self.constants: dict[Any, Any] = {}
+        self.decisions: dict[str, Value] = {}
+        self._means: dict[str, str] = {}
+        self._scope: list[str] = []
+        self._named: Counter[str] = Counter()
+
+    @contextmanager
+    def inside(self, name: str) -> Iterator[None]:
+        """Puts a name in front of those of all nodes that are added until the block ends."""
+        self._scope.append(name)
+        yield
+        self._scope.pop()
+
+    def add(self, operation: str, *inputs: str, **attributes: Any) -> str:
+        """Adds a node of one output, and returns the output's name."""
+        return self.add_all(operation, *inputs, outputs=[self.new_name(operation)], **attributes)[0]
+
+    def split(self, tensor: str, *sizes: int) -> Sequence[str]:
+        """Divides a tensor along its second axis into parts of such sizes, and returns their names."""
+        name = self.new_name("Split")
+        outputs = [f"{name}/{number}" for number in range(len(sizes))]
+        return self.add_all("Split", tensor, self.integers(*sizes), outputs=outputs, axis=1)
+
+    def add_all(self, operation: str, *inputs: str, outputs: Sequence[str], **attributes: Any) -> Sequence[str]:
+        """Adds a node whose outputs have names already, and returns these."""
+        from onnx import helper
+
+        self.nodes.append(helper.make_node(operation, inputs, outputs, outputs[0], **attributes))
+        return outputs
+
+    def new_name(self, kind: str) -> str:
+        """Returns a name within the present scope that no node and no tensor has."""
+        name = "/".join([*self._scope, kind])
+        self._named[name] += 1
+        return name if self._named[name] == 1 else f"{name}_{self._named[name]}"
+
+    def constant(self, value: Any) -> str:
+        """Returns the name of a constant, which is in the file once however often it is asked for."""
+        from onnx import numpy_helper
+
+        array = np.ascontiguousarray(value) if np.ndim(value) else np.asarray(value)
+        key = (array.dtype.str, array.shape, array.tobytes())
+        if key not in self.constants:
+            self.constants[key] = numpy_helper.from_array(array, self.new_name("constant"))
+        return self.constants[key].name
+
+    def integers(self, *values: int) -> str:
+        """Returns the name of a vector of constant integers, as shapes and axes are."""
+        return self.constant(np.array(values, "int64"))
+
+    def floats(self, value: Value) -> str:
+        """Returns the name of a value's numbers; those of switches are made."""
+        if not isinstance(value, Switches):
+            return value.name
+        axis = self.integers(1)
+        columns = [self.add("Unsqueeze", flag, axis) for flag in value.flags]
+        joined = self.add("Concat", *columns, axis=1) if len(columns) > 1 else columns[0]
+        return self.add("Cast", joined, to=1)
+
+    def flags(self, value: Value) -> tuple[str, ...]:
+        """Returns the names of switches as booleans `(batch,)`, one per choice."""
+        if isinstance(value, Switches):
+            return value.flags
+        is_on = self.add("Greater", value.name, self.constant(np.float32(0.5)))
+        if value.channels == 1:
+            return (self.add("Reshape", is_on, self.integers(-1)),)
+        columns = self.split(is_on, *(1,) * value.channels)
+        return tuple(self.add("Reshape", column, self.integers(-1)) for column in columns)
+
+    def decide(self, name: str, decision: Value) -> None:
+        """Notes a decision by the name of its router, behind those of the models that it is inside of."""
+        self.decisions["/".join([*self._scope, name])] = decision
+
+    def means(self, value: Value) -> Value:
+        """Returns the means of maps over their positions, computed once; vectors pass unchanged."""
+        if not value.is_map:
+            return value
+        if value.name not in self._means:
+            self._means[value.name] = self.add("Flatten", self.add("GlobalAveragePool", value.name), axis=1)
+        return Value(self._means[value.name], (value.channels,))
+
+    def carry_means(self, before: Value, maps: Value, rows: str, finished: str) -> None:
+        """Hands the means of maps on to those in which some rows were replaced: theirs alone are computed.
+
+        Args:
+            before: The maps that were read.
+            maps: Those with rows replaced.
+            rows: Which, as a column of numbers.
+            finished: What came in their place.
+        """
+        if before.name in self._means:
+            # No pool: OpenVINO's refuse to pool no rows.
+            own = self.add("ReduceMean", finished, self.integers(2, 3), keepdims=0)
+            self._means[maps.name] = self.add("ScatterND", self._means[before.name], rows, own)
+
+    def flat(self, value: Value) -> str:
+        """Returns the name of a value as vectors, in the order in which Keras flattens maps."""
+        if not value.is_map:
+            return value.name
+        one_position = value.shape[:2] == (1, 1)
+        return self.add("Flatten", value.name if one_position else self.channels_last(value), axis=1)
+
+    def channels_last(self, value: Value) -> str:
+        """Returns the name of a value with the axes in Keras's order."""
+        return self.add("Transpose", value.name, perm=[0, 2, 3, 1]) if value.is_map else value.name
+
+    def build(self, name: str, inputs: Sequence[Any], outputs: Sequence[Any]) -> Any:
+        """Returns the file.
+
+        Args:
+            name: Name of the graph.
+            inputs: Its inputs, as `onnx.helper.make_tensor_value_info` makes them.
+            outputs: Its outputs, of names that nodes have.
+        """
+        from onnx import checker, helper
+
+        graph = helper.make_graph(self.nodes, name, inputs, outputs, list(self.constants.values()))
+        model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=_IR_VERSION)
+        checker.check_model(model, full_check=True)
+        return model

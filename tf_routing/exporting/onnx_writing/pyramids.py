@@ -1,0 +1,58 @@
+"""Images at several sizes and the columns that convolve them, as ONNX nodes."""
+
+from typing import Any
+
+import numpy as np
+
+from tf_routing.exporting.onnx_writing.graph import Graph, Value
+from tf_routing.exporting.onnx_writing.layers import array, convolve, normalize, pool, write_layer
+from tf_routing.layers import Gamma, IdentityShortcut, ImagePyramid, PyramidColumn
+
+
+@write_layer.register
+def _gamma(layer: Gamma, graph: Graph, x: Value) -> Value:
+    return Value(graph.add("Pow", x.name, graph.constant(np.float32(layer.exponent))), x.shape)
+
+
+@write_layer.register
+def _image_pyramid(layer: ImagePyramid, graph: Graph, x: Value) -> list[Value]:
+    factors = [2**scale for scale in range(1, layer.scales)]
+    if layer.method == "strided":
+        return [x, *(subsample(graph, x, factor) for factor in factors)]
+    return [x, *(pool(graph, "AveragePool", x, (factor, factor), (factor, factor), "valid") for factor in factors)]
+
+
+def subsample(graph: Graph, x: Value, stride: int) -> Value:
+    """Adds what keeps one of so many rows and columns of maps."""
+    height, width, channels = x.shape
+    ends, steps = graph.integers(height, width), graph.integers(stride, stride)
+    name = graph.add("Slice", x.name, graph.integers(0, 0), ends, graph.integers(2, 3), steps)
+    return Value(name, (-(-height // stride), -(-width // stride), channels))
+
+
+@write_layer.register
+def _identity_shortcut(layer: IdentityShortcut, graph: Graph, x: Value) -> Value:
+    kept = subsample(graph, x, layer.strides) if layer.strides > 1 else x
+    missing = layer.filters - x.channels
+    if not missing:
+        return kept
+    return Value(graph.add("Pad", kept.name, graph.integers(0, 0, 0, 0, 0, missing, 0, 0)), (*kept.shape[:2], layer.filters))
+
+
+@write_layer.register
+def _pyramid_column(layer: PyramidColumn, graph: Graph, inputs: Any) -> list[Value]:
+    maps = inputs if isinstance(inputs, (list, tuple)) else [inputs]
+    linear = [_convolve(graph, maps[0], layer.across[0])]
+    for across, down, x in zip(layer.across[1:], layer.down, maps[1:], strict=True):
+        finer = pool(graph, "MaxPool", linear[-1], (2, 2), (2, 2), "valid")
+        own = _convolve(graph, x, across)
+        linear.append(Value(graph.add("Add", own.name, _convolve(graph, finer, down).name), own.shape))
+    normalized = [
+        normalize(graph, y, normalization)
+        for y, normalization in zip(linear[-layer.outputs :], layer.normalizations, strict=True)
+    ]
+    return [Value(graph.add("Relu", y.name), y.shape) for y in normalized]
+
+
+def _convolve(graph: Graph, x: Value, conv: Any) -> Value:
+    return convolve(graph, x, array(conv.kernel), array(conv.bias) if conv.use_bias else None, conv)

@@ -1,0 +1,56 @@
+"""Writes functional models call by call, those inside others too, and notes what they decide."""
+
+from functools import partial
+from typing import Any
+
+import keras
+
+from tf_routing.core.graph import run_calls, run_function
+from tf_routing.core.protocols import Decides
+from tf_routing.exporting.onnx_writing.graph import Graph, Value
+from tf_routing.exporting.onnx_writing.layers import write_layer
+
+
+def write_model(model: keras.Model, graph: Graph, inputs: Any) -> Any:
+    """Adds the nodes of a functional model, and returns its outputs.
+
+    Args:
+        model: The model.
+        graph: The graph, which is told the model's decisions.
+        inputs: What it reads, `Value`s in the structure of its inputs.
+    """
+    return run_calls(model, inputs, partial(write_call, graph))
+
+
+def write_function(function: Any, graph: Graph, *inputs: Value) -> list[Value]:
+    """Adds the nodes of a part of a model, a `keras.Function`, and returns its outputs."""
+    return run_function(function, inputs, partial(write_call, graph))
+
+
+def write_call(graph: Graph, layer: Any, *args: Any, **arguments: Any) -> Any:
+    """Adds the nodes of one call of a layer, notes what it decides, and returns its outputs."""
+    check_precision(layer)
+    if arguments.pop("training", None):
+        raise ValueError(f"layer {layer.name!r} is called as in training, which no file does.")
+    with graph.inside(layer.name):
+        outputs = write_layer(layer, graph, *args, **{name: each for name, each in arguments.items() if each is not None})
+    decision = layer.decision(keras.tree.flatten(outputs)) if isinstance(layer, Decides) else None
+    if decision is not None:
+        graph.decide(layer.name, decision)
+    return outputs
+
+
+@write_layer.register
+def _model(layer: keras.Model, graph: Graph, inputs: Any) -> Any:
+    return write_model(layer, graph, inputs)
+
+
+def check_precision(layer: Any) -> None:
+    """Raises a `ValueError` if a layer computes in another precision than files that skip do."""
+    dtype = getattr(layer, "compute_dtype", "float32")
+    if dtype != "float32":
+        raise ValueError(
+            f"layer {layer.name!r} computes in {dtype}, and files that skip compute in float32: give the weights to "
+            "the same network built in float32, `other.set_weights(model.get_weights())`, or export with "
+            'execution="masked".'
+        )
