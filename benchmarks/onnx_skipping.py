@@ -2,8 +2,8 @@
 
     python benchmarks/onnx_skipping.py --output benchmarks/onnx_skipping.json
 
-Files run in ONNX Runtime (or, with `--runtime openvino`, in OpenVINO) on one thread of one process, in turn, on the same
-images; ratios are medians over rounds, of processor time, and each file runs once untimed before it is timed. The
+Files run in ONNX Runtime (or, with `--runtime openvino`, in OpenVINO) on one thread of one process, in turn, on the
+same images; ratios are medians over rounds, of processor time, and each file runs once untimed before it is timed. The
 networks have random weights and are calibrated: each gate opens on the share of the images in `rate`, and at a junction
 that share goes on. A static network has two files, converted by tf2onnx and written as those that skip are; the faster
 one counts. Needs the datasets imagenette224/subset and cifar100 in TFDS_DATA_DIR.
@@ -63,7 +63,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=25, help="rounds that count")
     parser.add_argument("--networks", nargs="+", choices=list(CONTESTS), default=list(CONTESTS), help="what to measure")
-    parser.add_argument("--rates", type=float, nargs="+", help="shares of gates that open; each network's own if not given")
+    parser.add_argument(
+        "--rates", type=float, nargs="+", help="shares of gates that open; each network's own if not given"
+    )
     parser.add_argument("--batches", type=int, nargs="+", help="images per batch; each network's own if not given")
     parser.add_argument("--runtime", choices=list(_RUNTIMES), default="onnxruntime", help="what runs the files")
     parser.add_argument("--output", default="benchmarks/onnx_skipping.json")
@@ -99,7 +101,9 @@ def _measured(network: str, rate: float, arguments: argparse.Namespace) -> Itera
     images = photographs(contest.image_size)
     gated, static = contest.build(rate, images), fold_batch_norm(with_offsets(zoo.get(contest.static)))
     costs = gated.cost(images)
-    files = {f"static, {way}": file for way, file in _static_files(static).items()} | {"skipping": _skipping_file(gated)}
+    files = {f"static, {way}": file for way, file in _static_files(static).items()} | {
+        "skipping": _skipping_file(gated)
+    }
     load = _RUNTIMES[arguments.runtime]
     runs = {name: load(file) for name, file in files.items()}
     for batch in arguments.batches or contest.batches:
@@ -108,7 +112,13 @@ def _measured(network: str, rate: float, arguments: argparse.Namespace) -> Itera
         # Of the images that were timed: other batch sizes have others.
         timed = np.concatenate(numbers)
         share = float(costs[timed].mean()) / static.static_cost
-        told = {"runtime": arguments.runtime, "network": network, "rate": rate, "static": contest.static, "batch": batch}
+        told = {
+            "runtime": arguments.runtime,
+            "network": network,
+            "rate": rate,
+            "static": contest.static,
+            "batch": batch,
+        }
         row = {**told, "share_of_macs": round(share, 4), **_compared(times, batch), "rounds": arguments.rounds}
         row["time_per_mac"] = round(row["processor_ratio"] / row["share_of_macs"], 3)
         print(
@@ -121,7 +131,9 @@ def _measured(network: str, rate: float, arguments: argparse.Namespace) -> Itera
 
 def _compared(times: dict[str, list[Timing]], batch: int) -> dict[str, Any]:
     own = times["skipping"]
-    name = min((each for each in times if each != "skipping"), key=lambda each: median_seconds(times[each], "processor"))
+    name = min(
+        (each for each in times if each != "skipping"), key=lambda each: median_seconds(times[each], "processor")
+    )
     return {
         "static_file": name.removeprefix("static, "),
         "milliseconds_per_image": round(1e3 * median_seconds(own, "processor") / batch, 4),
@@ -150,7 +162,10 @@ def _static_files(model: Any) -> dict[str, bytes]:
     from tf_routing.exporting.onnx_masked import convert_masked
     from tf_routing.exporting.onnx_writing.model import write_skipping
 
-    return {"converted": convert_masked(model).SerializeToString(), "written": write_skipping(model).SerializeToString()}
+    return {
+        "converted": convert_masked(model).SerializeToString(),
+        "written": write_skipping(model).SerializeToString(),
+    }
 
 
 def _skipping_file(model: Any) -> bytes:

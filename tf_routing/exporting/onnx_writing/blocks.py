@@ -1,4 +1,4 @@
-"""Blocks whose parts run on the rows that chose them: these are gathered, and what was computed is put in their place."""
+"""Blocks whose parts run on the rows that chose them: rows are gathered, and what was computed takes their place."""
 
 import keras
 

@@ -1,17 +1,20 @@
-"""Networks that leave early as ONNX nodes: rows shrink from junction to junction, and are put in order once, at the end."""
+"""Networks that leave early as ONNX nodes: rows shrink from junction to junction, and are put in order at the end."""
 
 from dataclasses import dataclass
+from math import prod
 from typing import Any
 
 import numpy as np
 
 from tf_routing import exit_tree
-from tf_routing.exit_tree import Exit, Stage
 from tf_routing.execution.sparse_exits import SparseExits
-from tf_routing.exporting.onnx_writing.graph import Graph, Switches, Value
-from tf_routing.exporting.onnx_writing.layers import activate, array, connect, normalize, write_layer
+from tf_routing.exit_tree import Exit, Stage
+from tf_routing.exporting.onnx_writing.graph import Flattened, Graph, Switches, Value
+from tf_routing.exporting.onnx_writing.layers import activate, array, connect, normalize
 from tf_routing.exporting.onnx_writing.walk import check_precision, write_function
 from tf_routing.layers import Junction
+
+_FLOAT, _INT64, _BOOL = 1, 7, 9
 
 
 @dataclass(frozen=True)
@@ -83,19 +86,44 @@ class ExitWriter:
         left = []
         for flag, sink in zip(flags, part.sinks, strict=True):
             read = outputs[-len(self.cut.functions[sink].inputs) :]
-            left += self._run(sink, self._select(_Rows(read, rows.numbers, rows.cost), flag))
+            left += self._carry_on(sink, _Rows(read, rows.numbers, rows.cost), flag)
         return left
 
-    def _select(self, rows: _Rows, flag: str) -> _Rows:
+    def _carry_on(self, sink: Stage | Exit, rows: _Rows, flag: str) -> list[_Left]:
+        """Runs a sink on the rows that chose it; an exit on none of them too, which costs less than a condition."""
         graph = self.graph
         chosen = graph.add("Reshape", graph.add("NonZero", flag), graph.integers(-1))
+        if isinstance(sink, Exit):
+            return self._run(sink, self._select(rows, chosen))
+        classes = self.cut.layers[self.cut.exits[0].layer].output.shape[-1]
 
+        def run() -> list[str]:
+            """Runs the sink and all that follows it."""
+            return self._join(self._run(sink, self._select(rows, chosen)))
+
+        def run_none() -> list[str]:
+            """Returns no rows."""
+            # Made, not constants: OpenVINO reads constants of no numbers as scalars.
+            logits = graph.add("ConstantOfShape", graph.integers(0, classes))
+            return [logits, *(graph.add("Range", *(graph.constant(np.int64(n)) for n in (0, 0, 1))) for _ in range(2))]
+
+        kinds = [(_FLOAT, ["left", classes]), (_INT64, ["left"]), (_INT64, ["left"])]
+        # Whole columns at once, so that a condition is no burden; and OpenVINO's pools refuse to pool no rows.
+        comes = graph.add("Cast", graph.add("Size", chosen), to=_BOOL)
+        return [_Left(*graph.branch_on(comes, run, run_none, kinds))]
+
+    def _select(self, rows: _Rows, chosen: str) -> _Rows:
         def select(value: Value) -> Value:
             """Returns the rows of a value that were chosen."""
-            return Value(graph.add("Gather", value.name, chosen, axis=0), value.shape)
+            return Value(self.graph.add("Gather", value.name, chosen, axis=0), value.shape)
 
-        cost = None if rows.cost is None else select(rows.cost)
-        return _Rows([select(maps) for maps in rows.maps], graph.add("Gather", rows.numbers, chosen, axis=0), cost)
+        numbers = self.graph.add("Gather", rows.numbers, chosen, axis=0)
+        return _Rows([select(maps) for maps in rows.maps], numbers, None if rows.cost is None else select(rows.cost))
+
+    def _join(self, left: list[_Left]) -> list[str]:
+        """Returns logits, places and exits of all that has left, one behind the other."""
+        fields = ("logits", "numbers", "exits")
+        return [self.graph.add("Concat", *(getattr(each, field) for each in left), axis=0) for field in fields]
 
     def _choose(self, junction: Junction, maps: Value, cost: Value | None) -> list[str]:
         """Returns the names of booleans by row, one vector per sink: of equal scores the first one's."""
@@ -109,10 +137,7 @@ class ExitWriter:
     def _put_in_order(self, left: list[_Left], numbers: str) -> tuple[str, str]:
         """Returns logits and exits in the order of the batch."""
         graph = self.graph
-        logits, places, exits = (
-            graph.add("Concat", *(getattr(each, field) for each in left), axis=0)
-            for field in ("logits", "numbers", "exits")
-        )
+        logits, places, exits = self._join(left)
         column = graph.add("Unsqueeze", places, graph.integers(1))
         # Who came to which place: then both are gathered.
         order = graph.add("ScatterND", numbers, column, numbers)
@@ -130,10 +155,10 @@ class ExitWriter:
 
 
 def _junction_scores(graph: Graph, layer: Junction, maps: Value, cost: Value | None) -> str:
-    units = int(np.prod(maps.shape))
-    x = Value(graph.flat(maps), (units,))
+    units = prod(maps.shape)
+    x: Value = Flattened("", (units,), maps) if maps.is_map else maps
     if cost is not None:
-        x = Value(graph.add("Concat", x.name, cost.name, axis=1), (units + 1,))
+        x = Value(graph.add("Concat", graph.floats(x), cost.name, axis=1), (units + 1,))
     for number, dense in enumerate(layer.hidden_layers):
         x = Value(connect(graph, x, array(dense.kernel), array(dense.bias)), (layer.hidden,))
         if layer.normalizations:

@@ -4,7 +4,7 @@ Maps are kept channels first, `(batch, channels, height, width)`, as runtimes co
 """
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -48,7 +48,18 @@ class Switches(Value):
         flags: Names of booleans `(batch,)`, one per choice.
     """
 
-    flags: tuple[str, ...] = ()
+    flags: tuple[str, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Flattened(Value):
+    """Maps as vectors, held as the maps: who multiplies them with a kernel changes its order rather than theirs.
+
+    Args:
+        maps: The maps; `name` is empty.
+    """
+
+    maps: Value
 
 
 class Graph:
@@ -117,6 +128,8 @@ class Graph:
 
     def floats(self, value: Value) -> str:
         """Returns the name of a value's numbers; those of switches are made."""
+        if isinstance(value, Flattened):
+            return self.add("Flatten", self.add("Transpose", value.maps.name, perm=[0, 2, 3, 1]), axis=1)
         if not isinstance(value, Switches):
             return value.name
         axis = self.integers(1)
@@ -160,16 +173,35 @@ class Graph:
             own = self.add("ReduceMean", finished, self.integers(2, 3), keepdims=0)
             self._means[maps.name] = self.add("ScatterND", self._means[before.name], rows, own)
 
-    def flat(self, value: Value) -> str:
-        """Returns the name of a value as vectors, in the order in which Keras flattens maps."""
-        if not value.is_map:
-            return value.name
-        one_position = value.shape[:2] == (1, 1)
-        return self.add("Flatten", value.name if one_position else self.channels_last(value), axis=1)
+    def branch_on(
+        self,
+        condition: str,
+        write: Callable[[], Sequence[str]],
+        otherwise: Callable[[], Sequence[str]],
+        kinds: Sequence[tuple[int, list[Any]]],
+    ) -> Sequence[str]:
+        """Adds a condition of two branches, and returns the names of what they give.
 
-    def channels_last(self, value: Value) -> str:
-        """Returns the name of a value with the axes in Keras's order."""
-        return self.add("Transpose", value.name, perm=[0, 2, 3, 1]) if value.is_map else value.name
+        A branch holds constants of its own: of those outside ONNX Runtime makes no convolution in its own layout.
+
+        Args:
+            condition: Name of one boolean.
+            write: Adds the nodes of what is to run where it is true, and returns the names of their outputs.
+            otherwise: The same for where it is not.
+            kinds: Pairs of the types of the outputs, as ONNX numbers them, and their shapes.
+        """
+        outputs = [self.new_name("If") for _ in kinds]
+        then_branch, else_branch = (self._write_branch(each, kinds) for each in (write, otherwise))
+        return self.add_all("If", condition, outputs=outputs, then_branch=then_branch, else_branch=else_branch)
+
+    def _write_branch(self, write: Callable[[], Sequence[str]], kinds: Sequence[Any]) -> Any:
+        from onnx import helper
+
+        outer, (self.nodes, self.constants) = (self.nodes, self.constants), ([], {})
+        outputs = [helper.make_tensor_value_info(name, *kind) for name, kind in zip(write(), kinds, strict=True)]
+        branch = helper.make_graph(self.nodes, self.new_name("branch"), [], outputs, list(self.constants.values()))
+        self.nodes, self.constants = outer
+        return branch
 
     def build(self, name: str, inputs: Sequence[Any], outputs: Sequence[Any]) -> Any:
         """Returns the file.

@@ -2,14 +2,14 @@
 
 from collections.abc import Sequence
 from functools import singledispatch
-from math import ceil
+from math import ceil, prod
 from typing import Any
 
 import keras
 import numpy as np
 
 from tf_routing.core.private_apis import maker_of
-from tf_routing.exporting.onnx_writing.graph import Graph, Value
+from tf_routing.exporting.onnx_writing.graph import Flattened, Graph, Value
 
 _ACTIVATIONS = {"relu": "Relu", "sigmoid": "Sigmoid", "tanh": "Tanh", "softplus": "Softplus", "elu": "Elu"}
 
@@ -55,7 +55,7 @@ def activate(graph: Graph, activation: Any, name: str) -> str:
     if kind == "relu6":
         return graph.add("Clip", name, graph.constant(np.float32(0)), graph.constant(np.float32(6)))
     if kind not in _ACTIVATIONS:
-        raise ValueError(f"the activation {kind!r} has no operation of ONNX here: execution=\"masked\" exports it.")
+        raise ValueError(f'the activation {kind!r} has no operation of ONNX here: execution="masked" exports it.')
     return graph.add(_ACTIVATIONS[kind], name)
 
 
@@ -114,8 +114,14 @@ def pool(graph: Graph, kind: str, value: Value, size: Sequence[int], strides: Se
 
 def connect(graph: Graph, value: Value, kernel: np.ndarray, bias: np.ndarray | None) -> str:
     """Adds a product of vectors with a kernel `(units, new units)`, and returns the name of its output."""
+    if isinstance(value, Flattened):
+        height, width, channels = value.maps.shape
+        kernel = kernel.reshape(height, width, channels, -1).transpose(2, 0, 1, 3).reshape(kernel.shape)
+        read = graph.add("Flatten", value.maps.name, axis=1)
+    else:
+        read = graph.floats(value)
     weights = [graph.constant(kernel)] + ([] if bias is None else [graph.constant(bias)])
-    return graph.add("Gemm", graph.floats(value), *weights)
+    return graph.add("Gemm", read, *weights)
 
 
 def normalize(graph: Graph, value: Value, layer: Any) -> Value:
@@ -184,7 +190,7 @@ def _activation(layer: keras.layers.Activation, graph: Graph, x: Value) -> Value
 @write_layer.register
 def _relu(layer: keras.layers.ReLU, graph: Graph, x: Value) -> Value:
     if layer.negative_slope or layer.threshold:
-        raise ValueError(f"layer {layer.name!r} has a slope or threshold: execution=\"masked\" exports it.")
+        raise ValueError(f'layer {layer.name!r} has a slope or threshold: execution="masked" exports it.')
     if layer.max_value is None:
         return Value(graph.add("Relu", x.name), x.shape)
     ends = graph.constant(np.float32(0)), graph.constant(np.float32(layer.max_value))
@@ -258,7 +264,7 @@ def _global_max(layer: keras.layers.GlobalMaxPooling2D, graph: Graph, x: Value) 
 
 @write_layer.register
 def _flatten(layer: keras.layers.Flatten, graph: Graph, x: Value) -> Value:
-    return Value(graph.flat(x), (int(np.prod(x.shape)),))
+    return Flattened("", (prod(x.shape),), x) if x.is_map else x
 
 
 # What slicing a tensor adds to a graph; Keras has no public name for it.

@@ -51,7 +51,10 @@ class _File:
         self.finite = graph.add("Reshape", finite, graph.integers(-1, 1))
         probabilities = self._write_network(image)
         self._answer(probabilities)
-        given = [("images", ["batch", *self.inputs.image_shape]), *((name, ["batch"]) for name in self.inputs.auxiliary)]
+        given = [
+            ("images", ["batch", *self.inputs.image_shape]),
+            *((name, ["batch"]) for name in self.inputs.auxiliary),
+        ]
         return graph.build(
             self.model.name,
             [helper.make_tensor_value_info(name, _FLOAT, shape) for name, shape in given],
@@ -68,7 +71,8 @@ class _File:
     def _write_network(self, image: Value) -> Value:
         graph = self.graph
         columns = [
-            Value(graph.add("Unsqueeze", self._fill(name, 1), graph.integers(1)), (1,)) for name in self.inputs.auxiliary
+            Value(graph.add("Unsqueeze", self._fill(name, 1), graph.integers(1)), (1,))
+            for name in self.inputs.auxiliary
         ]
         mixture = exit_mixture(self.model)
         if mixture is not None:

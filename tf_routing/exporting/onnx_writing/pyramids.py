@@ -36,7 +36,9 @@ def _identity_shortcut(layer: IdentityShortcut, graph: Graph, x: Value) -> Value
     missing = layer.filters - x.channels
     if not missing:
         return kept
-    return Value(graph.add("Pad", kept.name, graph.integers(0, 0, 0, 0, 0, missing, 0, 0)), (*kept.shape[:2], layer.filters))
+    return Value(
+        graph.add("Pad", kept.name, graph.integers(0, 0, 0, 0, 0, missing, 0, 0)), (*kept.shape[:2], layer.filters)
+    )
 
 
 @write_layer.register

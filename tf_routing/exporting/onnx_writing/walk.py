@@ -33,7 +33,9 @@ def write_call(graph: Graph, layer: Any, *args: Any, **arguments: Any) -> Any:
     if arguments.pop("training", None):
         raise ValueError(f"layer {layer.name!r} is called as in training, which no file does.")
     with graph.inside(layer.name):
-        outputs = write_layer(layer, graph, *args, **{name: each for name, each in arguments.items() if each is not None})
+        outputs = write_layer(
+            layer, graph, *args, **{name: each for name, each in arguments.items() if each is not None}
+        )
     decision = layer.decision(keras.tree.flatten(outputs)) if isinstance(layer, Decides) else None
     if decision is not None:
         graph.decide(layer.name, decision)
