@@ -1,6 +1,7 @@
 """Blocks whose parts run on the rows that chose them: rows are gathered, and what was computed takes their place."""
 
 import keras
+import numpy as np
 
 from tf_routing.exporting.onnx_writing.graph import Graph, Value
 from tf_routing.exporting.onnx_writing.layers import activate, write_layer
@@ -12,10 +13,11 @@ from tf_routing.layers import SkipBlock, SplitBlock
 def _skip_block(layer: SkipBlock, graph: Graph, x: Value, switches: Value) -> Value:
     rows = _list_rows(graph, graph.flags(switches)[0])
     own = Value(graph.add("GatherND", x.name, rows), x.shape)
-    shortcut, term = x, own
     if isinstance(layer.shortcut, keras.Model):
         shortcut = write_model(layer.shortcut, graph, x)
         term = Value(graph.add("GatherND", shortcut.name, rows), shortcut.shape)
+    else:
+        shortcut, term = x, (own := _convolve_by_one(graph, own))
     branch = write_model(layer.sub_blocks[0], graph, own)
     finished = activate(graph, layer.activation, graph.add("Add", branch.name, term.name))
     maps = Value(graph.add("ScatterND", shortcut.name, rows, finished), shortcut.shape)
@@ -46,6 +48,17 @@ def _write_shortcut(layer: SplitBlock, graph: Graph, x: Value) -> str:
     count = graph.add("Shape", x.name, start=0, end=1)
     shape = graph.add("Concat", count, graph.integers(channels, height, width), axis=0)
     return graph.add("ConstantOfShape", shape)
+
+
+def _convolve_by_one(graph: Graph, x: Value) -> Value:
+    """Returns the same maps, from a convolution.
+
+    ONNX Runtime keeps what convolutions make in a layout of its own. There it adds these maps to those of a branch's
+    last convolution, and activates the sum, within that convolution; from any other layout both are operations of their
+    own, which take longer than this one.
+    """
+    kernel = graph.constant(np.ones((x.channels, 1, 1, 1), "float32"))
+    return Value(graph.add("Conv", x.name, kernel, group=x.channels, kernel_shape=[1, 1]), x.shape)
 
 
 def _list_rows(graph: Graph, flag: str) -> str:
