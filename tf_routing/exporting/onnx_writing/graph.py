@@ -137,6 +137,10 @@ class Graph:
         joined = self.add("Concat", *columns, axis=1) if len(columns) > 1 else columns[0]
         return self.add("Cast", joined, to=1)
 
+    def plain(self, value: Any) -> Any:
+        """Returns a value as numbers in a tensor of its own; anything else unchanged."""
+        return Value(self.floats(value), value.shape) if isinstance(value, (Switches, Flattened)) else value
+
     def flags(self, value: Value) -> tuple[str, ...]:
         """Returns the names of switches as booleans `(batch,)`, one per choice."""
         if isinstance(value, Switches):

@@ -210,7 +210,7 @@ def _identity(layer: Any, graph: Graph, x: Value) -> Value:
 
 @write_layer.register
 def _add(layer: keras.layers.Add, graph: Graph, inputs: Sequence[Value]) -> Value:
-    return Value(add_up(graph, [graph.floats(each) for each in inputs]), inputs[0].shape)
+    return Value(add_up(graph, [each.name for each in inputs]), inputs[0].shape)
 
 
 def add_up(graph: Graph, names: Sequence[str]) -> str:
@@ -223,7 +223,7 @@ def add_up(graph: Graph, names: Sequence[str]) -> str:
 
 @write_layer.register
 def _average(layer: keras.layers.Average, graph: Graph, inputs: Sequence[Value]) -> Value:
-    total = add_up(graph, [graph.floats(each) for each in inputs])
+    total = add_up(graph, [each.name for each in inputs])
     return Value(graph.add("Mul", total, graph.constant(np.float32(1 / len(inputs)))), inputs[0].shape)
 
 
@@ -231,7 +231,7 @@ def _average(layer: keras.layers.Average, graph: Graph, inputs: Sequence[Value])
 def _concatenate(layer: keras.layers.Concatenate, graph: Graph, inputs: Sequence[Value]) -> Value:
     if layer.axis not in (-1, len(inputs[0].shape)):
         raise ValueError(f"layer {layer.name!r} joins along axis {layer.axis}, not along channels.")
-    name = graph.add("Concat", *(graph.floats(each) for each in inputs), axis=1)
+    name = graph.add("Concat", *(each.name for each in inputs), axis=1)
     return Value(name, (*inputs[0].shape[:-1], sum(each.channels for each in inputs)))
 
 

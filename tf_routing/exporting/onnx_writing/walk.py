@@ -9,6 +9,11 @@ from tf_routing.core.graph import run_calls, run_function
 from tf_routing.core.protocols import Decides
 from tf_routing.exporting.onnx_writing.graph import Graph, Value
 from tf_routing.exporting.onnx_writing.layers import write_layer
+from tf_routing.layers import SkipRouter
+from tf_routing.layers.blocks.switched_block import SwitchedBlock
+
+# They know switches that are booleans, and maps that stand for vectors; all others are handed numbers.
+_READ_ANY_FORM = (keras.Model, keras.layers.Dense, SkipRouter, SwitchedBlock)
 
 
 def write_model(model: keras.Model, graph: Graph, inputs: Any) -> Any:
@@ -32,10 +37,11 @@ def write_call(graph: Graph, layer: Any, *args: Any, **arguments: Any) -> Any:
     check_precision(layer)
     if arguments.pop("training", None):
         raise ValueError(f"layer {layer.name!r} is called as in training, which no file does.")
+    given = {name: each for name, each in arguments.items() if each is not None}
     with graph.inside(layer.name):
-        outputs = write_layer(
-            layer, graph, *args, **{name: each for name, each in arguments.items() if each is not None}
-        )
+        if not isinstance(layer, _READ_ANY_FORM):
+            args = keras.tree.map_structure(graph.plain, args)
+        outputs = write_layer(layer, graph, *args, **given)
     decision = layer.decision(keras.tree.flatten(outputs)) if isinstance(layer, Decides) else None
     if decision is not None:
         graph.decide(layer.name, decision)
