@@ -75,8 +75,7 @@ def net(family: str) -> tuple[RoutedModel, np.ndarray]:
     build, shape = FAMILIES[family]
     model = build()
     draw = np.random.default_rng(31)
-    images = draw.uniform(size=(33, *shape)) + draw.normal(size=(33, 1, 1, 3))
-    images = images.astype("float32")
+    images = (draw.uniform(size=(33, *shape)) * draw.uniform(size=(33, 1, 1, 3))).astype("float32")
     if family.startswith(("drn", "dmnn")) and family != "drn_kept":
         calibrate(model, images, rate=0.5)
     folded = fold_batch_norm(model)
