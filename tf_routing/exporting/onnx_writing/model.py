@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from tf_routing import cost
-from tf_routing.execution.gated_layers import exit_mixture
+from tf_routing.exit_tree import find_mixture
 from tf_routing.exporting.model_inputs import ModelInputs
 from tf_routing.exporting.onnx_writing import blocks, pyramids, routers  # noqa: F401
 from tf_routing.exporting.onnx_writing.exits import ExitWriter
@@ -74,7 +74,7 @@ class _File:
             Value(graph.add("Unsqueeze", self._fill(name, 1), graph.integers(1)), (1,))
             for name in self.inputs.auxiliary
         ]
-        mixture = exit_mixture(self.model)
+        mixture = find_mixture(self.model)
         if mixture is not None:
             rows = graph.add("Shape", image.name, start=0, end=1)
             return ExitWriter(self.model, mixture, graph).write(image, columns[0] if columns else None, rows)
