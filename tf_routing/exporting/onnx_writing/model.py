@@ -51,10 +51,8 @@ class _File:
         self.finite = graph.add("Reshape", finite, graph.integers(-1, 1))
         probabilities = self._write_network(image)
         self._answer(probabilities)
-        given = [
-            ("images", ["batch", *self.inputs.image_shape]),
-            *((name, ["batch"]) for name in self.inputs.auxiliary),
-        ]
+        given: list[tuple[str, list[Any]]] = [("images", ["batch", *self.inputs.image_shape])]
+        given += [(name, ["batch"]) for name in self.inputs.auxiliary]
         return graph.build(
             self.model.name,
             [helper.make_tensor_value_info(name, _FLOAT, shape) for name, shape in given],
@@ -97,7 +95,7 @@ class _File:
             self._show_switches(switches, flags)
         self._show("macs", self._cut(self._count_macs(switches, flags)), _INT64, [])
 
-    def _join_flags(self, switches: dict[str, Value]) -> str:
+    def _join_flags(self, switches: dict[str, Switches]) -> str:
         """Returns all decisions side by side, booleans `(batch, choices)`: one operation for what many would do."""
         graph = self.graph
         flags = [flag for each in switches.values() for flag in graph.flags(each)]
@@ -106,14 +104,14 @@ class _File:
         joined = graph.add("Concat", *flags, axis=0)
         return graph.add("Transpose", graph.add("Reshape", joined, graph.integers(len(flags), -1)), perm=[1, 0])
 
-    def _show_switches(self, switches: dict[str, Value], flags: str) -> None:
+    def _show_switches(self, switches: dict[str, Switches], flags: str) -> None:
         marked = self._cut(self._mark(self.graph.add("Cast", flags, to=_FLOAT)))
         names = [name.replace("/", "_") for name in switches]
         sizes = [each.channels for each in switches.values()]
         self.graph.add_all("Split", marked, self.graph.integers(*sizes), outputs=names, axis=1)
         self.outputs += [(name, _FLOAT, ["batch", size]) for name, size in zip(names, sizes, strict=True)]
 
-    def _count_macs(self, switches: dict[str, Value], flags: str) -> str:
+    def _count_macs(self, switches: dict[str, Switches], flags: str) -> str:
         """Returns the MACs executed for each image: one that holds NaN or infinity has no route."""
         graph = self.graph
         fixed, gated = cost.gated_macs(self.model)

@@ -18,7 +18,7 @@ from tf_routing.layers import Controller, Gate, KeptBlocks, RouterMemory, SkipRo
 
 @write_layer.register
 def _skip_router(layer: SkipRouter, graph: Graph, x: Value, switches: Value | None = None) -> Switches:
-    if layer.rule == "given":
+    if switches is not None and layer.rule == "given":
         return Switches("", (1,), graph.flags(switches))
     if layer.rule != "threshold":
         raise ValueError(f"router {layer.name!r} draws its decisions at random: build it with decision='threshold'.")
