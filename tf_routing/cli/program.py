@@ -8,7 +8,20 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import tf_routing
-from tf_routing.cli.commands import campaign, card, cost, demo, evaluate, export, figures, fit, launch, study, tune
+from tf_routing.cli.commands import (
+    campaign,
+    card,
+    cost,
+    demo,
+    evaluate,
+    export,
+    figures,
+    fit,
+    launch,
+    pack,
+    study,
+    tune,
+)
 from tf_routing.cli.commands import list as list_command
 from tf_routing.cli.parsing import Help, Parser
 
@@ -32,6 +45,9 @@ COMMANDS: dict[str, Command] = {
     "list": Command("List the architectures of the zoo.", list_command.add_options, list_command.run),
     "card": Command("Show what is known about an architecture.", card.add_options, card.run),
     "cost": Command("Show what each layer of an architecture costs.", cost.add_options, cost.run),
+    "pack": Command(
+        "Write a dataset as files that can be copied to a machine without TensorFlow.", pack.add_options, pack.run
+    ),
     "fit": Command("Train a network, or continue a run that stopped.", fit.add_options, fit.run),
     "evaluate": Command("Measure a trained network on a test set.", evaluate.add_options, evaluate.run),
     "study": Command(

@@ -6,6 +6,7 @@ from difflib import get_close_matches
 
 from tf_routing.data.dataset import Dataset
 from tf_routing.data.sources.image_folder import find_classes, load_image_folder
+from tf_routing.data.sources.packed import check_packed, is_packed, load_packed
 from tf_routing.data.sources.tfds_folders import (
     data_folder,
     describe_download,
@@ -43,12 +44,18 @@ def check(name: str, data_dir: str | None = None) -> None:
     >>> from tf_routing.data import datasets
     >>> datasets.check("digits")
     """
-    if name in list_datasets():
+    packed = _find_packed(name, data_dir)
+    if packed is not None:
+        check_packed(packed)
+    elif name in list_datasets():
         _check_prepared([] if name == "digits" else _MADE_OF.get(name, (name,)), data_dir)
     elif find_prepared(name, data_dir) is None:
         if not _is_folder(name):
             raise _missing(name, data_dir)
-        find_classes(name)
+        if is_packed(name):
+            check_packed(name)
+        else:
+            find_classes(name)
 
 
 def load(name: str, data_dir: str | None = None) -> Dataset:
@@ -65,8 +72,9 @@ def load(name: str, data_dir: str | None = None) -> Dataset:
             labels. Or the path of a folder of pictures, `train/<class>/*.jpg` and the same in `test`, `validation` or
             `val`: it is read in the same way. Or that of a folder with `<class>/*.jpg` alone: a fifth of each class,
             always the same, is held out and is the test set. A name goes before a folder; `"./name"` is always the
-            folder.
-        data_dir: Folder of TensorFlow Datasets; `TFDS_DATA_DIR` or its default folder where not given.
+            folder. Or the path of a folder that `tf-routing pack` wrote, which needs no TensorFlow.
+        data_dir: Folder of TensorFlow Datasets; `TFDS_DATA_DIR` or its default folder where not given. A packed dataset
+            in it that has the name goes before all others.
 
     Returns:
         A `Dataset`.
@@ -81,6 +89,9 @@ def load(name: str, data_dir: str | None = None) -> Dataset:
     >>> data.load("digits").image_shape
     (32, 32, 3)
     """
+    packed = _find_packed(name, data_dir)
+    if packed is not None:
+        return load_packed(packed)
     if name == "digits":
         from tf_routing.data.sources.digits import load_digits
 
@@ -107,8 +118,14 @@ def _load_files(name: str, data_dir: str | None) -> Dataset:
 
         return load_streams(name, folder)
     if _is_folder(name):
-        return load_image_folder(name)
+        return load_packed(name) if is_packed(name) else load_image_folder(name)
     raise _missing(name, data_dir)
+
+
+def _find_packed(name: str, data_dir: str | None) -> str | None:
+    """Returns the folder of the packed dataset of a name, in the folder of datasets, `None` where there is none."""
+    folder = os.path.join(data_folder(data_dir), name)
+    return folder if name and os.path.basename(name) == name and is_packed(folder) else None
 
 
 def _is_folder(name: str) -> bool:
@@ -123,9 +140,7 @@ def _check_prepared(names: Sequence[str], data_dir: str | None) -> None:
 
 def _missing(name: str, data_dir: str | None) -> Exception:
     """Returns the error for a name that is neither prepared nor a folder."""
-    import tensorflow_datasets as tfds
-
-    if name.partition("/")[0].partition(":")[0] in tfds.list_builders(with_community_datasets=False):
+    if name.partition("/")[0].partition(":")[0] in _list_known():
         return FileNotFoundError(describe_download(name, data_folder(data_dir)))
     known = {*list_datasets(), *list_prepared(data_dir)}
     known |= {folder for folder in _neighbours(name) if get_close_matches(name, [folder], cutoff=0.6)}
@@ -135,6 +150,15 @@ def _missing(name: str, data_dir: str | None) -> Exception:
         f"{data_folder(data_dir)}; --data_dir or TFDS_DATA_DIR name another folder. Folders of pictures go by "
         "their paths."
     )
+
+
+def _list_known() -> Sequence[str]:
+    """Returns the names that TensorFlow Datasets knows, none where it is not installed."""
+    try:
+        import tensorflow_datasets as tfds
+    except ImportError:
+        return []
+    return tfds.list_builders(with_community_datasets=False)
 
 
 def _neighbours(name: str) -> list[str]:
