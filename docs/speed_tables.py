@@ -13,6 +13,7 @@ TRAINING = _BENCHMARKS / "training.json"
 EXPORTS = _BENCHMARKS / "exports.json"
 DETERMINISM = _BENCHMARKS / "determinism.json"
 NORMALIZATION = _BENCHMARKS / "normalization.json"
+COMPILED_STEPS = _BENCHMARKS / "compiled_steps.json"
 
 
 def skipping_table() -> str:
@@ -147,3 +148,16 @@ def determinism_table() -> str:
     headings = ["network", "batch", "way", "processor time", "peak memory"]
     machine = f"{_describe_processor(measured['hardware'])}, TensorFlow {measured['hardware']['tensorflow']}"
     return f"{machine}, {measured['settings']['date']}:\n\n{markdown_table(headings, rows)}"
+
+
+def compiled_steps_table() -> str:
+    """What `python benchmarks/compiled_steps.py` wrote: the cost of each loop, as a share of that of `model.fit`."""
+    if not COMPILED_STEPS.exists():
+        return "Nothing yet.\n"
+    measured = json.loads(COMPILED_STEPS.read_text("utf-8"))
+    rows = [
+        [f"`{row['network']}`", row["loop"], f"{row['processor_ratio']:.2f}", f"{row['wall_ratio']:.2f}"]
+        for row in measured["rows"]
+    ]
+    machine = f"{_describe_processor(measured['hardware'])}, JAX {measured['hardware']['jax']}"
+    return f"{machine}:\n\n{markdown_table(['network', 'loop', 'processor time', 'time'], rows)}"

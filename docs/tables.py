@@ -11,6 +11,7 @@ import tomli_w
 from claims_tables import claims_rule, claims_table
 from route_tables import evaluated_table, skipping_runs_table
 from speed_tables import (
+    compiled_steps_table,
     determinism_table,
     exports_table,
     leaving_table,
@@ -165,6 +166,7 @@ _TABLES = {
     "exports": exports_table,
     "determinism": determinism_table,
     "normalization": normalization_table,
+    "compiled_steps": compiled_steps_table,
     "claims_rule": claims_rule,
     **{f"claims_{family}": partial(claims_table, family) for family in ("multipath", "dmnn", "drn", "early_exit")},
 }

@@ -9,8 +9,6 @@ import importlib
 from types import ModuleType
 from typing import Any
 
-import wrapt
-
 __version__ = "0.1.0"
 __all__ = [
     "RoutedModel",
@@ -58,10 +56,6 @@ def _export_in_format(*args: Any, **kwargs: Any) -> None:
     export_in_format(*args, **kwargs)
 
 
-# A hook rather than an import: the command line lists the zoo without paying seconds for Keras and its backend.
-wrapt.register_post_import_hook(_register, "keras")
-
-
 def __getattr__(name: str) -> Any:
     if name in _LAZY:
         return getattr(importlib.import_module(_LAZY[name]), name)
@@ -72,3 +66,15 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     return sorted([*globals(), *_LAZY, *_ROOMS])
+
+
+try:
+    import wrapt
+except ImportError:
+    # Comes with TensorFlow, which other backends run without: registering at once then, and Keras is imported first.
+    import keras
+
+    _register(keras)
+else:
+    # A hook rather than an import: the command line lists the zoo without paying seconds for Keras and its backend.
+    wrapt.register_post_import_hook(_register, "keras")

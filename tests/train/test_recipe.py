@@ -270,9 +270,9 @@ def test_a_wrong_value_is_named_and_shown(argument: str, value: Any) -> None:
 
 def test_records_of_runs_lack_what_earlier_versions_lacked_where_it_changes_nothing() -> None:
     described = recipe().describe()
-    assert set(described) == {field.name for field in dataclasses.fields(Recipe)} - {"alternate_mirror"}
+    assert set(described) == {field.name for field in dataclasses.fields(Recipe)} - {"alternate_mirror", "precision"}
     assert (described["epochs"], described["mirror"]) == (10, True)
-    changed = recipe(alternate_mirror=True)
+    changed = recipe(alternate_mirror=True, precision="mixed_bfloat16")
     assert changed.describe() == dataclasses.asdict(changed)
 
 

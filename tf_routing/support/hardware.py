@@ -7,16 +7,20 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from tf_routing.support.accelerators import accelerator
+
 _PACKAGES = ("tf_routing", "keras", "tensorflow", "jax", "numpy")
 _BEFORE_AVX512 = ("SSE41", "AVX", "AVX2", "AVX2_VNNI", "AVX2_VNNI_2")
 
 
 def hardware() -> dict[str, Any]:
-    """Returns the processor, its cores and whether it has AVX-512, and the versions of what computes."""
+    """Returns the processor, its cores, whether it has AVX-512, the accelerator if there is one, and versions."""
     lines = _read_description().splitlines()
     models = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
     processor = models[0] if models else platform.processor()
-    return {"processor": processor, "cores": os.cpu_count(), "avx512": has_avx512(), **versions()}
+    name = accelerator()
+    found = {} if name is None else {"accelerator": name}
+    return {"processor": processor, "cores": os.cpu_count(), "avx512": has_avx512(), **found, **versions()}
 
 
 @cache

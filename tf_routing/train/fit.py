@@ -19,6 +19,7 @@ from tf_routing.train.fused_normalization import fuse_normalizations
 from tf_routing.train.phases import phases
 from tf_routing.train.recipes.recipe import Recipe
 from tf_routing.train.stop_signals import StopSignals
+from tf_routing.train.throughput import describe_speed
 from tf_routing.train.training_run import TrainingRun, train_phase
 from tf_routing.train.training_task import TrainingTask, define_task
 
@@ -70,7 +71,7 @@ def fit(
     not_negative_integer("seed", seed)
     not_negative_integer("checkpoint_every", checkpoint_every)
     devices = devices or open_devices()
-    devices.check(checkpoint_every)
+    devices.check(checkpoint_every, isinstance(dataset.train, data.ImageSet))
     keras.utils.set_random_seed(seed)
     if deterministic:
         make_deterministic()
@@ -101,6 +102,8 @@ def fit(
         _train_phases(run, saved)
         if devices.writes:
             save_results(run.measured.update(), task.dataset, output, record, parameters)
+            if speed := describe_speed(record):
+                print(f"Trained with {speed}.")
     return record
 
 

@@ -4,7 +4,6 @@ Keras's `fit` fails on several hosts, and goes on at an epoch's start only. This
 same callbacks and logs the same numbers.
 """
 
-import dataclasses
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -12,28 +11,13 @@ import keras
 import tensorflow as tf
 
 from tf_routing.core.private_apis import build_from_batch
-from tf_routing.models.training.end_of_epoch import with_end_of_epoch
 from tf_routing.objectives.label_assertions import translate_errors
+from tf_routing.train.epoch_range import EpochRange, epoch_logs, finalize, list_callbacks
 from tf_routing.train.stop_signals import StoppedAfterStep
 
+__all__ = ["EpochRange", "build_metrics", "train"]
+
 _Step = Callable[[Any, bool], tuple[dict[str, float], bool]]
-
-
-@dataclasses.dataclass(frozen=True)
-class EpochRange:
-    """Which epochs and steps a call of `train` takes.
-
-    Args:
-        epochs: Integer, number of the last epoch.
-        steps_per_epoch: Integer.
-        first_epoch: Integer, epochs already done.
-        first_step: Integer, steps of the first epoch already done; the running means then go on.
-    """
-
-    epochs: int
-    steps_per_epoch: int
-    first_epoch: int = 0
-    first_step: int = 0
 
 
 def train(
@@ -79,20 +63,12 @@ def train(
     strategy = model.distribute_strategy
     if strategy.num_replicas_in_sync > 1:
         build_metrics(model, strategy, strategy.experimental_local_results(next(iter(batches)))[0])
-    called = keras.callbacks.CallbackList(
-        with_end_of_epoch(list(callbacks), model),
-        add_history=True,
-        add_progbar=verbose != 0,
-        verbose=verbose,
-        epochs=span.epochs,
-        steps=span.steps_per_epoch,
-        model=model,
-    )
+    called = list_callbacks(model, callbacks, span, verbose)
     take_step, iterator, logs = _step_function(model, strategy), iter(batches), None
     model.stop_training = False
     called.on_train_begin()
     for epoch in range(span.first_epoch, span.epochs):
-        done = span.first_step if epoch == span.first_epoch else 0
+        done = span.steps_done(epoch)
         before = epoch * span.steps_per_epoch
         if not done:
             model.reset_metrics()
@@ -105,13 +81,11 @@ def train(
                 raise StoppedAfterStep(epoch, before + step + 1)
             if model.stop_training:
                 break
-        logs = _epoch_logs(model, validate)
+        logs = epoch_logs(model, validate)
         called.on_epoch_end(epoch, logs)
         if model.stop_training:
             break
-    # Optimizers that average weights set all that they trained.
-    objective = getattr(model, "objective_variables", [])
-    model.optimizer.finalize_variable_values([*model.trainable_weights, *objective])
+    finalize(model)
     called.on_train_end(logs)
     return model.history
 
@@ -170,10 +144,3 @@ def _take_or_explain(
             return take_step(iterator, stop_wished is not None and stop_wished())
     except tf.errors.OutOfRangeError as error:
         raise ValueError(f"`batches` must have those of all steps. Received: an end after step {done}") from error
-
-
-def _epoch_logs(model: Any, validate: Callable[[], dict[str, float]] | None) -> dict[str, float]:
-    logs = {name: float(value) for name, value in model.get_metrics_result().items()}
-    if validate is not None:
-        logs |= {f"val_{name}": float(value) for name, value in validate().items()}
-    return logs

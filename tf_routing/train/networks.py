@@ -1,7 +1,10 @@
 """Builds the network for a dataset and a recipe, as every command that trains does."""
 
-from collections.abc import Mapping
+import contextlib
+from collections.abc import Iterator, Mapping
 from typing import Any
+
+import keras
 
 from tf_routing import zoo
 from tf_routing.data import Dataset
@@ -47,7 +50,7 @@ def build_network(
     Args:
         architecture: Name of the zoo.
         dataset: The dataset as `prepare_dataset` returns it: its classes, size, mean and deviation are the network's.
-        recipe: The recipe, which says whether images are standardised.
+        recipe: The recipe, which says whether images are standardised, and in which precision layers compute.
         arguments: Other arguments of `zoo.get`; `standardize` goes before what the recipe says.
         weights: As for `zoo.get`; images are standardised as they were where these weights were trained.
 
@@ -62,4 +65,17 @@ def build_network(
     # Trained weights come with layers that standardise images as in their training, whatever the dataset's mean.
     pretrained = given["weights"] is not None and not str(given["weights"]).endswith(".weights.h5")
     statistics = {"standardize": dataset.channel_statistics()} if recipe.standardize and not pretrained else {}
-    return zoo.get(architecture, classes=dataset.classes, input_shape=dataset.image_shape, **{**statistics, **given})
+    given = {"classes": dataset.classes, "input_shape": dataset.image_shape, **statistics, **given}
+    with _computing_in(recipe.precision):
+        return zoo.get(architecture, **given)
+
+
+@contextlib.contextmanager
+def _computing_in(precision: str | None) -> Iterator[None]:
+    """A context in which layers are made with a dtype policy; with `None` it is that of Keras as it is."""
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(precision or before)
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)

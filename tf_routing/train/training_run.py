@@ -3,12 +3,15 @@
 import dataclasses
 import importlib.util
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import keras
 
+from tf_routing.data import ImageSet
 from tf_routing.data.batching.batches import add_drawn_inputs, evaluation_batches, training_batches
+from tf_routing.data.batching.device_batches import DeviceBatches, DeviceTestSet
 from tf_routing.data.images.picture_files import name_broken_files
 from tf_routing.evaluation.routing_statistics import is_gated
 from tf_routing.models import RoutedModel
@@ -21,6 +24,7 @@ from tf_routing.train.evaluation_copy import EvaluationCopy
 from tf_routing.train.final_results import EVALUATION_BATCH
 from tf_routing.train.phases import Phase, compile_for
 from tf_routing.train.stop_signals import StoppedAfterStep, StopSignals
+from tf_routing.train.throughput import Throughput
 from tf_routing.train.training_task import TrainingTask
 
 
@@ -61,6 +65,11 @@ class TrainingRun:
         # A bar that redraws is for terminals; a log file gets one line per epoch, of one host.
         return (1 if sys.stdout.isatty() else 2) if self.devices.writes else 0
 
+    @property
+    def compiles(self) -> bool:
+        """Whether steps make their batches themselves, on JAX, of images that lie in the device's memory."""
+        return keras.backend.backend() == "jax" and isinstance(self.task.dataset.train, ImageSet)
+
     def write_record(self) -> None:
         """Writes `run.json`, on the host that writes."""
         if self.devices.writes:
@@ -87,16 +96,20 @@ def train_phase(run: TrainingRun, phase: Phase, saved: Saved) -> None:
         _restore(run, batches, within_epoch=done > 0)
     run.write_record()
     # Steps of the unfinished epoch are drawn and left out: they count in the order and the draws of later ones.
-    batches = batches.skip(done) if done else batches
+    batches = batches.skip(done) if done and not run.compiles else batches
     with explain_tensorflow_errors(), name_broken_files(task.dataset.train, task.dataset.test):
         _train(run, phase, batches, done, saved.spent if done else Spent())
 
 
 def _restore(run: TrainingRun, batches: Any, within_epoch: bool) -> None:
-    if within_epoch:
-        from tf_routing.train.loop import build_metrics
+    if within_epoch and run.compiles:
+        from tf_routing.train import compiled_loop
 
-        build_metrics(run.model, run.devices.strategy, batches.element_spec)
+        compiled_loop.build_metrics(run.model, batches)
+    elif within_epoch:
+        from tf_routing.train import loop
+
+        loop.build_metrics(run.model, run.devices.strategy, batches.element_spec)
     with run.devices.scope():
         _, step = restore_checkpoint(run.model, run.checkpoints, run.devices.strategy)
     print(f"continuing at step {step}")
@@ -105,11 +118,11 @@ def _restore(run: TrainingRun, batches: Any, within_epoch: bool) -> None:
 
 def _training_batches(run: TrainingRun, phase: Phase) -> Any:
     """Returns the batches of a phase from its start on, as one device sees them."""
-    task = run.task
-    batches = training_batches(
-        task.dataset.train, task.recipe.batch_plan(task.dataset, task.seed, phase.end, phase.start)
-    )
-    return add_drawn_inputs(batches, run.model.default_objective().drawn_inputs, task.seed, phase.start * task.steps)
+    task, inputs = run.task, run.model.default_objective().drawn_inputs
+    plan = task.recipe.batch_plan(task.dataset, task.seed, phase.end, phase.start)
+    if run.compiles:
+        return DeviceBatches(task.dataset.train, plan, inputs)
+    return add_drawn_inputs(training_batches(task.dataset.train, plan), inputs, task.seed, phase.start * task.steps)
 
 
 def _test_batches(run: TrainingRun) -> Any:
@@ -124,10 +137,13 @@ def _train(run: TrainingRun, phase: Phase, batches: Any, done: int, before: Spen
     checkpoints = Checkpoints(
         run.checkpoints, run.task.steps, run.checkpoint_every, log.spent, run.devices.strategy, run.devices.writes
     )
-    callbacks = _list_callbacks(run, tested, log, checkpoints)
+    speed = Throughput(run.task.recipe.batch_size)
+    callbacks = [speed, *_list_callbacks(run, tested, log, checkpoints)]
     try:
         if keras.backend.backend() == "tensorflow":
             _run_loop(run, phase, batches, done, tested, callbacks)
+        elif run.compiles:
+            _run_compiled(run, phase, batches, done, tested, callbacks)
         else:
             _run_keras_fit(run, phase, batches, tested, callbacks)
     except StoppedAfterStep as stop:
@@ -139,7 +155,10 @@ def _train(run: TrainingRun, phase: Phase, batches: Any, done: int, before: Spen
         stop.explained = True  # type: ignore[attr-defined]
         raise
     finally:
-        run.record |= logged_time(run.output / "log.csv")._asdict()
+        run.record |= {
+            **logged_time(run.output / "log.csv")._asdict(),
+            **speed.measured(run.model, run.devices.replicas),
+        }
         run.write_record()
 
 
@@ -178,6 +197,30 @@ def _run_loop(run: TrainingRun, phase: Phase, batches: Any, done: int, tested: A
             distribute(batches, strategy, recipe.batch_size, recipe.copies),
             EpochRange(phase.end, run.task.steps, first_epoch=phase.start, first_step=done),
             validate=lambda: run.measured.update().evaluate(tested, verbose=0, return_dict=True),
+            callbacks=callbacks,
+            verbose=run.verbosity,
+            stop_wished=run.signals.wished,
+        )
+
+
+def _run_compiled(run: TrainingRun, phase: Phase, batches: Any, done: int, tested: Any, callbacks: list[Any]) -> None:
+    from tf_routing.train.compiled_loop import CompiledEvaluation, train
+    from tf_routing.train.epoch_range import EpochRange
+
+    inputs, steps = run.model.default_objective().drawn_inputs, run.devices.steps_per_execution
+    if steps > 1:
+        test_set = DeviceTestSet(run.task.dataset.test, EVALUATION_BATCH, inputs, run.task.seed)
+        validate: Any = CompiledEvaluation(run.model, test_set)
+    else:
+        validate = partial(run.model.evaluate, tested, verbose=0, return_dict=True)
+    with run.signals.deferred():
+        train(
+            run.model,
+            batches,
+            EpochRange(phase.end, run.task.steps, first_epoch=phase.start, first_step=done),
+            steps_per_execution=steps,
+            checkpoint_every=run.checkpoint_every,
+            validate=validate,
             callbacks=callbacks,
             verbose=run.verbosity,
             stop_wished=run.signals.wished,

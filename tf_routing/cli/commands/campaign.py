@@ -19,6 +19,9 @@ from tf_routing.train.campaigns.campaign_results import check_results, is_result
 # Nothing was left to train: a loop over `--next` ends.
 _NOTHING_LEFT = 3
 
+# Where `--checkpoint_every` is not given. A GPU is through with an epoch of small images in seconds.
+_CHECKPOINT_EVERY = {"cpu": 100, "gpu": 0}
+
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Adds the campaign's file, what to do with it, and where."""
@@ -30,8 +33,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--where", default="cpu", choices=PLACES, help="only trainings that may run there")
     parser.add_argument("--output", help="folder of the runs; runs/ and the campaign's name where not given")
     add_data_dir_option(parser)
-    about = "steps between checkpoints within an epoch; 0 for none but at its end"
-    parser.add_argument("--checkpoint_every", metavar="STEPS", type=int, default=100, help=about)
+    about = "steps between checkpoints within an epoch; 0, the default of --where gpu, for none but at its end"
+    parser.add_argument("--checkpoint_every", metavar="STEPS", type=int, help=f"{about}; 100 on a CPU")
     about = "the same bits every time, on one machine, also where a training was stopped and goes on"
     parser.add_argument("--deterministic", action="store_true", help=about)
 
@@ -39,7 +42,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Shows the campaign, or trains what it lacks."""
     campaign = load_campaign(arguments.file)
-    for name in {training.dataset for training in campaign.trainings}:
+    for name in {training.dataset for training in campaign.trainings if arguments.where in training.where}:
         datasets.check(name, arguments.data_dir)
     start_quietly(onednn="1")
     file, output = results_file(arguments.file), Path(arguments.output or f"runs/{Path(arguments.file).stem}")
@@ -53,7 +56,10 @@ def run(arguments: argparse.Namespace) -> int:
         print(f"Nothing is missing in {arguments.file} for where={arguments.where}.")
         return _NOTHING_LEFT if arguments.next else 0
     chosen = missing[: 1 if arguments.next else None]
-    options = {"checkpoint_every": arguments.checkpoint_every, "deterministic": arguments.deterministic}
+    every = arguments.checkpoint_every
+    if every is None:
+        every = _CHECKPOINT_EVERY[arguments.where]
+    options = {"checkpoint_every": every, "deterministic": arguments.deterministic}
     train_missing(chosen, file, output, arguments.data_dir, **options)
     return 0
 

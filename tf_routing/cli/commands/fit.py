@@ -49,6 +49,8 @@ def _add_device_options(parser: argparse.ArgumentParser) -> None:
     about = "of --strategy mirrored; where there are not so many GPUs, parts of the CPU stand in; all where not given"
     parser.add_argument("--devices", type=int, help=about)
     parser.add_argument("--tpu", metavar="NAME", help="of --strategy tpu; 'local' on a TPU's own host")
+    about = "on JAX, for images in memory: steps that the device takes in one call; 100 on an accelerator, 1 on a CPU"
+    parser.add_argument("--steps_per_execution", metavar="STEPS", type=int, help=about)
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -88,7 +90,7 @@ def _train_all(arguments: argparse.Namespace, request: TrainingRequest, seeds: S
     from tf_routing.train.distribution.devices import open_devices
 
     # Before anything else uses TensorFlow, which could not be divided then, nor meet other hosts.
-    devices = open_devices(arguments.strategy, arguments.devices, arguments.tpu)
+    devices = open_devices(arguments.strategy, arguments.devices, arguments.tpu, arguments.steps_per_execution)
     dataset = request.load_dataset(arguments.data_dir)
     recipe = request.fit_batch(dataset, devices.replicas)
     options = {

@@ -4,19 +4,16 @@ They mean what the pipelines of `memory_pipeline` mean, and draw other numbers. 
 the seed and its number.
 """
 
-import functools
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import keras
 import numpy as np
 
-from tf_routing.data.augmentation.array_augmentation import mirror_chosen, shift_and_mirror
+from tf_routing.data.augmentation.array_augmentation import move
 from tf_routing.data.batching.batch_plan import BatchPlan
+from tf_routing.data.batching.training_draws import TrainingDraws, draw_inputs
 from tf_routing.data.images.image_set import ImageSet
-
-# What is drawn for one thing must not repeat in another.
-_ORDER, _AUGMENTATION, _INPUTS, _FLIPS = 0, 1, 2, 3
 
 
 class TrainingArrays(keras.utils.PyDataset):
@@ -30,46 +27,16 @@ class TrainingArrays(keras.utils.PyDataset):
     def __init__(self, image_set: ImageSet, plan: BatchPlan) -> None:
         super().__init__()
         self.image_set, self.plan = image_set, plan
-        self.steps = plan.count_steps(image_set)
-        self._newest_order: tuple[int, np.ndarray] | None = None
+        self.draws = TrainingDraws(image_set, plan)
+        self.steps = self.draws.steps
 
     def __len__(self) -> int:
         return len(self.plan.epoch_range) * self.steps
 
     def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray]:
-        plan, size = self.plan, self.plan.images_per_batch
-        step = plan.first_epoch * self.steps + index
-        epoch, position = divmod(step, self.steps)
-        indices = np.repeat(self._order(epoch)[position * size : (position + 1) * size], plan.copies)
-        labels = self.image_set.labels[indices]
-        mirror = plan.mirror if isinstance(plan.mirror, bool) else np.asarray(plan.mirror)[labels]
-        random = np.random.default_rng([plan.seed, _AUGMENTATION, step])
-        drawn = not plan.alternate_mirror and mirror
-        images = shift_and_mirror(self.image_set.images[indices], plan.shift, drawn, random, plan.fill)
-        if plan.alternate_mirror:
-            images = mirror_chosen(images, self._turn(epoch, indices) & mirror)
-        return _scale(images), labels
-
-    def _turn(self, epoch: int, indices: np.ndarray) -> np.ndarray:
-        """Returns whether it is each image's turn to be mirrored."""
-        copies = np.arange(len(indices)) % self.plan.copies
-        return self._mirrored_first[indices] ^ ((epoch + copies) % 2 == 1)
-
-    @functools.cached_property
-    def _mirrored_first(self) -> np.ndarray:
-        """Booleans of all images: which of them the first epoch mirrors."""
-        return np.random.default_rng([self.plan.seed, _FLIPS]).random(self.image_set.image_count) < 0.5
-
-    def _order(self, epoch: int) -> np.ndarray:
-        """Returns the indices of an epoch's images; the last order asked for is kept."""
-        if self._newest_order is None or self._newest_order[0] != epoch:
-            random, count = np.random.default_rng([self.plan.seed, _ORDER, epoch]), self.image_set.image_count
-            if self.plan.steps_per_epoch:
-                order = random.integers(0, count, self.steps * self.plan.images_per_batch)
-            else:
-                order = random.permutation(count)
-            self._newest_order = epoch, order
-        return self._newest_order[1]
+        indices, moves = self.draws.draw(self.plan.first_epoch * self.steps + index)
+        images = move(self.image_set.images[indices], self.plan.shift, moves, self.plan.fill)
+        return _scale(images), self.image_set.labels[indices]
 
 
 class EvaluationArrays(keras.utils.PyDataset):
@@ -111,11 +78,7 @@ class ExtraInputArrays(keras.utils.PyDataset):
 
     def __getitem__(self, index: int) -> tuple[dict[str, np.ndarray], np.ndarray]:
         images, labels = self.batches[index]
-        random = np.random.default_rng([self.seed, _INPUTS, self.first_step + index])
-        # Columns, as `RoutedModel.predict` makes them of numbers.
-        drawn = {
-            name: random.choice(np.asarray(each, "float32"), (len(images), 1)) for name, each in self.values.items()
-        }
+        drawn = draw_inputs(self.values, len(images), self.seed, self.first_step + index)
         return {"image": images, **drawn}, labels
 
 

@@ -149,7 +149,8 @@ class JaxStep(Fit):
             return count_updates(self.optimizer)
 
     @contextlib.contextmanager
-    def _running_steps(self) -> Iterator[None]:
+    def running_steps(self) -> Iterator[None]:
+        """A context in which the variables of the model are those that its steps change."""
         before, self._steps_run = self._steps_run, True
         try:
             yield
@@ -158,22 +159,22 @@ class JaxStep(Fit):
 
     def fit(self, *args: Any, **kwargs: Any) -> Any:
         """Trains the model; see `keras.Model.fit`."""
-        with self._running_steps():
+        with self.running_steps():
             return super().fit(*args, **kwargs)
 
     def evaluate(self, *args: Any, **kwargs: Any) -> Any:
         """Measures the model; see `keras.Model.evaluate`."""
-        with self._running_steps():
+        with self.running_steps():
             return super().evaluate(*args, **kwargs)  # type: ignore[misc]
 
     def train_on_batch(self, *args: Any, **kwargs: Any) -> Any:
         """Takes one step; see `keras.Model.train_on_batch`."""
-        with self._running_steps():
+        with self.running_steps():
             return super().train_on_batch(*args, **kwargs)  # type: ignore[misc]
 
     def test_on_batch(self, *args: Any, **kwargs: Any) -> Any:
         """Measures one batch; see `keras.Model.test_on_batch`."""
-        with self._running_steps():
+        with self.running_steps():
             return super().test_on_batch(*args, **kwargs)  # type: ignore[misc]
 
     def stateless_call(self, *args: Any, return_losses: bool = False, **kwargs: Any) -> Any:

@@ -14,9 +14,9 @@ from tf_routing.zoo.registry import find
 
 PLACES = ("cpu", "gpu")
 _CAMPAIGN = ("title", "comparisons")
-_SHARED = ("dataset", "recipe", "scale", "epochs", "arguments", "seeds", "where")
+_SHARED = ("dataset", "recipe", "scale", "epochs", "precision", "arguments", "seeds", "where")
 _COMPARISON = ("name", "title", "networks", *_SHARED)
-_NETWORK = ("model", "label", "recipe", "scale", "epochs", "arguments", "where")
+_NETWORK = ("model", "label", "recipe", "scale", "epochs", "precision", "arguments", "where")
 # What a value must be; numbers are checked where they are read.
 _IS: dict[str, Callable[[Any], bool]] = {
     "text": lambda value: isinstance(value, str),
@@ -25,7 +25,7 @@ _IS: dict[str, Callable[[Any], bool]] = {
     "a list of tables": lambda value: isinstance(value, list) and all(isinstance(each, dict) for each in value),
 }
 _TYPES = {
-    **dict.fromkeys(("title", "name", "label", "model", "dataset", "recipe", "scale"), "text"),
+    **dict.fromkeys(("title", "name", "label", "model", "dataset", "recipe", "scale", "precision"), "text"),
     **dict.fromkeys(("seeds", "where"), "a list"),
     **dict.fromkeys(("comparisons", "networks"), "a list of tables"),
     "arguments": "a table",
@@ -45,7 +45,7 @@ class Training:
         recipe: Name of the recipe, or a `.toml` file.
         scale: `"paper"` or `"quick"`, the part of the recipe.
         epochs: Integer; `None` for the recipe's.
-        settings: The recipe, as read, with these epochs.
+        settings: The recipe, as read, with these epochs and the precision that the campaign gives.
         seed: Integer.
         where: Tuple of the places of `PLACES` that are fast enough for it.
     """
@@ -89,7 +89,8 @@ def load_campaign(path: str) -> Campaign:
 
     Args:
         path: Path of a `.toml` file: `title`, and tables `[[comparisons]]` with `name`, `dataset`, `recipe`, `seeds`,
-            perhaps `scale`, `epochs`, `arguments`, `where`, and `networks`, tables with `model` and what differs.
+            perhaps `scale`, `epochs`, `precision`, `arguments`, `where`, and `networks`, tables with `model` and what
+            differs.
 
     Returns:
         The `Campaign`.
@@ -131,7 +132,7 @@ def _read_network(path: str, comparison: Mapping[str, Any], network: Mapping[str
     find(values["model"])
     scale = values.get("scale", "paper")
     file = read_recipe(values["recipe"], scale)
-    settings = make_recipe(file).changed(epochs=values.get("epochs"))
+    settings = make_recipe(file).changed(epochs=values.get("epochs"), precision=values.get("precision"))
     for place in values.get("where", PLACES):
         one_of("where", place, PLACES)
     changes = network.get("arguments", {})

@@ -13,6 +13,7 @@ from tf_routing.train.recipes.recipe import Recipe
 
 _IDENTITY = ("comparison", "label", "seed")
 _TRAINED = ("model", "dataset", "recipe", "scale")
+_SPEED = ("images_per_second", "share_of_peak")
 # What says of a recipe nothing about how it trains.
 _NAMES = ("name", "title")
 _DEFAULTS = {
@@ -63,6 +64,7 @@ def add_result(file: Path, training: Training, record: Mapping[str, Any], machin
         "final": {key: value for key, value in record["final"].items() if key not in ("exits", "by_cost")},
         "seconds": record["seconds"],
         "processor_seconds": record["processor_seconds"],
+        **{name: record[name] for name in _SPEED if name in record},
         "pieces": 1 + len(record["continued_at_step"]),
         "machine": dict(machine),
         "started": record["started"],

@@ -7,7 +7,12 @@ from typing import Any
 import keras
 
 from tf_routing.models import RoutedModel
+from tf_routing.support.accelerators import accelerator
+from tf_routing.support.validation import positive_integer
 from tf_routing.train.distribution.replica_values import replica_count
+
+# Steps of a call on an accelerator: a second of work or less there, and Python is not missed for as long.
+_STEPS = 100
 
 
 @dataclasses.dataclass(frozen=True)
@@ -18,21 +23,23 @@ class Devices:
         kind: As it was asked for, see `strategies.open_strategy`.
         strategy: A `tf.distribute.Strategy`; `None` on JAX, which trains on one device.
         writes: Boolean, whether this host writes files: one of several does.
+        steps_per_execution: Integer, for images in memory on JAX: steps that the device takes in one call.
     """
 
     kind: str
     strategy: Any
     writes: bool
+    steps_per_execution: int = 1
 
     def scope(self) -> Any:
         """Returns the context in which models are built and compiled."""
         return self.strategy.scope() if self.strategy else contextlib.nullcontext()
 
-    def check(self, checkpoint_every: int) -> None:
+    def check(self, checkpoint_every: int, in_memory: bool) -> None:
         """Checks that there can be checkpoints within epochs where they are asked for."""
-        if checkpoint_every and self.strategy is None:
+        if checkpoint_every and self.strategy is None and not in_memory:
             raise ValueError(
-                "`checkpoint_every` must be 0 on JAX, where a run goes on at the start of an epoch. "
+                "`checkpoint_every` must be 0 on JAX for images in files: a run goes on at the start of an epoch. "
                 f"Received: checkpoint_every={checkpoint_every}"
             )
 
@@ -60,13 +67,17 @@ class Devices:
         return {"strategy": self.kind, "replicas": self.replicas}
 
 
-def open_devices(kind: str = "auto", devices: int | None = None, tpu: str | None = None) -> Devices:
+def open_devices(
+    kind: str = "auto", devices: int | None = None, tpu: str | None = None, steps_per_execution: int | None = None
+) -> Devices:
     """Returns what to train on.
 
     Args:
         kind: `"auto"`, `"one"`, `"mirrored"`, `"multiworker"` or `"tpu"`; see `strategies.open_strategy`.
         devices: Integer, for `"mirrored"`.
         tpu: Name of a TPU, for `"tpu"`.
+        steps_per_execution: Integer, on JAX: for images in memory, steps that the device takes in one call; 100 on an
+            accelerator and 1 on a CPU where not given.
 
     Raises:
         ValueError: If an argument is not possible, on this backend or at all.
@@ -79,6 +90,11 @@ def open_devices(kind: str = "auto", devices: int | None = None, tpu: str | None
     if keras.backend.backend() == "tensorflow":
         from tf_routing.train.distribution.strategies import is_chief, open_strategy
 
+        if steps_per_execution is not None:
+            raise ValueError(
+                "`steps_per_execution` must be left out on the tensorflow backend, which takes steps one by one. "
+                f"Received: steps_per_execution={steps_per_execution!r}"
+            )
         strategy = open_strategy(kind, devices, tpu)
         return Devices(kind, strategy, is_chief(strategy))
     if kind not in ("auto", "one") or devices or tpu:
@@ -86,4 +102,6 @@ def open_devices(kind: str = "auto", devices: int | None = None, tpu: str | None
             f"`strategy` must be 'auto' or 'one', without `devices` and `tpu`, on the {keras.backend.backend()} "
             f"backend: others need TensorFlow. Received: strategy={kind!r}, devices={devices!r}, tpu={tpu!r}"
         )
-    return Devices(kind, None, True)
+    if steps_per_execution is None:
+        steps_per_execution = 1 if accelerator() is None else _STEPS
+    return Devices(kind, None, True, positive_integer("steps_per_execution", steps_per_execution))

@@ -21,7 +21,8 @@ from tf_routing.train.recipes.schedules import SCHEDULES, build_schedule
 
 __all__ = ["Recipe", "list_recipes", "load_recipe"]
 
-_LATER = ("alternate_mirror",)
+PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
+_LATER = ("alternate_mirror", "precision")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -63,6 +64,8 @@ class Recipe:
         copies: Integer, augmented copies of each image in a batch; they count towards its size.
         frozen_epochs: Integer, epochs of a second phase: routers frozen, hard decisions, classification alone.
         frozen_learning_rate: Float, the rate there.
+        precision: `"float32"`, or `"mixed_bfloat16"` or `"mixed_float16"`, in which layers compute in 16 bits and keep
+            weights, normalisation statistics, decisions and losses in 32; `None` for the dtype policy of Keras.
     """
 
     name: str
@@ -92,6 +95,7 @@ class Recipe:
     copies: int = 1
     frozen_epochs: int = 0
     frozen_learning_rate: float = 0.01
+    precision: str | None = None
 
     def __post_init__(self) -> None:
         for field in recipe_fields(Recipe):
@@ -117,6 +121,7 @@ class Recipe:
                 f"`batch_size` must be a multiple of copies={self.copies}. Received: batch_size={self.batch_size}"
             )
         positive_number("half_life_steps", self.half_life_steps)
+        one_of("precision", self.precision, (*PRECISIONS, None))
         one_of("fill", self.fill, FILLS)
         for name in ("image_size", "steps_per_epoch", "first_classes"):
             if getattr(self, name) is not None:
