@@ -1,5 +1,6 @@
 """What the end of a run leaves in its folder: the network's file, its routing figure, and its results in the record."""
 
+import importlib.util
 from pathlib import Path
 from typing import Any
 
@@ -51,10 +52,14 @@ def save_results(
 
 
 def _draw(model: RoutedModel, dataset: data.Dataset, path: Path) -> None:
-    if any(len(decision.shape) == 3 for decision in decision_tensors(model).values()):
-        images, labels = first_images(dataset.test, _PICTURED)
-        with explain_write_errors(path):
-            draw_routing_flow(model, images, path, [dataset.class_names[label] for label in labels])
+    if not any(len(decision.shape) == 3 for decision in decision_tensors(model).values()):
+        return
+    if importlib.util.find_spec("matplotlib") is None:
+        print(f"{path} is not drawn: matplotlib is not installed.")
+        return
+    images, labels = first_images(dataset.test, _PICTURED)
+    with explain_write_errors(path):
+        draw_routing_flow(model, images, path, [dataset.class_names[label] for label in labels])
 
 
 def _measure(model: RoutedModel, drawn: Any, tested: Any, labels: np.ndarray) -> dict[str, Any]:
