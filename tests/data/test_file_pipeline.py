@@ -34,12 +34,17 @@ def training(stream: ImageStream, seed: int = 0, epochs: int = 3, batch_size: in
     return [(x.numpy(), y.numpy()) for x, y in training_batches(stream, BatchPlan(batch_size, seed, epochs, **options))]
 
 
+@pytest.fixture(scope="module")
+def batches(stream: ImageStream) -> Batches:
+    """What three epochs show."""
+    return training(stream)
+
+
 def central_views() -> np.ndarray:
     return np.stack([central_view(image, _SIZE) for image, _ in numbered(_COUNT)])
 
 
-def test_an_epoch_repeats_no_image_and_is_in_no_order(stream: ImageStream) -> None:
-    batches = training(stream)
+def test_an_epoch_repeats_no_image_and_is_in_no_order(batches: Batches) -> None:
     assert len(batches) == 3 * _STEPS
     assert {x.shape for x, _ in batches} == {(_BATCH, _SIZE, _SIZE, 3)}
     for epoch in range(3):
@@ -73,8 +78,8 @@ def test_a_small_buffer_still_shuffles(stream: ImageStream, monkeypatch: pytest.
     assert (np.argsort(epochs) >= np.arange(12) - 3).all()
 
 
-def test_epochs_differ_in_order(stream: ImageStream) -> None:
-    epochs = labels(training(stream)).reshape(3, -1)
+def test_epochs_differ_in_order(batches: Batches) -> None:
+    epochs = labels(batches).reshape(3, -1)
     assert len({tuple(epoch) for epoch in epochs}) == 3
 
 
@@ -103,8 +108,10 @@ def test_images_shift_too(stream: ImageStream) -> None:
 
 
 @pytest.mark.parametrize("first_epoch", [1, 2])
-def test_continuing_gives_the_batches_of_an_uninterrupted_run(first_epoch: int, stream: ImageStream) -> None:
-    assert_same(training(stream, first_epoch=first_epoch), training(stream)[first_epoch * _STEPS :])
+def test_continuing_gives_the_batches_of_an_uninterrupted_run(
+    first_epoch: int, stream: ImageStream, batches: Batches
+) -> None:
+    assert_same(training(stream, first_epoch=first_epoch), batches[first_epoch * _STEPS :])
 
 
 def test_no_epochs_left_is_no_batches(stream: ImageStream) -> None:
@@ -117,18 +124,16 @@ def test_the_number_of_cores_changes_nothing(
 ) -> None:
     # Fewer than a file holds, so that the files mix.
     monkeypatch.setattr(image_stream, "_IN_A_ROW", 2)
-    before = training(stream)
+    before = training(stream, epochs=1)
     for module in (image_stream, file_pipeline):
         monkeypatch.setattr(module, "_WORKERS", workers)
-    assert_same(training(stream), before)
+    assert_same(training(stream, epochs=1), before)
 
 
-@pytest.mark.parametrize("global_seed", [0, 3])
-def test_the_global_seed_changes_nothing(global_seed: int, stream: ImageStream) -> None:
-    tf.random.set_seed(1)
-    before = training(stream)
-    tf.random.set_seed(global_seed)
-    assert_same(training(stream), before)
+def test_the_global_seed_changes_nothing(stream: ImageStream, batches: Batches) -> None:
+    # That of this file is 0.
+    tf.random.set_seed(3)
+    assert_same(training(stream), batches)
 
 
 def test_another_seed_changes_the_order(stream: ImageStream) -> None:

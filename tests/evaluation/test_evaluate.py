@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 import tensorflow as tf
 
 from tests.data.written_folder import noise, png
+from tests.few_layers import few_layers
 from tf_routing import data, zoo
 from tf_routing.cli.main import main
 from tf_routing.data.batching.pipelines import evaluation_batches
@@ -21,10 +23,19 @@ from tf_routing.runs.trained_network import as_trained, load_trained
 from tf_routing.train.fit import fit
 from tf_routing.train.recipes.recipe import Recipe
 
+pytestmark = pytest.mark.usefixtures("eagerly")
+
 _CLASSES = [f"class_{i}" for i in range(7)]
 _RECIPE = Recipe(
     "tiny", "One epoch", epochs=1, batch_size=6, learning_rate=0.05, shift=0, image_size=32, resize=40, first_classes=6
 )  # fmt: skip
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _few_layers() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        few_layers(patch)
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -50,6 +61,12 @@ def measured(words: list[str], folder: Path) -> dict[str, Any]:
     file = folder / "results.json"
     assert main(["evaluate", "--rounds", "0", *words, "--output", str(file)]) == 0
     return json.loads(file.read_text("utf-8"))
+
+
+@pytest.fixture(scope="module")
+def results(run: Path, pictures: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """What the evaluation of the run on its pictures says."""
+    return measured([str(run), "--dataset", str(pictures)], tmp_path_factory.mktemp("results"))
 
 
 def test_accuracies_by_hand() -> None:
@@ -100,9 +117,8 @@ def test_a_run_records_its_classes_and_its_top_five(run: Path) -> None:
     assert 0 <= record["final"]["accuracy"] <= record["final"]["top5_accuracy"] <= 1
 
 
-def test_evaluation_finds_classes_and_size_in_the_record(run: Path, pictures: Path, tmp_path: Path) -> None:
+def test_evaluation_finds_classes_and_size_in_the_record(run: Path, results: dict[str, Any]) -> None:
     record = json.loads((run / "run.json").read_text("utf-8"))
-    results = measured([str(run), "--dataset", str(pictures)], tmp_path)
     assert (results["images"], results["crops"]) == (12, 1)
     for name in ("accuracy", "top5_accuracy"):
         assert results[name] == pytest.approx(record["final"][name])
@@ -119,13 +135,12 @@ def renamed(pictures: Path, folder: Path, names: dict[str, str]) -> Path:
 
 
 def test_classes_are_matched_by_name(
-    run: Path, pictures: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    run: Path, results: dict[str, Any], pictures: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     # Another class comes first by name, and one that the run has left out.
     more = renamed(pictures, tmp_path / "more", {_CLASSES[6]: "another"})
-    expected = measured([str(run), "--dataset", str(pictures)], tmp_path)
     found = measured([str(run), "--dataset", str(more)], tmp_path)
-    assert {**found, "dataset": 0} == {**expected, "dataset": 0}
+    assert {**found, "dataset": 0} == {**results, "dataset": 0}
     other = renamed(pictures, tmp_path / "other", {_CLASSES[2]: "wrong"})
     assert main(["evaluate", str(run), "--dataset", str(other)]) == 1
     assert f"{str(other)!r} lacks class_2" in capsys.readouterr().err
@@ -149,7 +164,7 @@ def test_an_export_of_a_run_sees_what_evaluation_sees(run: Path, pictures: Path,
 
 
 def test_evaluation_without_a_record_takes_options(
-    run: Path, pictures: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    run: Path, results: dict[str, Any], pictures: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     file = tmp_path / "model.keras"
     file.write_bytes((run / "model.keras").read_bytes())
@@ -157,8 +172,9 @@ def test_evaluation_without_a_record_takes_options(
     assert main(["evaluate", *place]) == 1
     assert "knows 6 classes" in capsys.readouterr().err
     options = ["--first_classes", "6", "--resize", "40"]
-    for words in ([], ["--crops", "10"]):
-        assert measured([*place, *options, *words], tmp_path) == measured([str(run), *place[1:], *words], tmp_path)
+    assert measured([*place, *options], tmp_path) == results
+    crops = ["--crops", "10"]
+    assert measured([*place, *options, *crops], tmp_path) == measured([str(run), *place[1:], *crops], tmp_path)
     said = capsys.readouterr().out
     assert "Top-5 accuracy" in said
     assert f"{file} does not name its classes: the first is taken for 'class_0', and so on." in said
