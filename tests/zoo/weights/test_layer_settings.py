@@ -9,7 +9,6 @@ import pytest
 
 from tests.conformance.subjects import draw_scores, images, labels, small
 from tf_routing import calibrate
-from tf_routing.execution import gated_blocks
 from tf_routing.models import RoutedModel
 from tf_routing.zoo.weights.layer_settings import compare_layers
 
@@ -57,10 +56,12 @@ def test_predictions_are_the_files_to_the_bit(name: str, own: dict[str, Any], tm
     model.train_on_batch(x, labels(8))
     if name.startswith(("short_split", "short_skip", "short_chain")):
         calibrate(model, x, rate=0.5)
-    if gated_blocks(model):
-        model.execution = "masked"
     # Preprocessing is what the user need not repeat, and how parts run is no part of what was trained.
     loaded = small(name, weights=saved(model, tmp_path), **{key: value for key, value in own.items() if key != "gamma"})
+    # What runs on the images that chose it alone is rounded otherwise: a convolution of fewer rows adds up in other
+    # blocks. The same way of running gives the same bits.
+    for each in (model, loaded):
+        each.execution = "masked"
     assert np.ptp(answer(model, x), axis=0).max() > 1e-4
     np.testing.assert_array_equal(answer(loaded, x), answer(model, x))
     assert not list(compare_layers(loaded, model))
