@@ -4,7 +4,7 @@ import pytest
 
 from tf_routing.zoo.architectures import ARCHITECTURES
 
-NAMES = ("basecnn", "basecnn_2cc")
+NAMES = ("basecnn", "basecnn_2cc", "basecnn_2cp")
 
 
 def few_layers(patch: pytest.MonkeyPatch) -> None:

@@ -5,9 +5,11 @@ from typing import Any
 
 import keras
 import numpy as np
+import pytest
 import tensorflow as tf
 
 from tests.conformance.subjects import disturb, draw_scores, small
+from tests.few_layers import few_layers
 from tf_routing import calibrate, layers, zoo
 from tf_routing.execution import gated_blocks
 from tf_routing.models import RoutedModel
@@ -16,9 +18,11 @@ SHAPE = (32, 32, 3)
 
 
 def normalised_net(**arguments: Any) -> RoutedModel:
-    """A small net whose batch normalisation does something."""
+    """A small net of the zoo, of few layers, whose batch normalisation does something."""
     keras.utils.set_random_seed(1)
-    model = zoo.get("basecnn_2cc", width_multiplier=0.125, **arguments)
+    with pytest.MonkeyPatch.context() as patch:
+        few_layers(patch)
+        model = zoo.get("basecnn_2cc", width_multiplier=0.125, **arguments)
     disturb(model)
     return model
 

@@ -3,6 +3,8 @@
 import struct
 import sys
 import zlib
+from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -16,11 +18,16 @@ from tf_routing.exporting.decoding import MOST_PIXELS, decoded_images
 SHAPE = (16, 16, 3)
 
 
-def decode(*files: bytes, shape: tuple[int, int, int] = SHAPE, crop: float = 1.0) -> np.ndarray:
-    run = tf.function(
+@cache
+def decoder(shape: tuple[int, int, int], crop: float) -> Callable[[tf.Tensor], tf.Tensor]:
+    """The graph that decodes, traced once."""
+    return tf.function(
         lambda encoded: decoded_images(encoded, shape, crop), input_signature=[tf.TensorSpec((None,), tf.string)]
     )
-    return run(tf.constant(files, tf.string, shape=(len(files),))).numpy()
+
+
+def decode(*files: bytes, shape: tuple[int, int, int] = SHAPE, crop: float = 1.0) -> np.ndarray:
+    return decoder(shape, crop)(tf.constant(files, tf.string, shape=(len(files),))).numpy()
 
 
 def png_header(width: int, height: int) -> bytes:

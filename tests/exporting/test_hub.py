@@ -23,26 +23,18 @@ _MISSING = [name for name in ("tensorflow_hub", "tf_keras") if importlib.util.fi
 pytestmark = pytest.mark.skipif(bool(_MISSING), reason=f"pip install 'tf_routing[hub]': no {', '.join(_MISSING)}")
 
 # A process of its own: the hub's layers are those of Keras 2, which a process chooses once.
-_LOAD = """
-import json, sys
-import numpy as np
-import tensorflow as tf
-import tensorflow_hub as hub
-assert "tf_routing" not in sys.modules
-images = np.load(sys.argv[2])
-found = hub.load(sys.argv[1])
-print(json.dumps(found(tf.constant(images)).numpy().tolist()))
-"""
-
-_TRAIN = """
+_RUN = """
 import json, sys
 import numpy as np
 import tensorflow as tf
 import tensorflow_hub as hub
 import tf_keras
+assert "tf_routing" not in sys.modules
+archive, folder, images = sys.argv[1:]
+images = np.load(images)
+answer = hub.load(archive)(tf.constant(images)).numpy()
 tf.random.set_seed(1)
-images = np.load(sys.argv[2])
-layer = hub.KerasLayer(sys.argv[1], trainable=True)
+layer = hub.KerasLayer(folder, trainable=True)
 net = tf_keras.Sequential([tf_keras.Input(images.shape[1:]), layer, tf_keras.layers.Dense(2, activation="softmax")])
 trained, kept = layer.trainable_weights, layer.non_trainable_weights
 before = [[each.numpy() for each in some] for some in (trained, kept)]
@@ -54,7 +46,7 @@ moved = [
     for some, values in zip((trained, kept), before)
 ]
 changed = float(np.abs(layer(images).numpy() - start).max())
-result = {"start": start.tolist(), "losses": losses, "moved": moved, "changed": changed}
+result = {"answer": answer.tolist(), "start": start.tolist(), "losses": losses, "moved": moved, "changed": changed}
 print(json.dumps(result))
 """
 
@@ -83,22 +75,31 @@ def server(folder: Path) -> Iterator[str]:
         found.shutdown()
 
 
-def run(code: str, handle: str, folder: Path) -> Any:
+@pytest.fixture(scope="module")
+def result(folder: Path, server: str) -> dict[str, Any]:
+    """What the hub loads from the server, and how a layer from the folder trains."""
     environment = {key: value for key, value in os.environ.items() if key not in ("PYTHONPATH", "KERAS_BACKEND")}
     environment |= {"TF_USE_LEGACY_KERAS": "1", "TFHUB_CACHE_DIR": str(folder / "cache"), "no_proxy": "127.0.0.1"}
-    words = [sys.executable, "-W", "ignore", "-c", code, handle, str(folder / "images.npy")]
+    words = [
+        sys.executable,
+        "-W",
+        "ignore",
+        "-c",
+        _RUN,
+        f"{server}/net/1.tar.gz",
+        folder / "net",
+        folder / "images.npy",
+    ]
     finished = subprocess.run(words, cwd=folder, env=environment, capture_output=True, text=True, check=False)
     assert finished.returncode == 0, finished.stderr[-4000:]
     return json.loads(finished.stdout.splitlines()[-1])
 
 
-def test_an_archive_on_a_server_is_loaded(folder: Path, server: str) -> None:
-    answer = run(_LOAD, f"{server}/net/1.tar.gz", folder)
-    np.testing.assert_allclose(answer, np.load(folder / "expected.npy"), rtol=1e-4, atol=1e-5)
+def test_an_archive_on_a_server_is_loaded(folder: Path, result: dict[str, Any]) -> None:
+    np.testing.assert_allclose(result["answer"], np.load(folder / "expected.npy"), rtol=1e-4, atol=1e-5)
 
 
-def test_a_layer_of_it_is_fine_tuned(folder: Path) -> None:
-    result = run(_TRAIN, str(folder / "net"), folder)
+def test_a_layer_of_it_is_fine_tuned(folder: Path, result: dict[str, Any]) -> None:
     np.testing.assert_allclose(result["start"], np.load(folder / "expected.npy"), rtol=1e-4, atol=1e-5)
     assert result["losses"][-1] < result["losses"][0]
     trained, kept = result["moved"]

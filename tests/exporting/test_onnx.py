@@ -20,6 +20,7 @@ import onnxruntime
 
 from tests import exit_net, gated_net, skip_net
 from tests.conformance.subjects import disturb, draw_scores, small
+from tests.few_layers import few_layers
 from tests.trained_net import like_trained
 from tf_routing import calibrate, zoo
 from tf_routing.cli.commands.export import add_options, check_options, write_onnx
@@ -32,9 +33,11 @@ COUNTS = (1, 3, 7)
 
 
 def multipath() -> tuple[RoutedModel, np.ndarray]:
-    """Two paths, trained as it seems."""
+    """Two paths of few layers, trained as it seems."""
     keras.utils.set_random_seed(1)
-    model = zoo.get("basecnn_2cc", width_multiplier=0.125, input_shape=(16, 16, 3), classes=4)
+    with pytest.MonkeyPatch.context() as patch:
+        few_layers(patch)
+        model = zoo.get("basecnn_2cc", width_multiplier=0.125, input_shape=(16, 16, 3), classes=4)
     images = np.random.default_rng(1).uniform(size=(7, 16, 16, 3)).astype("float32")
     return like_trained(model, images, "path_1_head"), images
 
@@ -81,7 +84,9 @@ def answers(path: Path, images: np.ndarray, **beside: np.ndarray) -> np.ndarray:
 @pytest.mark.parametrize("fold", [True, False])
 def test_a_network_that_standardizes_its_images_as_trained_ones_do(fold: bool, tmp_path: Path) -> None:
     statistics = (0.3, 0.5, 0.7), (0.2, 0.3, 0.4)
-    model = zoo.get("basecnn", width_multiplier=0.125, input_shape=(16, 16, 3), classes=4, standardize=statistics)
+    with pytest.MonkeyPatch.context() as patch:
+        few_layers(patch)
+        model = zoo.get("basecnn", width_multiplier=0.125, input_shape=(16, 16, 3), classes=4, standardize=statistics)
     disturb(model)
     images = np.random.default_rng(1).uniform(size=(7, 16, 16, 3)).astype("float32")
     onnx_export.export_onnx(model, tmp_path / "net.onnx", fold_batch_norm=fold)
