@@ -13,6 +13,7 @@ __version__ = "0.1.0"
 __all__ = [
     "RoutedModel",
     "calibrate",
+    "calibrate_budgets",
     "export",
     "fold_batch_norm",
     "layers",
@@ -25,6 +26,7 @@ __all__ = [
 _LAZY = {
     "RoutedModel": "tf_routing.models",
     "calibrate": "tf_routing.transforms.calibration",
+    "calibrate_budgets": "tf_routing.transforms.budgets.calibration",
     "export": "tf_routing.exporting.saved_model",
     "fold_batch_norm": "tf_routing.transforms.folding",
     "widen_paths": "tf_routing.transforms.widening",

@@ -39,7 +39,7 @@ _NAMES = (
         "serving",
         "zoo",
     ),
-    *("transforms.calibration", "transforms.folding", "transforms.widening"),
+    *("transforms.calibration", "transforms.budgets.calibration", "transforms.folding", "transforms.widening"),
     *("exporting.saved_model", "exporting.archives", "exporting.checksums", "exporting.decoding", "exporting.onnx"),
 )
 _MODULES = [importlib.import_module(f"tf_routing.{name}") for name in _NAMES]
@@ -76,6 +76,7 @@ def test_every_public_name_has_an_example(name: str) -> None:
 _HEAVY = {
     *(
         "tf_routing.transforms.calibration.calibrate",
+        "tf_routing.transforms.budgets.calibration.calibrate_budgets",
         "tf_routing.exporting.saved_model.export",
         "tf_routing.cost.gated_macs",
     ),

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import tf_routing
 from tf_routing.cli.commands import (
+    calibrate,
     campaign,
     card,
     cost,
@@ -50,6 +51,11 @@ COMMANDS: dict[str, Command] = {
     ),
     "fit": Command("Train a network, or continue a run that stopped.", fit.add_options, fit.run),
     "evaluate": Command("Measure a trained network on a test set.", evaluate.add_options, evaluate.run),
+    "calibrate": Command(
+        "Find thresholds for budgets of computation, and measure a trained network at each.",
+        calibrate.add_options,
+        calibrate.run,
+    ),
     "study": Command(
         "Train the variants of a network that a question needs, measure and draw them.", study.add_options, study.run
     ),

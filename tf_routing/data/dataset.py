@@ -21,6 +21,8 @@ class Dataset(NamedTuple):
         held_out: Float, the share of each class that was held out of the training images to be the test set, `None`
             where the dataset has one.
         ignored: A sentence on files of the folder that are no images and were not read; empty where there are none.
+        calibration_share: Float, the share of each class that was taken out of the training images, for
+            `calibration_split`; `None` where none was.
     """
 
     name: str
@@ -30,6 +32,7 @@ class Dataset(NamedTuple):
     mirrors: bool | tuple[bool, ...]
     held_out: float | None = None
     ignored: str = ""
+    calibration_share: float | None = None
 
     @property
     def note(self) -> str:

@@ -1,4 +1,4 @@
-"""Hands the settings and the default objective of a model on to the copies that Keras draws of its graph."""
+"""Hands settings, default objective and budgets of a model on to the copies that Keras draws of its graph."""
 
 import weakref
 from typing import Any
@@ -27,3 +27,4 @@ def inherit(model: Any) -> None:
     if source is not None and maker_of(tensor).call.operation is not source and type(source) is type(model):
         model.trained_objective.default = source.trained_objective.default
         model.apply_settings(source.executor.settings)
+        model.budget_state = source.budget_state

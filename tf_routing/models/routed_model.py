@@ -13,6 +13,7 @@ from tf_routing.core.private_apis import all_layers
 from tf_routing.execution.gated_layers import blocks_set_by
 from tf_routing.execution.graph_executor import GraphExecutor
 from tf_routing.execution.settings import Settings, load_settings
+from tf_routing.models.budgets.set_budget import BudgetState, SetsBudget
 from tf_routing.models.clones import inherit, mark_source
 from tf_routing.models.decisions import decision_tensors, output_tensors
 from tf_routing.models.file_formats import FileFormats
@@ -32,7 +33,7 @@ _SETTINGS = tuple(field.name for field in fields(Settings))
 
 
 @keras.saving.register_keras_serializable(package="tf_routing")
-class RoutedModel(FileFormats, ObjectiveTraining, JitWish, LabelChecks, Step, CheckedInputs, keras.Model):
+class RoutedModel(FileFormats, SetsBudget, ObjectiveTraining, JitWish, LabelChecks, Step, CheckedInputs, keras.Model):
     """A functional Keras model that shows the way that every image took and what it cost.
 
     Calling it, and `predict`, return class probabilities and nothing else; `compile`, `fit`, `evaluate` and `save`
@@ -252,20 +253,23 @@ class RoutedModel(FileFormats, ObjectiveTraining, JitWish, LabelChecks, Step, Ch
         return super().predict(x, *args, **kwargs)
 
     def get_config(self) -> dict[str, Any]:
-        """Returns the graph, the default objective and how gated parts run."""
+        """Returns the graph, the default objective, how gated parts run, and budgets where it knows some."""
         objective = keras.saving.serialize_keras_object(self.trained_objective.default)
-        return {**super().get_config(), "default_objective": objective, **asdict(self.executor.settings)}
+        budgets = {} if self.budget_state is None else {"budgets": self.budget_state.to_config()}
+        return {**super().get_config(), "default_objective": objective, **asdict(self.executor.settings), **budgets}
 
     @classmethod
     def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> "RoutedModel":
         """Builds the model from `get_config`."""
         # A copy: who builds two models from a configuration gets two of the same.
         config = dict(config)
-        objective = config.pop("default_objective", None)
+        objective, budgets = config.pop("default_objective", None), config.pop("budgets", None)
         saved = {name: config.pop(name) for name in _SETTINGS if name in config}
         model = super().from_config(config, custom_objects=custom_objects)
         if objective is not None:
             model.trained_objective.default = keras.saving.deserialize_keras_object(objective)
         if saved:
             model.apply_settings(load_settings(saved, blocks_set_by(model)))
+        if budgets is not None:
+            model.budget_state = BudgetState.from_config(budgets)
         return model

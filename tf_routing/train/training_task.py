@@ -43,6 +43,8 @@ class TrainingTask:
         }
         if self.dataset.held_out is not None:
             images["held_out"] = self.dataset.held_out
+        if self.dataset.calibration_share is not None:
+            images["calibration_share"] = self.dataset.calibration_share
         # Through JSON, so that tuples compare as what a record of an earlier run holds.
         recipe, model_arguments = json.loads(json.dumps([self.recipe.describe(), dict(self.model_arguments)]))
         return {

@@ -11,6 +11,7 @@ from tf_routing.core.model_arguments import require_graph_model, shows_graph
 from tf_routing.core.private_apis import all_layers, maker_of
 from tf_routing.core.protocols import DerivesConstants, OwnsModels, OwnsNormalizations
 from tf_routing.layers import GroupedConv2D
+from tf_routing.models.budgets.set_budget import copy_budgets
 
 _LINEAR = (keras.layers.Conv2D, GroupedConv2D, keras.layers.DepthwiseConv2D, keras.layers.Dense)
 
@@ -45,7 +46,9 @@ def fold_batch_norm(model: keras.Model) -> keras.Model:
     (2, True)
     """
     require_graph_model(model)
-    return _freeze_like(model, _Folding(model).run())
+    folded = _Folding(model).run()
+    copy_budgets(model, folded)
+    return _freeze_like(model, folded)
 
 
 class _Folding:

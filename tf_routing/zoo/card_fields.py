@@ -48,3 +48,34 @@ def write_number(value: float | None, form: str = "{:,}") -> str:
     ('551,594', '0.27 M', '-')
     """
     return _NOTHING if value is None else form.format(value)
+
+
+BUDGET_COLUMNS = ("budget", "executed MACs", "of static", "deviation", "accuracy", "static network as accurate")
+"""Headings of tables of budgets."""
+
+
+def budget_cells(row: Mapping[str, Any]) -> list[str]:
+    """Returns what a network does at a budget, in the order of `BUDGET_COLUMNS`.
+
+    Args:
+        row: One of the `budgets` that `tf-routing calibrate` writes.
+
+    Example:
+
+    >>> row = {"budget": 0.5, "mean_macs": 5.02e6, "share": 0.502, "deviation": 0.004, "accuracy": 0.91}
+    >>> budget_cells(row)
+    ['0.5', '5,020,000', '0.502', '+0.4 %', '0.9100', '-']
+    """
+    static = row.get("static")
+    rival = _NOTHING
+    if static:
+        settings = write_arguments(static["model_arguments"])
+        rival = f"{static['model']} ({settings}): {static['macs']:,} MACs, {static['accuracy']:.4f}"
+    return [
+        f"{row['budget']:.4g}",
+        f"{row['mean_macs']:,.0f}",
+        f"{row['share']:.3f}",
+        f"{100 * row['deviation']:+.1f} %",
+        f"{row['accuracy']:.4f}",
+        rival,
+    ]

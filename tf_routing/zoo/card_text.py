@@ -1,9 +1,10 @@
 """A model card as a page of plain text."""
 
 import textwrap
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from tf_routing.zoo.card_fields import write_arguments, write_size
+from tf_routing.zoo.card_fields import BUDGET_COLUMNS, budget_cells, write_arguments, write_size
 
 if TYPE_CHECKING:
     from tf_routing.zoo.cards import ModelCard, ReportedRow
@@ -29,6 +30,7 @@ def card_text(card: "ModelCard") -> str:
         *(f"- {_write_reported(row, of_paper=len(papers) > 1)}" for row in card.reported),
         "Measured here:" if card.measured else "Measured here: nothing yet.",
         *(f"- {_write_measured(run)}" for run in card.measured),
+        *(f"- {line}" for run in card.budgets for line in _write_budgets(run)),
         *(f"Note: {note}" for note in dict.fromkeys(row.note for row in card.reported) if note),
     ]
     return "\n".join(_wrap(line) for line in lines if line)
@@ -48,6 +50,16 @@ def _write_reported(row: "ReportedRow", of_paper: bool) -> str:
         f"{place}, {arguments} ({row.classes} classes at {write_size(row.input_shape)}): "
         f"{row.trainable_parameters:,} parameters{macs}{errors}"
     )
+
+
+def _write_budgets(run: dict[str, Any]) -> Iterator[str]:
+    for row in run["budgets"]:
+        cells = dict(zip(BUDGET_COLUMNS, budget_cells(row), strict=True))
+        rival = f"; as accurate and static: {cells['static network as accurate']}" if row.get("static") else ""
+        yield (
+            f"{run['dataset']}, {run['file']}, at a budget of {cells['budget']}: {cells['executed MACs']} MACs per "
+            f"image ({cells['deviation']}), accuracy {cells['accuracy']}{rival}"
+        )
 
 
 def _write_measured(run: dict[str, Any]) -> str:

@@ -64,6 +64,7 @@ class ModelCard(NamedTuple):
         reported: The papers' rows of this architecture, those with default arguments first.
         measured: Runs of this library, as `tf-routing fit --record` wrote them.
         weights: What `zoo.get` accepts as `weights` apart from a file.
+        budgets: What trained networks reach at budgets of computation, as `tf-routing calibrate --record` wrote it.
 
     Example:
 
@@ -78,6 +79,7 @@ class ModelCard(NamedTuple):
     reported: list[ReportedRow]
     measured: list[dict[str, Any]]
     weights: list[str]
+    budgets: list[dict[str, Any]]
 
     def __str__(self) -> str:
         """The card as a page to read; `tf-routing card` shows tables, of more."""
@@ -115,7 +117,8 @@ def card(architecture: str) -> ModelCard:
     weights = ["imagenet"] if architecture in IMAGENET_NAMES else []
     if has_releases():
         weights += [row["tag"] for row in read_releases() if row["architecture"] == architecture]
-    return ModelCard(architecture, found.family, found.recipe, reported, measured, weights)
+    budgets = [run for run in read_data("budgets.json") if run["model"] == architecture]
+    return ModelCard(architecture, found.family, found.recipe, reported, measured, weights, budgets)
 
 
 def read_data(file: str) -> list[dict[str, Any]]:

@@ -5,6 +5,7 @@ import argparse
 from rich.table import Table
 
 from tf_routing import zoo
+from tf_routing.cli.budget_table import budget_table
 from tf_routing.cli.options import add_json_option
 from tf_routing.support.terminal import print_json, show
 from tf_routing.zoo.card_fields import write_arguments, write_by_data, write_number, write_size
@@ -38,6 +39,8 @@ def run(arguments: argparse.Namespace) -> None:
     if trade_off:
         show(_trade_off_table(trade_off))
     show(_measured_table(card) if card.measured else "Measured here: nothing yet.")
+    for each in card.budgets:
+        show(budget_table(each["budgets"], f"{each['file']} on {each['dataset']}, at budgets of computation"))
     show(f"Recipe: {card.recipe or 'none yet'}.  Weights: {', '.join(card.weights) or 'none'}.")
     for note in dict.fromkeys(row.note for row in card.reported if row.note):
         show(f"Note: {note}")

@@ -35,6 +35,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "height and width that encoded pictures are brought to, instead of --crop; as evaluation does where not given"
     )
     parser.add_argument("--resize", type=int, help=about)
+    about = "share of the static cost to execute on average, of those `tf-routing calibrate` found thresholds for"
+    parser.add_argument("--budget", metavar="SHARE", type=float, help=about)
     parser.add_argument("--license", metavar="FILE", help="licence of the weights; this library's where not given")
     _add_serving_options(parser)
     parser.add_argument("--onnx", metavar="FILE", help="write an ONNX file, which skips where the network can")
@@ -60,6 +62,8 @@ def run(arguments: argparse.Namespace) -> None:
     from tf_routing.runs.trained_network import load_trained
 
     model, record = load_trained(arguments.path)
+    if arguments.budget is not None:
+        model.set_budget(arguments.budget)
     _check_publication(arguments, model)
     options = _export_options(arguments, record, model)
     if arguments.output or arguments.archive:

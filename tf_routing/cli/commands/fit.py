@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from tf_routing.cli.options import add_training_options
 from tf_routing.cli.quiet_start import start_quietly
 from tf_routing.cli.training_request import TrainingRequest, read_request
-from tf_routing.data import datasets
+from tf_routing.data import calibration_split, datasets
 from tf_routing.runs.run_record import check_folder, find_record
 from tf_routing.runs.seeds import summarize
 from tf_routing.support.files import write_json
@@ -33,6 +33,11 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seeds", type=int, nargs="+", metavar="SEED", help=about)
     parser.add_argument("--count_routes", action="store_true", help="log the number of different routes per epoch")
     parser.add_argument("--record", metavar="FILE", help="append the final result to this JSON data file")
+    about = (
+        "share of the training images to set apart, the same ones always, for `tf-routing calibrate`, which finds "
+        "thresholds for budgets of computation; none where not given"
+    )
+    parser.add_argument("--calibration_share", metavar="SHARE", type=float, help=about)
     _add_device_options(parser)
     about = "steps between checkpoints within an epoch; 0 for none but at its end"
     parser.add_argument("--checkpoint_every", metavar="STEPS", type=int, default=0, help=about)
@@ -92,6 +97,9 @@ def _train_all(arguments: argparse.Namespace, request: TrainingRequest, seeds: S
     # Before anything else uses TensorFlow, which could not be divided then, nor meet other hosts.
     devices = open_devices(arguments.strategy, arguments.devices, arguments.tpu, arguments.steps_per_execution)
     dataset = request.load_dataset(arguments.data_dir)
+    if arguments.calibration_share is not None:
+        dataset, part = calibration_split(dataset, arguments.calibration_share)
+        print(f"{part.image_count} training images are set apart for calibration.")
     recipe = request.fit_batch(dataset, devices.replicas)
     options = {
         name: getattr(arguments, name) for name in ("count_routes", "checkpoint_every", "deterministic", "restart")

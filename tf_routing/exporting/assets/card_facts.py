@@ -36,6 +36,7 @@ def collect_facts(
         "trainable_parameters": sum(weight.shape.num_elements() for weight in model.trainable_weights),
         "total_parameters": model.count_params(),
         "static_macs": model.static_cost,
+        "budget": model.budget,
         "decisions": model.decision_names,
         "skips": bool(gated_blocks(model)) and model.execution != "masked",
         "signatures": list(signatures),

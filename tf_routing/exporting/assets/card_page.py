@@ -26,12 +26,19 @@ def _write_counts(card: Mapping[str, Any]) -> str:
         "outputs": card["outputs"],
         "parameters": f"{card['trainable_parameters']:,} trainable, {card['total_parameters']:,} in all",
         "multiply-accumulates per image, at most": f"{card['static_macs']:,}",
+        **_write_budget(card),
         "decisions": ", ".join(card["decisions"]) or "none",
         "skips what is switched off": "yes" if card["skips"] else "no",
         "signatures": ", ".join(f"`{name}`" for name in card["signatures"]),
         "made with": ", ".join(f"{name} {version}" for name, version in card["made_with"].items()),
     }
     return markdown_table(("", ""), rows.items()).rstrip()
+
+
+def _write_budget(card: Mapping[str, Any]) -> dict[str, str]:
+    # Cards of earlier versions do not say.
+    budget = card.get("budget")
+    return {} if budget is None else {"of these executed on average": f"about {budget:.4g}, the budget that was set"}
 
 
 def _write_reported(card: Mapping[str, Any]) -> list[str]:

@@ -194,7 +194,12 @@ class SkipRouter(Router):
         return self._margins(inputs[0], training=False)
 
     def shift_thresholds(self, shifts: np.ndarray) -> None:
-        """Adds `shifts` `(1,)` to the score for running."""
+        """Adds `shifts` `(1,)` to the score for running.
+
+        Raises:
+            ValueError: If the router does not decide by a threshold.
+        """
+        self._require_threshold()
         if self.threshold is not None:
             self.threshold.assign(np.asarray(self.threshold) + shifts)
             return
@@ -206,12 +211,15 @@ class SkipRouter(Router):
         Raises:
             ValueError: If the router does not decide by a threshold.
         """
+        self._require_threshold()
+        return super().shifts_for_rate(rate, *inputs)
+
+    def _require_threshold(self) -> None:
         if self.rule != "threshold":
             raise ValueError(
                 f"Router {self.name!r} decides by {self.rule!r}, not by a threshold that could be shifted: build the "
                 "network with decision='threshold'."
             )
-        return super().shifts_for_rate(rate, *inputs)
 
     def macs(self, input_shape: Any) -> int:
         """Returns the multiply-accumulates per sample; none where decisions are given or scores come from a memory."""

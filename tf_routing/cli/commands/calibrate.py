@@ -1,0 +1,107 @@
+"""`tf-routing calibrate`: finds thresholds for budgets of computation, and measures a network at each of them."""
+
+import argparse
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tf_routing.cli.options import add_dataset_options
+from tf_routing.cli.quiet_start import start_quietly
+from tf_routing.data import datasets
+from tf_routing.runs.run_record import find_record
+from tf_routing.runs.trained_file import trained_file
+from tf_routing.support.files import whole_file, write_json
+from tf_routing.support.validation import positive_integer
+
+if TYPE_CHECKING:
+    from tf_routing.data import Dataset
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Adds the network, its budgets, the images, and what to write."""
+    parser.add_argument("path", help="folder of a run, or a .keras file")
+    about = "shares of the network's static cost, above 0 and up to 1; five that thresholds reach where not given"
+    parser.add_argument("--budgets", type=_parse_budgets, metavar="0.4,0.5,...", help=about)
+    add_dataset_options(parser, "the run's")
+    parser.add_argument("--batch_size", type=int, default=256, help="images per forward pass")
+    about = "JSON file for the results; budgets.json in the run's folder where not given"
+    parser.add_argument("--output", metavar="FILE", help=about)
+    about = ".keras file for the network, which then knows its budgets; the run's own where not given"
+    parser.add_argument("--save", metavar="FILE", help=about)
+    parser.add_argument("--record", metavar="FILE", help="put the results into this JSON data file, which cards read")
+    about = "JSON files of trainings (of `fit --record` or a campaign) to name a static network as accurate"
+    parser.add_argument("--beside", metavar="FILE", nargs="+", default=[], help=about)
+
+
+def _parse_budgets(text: str) -> list[float]:
+    try:
+        return [float(each) for each in text.split(",")]
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"must be numbers with commas between them, received {text!r}") from error
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Calibrates a trained network, prints what it does at each budget, and saves both."""
+    file = trained_file(arguments.path)
+    record = find_record(file.parent) or {}
+    name = arguments.dataset or record.get("arguments", {}).get("dataset")
+    if name is None:
+        raise ValueError("`dataset` must be given for a network without the record of its run. Received: dataset=None")
+    if not Path(arguments.path).is_dir() and None in (arguments.output, arguments.save):
+        raise ValueError("Give --output and --save where `path` is a file: nothing beside it is written unasked.")
+    positive_integer("batch_size", arguments.batch_size)
+    rivals = [row for each in arguments.beside for row in json.loads(Path(each).read_text("utf-8"))]
+    datasets.check(name, arguments.data_dir)
+    start_quietly(onednn="1")
+    _calibrate(arguments, file, name, rivals)
+
+
+def _calibrate(arguments: argparse.Namespace, file: Path, name: str, rivals: list[dict[str, Any]]) -> None:
+    from tf_routing import data
+    from tf_routing.cli.budget_table import show
+    from tf_routing.evaluation.budgets import measure_budgets, static_rival
+    from tf_routing.runs.trained_network import as_trained, load_trained
+
+    model, record = load_trained(arguments.path)
+    loaded = data.load(name, arguments.data_dir)
+    calibration, test, source = _divide(loaded, record.get("arguments", {}))
+    print(source)
+    calibration, test = (as_trained(loaded._replace(test=each), model, record).test for each in (calibration, test))
+    results = measure_budgets(model, calibration, test, arguments.budgets, arguments.batch_size)
+    for row in results["budgets"]:
+        rival = static_rival(rivals, loaded.name, row["accuracy"])
+        row |= {"static": rival} if rival else {}
+    show(model.name, loaded.name, results)
+    output = Path(arguments.output or file.parent / "budgets.json")
+    row = {"model": model.name, "dataset": loaded.name, "file": file.name, "calibrated_on": source, **results}
+    write_json(output, row)
+    if arguments.record:
+        _record(Path(arguments.record), row)
+    saved = Path(arguments.save or file)
+    with whole_file(saved) as temporary:
+        model.save(temporary)
+    print(f"Wrote {output}. {saved} knows these budgets: model.set_budget, or `tf-routing export --budget`.")
+
+
+def _record(file: Path, row: dict[str, Any]) -> None:
+    """Puts results into a data file, in the place of those of the same weights."""
+    rows = json.loads(file.read_text("utf-8")) if file.exists() else []
+    others = [each for each in rows if any(each[key] != row[key] for key in ("model", "dataset", "file"))]
+    write_json(file, [*others, row])
+
+
+def _divide(dataset: "Dataset", run: dict[str, Any]) -> tuple[Any, Any, str]:
+    """Returns images to calibrate with, others to be measured on, and where they come from."""
+    from tf_routing.data.calibration import calibration_split, set_apart
+
+    share = run.get("calibration_share")
+    if share is not None:
+        part = calibration_split(dataset, share)[1]
+        return part, dataset.test, f"Calibrated on {part.image_count} training images that the run set apart."
+    test, part = set_apart(dataset.test, 0.5)
+    return (
+        part,
+        test,
+        f"Calibrated on half of the test images, {part.image_count}, and measured on the others: the run set no "
+        "training images apart (`tf-routing fit --calibration_share`).",
+    )

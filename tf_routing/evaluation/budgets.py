@@ -1,0 +1,99 @@
+"""Measures what a network is worth at budgets of computation, on other images than it was calibrated with."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from tf_routing import cost
+from tf_routing.data.batching.batches import add_drawn_inputs, evaluation_batches
+from tf_routing.data.images.picture_files import name_broken_files
+from tf_routing.evaluation.accuracies import accuracies
+from tf_routing.evaluation.routing_statistics import distinct_routes
+from tf_routing.models import RoutedModel
+from tf_routing.transforms.budgets.calibration import calibrate_budgets
+
+
+def measure_budgets(
+    model: RoutedModel, calibration: Any, test: Any, budgets: Sequence[float] | None, batch_size: int
+) -> dict[str, Any]:
+    """Calibrates a network to budgets and measures it at each of them.
+
+    Args:
+        model: A network with routers. It keeps the budgets; its thresholds stay the trained ones.
+        calibration: Images to find thresholds with, a set of the network's size.
+        test: Other images to be measured on.
+        budgets: Shares of the network's `static_cost`; five evenly from the least to the most where not given.
+        batch_size: Integer, images per forward pass.
+
+    Returns:
+        Dict of `calibration_images`, `test_images` and `static_macs`; `trained`, what the network does with its
+        trained thresholds; and `budgets`, a list: `budget`, `mean_macs` and their `share` of the static cost,
+        `deviation` of that from the budget relative to it, `accuracy`, `distinct_routes`, and `calibrated_share`,
+        what calibration images executed.
+
+    Raises:
+        ValueError: See `calibrate_budgets`.
+    """
+    with name_broken_files(calibration, test):
+        rows = calibrate_budgets(model, _batches(model, calibration, batch_size), budgets, calibration.labels)
+        results: dict[str, Any] = {
+            "calibration_images": calibration.image_count,
+            "test_images": test.image_count,
+            "static_macs": model.static_cost,
+            "trained": _measure(model, test, batch_size),
+            "budgets": [],
+        }
+        for row in rows:
+            model.set_budget(row.budget)
+            found = _measure(model, test, batch_size)
+            deviation = found["share"] / row.budget - 1
+            results["budgets"].append(
+                {"budget": row.budget, **found, "deviation": deviation, "calibrated_share": row.share}
+            )
+        model.set_budget(None)
+    return results
+
+
+def _batches(model: RoutedModel, images: Any, batch_size: int) -> Any:
+    drawn = model.default_objective().drawn_inputs
+    return add_drawn_inputs(evaluation_batches(images, batch_size), drawn, seed=0)
+
+
+def _measure(model: RoutedModel, images: Any, batch_size: int) -> dict[str, Any]:
+    batches = _batches(model, images, batch_size)
+    routes = model.routes(batches)
+    mean = float(cost.executed_macs(model, routes, images.image_count).mean())
+    return {
+        "mean_macs": mean,
+        "share": mean / model.static_cost,
+        **accuracies(model.predict(batches, verbose=0), np.asarray(images.labels)),
+        "distinct_routes": distinct_routes(routes),
+    }
+
+
+def static_rival(runs: Iterable[Mapping[str, Any]], dataset: str, accuracy: float) -> dict[str, Any] | None:
+    """Returns the cheapest static network that was at least as accurate, `None` where there is none.
+
+    Args:
+        runs: Results of trainings, as `tf-routing fit --record` and campaigns write them.
+        dataset: Name of the dataset on which they count.
+        accuracy: Float, the accuracy to reach.
+
+    Returns:
+        Dict of `model`, its `model_arguments`, `macs`, `accuracy` and `seed`.
+
+    Example:
+
+    >>> run = {"model": "resnet20", "dataset": "cifar10", "model_arguments": {}, "seed": 0, "accuracy": 0.9, "macs": 40}
+    >>> static_rival([run], "cifar10", 0.85)["macs"]
+    40
+    """
+    rivals = []
+    for run in runs:
+        final = run.get("final", run)
+        # Networks that skip say what they executed.
+        if run["dataset"] == dataset and "executed_macs" not in final and "mean_macs" not in final:
+            named = {key: run[key] for key in ("model", "model_arguments", "seed")}
+            rivals.append({**named, "macs": final["macs"], "accuracy": final["accuracy"]})
+    return min((each for each in rivals if each["accuracy"] >= accuracy), key=lambda each: each["macs"], default=None)

@@ -1,0 +1,1 @@
+"""Models that meet a budget: thresholds of all routers, moved together along one number."""

@@ -1,0 +1,1 @@
+"""Finds the thresholds at which a model meets budgets of computation."""

@@ -1,0 +1,138 @@
+"""What images would cost at other thresholds, told from the scores that they had in one run."""
+
+from typing import Any
+
+import numpy as np
+
+from tf_routing import exit_tree
+from tf_routing.transforms.budgets.runs import Run, Runs
+from tf_routing.transforms.budgets.score_models import EXIT_LOGITS, PROBABILITIES, score_name
+
+
+class GatedCosts:
+    """Mean MACs by offset of networks whose routers switch blocks, each on or off by its own score.
+
+    An estimate away from the run: blocks that run or do not change what later routers read.
+
+    Args:
+        runs: The runs.
+        run: One of them.
+    """
+
+    def __init__(self, runs: Runs, run: Run) -> None:
+        self.count, self.constant = len(run.macs), float(runs.fixed)
+        self.by_router: dict[str, np.ndarray] = {}
+        flips, macs = [np.zeros(0)], [np.zeros(0)]
+        for number, name, each in runs.gates():
+            own = _flips_of(runs, run, number, name)
+            if own is None or own.shape != run.outputs[number][name].shape:
+                # No threshold that moves decides it.
+                self.constant += float((run.outputs[number][name] @ each).mean())
+            else:
+                self.by_router[runs.parts[number].prefix + name] = own
+                flips.append(own.reshape(-1))
+                macs.append(np.broadcast_to(each, own.shape).reshape(-1))
+        joined = np.concatenate(flips)
+        order = np.argsort(joined)
+        self.flips = joined[order]
+        self.rising = np.concatenate([[0.0], np.cumsum(np.concatenate(macs)[order])]) / self.count
+
+    def mean_macs(self, offsets: np.ndarray) -> np.ndarray:
+        """Returns the mean of MACs per image at each offset."""
+        return self.constant + self.rising[np.searchsorted(self.flips, offsets)]
+
+
+def _flips_of(runs: Runs, run: Run, number: int, name: str) -> np.ndarray | None:
+    """Returns the offset above which each choice of each image is taken, `(images, choices)`."""
+    margins = run.outputs[number].get(score_name(name))
+    if margins is None:
+        return None
+    flips = run.offset - margins.astype("float64")
+    if runs.routers[runs.parts[number].prefix + name].least_rate > 0:
+        # The best choice is taken whatever the threshold.
+        flips[np.arange(len(flips)), flips.argmin(axis=1)] = -np.inf
+    return flips
+
+
+class ExitCosts:
+    """MACs by offset of networks that leave early: exact, since no score depends on where an image leaves.
+
+    Args:
+        runs: The runs.
+        run: One of them.
+    """
+
+    def __init__(self, runs: Runs, run: Run) -> None:
+        self.runs, self.base = runs, run
+        self.by_router = {
+            part.prefix + name: run.offset - _margins(outputs[score_name(name)])
+            for part, outputs in zip(runs.parts, run.outputs, strict=True)
+            for name in part.model.decision_names
+        }
+        self.flips = np.sort(np.concatenate(list(self.by_router.values())))
+
+    def mean_macs(self, offsets: np.ndarray) -> np.ndarray:
+        """Returns the mean of MACs per image at each offset."""
+        return np.array([self.runs.count_macs(self._decide(offset)).mean() for offset in offsets])
+
+    def run(self, offset: float) -> Run:
+        """Returns what a run at this offset would."""
+        outputs = self._decide(offset)
+        probabilities = np.mean([each[PROBABILITIES] for each in outputs], axis=0)
+        return Run(offset, self.runs.count_macs(outputs), self.runs.measure(probabilities), outputs)
+
+    def _decide(self, offset: float) -> list[dict[str, np.ndarray]]:
+        parts = []
+        for part, outputs in zip(self.runs.parts, self.base.outputs, strict=True):
+            tree = exit_tree.find_tree(part.model)
+            decisions, leaving = walk_tree(tree, outputs, offset - self.base.offset)
+            probabilities = _take_exits(outputs[EXIT_LOGITS], leaving)
+            parts.append({**outputs, **decisions, PROBABILITIES: probabilities})
+        return parts
+
+
+def _margins(scores: np.ndarray) -> np.ndarray:
+    scores = scores.astype("float64")
+    return scores[:, 1:].max(axis=1) - scores[:, 0]
+
+
+def walk_tree(tree: Any, outputs: Any, shift: float) -> tuple[dict[str, np.ndarray], np.ndarray]:
+    """Returns the decisions of every junction at shifted thresholds, and the exit that each image takes.
+
+    Args:
+        tree: The tree of exits.
+        outputs: What a score model showed.
+        shift: Float, by how much every margin for going on grows.
+
+    Returns:
+        Pair of 0/1 switches `(images, sinks)` by junction, rows of zeros where an image does not come, and the number
+        of an exit in the order of `exit_tree.exits`, `(images,)`.
+    """
+    decisions: dict[str, np.ndarray] = {}
+    leaves = exit_tree.exits(tree)
+    leaving = np.zeros(len(outputs[PROBABILITIES]), int)
+
+    def walk(part: Any, comes: np.ndarray) -> None:
+        """Sends on the images that come to a part of the tree."""
+        if isinstance(part, exit_tree.Exit):
+            leaving[comes] = leaves.index(part)
+        elif part.junction is None:
+            walk(part.sinks[0], comes)
+        else:
+            # In double precision: rounding must not make scores equal that are not.
+            scores = outputs[score_name(part.junction)].astype("float64")
+            scores[:, 0] -= shift
+            chosen = scores.argmax(axis=1)
+            decisions[part.junction] = comes[:, None] * np.eye(scores.shape[1])[chosen]
+            for number, sink in enumerate(part.sinks):
+                walk(sink, comes & (chosen == number))
+
+    walk(tree, np.ones(len(leaving), bool))
+    return decisions, leaving
+
+
+def _take_exits(logits: np.ndarray, leaving: np.ndarray) -> np.ndarray:
+    chosen = logits[np.arange(len(leaving)), leaving].astype("float64")
+    # The order of classes is that of any activation that ends in class probabilities.
+    powers = np.exp(chosen - chosen.max(axis=1, keepdims=True))
+    return powers / powers.sum(axis=1, keepdims=True)
