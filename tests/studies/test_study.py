@@ -30,12 +30,14 @@ from tf_routing.studies.variants import Variant
 from tf_routing.train.recipes.recipe import load_recipe
 from tf_routing.zoo.architectures import ARCHITECTURES
 
+pytestmark = pytest.mark.usefixtures("eagerly")
+
 _MODEL, _SEED, _BLOCKS = "drn_resnet32", 3, 15
 # As deep as the shallowest of the paper, a training step takes half a minute to trace.
 _SMALL, _SMALL_BLOCKS, _WIDTH = "drn_resnet8", 3, 0.5
 _TERMS, _NO_TERMS = "default", "consistency_weight_0.0_diversity_weight_0.0"
 _IMAGES = 100
-_RECIPE = 'title = "Eight steps"\nepochs = 1\nbatch_size = 64\ncopies = 4\nlearning_rate = 0.1\nshift = 2\n'
+_RECIPE = 'title = "Four steps"\nepochs = 1\nbatch_size = 64\ncopies = 4\nlearning_rate = 0.1\nshift = 2\n'
 
 
 def some(part: ImageSet, count: int) -> ImageSet:
@@ -44,7 +46,7 @@ def some(part: ImageSet, count: int) -> ImageSet:
 
 def digits() -> Dataset:
     whole = data.load("digits")
-    return whole._replace(train=some(whole.train, 128), test=some(whole.test, _IMAGES))
+    return whole._replace(train=some(whole.train, 64), test=some(whole.test, _IMAGES))
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -3,6 +3,7 @@
 import dataclasses
 import json
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +11,14 @@ import numpy as np
 import pytest
 
 from tests.data.prepared_data import load_or_skip
+from tf_routing import data
 from tf_routing.cli.main import main
+from tf_routing.data import Dataset, ImageSet
 from tf_routing.train.recipes.recipe import list_recipes, load_recipe
 from tf_routing.train.recipes.recipe_files import read_recipe
 from tf_routing.train.recipes.sweep import Sweep, choose_runs, make_sweep
+
+pytestmark = pytest.mark.usefixtures("eagerly")
 
 _TEXT = """
 extends = "decide/training"
@@ -31,6 +36,20 @@ tree = { channels = [4, 4], sinks = ["classify", { channels = [4], sinks = ["cla
 """
 _OF_THE_CODE = "decide/hybrid_actor_slow_cooling"
 _DECIDE = [name for name in list_recipes() if name.startswith("decide/") and name != "decide/training"]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _few_digits() -> Iterator[None]:
+    load = data.load
+
+    def few(*arguments: Any) -> Dataset:
+        whole = load(*arguments)
+        train, test = (ImageSet(part.images[:64], part.labels[:64]) for part in (whole.train, whole.test))
+        return whole._replace(train=train, test=test)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(data, "load", few)
+        yield
 
 
 def load_sweep(name: str, scale: str = "paper") -> Sweep:
