@@ -1,6 +1,7 @@
 """A widened net starts with the predictions of the single-path net, and its paths part when it trains."""
 
 import importlib.util
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -8,10 +9,12 @@ import keras
 import numpy as np
 import pytest
 
+from tests.few_layers import few_layers
 from tests.snippets import run_snippet
 from tests.trained_net import like_trained
 from tf_routing import fold_batch_norm, widen_paths, zoo
 from tf_routing.models import RoutedModel
+from tf_routing.zoo.architectures import ARCHITECTURES
 
 SMALL: dict[str, Any] = {"input_shape": (32, 32, 3), "width_multiplier": 0.25, "classes": 5}
 STANDARDIZE = ((0.5, 0.4, 0.3), (0.25, 0.2, 0.1))
@@ -27,6 +30,26 @@ CASES = [
     ("resnet18", 2, "cc", {"standardize": STANDARDIZE}),
     pytest.param("resnext50_4x24d", 2, "cc", {}, marks=pytest.mark.heavy),
 ]
+
+
+# A second block of a stage, of its first shape, and one of another.
+_FEW_BLOCKS = {
+    "resnet20": {"stack_blocks": 1},
+    "resnet20_2cc": {"stack_blocks": 1},
+    "resnet18": {"stage_blocks": (2, 1, 1, 1)},
+    "resnet18_2cc": {"stage_blocks": (2, 1, 1, 1)},
+}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _few_layers() -> Iterator[None]:
+    """Widening goes through a net layer by layer, and building is what takes the time."""
+    with pytest.MonkeyPatch.context() as patch:
+        few_layers(patch)
+        for name, few in _FEW_BLOCKS.items():
+            line = ARCHITECTURES[name]
+            patch.setitem(ARCHITECTURES, name, line._replace(arguments={**line.arguments, **few}))
+        yield
 
 
 def images() -> np.ndarray:
@@ -109,9 +132,9 @@ def gradients(model: RoutedModel, layer: str) -> list[np.ndarray]:
 
 def test_noise_parts_the_paths() -> None:
     model = trained("basecnn")
-    first, second = gradients(widen_paths(model, noise=0), "conv_3")
+    first, second = gradients(widen_paths(model, noise=0), "conv_2")
     np.testing.assert_allclose(first, second, atol=1e-6)
-    first, second = gradients(widen_paths(model, noise=0.05), "conv_3")
+    first, second = gradients(widen_paths(model, noise=0.05), "conv_2")
     assert np.abs(first - second).max() > 0.01 * np.abs(first).max()
 
 
@@ -119,8 +142,8 @@ def test_noise_is_a_share_of_each_kernels_deviation() -> None:
     model = trained("basecnn", width_multiplier=1.0)
     wide = widen_paths(model, noise=0.1)
     for path in (1, 2):
-        kernel = np.asarray(model.get_layer("conv_6").kernel)
-        added = np.asarray(wide.get_layer(f"path_{path}_conv_6").kernel) - kernel
+        kernel = np.asarray(model.get_layer("conv_2").kernel)
+        added = np.asarray(wide.get_layer(f"path_{path}_conv_2").kernel) - kernel
         np.testing.assert_allclose(added.std(), 0.1 * kernel.std(), rtol=0.02)
 
 
@@ -133,9 +156,9 @@ def test_the_same_seed_gives_the_same_bits() -> None:
 
 def test_it_trains_and_its_gates_part_from_uniform(tmp_path: Path) -> None:
     wide = widen_paths(trained("basecnn"), noise=0.05)
-    wide.compile(keras.optimizers.SGD(0.1))
+    wide.compile(keras.optimizers.SGD(0.1), run_eagerly=True)
     wide.fit(images(), np.arange(6) % 5, epochs=3, verbose=0)
-    assert np.ptp(wide.routes(images())["route_3"]) > 1e-6
+    assert np.ptp(wide.routes(images())[wide.decision_names[-1]]) > 1e-6
     wide.save(tmp_path / "wide.keras")
     np.testing.assert_allclose(answer(keras.saving.load_model(tmp_path / "wide.keras")), answer(wide), atol=1e-6)
 
