@@ -1,5 +1,6 @@
 """Sparse execution computes what masked execution computes, and runs each part only on the samples that chose it."""
 
+import itertools
 from collections.abc import Callable, Iterator
 from functools import cache
 from typing import Any
@@ -86,9 +87,22 @@ def reset(block: SplitBlock) -> list[float]:
     return values
 
 
-@pytest.mark.parametrize("mode", MODES)
-@pytest.mark.parametrize("shortcut", SHORTCUTS)
-@pytest.mark.parametrize("sub_blocks", [1, 2, 3])
+def block_cases(modes: list[str]) -> list[Any]:
+    """Sub-blocks, shortcuts and modes: eagerly every pair, in graphs the smallest and the largest block.
+
+    Graphs of two sub-blocks are those of the models below. `make heavy` runs the whole product.
+    """
+    graphs = {(1, None), (3, "identity"), (3, "projection")}
+    return [
+        pytest.param(
+            *case, mode, marks=() if mode == "eager" or case in graphs else pytest.mark.heavy, id=f"{case}-{mode}"
+        )
+        for case in itertools.product((1, 2, 3), SHORTCUTS)
+        for mode in modes
+    ]
+
+
+@pytest.mark.parametrize(("sub_blocks", "shortcut", "mode"), block_cases(MODES))
 @pytest.mark.parametrize("method", METHODS)
 def test_a_block_equals_masked_and_skips(method: str, sub_blocks: int, shortcut: str | None, mode: str) -> None:
     block = net(sub_blocks, shortcut).get_layer("block_1")
@@ -97,9 +111,7 @@ def test_a_block_equals_masked_and_skips(method: str, sub_blocks: int, shortcut:
     assert_block_is_sparse(block, mode, [*switches(sub_blocks), *single])
 
 
-@pytest.mark.parametrize("mode", ["eager", "static"])
-@pytest.mark.parametrize("shortcut", SHORTCUTS)
-@pytest.mark.parametrize("sub_blocks", [1, 2, 3])
+@pytest.mark.parametrize(("sub_blocks", "shortcut", "mode"), block_cases(["eager", "static"]))
 def test_one_sample_by_its_case_equals_masked_and_skips(sub_blocks: int, shortcut: str | None, mode: str) -> None:
     block = net(sub_blocks, shortcut).get_layer("block_1")
     block.method = "switch"
@@ -127,8 +139,14 @@ def assert_model_is_sparse(model: RoutedModel, mode: str, counts: list[int]) -> 
             np.testing.assert_array_equal(rows_run(model), own)
 
 
-@pytest.mark.parametrize("mode", MODES)
-@pytest.mark.parametrize("shortcut", SHORTCUTS)
+# A batch of known size takes another way through a block, whatever its shortcut; `make heavy` runs every pair.
+@pytest.mark.parametrize(
+    ("shortcut", "mode"),
+    [
+        pytest.param(*pair, marks=pytest.mark.heavy if pair in ((None, "static"), ("identity", "static")) else ())
+        for pair in itertools.product(SHORTCUTS, MODES)
+    ],
+)
 @pytest.mark.parametrize("method", METHODS)
 def test_a_model_equals_masked_and_skips(method: str, shortcut: str | None, mode: str) -> None:
     model = mixed(2, shortcut)

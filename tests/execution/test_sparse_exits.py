@@ -1,5 +1,6 @@
 """Leaving early for real computes what running everything computes, and each part only on samples that come there."""
 
+import itertools
 from collections import Counter
 from collections.abc import Iterator
 from functools import cache
@@ -113,18 +114,18 @@ def test_no_images_give_no_rows(name: str) -> None:
         assert {found[key].shape[0] for key in model.decision_names} == {0}
 
 
-@pytest.mark.parametrize("count", [1, 7])
 @pytest.mark.parametrize("name", TREES)
-def test_graphs_of_known_and_of_any_batch_size(name: str, count: int) -> None:
-    model, x = net(name), images(count)
-    expected = answers(model, x, "masked")
+def test_graphs_of_known_and_of_any_batch_size(name: str) -> None:
+    model, counts = net(name), (1, 7)
+    expected = {count: answers(model, images(count), "masked") for count in counts}
     model.execution = "sparse"
-    for signature in (None, [tf.TensorSpec((None, *SHAPE), tf.float32)]):
-        found = tf.function(model.decide, signature)(tf.constant(x))
-        assert relative(found["probabilities"], expected["probabilities"]) <= 1e-5
+    known, any_ = tf.function(model.decide), tf.function(model.decide, [tf.TensorSpec((None, *SHAPE), tf.float32)])
+    for count, run in itertools.product(counts, (known, any_)):
+        found = run(tf.constant(images(count)))
+        assert relative(found["probabilities"], expected[count]["probabilities"]) <= 1e-5
         for key in model.decision_names:
-            np.testing.assert_array_equal(found[key], expected[key])
-    assert tf.function(model.decide, signature)(tf.constant(images(0)))["probabilities"].shape == (0, CLASSES)
+            np.testing.assert_array_equal(found[key], expected[count][key])
+    assert any_(tf.constant(images(0)))["probabilities"].shape == (0, CLASSES)
 
 
 # Told costs
@@ -222,8 +223,8 @@ def test_predict_leaves_early_and_follows_the_setting() -> None:
     expected = answers(model, x, "masked")["probabilities"]
     for execution in ("auto", "sparse", "masked"):
         model.execution = execution
-        for size in (7, 40):
-            assert relative(model.predict(x, batch_size=size, verbose=0), expected) <= 1e-5
+        # Five whole batches, and a smaller one.
+        assert relative(model.predict(x, batch_size=7, verbose=0), expected) <= 1e-5
 
 
 def test_weights_that_change_are_seen() -> None:
@@ -256,8 +257,12 @@ def test_half_precision_answers_in_single() -> None:
 
 @pytest.mark.parametrize(
     ("name", "freeze"),
-    [("chain", True), ("branches", False)]
-    + [pytest.param(name, freeze, marks=pytest.mark.heavy) for name, freeze in (("chain", False), ("branches", True))],
+    [
+        ("chain", True),
+        # The net that is told of costs is exported below with its variables; graphs of branches are above.
+        *(pytest.param(*pair, marks=pytest.mark.heavy) for pair in (("chain", False), ("branches", True))),
+        pytest.param("branches", False, marks=pytest.mark.heavy),
+    ],
 )
 def test_a_saved_model_leaves_early(name: str, freeze: bool, tmp_path: Path) -> None:
     model, x = net(name), images(40)
