@@ -9,6 +9,7 @@ import stat
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from google.protobuf import descriptor_pb2, descriptor_pool, message_factory, te
 from tensorflow_serving.apis import prediction_log_pb2
 from tensorflow_serving.config import model_server_config_pb2
 
+from tests.exporting.exported import tiny_net
 from tests.gated_net import gated_model, images
 from tests.serving.exported import write_tiny
 from tf_routing import client, serving
@@ -107,10 +109,12 @@ def test_what_was_changed_in_the_servers_files_stays(tiny: Path, tmp_path: Path)
         serving.publish_folder(tiny, tmp_path, name="third", warm_up=(5,))
 
 
-def test_a_reader_sees_whole_versions_only(tiny: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("count", [12, pytest.param(50, marks=pytest.mark.heavy)])
+def test_a_reader_sees_whole_versions_only(count: int, tiny: Path, tmp_path: Path) -> None:
     base, expected, loaded = tmp_path / "tiny", None, set()
     with ThreadPoolExecutor(1) as pool:
-        publishing = [pool.submit(serving.publish_folder, tiny, tmp_path, name="tiny", warm_up=(1,)) for _ in range(50)]
+        publish_ = partial(serving.publish_folder, tiny, tmp_path, name="tiny", warm_up=(1,))
+        publishing = [pool.submit(publish_) for _ in range(count)]
         while not all(each.done() for each in publishing):
             found = sorted(base.iterdir()) if base.is_dir() else []
             assert all(each.name.isdecimal() for each in found)
@@ -122,8 +126,8 @@ def test_a_reader_sees_whole_versions_only(tiny: Path, tmp_path: Path) -> None:
                 answer = tf.saved_model.load(str(newest)).signatures["serving_default"](images=tf.zeros((1, 2, 2, 3)))
                 assert answer["sums"].numpy().tolist() == [1.0]
                 loaded.add(newest)
-    assert [each.result().name for each in publishing] == [str(number) for number in range(1, 51)]
-    assert loaded and expected == files(base / "50")
+    assert [each.result().name for each in publishing] == [str(number) for number in range(1, count + 1)]
+    assert loaded and expected == files(base / str(count))
     assert "assets.extra/tf_serving_warmup_requests" in files(base / "1")
 
 
@@ -221,10 +225,10 @@ def parsed(*words: str) -> argparse.Namespace:
 
 def test_the_command_line_publishes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     words = ["--serving", str(tmp_path), "--name", "net", "--version", "5", "--keep", "1"]
-    publish(parsed(*words), gated_model(), freeze=True)
+    publish(parsed(*words), tiny_net(), freeze=True)
     assert serving.list_versions(tmp_path, "net") == [5]
     assert str(tmp_path / "net" / "5") in capsys.readouterr().out
-    publish(parsed(), gated_model())
+    publish(parsed(), tiny_net())
     with pytest.raises(ValueError, match="`--keep` is there for --serving only"):
         check_options(parsed("--keep", "2"))
 
