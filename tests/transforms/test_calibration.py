@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from tests.conformance.subjects import small
 from tests.execution.split_nets import decided, split_net
 from tests.execution.split_nets import images as small_images
 from tests.exit_net import exit_model
@@ -23,11 +24,7 @@ COUNT = 20
 @cache
 def zoo_net(name: str) -> RoutedModel:
     keras.utils.set_random_seed(2)
-    return zoo.get(name, width_multiplier=0.125, input_shape=(32, 32, 3), classes=4, weights=None, **_plain(name))
-
-
-def _plain(name: str) -> dict[str, Any]:
-    return {"use_category": False} if "cifar" in name else {}
+    return small(name)
 
 
 def images() -> np.ndarray:
@@ -51,19 +48,29 @@ def assert_shares(model: RoutedModel, x: np.ndarray, rate: float) -> None:
             assert len(np.unique(each, axis=0)) > 1, name
 
 
-# Shares of none and of all are below, in the order of calibrations of a small net.
-@pytest.mark.parametrize("rate", [0.3, *(pytest.param(rate, marks=pytest.mark.heavy) for rate in (0, 0.5, 1))])
-def test_every_gate_of_a_residual_net_opens_on_the_share(rate: float) -> None:
-    model = zoo_net("dmnn50_cifar_n2")
+# Shares of none and of all are below, in the order of calibrations of a small net. The papers' own depths are heavy.
+@pytest.mark.parametrize(
+    ("name", "gates", "rate"),
+    [
+        ("short_split_resnet", 5, 0.3),
+        *(pytest.param("dmnn50_cifar_n2", 16, rate, marks=pytest.mark.heavy) for rate in (0, 0.3, 0.5, 1)),
+    ],
+)
+def test_every_gate_of_a_residual_net_opens_on_the_share(name: str, gates: int, rate: float) -> None:
+    model = zoo_net(name)
     calibrate(model, images(), rate=rate)
-    assert len(model.decision_names) == 16
+    assert len(model.decision_names) == gates
     assert_shares(model, images(), rate)
 
 
-def test_every_gate_of_a_mobilenet_opens_on_the_share_forced_or_not() -> None:
-    model = zoo_net("dmnn_mobilenetv2_n2")
+@pytest.mark.parametrize(
+    ("name", "gates"),
+    [("short_split_mobilenetv2", 8), pytest.param("dmnn_mobilenetv2_n2", 17, marks=pytest.mark.heavy)],
+)
+def test_every_gate_of_a_mobilenet_opens_on_the_share_forced_or_not(name: str, gates: int) -> None:
+    model = zoo_net(name)
     forced = [layer.force_one for layer in model.layers if isinstance(layer, Controller)]
-    assert sum(forced) == 4 and len(forced) == 17
+    assert sum(forced) == 4 and len(forced) == gates
     calibrate(model, images(), rate=0.5)
     assert_shares(model, images(), 0.5)
 
