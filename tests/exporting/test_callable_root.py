@@ -8,15 +8,22 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tests.exporting.exported import SHAPE, images, normalised_net, tiny_net
+from tests.exporting import exported
+from tests.exporting.exported import tiny_net
 from tests.gated_net import gated_model
 from tf_routing import export
 from tf_routing.models import RoutedModel
 
+SHAPE = (8, 8, 3)
+
+
+def images(count: int, shape: tuple[int, ...] = SHAPE) -> np.ndarray:
+    return exported.images(count, shape)
+
 
 @pytest.fixture(scope="module")
 def model() -> RoutedModel:
-    return normalised_net()
+    return tiny_net()
 
 
 @pytest.fixture(scope="module")
@@ -106,7 +113,7 @@ def test_a_step_changes_the_callable_and_no_signature(folder: Path) -> None:
 
 def test_signatures_that_share_the_weights_follow(tmp_path: Path) -> None:
     export(tiny_net(), tmp_path / "net", fold_batch_norm=False)
-    root, x = loaded(tmp_path / "net"), tf.constant(images(2, (8, 8, 3)))
+    root, x = loaded(tmp_path / "net"), tf.constant(images(2))
     for variable in root.trainable_variables:
         variable.assign(0.5 * variable)
     np.testing.assert_allclose(root.signatures["serving_default"](x)["probabilities"], root(x), rtol=1e-4, atol=1e-6)

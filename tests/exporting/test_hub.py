@@ -20,7 +20,12 @@ from tf_routing import export
 from tf_routing.exporting.archives import pack
 
 _MISSING = [name for name in ("tensorflow_hub", "tf_keras") if importlib.util.find_spec(name) is None]
-pytestmark = pytest.mark.skipif(bool(_MISSING), reason=f"pip install 'tf_routing[hub]': no {', '.join(_MISSING)}")
+# Heavy: a process that imports TensorFlow, Keras 2 and the hub. By default `test_keras_layer.py` loads an export by
+# `hub.load` and fine-tunes a layer of it, and `test_archives.py` looks at what an archive holds.
+pytestmark = [
+    pytest.mark.heavy,
+    pytest.mark.skipif(bool(_MISSING), reason=f"pip install 'tf_routing[hub]': no {', '.join(_MISSING)}"),
+]
 
 # A process of its own: the hub's layers are those of Keras 2, which a process chooses once.
 _RUN = """
