@@ -56,6 +56,8 @@ def test_every_builder_of_nets_without_gates(name: str, tmp_path: Path) -> None:
     np.testing.assert_allclose(answer["probabilities"], model(x), rtol=0, atol=1e-5)
 
 
+# `test_keras_formats.py` has TensorFlow Lite convert such a net, and the net above such an export.
+@pytest.mark.heavy
 def test_a_net_with_gates_that_runs_every_branch(tmp_path: Path) -> None:
     model, x = gated_net.gated_model(), gated_net.images(4)
     model.execution = "masked"

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from tests.exporting.exported import images, tiny_net
 from tests.few_layers import few_layers
 from tf_routing import zoo
 from tf_routing.exporting import saved_model
@@ -208,14 +209,19 @@ def test_a_failing_export_leaves_nothing(model: RoutedModel, tmp_path: Path, mon
 
 
 def test_an_ensemble_exports_with_its_members_decisions(tmp_path: Path) -> None:
-    ensemble = Ensemble.of([built(), zoo.get("basecnn", width_multiplier=0.125)], name="pair")
+    ensemble, x = Ensemble.of([tiny_net(), tiny_net("other")], name="pair"), images(3, (8, 8, 3))
+    # Members that were mixed up would show.
+    for weight in ensemble.members[1].weights:
+        weight.assign(3 * weight)
     saved_model.export(ensemble, tmp_path / "pair")
     signatures = tf.saved_model.load(str(tmp_path / "pair")).signatures
-    answer = signatures["serving_default"](tf.constant(floats(3)))
-    np.testing.assert_allclose(answer["probabilities"], ensemble(floats(3)), rtol=1e-5, atol=1e-5)
-    routes = dict(signatures["routes"](tf.constant(floats(3))))
-    np.testing.assert_array_equal(routes.pop("macs"), ensemble.cost(floats(3)))
-    expected = {name.replace("/", "_"): gates for name, gates in ensemble.routes(floats(3)).items()}
+    answer = signatures["serving_default"](tf.constant(x))
+    np.testing.assert_allclose(answer["probabilities"], ensemble(x), rtol=1e-5, atol=1e-5)
+    routes = dict(signatures["routes"](tf.constant(x)))
+    np.testing.assert_array_equal(routes.pop("macs"), ensemble.cost(x))
+    expected = {name.replace("/", "_"): gates for name, gates in ensemble.routes(x).items()}
     assert set(routes) == set(expected)
+    first, second = expected.values()
+    assert np.abs(first - second).max() > 1e-3
     for name, gates in expected.items():
         np.testing.assert_allclose(routes[name], gates, rtol=1e-5, atol=1e-5)
