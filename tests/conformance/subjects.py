@@ -232,8 +232,8 @@ LEFT_OUT: dict[str, str] = {
     "decide_tree": "decide_chain8 with eight branches and 47 columns, from the same builder, and slow to build",
     "dmnn50_cifar_n4": "dmnn50_cifar_n2 with twice the sub-blocks per block, from the same builder",
 }
-"""Names that only `test_builds.py` runs, with the reason, and that only in `make heavy`: `tests/zoo/test_counts.py`
-builds each of them at full size anyway."""
+"""Names that only `test_builds.py` runs, with the reason, and that only in `make heavy`, in which
+`tests/zoo/test_counts.py` builds each of them at full size."""
 
 _HEAVY = {
     *("widecnn", "deepcnn", "deepcnn_10conv", "basecnn_3", "all_ensemble", "sedeepcnn"),
