@@ -86,6 +86,8 @@ def test_the_deepest_exit_costs_the_routers_more() -> None:
     assert everything == 20_699_872
 
 
+# Eight branches of what the chain has, and slow to build.
+@pytest.mark.heavy
 def test_the_whole_tree() -> None:
     tree = zoo.get("decide_tree")
     assert sum(row.macs for row in cost.layer_costs(tree)) == 123_334_992
