@@ -23,9 +23,7 @@ def wide(name: str) -> RoutedModel:
     return zoo.get(name, classes=5, input_shape=(32, 32, 3))
 
 
-@cache
 def narrow(name: str, /, **arguments: Any) -> RoutedModel:
-    """A net that the tests share: none of them changes it."""
     return zoo.get(name, **{"classes": 5, "input_shape": (32, 32, 3), "width_multiplier": 0.125, **arguments})
 
 
