@@ -15,9 +15,13 @@ from tests.eager import eager
 LONGEST = (
     "train/test_resume.py",
     "train/test_jax_fit.py",
+    "evaluation/test_evaluate.py",
     "execution/test_onednn.py",
     "conformance/test_replicas.py",
     "conformance/test_jax.py",
+    "studies/test_study.py",
+    "data/test_file_pipeline.py",
+    "figures/test_multipath_figures.py",
     "train/test_loop.py",
     "conformance/test_seeds.py",
     "models/test_training_state.py",

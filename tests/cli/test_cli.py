@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 import tf_routing
+from tests.eager import eager
 from tests.few_layers import few_layers
 from tf_routing import cost, data, zoo
 from tf_routing.cli.main import main
@@ -34,7 +35,8 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a run of one epoch."""
     output = tmp_path_factory.mktemp("runs") / "digits"
     words = ["--model", "basecnn_2cc", "--epochs", "1", "--width_multiplier", "0.125", "--batch_size", "256"]
-    assert main(["fit", *words, "--output", str(output)]) == 0
+    with eager():
+        assert main(["fit", *words, "--output", str(output)]) == 0
     return output
 
 
