@@ -1,5 +1,6 @@
 """What weights do not hold comes from their file, or is compared and refused by name."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -8,12 +9,20 @@ import numpy as np
 import pytest
 
 from tests.conformance.subjects import draw_scores, images, labels, small
+from tests.few_layers import few_layers
 from tf_routing import calibrate
 from tf_routing.models import RoutedModel
 from tf_routing.zoo.weights.layer_settings import compare_layers
 
 STANDARDIZE = ((0.4, 0.5, 0.6), (0.21, 0.22, 0.23))
 OTHER = ((0.4, 0.5, 0.6), (0.21, 0.22, 0.25))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _few_layers() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        few_layers(patch, ("basecnn_2cc", "basecnn_2cp"))
+        yield
 
 
 def answer(model: keras.Model, x: np.ndarray) -> np.ndarray:
@@ -160,7 +169,7 @@ def test_a_body_alone_takes_the_preprocessing_too(arguments: dict[str, Any], tmp
             loaded = small("basecnn_2cc", **arguments, weights=path)
     else:
         loaded = small("basecnn_2cc", **arguments, weights=path)
-    own, theirs = (keras.Model(each.input, each.get_layer("route_4").output[0]) for each in (loaded, model))
+    own, theirs = (keras.Model(each.input, each.get_layer("route_1").output[0]) for each in (loaded, model))
     np.testing.assert_array_equal(answer(own, x), answer(theirs, x))
     with pytest.raises(ValueError, match="`standardize`"):
         small("basecnn_2cc", **arguments, standardize=None, weights=path)
