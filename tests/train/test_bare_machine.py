@@ -72,6 +72,8 @@ def few(image_set: ImageSet, count: int) -> ImageSet:
     return ImageSet(image_set.images[:count], image_set.labels[:count])
 
 
+# Two fresh processes that import, compile and train: half a minute.
+@pytest.mark.heavy
 def test_a_campaign_trains_and_a_network_is_measured_with_jax_alone(tmp_path: Path) -> None:
     if importlib.util.find_spec("jax") is None:
         pytest.skip("JAX is not installed")
