@@ -263,7 +263,9 @@ def test_wrong_values_are_named(arguments: dict[str, Any], message: str) -> None
         small(**arguments)
 
 
-@pytest.mark.parametrize(("name", "own"), [("dmnn50_n2", {"widths", "stem", "sub_blocks"}), ("dmnn_mobilenetv2_n2", {"width"})])
+@pytest.mark.parametrize(
+    ("name", "own"), [("dmnn50_n2", {"widths", "stem", "sub_blocks"}), ("dmnn_mobilenetv2_n2", {"width"})]
+)
 def test_an_unknown_argument_lists_the_known(name: str, own: set[str]) -> None:
     with pytest.raises(TypeError, match="Unknown argument 'targetrate'. Did you mean: target_rate") as raised:
         zoo.get(name, targetrate=0.5)
