@@ -143,7 +143,7 @@ def untimed_log(folder: Path) -> list[dict[str, str]]:
 
 def _record(folder: Path) -> dict[str, object]:
     record = json.loads((folder / "run.json").read_text("utf-8"))
-    timing = ("started", "seconds", "processor_seconds", "continued_at_step")
+    timing = ("started", "seconds", "processor_seconds", "images_per_second", "continued_at_step")
     return {name: value for name, value in record.items() if name not in timing}
 
 

@@ -128,7 +128,8 @@ def test_batches_within_an_epoch_are_those_of_an_uninterrupted_run() -> None:
 def test_a_run_that_goes_on_at_an_epoch_draws_what_an_uninterrupted_one_would(first: int) -> None:
     objective = SimpleNamespace(drawn_inputs={"cost": (0.0, 1.0, 2.0)})
     task = SimpleNamespace(dataset=_DATASET, recipe=_RECIPE, seed=3, steps=_STEPS)
-    parts: Any = SimpleNamespace(task=task, model=SimpleNamespace(default_objective=lambda: objective))
+    model = SimpleNamespace(default_objective=lambda: objective)
+    parts: Any = SimpleNamespace(task=task, model=model, compiles=False)
     whole, rest = (
         [batch[0]["cost"] for batch in _training_batches(parts, Phase(start, 3, frozen=False)).as_numpy_iterator()]
         for start in (0, first)
