@@ -7,7 +7,7 @@ from tf_routing.support.package_files import read_package_file
 from tf_routing.zoo.card_text import card_text
 from tf_routing.zoo.registry import find
 from tf_routing.zoo.weights.keras_weights import IMAGENET_NAMES
-from tf_routing.zoo.weights.releases import has_releases, read_releases
+from tf_routing.zoo.weights.releases import read_releases
 
 
 class ReportedRow(NamedTuple):
@@ -115,8 +115,7 @@ def card(architecture: str) -> ModelCard:
     reported = [ReportedRow(**{field: row[field] for field in ReportedRow._fields if field in row}) for row in rows]
     measured = [run for run in read_data("measured.json") if run["model"] == architecture]
     weights = ["imagenet"] if architecture in IMAGENET_NAMES else []
-    if has_releases():
-        weights += [row["tag"] for row in read_releases() if row["architecture"] == architecture]
+    weights += [row["tag"] for row in read_releases() if row["architecture"] == architecture]
     budgets = [run for run in read_data("budgets.json") if run["model"] == architecture]
     return ModelCard(architecture, found.family, found.recipe, reported, measured, weights, budgets)
 

@@ -1,6 +1,5 @@
 """The weights that were trained here: what their data file says is true, and the files are those that were released."""
 
-import json
 import os
 import shutil
 import subprocess
@@ -13,27 +12,40 @@ import numpy as np
 import pytest
 
 from tests.data.prepared_data import load_or_skip
+from tests.released_tools import ROOT, storing
 from tf_routing import zoo
 from tf_routing.evaluation.evaluate import evaluate
+from tf_routing.evaluation.results_table import release_record
+from tf_routing.evaluation.stored_predictions import COUNT, find_images, predict, read_predictions
 from tf_routing.runs.trained_network import as_trained
 from tf_routing.zoo.weights import releases
+from tf_routing.zoo.weights.release_files import RELEASE_URL, find_release_file
 
-ROOT = Path(__file__).parents[3]
-ROWS = {row["name"]: row for row in releases.read_releases()}
+# Those of the package, whatever the environment names.
+ROWS = {row["name"]: {**row, "folder": releases.RELEASED} for row in releases.read_index(releases.RELEASED)}
+INSIDE = [name for name, row in ROWS.items() if "url" not in row]
 LIGHT = "vgg13_half_2cc_tiny_imagenet_classes20"
-ALL = [name if name == LIGHT else pytest.param(name, marks=pytest.mark.heavy) for name in ROWS]
+ALL = [name if name == LIGHT else pytest.param(name, marks=pytest.mark.heavy) for name in INSIDE]
+
+
+@pytest.fixture(autouse=True)
+def _released(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("TF_ROUTING_SAVED_MODELS", raising=False)
 
 
 def loaded(row: dict[str, Any], **arguments: Any) -> keras.Model:
-    shape = {"classes": row["classes"], "input_shape": tuple(row["input_shape"])}
-    return zoo.get(row["architecture"], weights=row["tag"], **{**shape, **arguments})
+    return zoo.get(row["architecture"], weights=row["tag"], **arguments)
+
+
+def seen_data(row: dict[str, Any], model: keras.Model) -> Any:
+    return as_trained(load_or_skip(row["training"]["dataset"]), model, release_record(row))
 
 
 @pytest.fixture
 def copied(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder of released weights that may be damaged."""
     for name in ("index.json", ROWS[LIGHT]["file"]):
-        shutil.copy(releases.find_release_folder() / name, tmp_path / name)
+        shutil.copy(releases.RELEASED / name, tmp_path / name)
     monkeypatch.setenv("TF_ROUTING_SAVED_MODELS", str(tmp_path))
     return tmp_path
 
@@ -45,34 +57,48 @@ def test_cards_are_what_the_data_says() -> None:
 
 
 def test_files_are_those_that_were_released() -> None:
-    found = {path.name for path in releases.find_release_folder().glob("*.keras")}
-    assert found == {row["file"] for row in ROWS.values()}
+    assert {path.name for path in releases.RELEASED.glob("*.keras")} == {ROWS[name]["file"] for name in INSIDE}
     for row in ROWS.values():
-        path = releases.find_release_file(row)
-        assert path.stat().st_size == row["bytes"] < 3 * 2**20
         assert row["architecture"] in zoo.list_models() and len(row["class_names"]) == row["classes"]
+        assert "url" in row or find_release_file(row).stat().st_size == row["bytes"]
+
+
+def test_the_wheel_has_room_for_the_files_in_the_package() -> None:
+    assert sum(path.stat().st_size for path in releases.RELEASED.iterdir()) < storing.PACKAGE_BYTES < 12_000_000
+
+
+def test_files_outside_of_the_package_have_an_address() -> None:
+    assert RELEASE_URL or len(INSIDE) == len(ROWS)
 
 
 @pytest.mark.parametrize("name", ALL)
 def test_released_weights_predict_as_their_file(name: str) -> None:
     row = ROWS[name]
     model = loaded(row)
+    assert model.input_shape[1:] == tuple(row["input_shape"]) and model.output_shape[-1] == row["classes"]
     images = np.random.default_rng(0).uniform(size=(4, *row["input_shape"])).astype("float32")
-    expected = keras.saving.load_model(releases.find_release_file(row), compile=False)(images)
+    expected = keras.saving.load_model(find_release_file(row), compile=False)(images)
     assert np.ptp(expected, axis=0).max() > 1e-4
     np.testing.assert_allclose(model(images), expected, rtol=1e-4, atol=1e-5)
     assert sum(int(np.prod(each.shape)) for each in model.trainable_weights) == row["results"]["parameters"]
     assert model.static_cost == row["results"]["macs"]
 
 
+@pytest.mark.parametrize("name", ALL)
+def test_stored_predictions_of_real_images_come_back(name: str) -> None:
+    model = loaded(ROWS[name])
+    dataset = seen_data(ROWS[name], model)
+    stored = read_predictions(ROOT / "saved_models" / "predictions" / f"{name}.npz")
+    assert stored.probabilities.shape == (COUNT, ROWS[name]["classes"]) and len(set(stored.hashes)) == COUNT
+    assert np.ptp(stored.probabilities, axis=0).max() > 0.5
+    np.testing.assert_allclose(predict(model, find_images(dataset, stored.hashes)), stored.probabilities, atol=1e-5)
+
+
 @pytest.mark.heavy
-@pytest.mark.parametrize("name", ROWS)
+@pytest.mark.parametrize("name", INSIDE)
 def test_results_are_what_the_card_says(name: str) -> None:
     row, model = ROWS[name], loaded(ROWS[name])
-    training = row["training"]
-    record = {"arguments": training, "class_names": row["class_names"]}
-    dataset = as_trained(load_or_skip(training["dataset"]), model, record)
-    results = evaluate(model, dataset, batch_size=250)
+    results = evaluate(model, seen_data(row, model), batch_size=250)
     for key in {"accuracy", "execution_rate", "distinct_routes"} & set(row["results"]):
         assert results[key] == pytest.approx(row["results"][key], rel=2e-3), key
 
@@ -90,9 +116,31 @@ def test_a_missing_file_is_named(copied: Path) -> None:
         loaded(ROWS[LIGHT])
 
 
-def test_without_the_checkout_the_error_says_where_weights_are(copied: Path) -> None:
+def test_the_environments_folder_comes_before_the_package_and_hides_none_of_it(copied: Path) -> None:
+    rows = {row["name"]: row for row in releases.read_releases()}
+    assert set(rows) == set(ROWS)
+    assert {row["folder"] for row in rows.values()} == {copied}
+    (copied / "index.json").write_text("[]", "utf-8")
+    assert {row["folder"] for row in releases.read_releases()} == {releases.RELEASED}
+
+
+def test_a_folder_without_an_index_is_named_where_weights_are_missing_only(copied: Path) -> None:
     (copied / "index.json").unlink()
-    with pytest.raises(FileNotFoundError, match="`saved_models` of the repository.*TF_ROUTING_SAVED_MODELS"):
+    assert loaded(ROWS[LIGHT]).output_shape == (None, 20)
+    with pytest.raises(ValueError, match=f"TF_ROUTING_SAVED_MODELS names {copied}, which holds no index.json"):
+        zoo.get("vgg13_half_2cc", weights="tiny")
+
+
+def test_a_package_that_came_without_weights_says_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(releases, "RELEASED", tmp_path)
+    assert zoo.card("vgg13_half_2cc").weights == []
+    with pytest.raises(FileNotFoundError, match="no released weights: there is no .*index.json. Install tf_routing"):
+        loaded(ROWS[LIGHT])
+
+
+def test_a_damaged_index_is_named(copied: Path) -> None:
+    (copied / "index.json").write_text("[{", "utf-8")
+    with pytest.raises(ValueError, match=r"index\.json, which lists released weights, is damaged"):
         loaded(ROWS[LIGHT])
 
 
@@ -106,8 +154,14 @@ def test_an_unknown_tag_lists_the_known_ones() -> None:
         zoo.get("vgg13_half_2cc", weights="tiny")
 
 
+def test_a_network_without_released_weights_says_which_have_them() -> None:
+    with pytest.raises(
+        ValueError, match="no released weights of this network.*'tiny_imagenet_classes20' of vgg13_half"
+    ):
+        zoo.get("drn_resnet110", weights="cifar10")
+
+
 def test_the_index_is_whole() -> None:
-    index = json.loads((releases.find_release_folder() / "index.json").read_text("utf-8"))
     fields = {"name", "architecture", "tag", "version", "file", "sha256", "bytes", "licence", "training", "results"}
-    assert all(fields <= set(row) for row in index)
-    assert len({row["name"] for row in index}) == len(index)
+    assert all(fields <= set(row) for row in ROWS.values())
+    assert len(ROWS) == len(releases.read_index(releases.RELEASED))

@@ -14,6 +14,7 @@ from tf_routing.zoo.weights.layer_settings import compare_layers
 from tf_routing.zoo.weights.layer_weights import copy_weights
 from tf_routing.zoo.weights.mismatches import describe_mismatch, is_wanted
 from tf_routing.zoo.weights.preprocessing import read_preprocessing
+from tf_routing.zoo.weights.release_files import find_release_file
 from tf_routing.zoo.weights.weights_file import IMAGENET, check_whole, find_weights_file
 
 
@@ -53,7 +54,7 @@ def open_weights(
     asked: dict[str, Any] = {}
     if path is None:
         row = releases.find_release(architecture, os.fspath(weights))
-        asked, path = releases.match_arguments(row, given), releases.find_release_file(row)
+        asked, path = releases.match_arguments(row, given), find_release_file(row)
     saved = _load_saved(path)
     found = {key: value for key, value in read_preprocessing(saved).items() if key in defaults and key not in given}
     asked = {**found, **asked}
