@@ -1,4 +1,4 @@
-"""Writes the cards of the released models from index.json: `python saved_models/cards.py` (`--check` only compares)."""
+"""Writes the cards of the released models: `python saved_models/cards.py` (`--check` only compares)."""
 
 import json
 import sys
@@ -8,8 +8,10 @@ from typing import Any
 from tf_routing import zoo
 from tf_routing.support.files import whole_file
 from tf_routing.support.tables import markdown_table
+from tf_routing.train.recipes.recipe import load_recipe
 from tf_routing.zoo.card_fields import write_arguments, write_by_data, write_number
 from tf_routing.zoo.registry import find
+from tf_routing.zoo.weights.releases import RELEASED, read_index
 
 FOLDER = Path(__file__).parent
 _RECIPE = ("epochs", "batch_size", "learning_rate", "schedule", "warmup_epochs", "momentum", "kernel_decay", "shift")
@@ -22,9 +24,9 @@ _SIDES = {
 _RATIOS = {"masked_to_static": "masked / static", "sparse_to_static": "sparse / static"}
 _RATIOS |= {"sparse_to_masked": "sparse / masked"}
 _USE = """\
-Research on routing, demonstrations, tests and as a start for training of one's own. The networks are small and trained
-for a short time: do not rely on them for decisions about people, and measure them on your own images before any use.
-Images that are none of the classes get one of them all the same, and probabilities are not calibrated."""
+Research on routing, demonstrations, tests and as a start for training of one's own. Do not rely on them for decisions
+about people, and measure them on your own images before any use. Images that are none of the classes get one of them
+all the same, and probabilities are not calibrated."""
 
 
 def main() -> int:
@@ -35,23 +37,36 @@ def main() -> int:
     return int(any(not path.is_file() or path.read_text("utf-8") != text for path, text in texts().items()))
 
 
-def rows() -> list[dict[str, Any]]:
-    """Returns the rows of index.json, none where there is no such file."""
-    index = FOLDER / "index.json"
-    return json.loads(index.read_text("utf-8")) if index.is_file() else []
+def write_cards(index_folder: Path = RELEASED, folder: Path = FOLDER) -> None:
+    """Writes every card whole.
 
-
-def write_cards() -> None:
-    """Writes every card whole."""
-    for path, text in texts().items():
+    Args:
+        index_folder: Folder of the index that lists the weights.
+        folder: Where the cards go.
+    """
+    for path, text in texts(index_folder, folder).items():
         with whole_file(path) as temporary:
             temporary.write_text(text, "utf-8")
 
 
-def texts() -> dict[Path, str]:
-    """Returns what each card says, by its file."""
+def texts(index_folder: Path = RELEASED, folder: Path = FOLDER) -> dict[Path, str]:
+    """Returns what each card says, by its file; see `write_cards`."""
+    return {
+        folder / f"{row['name']}.md": _card(row, find_dataset(row["training"]["dataset"]))
+        for row in read_index(index_folder)
+    }
+
+
+def find_dataset(name: str) -> dict[str, str]:
+    """Returns what cards say of a dataset.
+
+    Raises:
+        ValueError: If datasets.json says nothing of it.
+    """
     datasets = json.loads((FOLDER / "datasets.json").read_text("utf-8"))
-    return {FOLDER / f"{row['name']}.md": _card(row, datasets[row["training"]["dataset"]]) for row in rows()}
+    if name not in datasets:
+        raise ValueError(f"datasets.json says nothing of {name!r}, which a card must: add it to {FOLDER}.")
+    return datasets[name]
 
 
 def _card(row: dict[str, Any], dataset: dict[str, str]) -> str:
@@ -71,13 +86,17 @@ def _card(row: dict[str, Any], dataset: dict[str, str]) -> str:
         "File": _table(_file(row), "what", "value"),
     }
     parts = [f"## {heading}\n\n{text}" if heading else text for heading, text in sections.items()]
-    first = "<!-- Written by `python saved_models/cards.py` from index.json and datasets.json. -->"
+    first = "<!-- Written by `python saved_models/cards.py` from the index and datasets.json. -->"
     return "\n\n".join([first, f"# {row['name']}", *parts]) + "\n"
 
 
 def _results(row: dict[str, Any]) -> dict[str, str]:
     results = row["results"]
-    shown = {"accuracy": f"{results['accuracy']:.4f}, of {row['training']['test_images']:,} images, one run"}
+    shown = {"accuracy": f"{results['accuracy']:.4f}, of {row['training']['test_images']:,} images"}
+    if "campaign" in row:
+        seeds = row["campaign"]
+        spread = "" if seeds["deviation"] is None else f" ± {seeds['deviation']:.4f}"
+        shown[f"accuracy, mean of {len(seeds['seeds'])} seeds"] = f"{seeds['mean']:.4f}{spread}"
     if "top5_accuracy" in results:
         shown["top-5 accuracy"] = f"{results['top5_accuracy']:.4f}"
     shown |= {"trainable parameters": f"{results['parameters']:,}", "MACs, masked": f"{results['macs']:,}"}
@@ -111,13 +130,32 @@ def _training(row: dict[str, Any]) -> dict[str, str]:
         "network": write_arguments(row["arguments"], leave_out=["standardize"]),
         "recipe": f"`{recipe['name']}`: {recipe['title']}",
         **{key.replace("_", " "): str(recipe[key]) for key in _RECIPE if recipe.get(key) is not None},
-        "steps": f"about {steps * recipe['epochs']:,}",
         "images": f"{training['train_images']:,}",
-        "seed": str(training["seed"]),
-        "minutes": f"{training['seconds'] / 60:.1f} on two CPU cores shared with other work",
+        "seed": _seeds(row),
+        "training budget": f"{recipe['epochs']} epochs, about {steps * recipe['epochs']:,} steps, {_time(training)}",
         "started": training["started"],
         "versions": ", ".join(f"{key} {value}" for key, value in training["versions"].items() if key != "tf_routing"),
     }
+
+
+def _seeds(row: dict[str, Any]) -> str:
+    seed = row["training"]["seed"]
+    if "campaign" not in row:
+        return f"{seed}, the only one"
+    accuracies = dict(zip(row["campaign"]["seeds"], row["campaign"]["accuracies"], strict=True))
+    others = ", ".join(f"{other} ({accuracy:.4f})" for other, accuracy in accuracies.items() if other != seed)
+    best = "the best on the test set" if accuracies[seed] == max(accuracies.values()) else "not the best"
+    return f"{seed}, {best}; others: {others}" if others else f"{seed}, the only one"
+
+
+def _time(training: dict[str, Any]) -> str:
+    minutes = f"{training['seconds'] / 60:,.1f} minutes"
+    if "processor_seconds" in training:
+        minutes += f" ({training['processor_seconds'] / 60:,.1f} processor minutes)"
+    if "machine" in training:
+        machine = training["machine"]
+        return f"{minutes} on {machine.get('accelerator') or machine['processor']}, {machine['cores']} cores"
+    return f"{minutes} on {training['trained_on']}" if "trained_on" in training else minutes
 
 
 def _reported(row: dict[str, Any], known: Any) -> str:
@@ -125,19 +163,39 @@ def _reported(row: dict[str, Any], known: Any) -> str:
     errors = write_by_data(reported.error_percent) if reported.error_percent else "no error for it"
     macs = "unknown" if reported.macs is None else write_number(reported.macs)
     counts = f"{reported.trainable_parameters:,} parameters and {macs} MACs"
-    return (
-        f"{reported.table}: at full width {counts}; error in per cent: {errors}. The network here differs in what the "
-        f"table above says of width, data and time of training, so the figures do not compare."
-    )
+    return f"{reported.table}: at full width {counts}; error in per cent: {errors}. {_compare(row, known)}"
+
+
+def _compare(row: dict[str, Any], known: Any) -> str:
+    """What else than the paper's the training was, since figures compare only where nothing was."""
+    recipe, width = row["training"]["recipe"], row["arguments"].get("width_multiplier", 1.0)
+    here = f"recipe `{recipe['name']}`, {recipe['epochs']} epochs of {row['training']['train_images']:,} images"
+    here += "" if width == 1 else f", {width:g} of the width"
+    if known.recipe is None:
+        return f"Here: {here}. The figures do not compare."
+    paper = load_recipe(known.recipe, "paper")
+    if (recipe["name"], recipe["epochs"], width) == (paper.name, paper.epochs, 1):
+        return f"Here: {here}, as in the paper's recipe."
+    return f"Here: {here}; the paper's recipe is `{paper.name}`, {paper.epochs} epochs. The figures do not compare."
 
 
 def _file(row: dict[str, Any]) -> dict[str, str]:
+    where = "fetched when it is asked for" if row.get("url") else "comes with the package"
     return {
-        "file": f"`{row['file']}`, {row['bytes']:,} bytes",
+        "file": f"`{row['file']}`, {row['bytes']:,} bytes, {where}",
+        **_storage(row),
         "SHA-256": f"`{row['sha256']}`",
         "version": str(row["version"]),
         "licence of the weights": f"{row['licence']}; for the data see above",
     }
+
+
+def _storage(row: dict[str, Any]) -> dict[str, str]:
+    if "storage" not in row:
+        return {}
+    measured = {key: row["storage"][key] for key in ("float32", "float16")}
+    accuracies = ", ".join(f"{each['accuracy']:.4f} in {key}" for key, each in measured.items())
+    return {"kernels stored in": f"{row['storage']['kept']}; accuracy {accuracies}"}
 
 
 def _table(values: dict[str, str], left: str, right: str) -> str:

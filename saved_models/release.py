@@ -1,76 +1,161 @@
-"""Releases a trained network: its weights without the optimizer's, a row of index.json, and its card.
+"""Releases trained networks: weights in the package, a row of its index, predictions that must come back, and a card.
 
-    python saved_models/release.py runs/drn_quick --tag cifar10 --evaluated evaluated.json --note "Two epochs only."
+    python saved_models/release.py runs/cifar/drn/drn_resnet32/seed_1 --campaign campaigns/cifar.json
+    python saved_models/release.py --pack decide_chain8_hybrid
 
-`--evaluated` is what `tf-routing evaluate RUN --output evaluated.json` wrote; the card shows times if it measured them.
+Kernels are stored in float16 where that costs less than 0.05 points of accuracy on the test set, which is measured for
+both. A file for which the package has no room goes to dist/weights: upload it to `RELEASE_URL` of
+tf_routing/zoo/weights/release_files.py. `--pack` stores a released file anew in fewer bytes.
 """
 
 import argparse
 import json
+import tempfile
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-import cards
+import keras
+from storing import HERE, Places, TestSet, place, store, write_row
 
+from tf_routing.runs.seeds import summarize
+from tf_routing.runs.trained_file import trained_file
 from tf_routing.runs.trained_network import load_trained
-from tf_routing.support.files import whole_file, write_json
-from tf_routing.support.hashes import hash_file
+from tf_routing.train.campaigns.campaign_results import read_results
+from tf_routing.zoo.weights.release_files import find_release_file
+from tf_routing.zoo.weights.releases import read_index
 
-_RESULTS = ("accuracy", "top5_accuracy", "parameters", "macs", "executed_macs", "execution_rate", "distinct_routes")
 _LICENCE = "Apache-2.0"
+_TRAINED = ("dataset", "train_images", "test_images", "seed", "recipe")
+_TRAINING = ("seconds", "processor_seconds", "started", "versions", "framing")
+_OF_FILE = ("version", "file", "bytes", "sha256", "storage", "url")
+
+
+class Options(NamedTuple):
+    """What to release a run as.
+
+    Args:
+        tag: What `zoo.get` takes as `weights`; the dataset's name where not given.
+        campaign: JSON file of the results of its campaign, for the other seeds.
+        evaluated: JSON file that `tf-routing evaluate` wrote, for times.
+        note: What to know about these weights.
+        data_dir: Folder of TensorFlow Datasets.
+        outside: Boolean, whether the file is left out of the package in any case.
+    """
+
+    tag: str | None = None
+    campaign: str | None = None
+    evaluated: str | None = None
+    note: tuple[str, ...] | list[str] = ()
+    data_dir: str | None = None
+    outside: bool = False
 
 
 def main() -> None:
     """Releases what the command line names."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("run", help="folder of a finished run")
-    parser.add_argument("--tag", required=True, help="what `zoo.get` takes as `weights`, without '/'")
-    parser.add_argument("--evaluated", help="JSON file of `tf-routing evaluate`")
+    parser.add_argument("run", nargs="?", help="folder of a finished run")
+    parser.add_argument("--pack", metavar="NAME", help="released weights to store anew, in place of a run")
+    parser.add_argument("--tag", help="what `zoo.get` takes as `weights`, without '/'; the dataset where not given")
+    parser.add_argument("--campaign", help="JSON file of the campaign's results: the card shows all seeds")
+    parser.add_argument("--evaluated", help="JSON file of `tf-routing evaluate`: the card shows its times")
     parser.add_argument("--note", action="append", default=[], help="what to know about these weights; may be repeated")
-    arguments = parser.parse_args()
-    model, record = load_trained(arguments.run)
-    evaluated = json.loads(Path(arguments.evaluated).read_text("utf-8")) if arguments.evaluated else {}
-    row = _row(arguments, model, record, evaluated)
-    rows = {each["name"]: each for each in cards.rows()}
-    released = rows.get(row["name"])
+    parser.add_argument("--data_dir", help="folder of TensorFlow Datasets; TFDS_DATA_DIR where not given")
+    parser.add_argument("--outside", action="store_true", help="leave the file out of the package in any case")
+    given = vars(parser.parse_args())
+    run, packed = given.pop("run"), given.pop("pack")
+    if (run is None) == (packed is None):
+        parser.error("give the folder of a run, or --pack and a name of the index.")
+    row = pack(packed, given["data_dir"]) if packed else release(run, Options(**given))
+    kept = row.get("storage", {}).get("kept", "float32")
+    print(f"{row['name']}, version {row['version']}: {row['file']}, {row['bytes']:,} bytes, kernels in {kept}.")
+
+
+def release(run: str, options: Options, places: Places = HERE) -> dict[str, Any]:
+    """Releases a finished run, or describes the release of it anew.
+
+    Args:
+        run: Its folder.
+        options: What to release it as.
+        places: Where to write.
+
+    Returns:
+        Its row of the index.
+
+    Raises:
+        FileNotFoundError: If there is no finished run.
+        ValueError: If its dataset or its campaign is not known.
+    """
+    model, record = load_trained(run)
+    row = _describe(model, record, options)
+    tested = TestSet(row, options.data_dir)
+    released = {each["name"]: each for each in read_index(places.package)}.get(row["name"])
     if released and released["training"]["started"] == record["started"]:
-        # The same weights, measured or described anew: what users hold stays what the index names.
-        row |= {key: released[key] for key in ("version", "file", "bytes", "sha256")}
-    else:
-        row["version"] += released["version"] if released else 0
-        _write_weights(arguments.run, row)
-    rows[row["name"]] = row
-    write_json(cards.FOLDER / "index.json", [rows[name] for name in sorted(rows)])
-    cards.write_cards()
+        # The same weights: what users hold stays what the index names.
+        row |= {key: released[key] for key in _OF_FILE if key in released}
+        row["results"] |= tested.measure(find_release_file({**row, "folder": places.package}))
+        return write_row(row, places)
+    row["version"] = released["version"] + 1 if released else 1
+    with tempfile.TemporaryDirectory() as work:
+        # Without what the optimizer gathered, which is two thirds of a run's file.
+        bare = Path(work, "bare.keras")
+        keras.saving.load_model(trained_file(run), compile=False).save(bare)
+        return _store(row, bare, tested, options.outside, places)
 
 
-def _row(
-    arguments: argparse.Namespace, model: Any, record: dict[str, Any], evaluated: dict[str, Any]
-) -> dict[str, Any]:
-    run, name = record["arguments"], f"{record['arguments']['model']}_{arguments.tag}"
+def pack(name: str, data_dir: str | None = None, places: Places = HERE) -> dict[str, Any]:
+    """Stores a released file anew, in fewer bytes, as its next version.
+
+    Args:
+        name: A name of the index.
+        data_dir: Folder of TensorFlow Datasets.
+        places: Where it is.
+
+    Returns:
+        Its row of the index.
+
+    Raises:
+        ValueError: If there is no such name.
+    """
+    rows = {each["name"]: each for each in read_index(places.package)}
+    if name not in rows:
+        raise ValueError(f"`pack` must be one of {', '.join(rows)}. Received: {name!r}")
+    row = {**rows[name], "version": rows[name]["version"] + 1}
+    return _store(row, find_release_file({**row, "folder": places.package}), TestSet(row, data_dir), False, places)
+
+
+def _store(row: dict[str, Any], source: Path, tested: TestSet, outside: bool, places: Places) -> dict[str, Any]:
+    with tempfile.TemporaryDirectory() as work:
+        file, results, row["storage"] = store(source, Path(work), tested)
+        row["results"] = {**row["results"], **results}
+        return place(row, file, tested, outside, places)
+
+
+def _describe(model: Any, record: dict[str, Any], options: Options) -> dict[str, Any]:
+    """Returns the row of a run, but for what is measured and what is said of the file."""
+    run = record["arguments"]
+    tag = options.tag or run["dataset"].replace("/", "_")
+    if "/" in tag:
+        raise ValueError(f"`tag` must hold no '/': it would be taken for a path. Received: tag={tag!r}")
     standardize = _standardization(model)
-    results = {**record["final"], **evaluated}
+    evaluated = json.loads(Path(options.evaluated).read_text("utf-8")) if options.evaluated else {}
+    campaign, machine = _find_seeds(options.campaign, record)
+    training = {key: run[key] for key in _TRAINED} | {key: record[key] for key in _TRAINING if key in record}
     return {
-        "name": name,
+        "name": f"{run['model']}_{tag}",
         "architecture": run["model"],
-        "tag": arguments.tag,
+        "tag": tag,
         "version": 1,
-        "file": f"{name}.keras",
         "licence": _LICENCE,
         "classes": model.output_shape[-1],
         "class_names": record["class_names"],
         "input_shape": list(model.input_shape[1:]),
         "arguments": {**run["model_arguments"], **({"standardize": standardize} if standardize else {})},
-        "results": {key: results[key] for key in _RESULTS if key in results},
+        "results": {"parameters": record["final"]["parameters"]},
         "times": evaluated.get("times", []),
         "hardware": evaluated.get("hardware", {}),
-        "training": {
-            **{key: run[key] for key in ("dataset", "train_images", "test_images", "seed", "recipe")},
-            "seconds": record["seconds"],
-            "started": record["started"],
-            "versions": record["versions"],
-        },
-        "notes": arguments.note,
+        "training": training | machine,
+        "notes": list(options.note),
+        **campaign,
     }
 
 
@@ -83,15 +168,29 @@ def _standardization(model: Any) -> list[list[float]] | None:
     return [config["mean"], [each**0.5 for each in config["variance"]]]
 
 
-def _write_weights(run: str, row: dict[str, Any]) -> None:
-    import keras
-
-    # Without what the optimizer gathered, which is two thirds of a run's file.
-    bare = keras.saving.load_model(Path(run) / "model.keras", compile=False)
-    with whole_file(cards.FOLDER / row["file"]) as temporary:
-        bare.save(temporary)
-    row["bytes"] = (cards.FOLDER / row["file"]).stat().st_size
-    row["sha256"] = hash_file(cards.FOLDER / row["file"])
+def _find_seeds(file: str | None, record: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Returns what a campaign says of all seeds of a network, and of the machine of this one; nothing without one."""
+    if file is None:
+        return {}, {}
+    rows = read_results(Path(file))
+    mine = [
+        row
+        for row in rows
+        if (row["started"], row["model"], row["seed"])
+        == (record["started"], record["arguments"]["model"], record["arguments"]["seed"])
+    ]
+    if not mine:
+        raise ValueError(f"`campaign` must hold the result of the run that began {record['started']}. Received: {file}")
+    network = (mine[0]["comparison"], mine[0]["label"])
+    seeds = sorted((row for row in rows if (row["comparison"], row["label"]) == network), key=lambda row: row["seed"])
+    campaign = {
+        "comparison": network[0],
+        "label": network[1],
+        "seeds": [row["seed"] for row in seeds],
+        "accuracies": [row["final"]["accuracy"] for row in seeds],
+        **{key: value for key, value in summarize(seeds)._asdict().items() if key != "best"},
+    }
+    return {"campaign": campaign}, {"machine": mine[0]["machine"]}
 
 
 if __name__ == "__main__":
