@@ -1,5 +1,6 @@
 """Writes the tables of README.md and of docs/ from data files: `python docs/tables.py` (`--check` only compares)."""
 
+import csv
 import dataclasses
 import re
 import sys
@@ -27,6 +28,7 @@ from tf_routing.train.recipes.recipe import Recipe
 from tf_routing.train.recipes.recipe_fields import RecipeField, recipe_fields
 from tf_routing.zoo.card_fields import write_arguments, write_size
 from tf_routing.zoo.cards import ReportedRow, read_data
+from tf_routing.zoo.weights.releases import RELEASED, read_index
 
 ROOT = Path(__file__).parent.parent
 PAGES = (
@@ -128,6 +130,28 @@ def _early_exits_table() -> str:
     return markdown_table(headings, rows) if rows else "Nothing yet.\n"
 
 
+def _released_table() -> str:
+    """What `tf-routing evaluate --all` wrote of the released networks."""
+    headings = ["network", "weights", "test accuracy", "parameters", "MACs", "MACs executed", "version"]
+    table = ROOT / "saved_models" / "results.csv"
+    if not table.is_file():
+        return "Nothing yet.\n"
+    released = {row["name"]: row for row in read_index(RELEASED)}
+    with table.open(encoding="utf-8", newline="") as file:
+        measured = [row for row in csv.DictReader(file) if row["name"] in released]
+    rows = [
+        [
+            f"`{row['architecture']}`",
+            f"[`{released[row['name']]['tag']}`](../saved_models/{row['name']}.md)",
+            f"{float(row['accuracy']):.4f}",
+            *(f"{int(row[key]):,}" if row[key] else "all" for key in ("parameters", "macs", "executed_macs")),
+            row["version"],
+        ]
+        for row in measured
+    ]
+    return markdown_table(headings, rows)
+
+
 def _write_learning(arguments: dict[str, Any]) -> list[str]:
     # Static networks have neither junctions nor a temperature.
     if "strategy" not in arguments:
@@ -161,6 +185,7 @@ _TABLES = {
     "skipping": skipping_table,
     "skipping_runs": skipping_runs_table,
     "early_exits": _early_exits_table,
+    "released": _released_table,
     "leaving": leaving_table,
     "training": training_table,
     "exports": exports_table,

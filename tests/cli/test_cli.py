@@ -1,5 +1,6 @@
 """The command line, called as a function and as a program."""
 
+import csv
 import json
 import subprocess
 import sys
@@ -17,6 +18,8 @@ from tf_routing import cost, data, zoo
 from tf_routing.cli.main import main
 from tf_routing.cli.program import COMMANDS
 from tf_routing.data import ImageSet
+from tf_routing.evaluation import results_table
+from tf_routing.support.hashes import hash_file
 from tf_routing.train import fit as fit_module
 from tf_routing.train.recipes import recipe_files
 
@@ -328,6 +331,39 @@ def test_evaluate_writes_what_it_measured(finished: Path, tmp_path: Path, capsys
 
 def test_evaluate_takes_a_file(finished: Path) -> None:
     assert main(["evaluate", str(finished / "model.keras"), "--batch_size", "100"]) == 0
+
+
+def test_evaluate_of_all_writes_the_table_anew(
+    finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(results_table, "read_releases", lambda: [])
+    table = tmp_path / "results.csv"
+    table.write_text("what was there before", "utf-8")
+    assert main(["evaluate", "--all", str(finished.parent), "--output", str(table)]) == 0
+    assert f"Wrote 1 rows to {table}." in capsys.readouterr().out
+    record = json.loads((finished / "run.json").read_text("utf-8"))
+    with table.open(newline="") as file:
+        (row,) = csv.DictReader(file)
+    assert (row["name"], row["architecture"], row["dataset"]) == ("digits", "basecnn_2cc", "digits")
+    assert float(row["accuracy"]) == pytest.approx(record["final"]["accuracy"], abs=1e-6)
+    assert (row["images"], row["parameters"]) == ("450", str(record["final"]["parameters"]))
+    assert (row["version"], row["batch"], row["sha256"]) == ("", "", hash_file(finished / "model.keras"))
+
+
+def test_evaluate_of_all_refuses_what_a_single_network_is_asked(capsys: pytest.CaptureFixture[str]) -> None:
+    error = failed(["evaluate", "--all", "--crops", "10"], capsys)
+    assert "`crops` is not for --all" in error and "crops=10" in error
+
+
+def test_evaluate_of_all_names_missing_data_before_it_begins(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    error = failed(["evaluate", "--all", "--data_dir", str(tmp_path), "--output", str(tmp_path / "all.csv")], capsys)
+    assert str(tmp_path) in error and not (tmp_path / "all.csv").exists()
+
+
+def test_evaluate_needs_a_path_or_all(capsys: pytest.CaptureFixture[str]) -> None:
+    assert "`path` must be given" in failed(["evaluate"], capsys)
 
 
 def test_evaluate_on_other_data_names_what_differs(
