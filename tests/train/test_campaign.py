@@ -248,6 +248,18 @@ def test_a_campaign_trains_what_is_missing(
     assert "Nothing is missing" in shown
 
 
+def test_the_status_needs_no_images_and_a_training_asks_for_them_first(
+    tmp_path: Path, written: Callable[[str], str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = written(_TEXT.replace('dataset = "digits"', 'dataset = "cifar10"'))
+    words = ["campaign", path, "--data_dir", str(tmp_path / "none"), "--output", str(tmp_path / "runs")]
+    assert main([*words, "--status"]) == 0
+    assert "0 of 2" in capsys.readouterr().out
+    assert main([*words, "--next"]) == 1
+    assert "Dataset 'cifar10' is not prepared" in capsys.readouterr().err
+    assert not (tmp_path / "runs").exists()
+
+
 def test_two_processes_do_not_train_in_one_folder(
     tmp_path: Path, written: Callable[[str], str], capsys: pytest.CaptureFixture[str]
 ) -> None:

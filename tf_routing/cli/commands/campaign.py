@@ -42,19 +42,20 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Shows the campaign, or trains what it lacks."""
     campaign = load_campaign(arguments.file)
-    for name in {training.dataset for training in campaign.trainings if arguments.where in training.where}:
-        datasets.check(name, arguments.data_dir)
-    start_quietly(onednn="1")
     file, output = results_file(arguments.file), Path(arguments.output or f"runs/{Path(arguments.file).stem}")
     rows = read_results(file)
     check_results(file, rows, campaign.trainings)
     if arguments.status:
+        start_quietly()
         show(_status_table(campaign, rows, output))
         return 0
     missing = missing_trainings(campaign, rows, arguments.where)
     if not missing:
         print(f"Nothing is missing in {arguments.file} for where={arguments.where}.")
         return _NOTHING_LEFT if arguments.next else 0
+    for name in {training.dataset for training in missing}:
+        datasets.check(name, arguments.data_dir)
+    start_quietly(onednn="1")
     chosen = missing[: 1 if arguments.next else None]
     every = arguments.checkpoint_every
     if every is None:
