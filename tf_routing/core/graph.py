@@ -118,8 +118,8 @@ def run_function(function: Any, inputs: Sequence[Any], run: Callable[..., Any]) 
     >>> image = keras.Input((2,), name="image")
     >>> twice = keras.layers.ReLU(name="twice")(keras.layers.ReLU(name="once")(image))
     >>> part = keras.Function(twice, keras.layers.Rescaling(2.0, name="double")(twice))
-    >>> run_function(part, [3.0], lambda layer, x: (layer.name, x))
-    [('double', 3.0)]
+    >>> run_function(part, [3.0], lambda layer, x: f"{layer.name} of {x}")
+    ['double of 3.0']
     """
     values = _run_graph(function, inputs, run)
     return [values[output] for output in function.outputs]

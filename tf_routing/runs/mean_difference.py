@@ -26,6 +26,8 @@ class Interval(NamedTuple):
 def mean_difference(first: Sequence[float], second: Sequence[float]) -> Interval:
     """Returns the difference of two means with its interval, of variances that may differ.
 
+    The interval is Welch's (1947, Biometrika 34, pages 28 to 35, doi:10.1093/biomet/34.1-2.28).
+
     Equation:
         d = mean(x) - mean(y)
         e^2 = s_x^2 / n_x + s_y^2 / n_y
@@ -46,10 +48,6 @@ def mean_difference(first: Sequence[float], second: Sequence[float]) -> Interval
     >>> interval = mean_difference([1.0, 2.0, 3.0], [5.0, 6.0, 7.0])
     >>> [round(value, 2) for value in interval]
     [-4.0, -6.27, -1.73]
-
-    Reference:
-        Welch (1947), *The generalization of "Student's" problem when several different population variances are
-        involved*, Biometrika 34.
     """
     difference = statistics.fmean(first) - statistics.fmean(second)
     if min(len(first), len(second)) < 2:
