@@ -72,7 +72,7 @@ def _loops(network: str, epochs: int, steps: int) -> dict[str, Loop]:
     from tf_routing.data.batching.device_batches import DeviceBatches
     from tf_routing.data.batching.numpy_batches import TrainingArrays
     from tf_routing.train.compiled_loop import train
-    from tf_routing.train.epoch_range import EpochRange
+    from tf_routing.train.epochs import EpochRange
 
     random = np.random.default_rng(SEED)
     images = random.integers(0, 256, (BATCH * steps, SIZE, SIZE, 3)).astype("uint8")

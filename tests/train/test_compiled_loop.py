@@ -24,7 +24,7 @@ from tf_routing.data.batching.device_batches import DeviceBatches, DeviceTestSet
 from tf_routing.data.batching.numpy_batches import EvaluationArrays, ExtraInputArrays, TrainingArrays
 from tf_routing.train.checkpoint import metric_values, restore_checkpoint, run_variables, save_checkpoint
 from tf_routing.train.compiled_loop import CompiledEvaluation, build_metrics, train
-from tf_routing.train.epoch_range import EpochRange
+from tf_routing.train.epochs import EpochRange
 from tf_routing.train.stop_signals import StoppedAfterStep
 
 random = np.random.default_rng(3)

@@ -12,7 +12,7 @@ import keras
 
 from tf_routing.core.private_apis import build_from_batch
 from tf_routing.data.batching.device_batches import DeviceBatches, DeviceTestSet
-from tf_routing.train.epoch_range import EpochRange, epoch_logs, finalize, list_callbacks
+from tf_routing.train.epochs import EpochRange, list_callbacks, run_epochs
 from tf_routing.train.stop_signals import StoppedAfterStep
 
 
@@ -50,35 +50,27 @@ def train(
     Raises:
         StoppedAfterStep: If there was such a wish.
     """
-    called, logs = list_callbacks(model, callbacks, span, verbose), None
+    called = list_callbacks(model, callbacks, span, verbose)
     with model.running_steps():
         steps = _CompiledSteps(model, batches, steps_per_execution)
-        model.stop_training = False
-        called.on_train_begin()
-        for epoch in range(span.first_epoch, span.epochs):
-            done, before = span.steps_done(epoch), epoch * span.steps_per_epoch
-            if not done:
-                model.reset_metrics()
-            called.on_epoch_begin(epoch)
+
+        def run_steps(epoch: int, done: int) -> None:
+            """Takes the steps of an epoch, many in one call."""
+            before = epoch * span.steps_per_epoch
             ends = list(_ends(before + done, before + span.steps_per_epoch, steps_per_execution, checkpoint_every))
             for first, end, following in zip([before + done, *ends], ends, [*ends[1:], None], strict=False):
                 called.on_train_batch_begin(first - before)
-                logs_so_far = steps.take(first, end)
+                logs = steps.take(first, end)
                 # While the device computes: callbacks wait for it.
                 if following is not None:
                     steps.draw(end, following)
-                called.on_train_batch_end(end - 1 - before, logs_so_far)
+                called.on_train_batch_end(end - 1 - before, logs)
                 if stop_wished is not None and stop_wished():
                     raise StoppedAfterStep(epoch, end)
                 if model.stop_training:
                     break
-            logs = epoch_logs(model, validate)
-            called.on_epoch_end(epoch, logs)
-            if model.stop_training:
-                break
-        finalize(model)
-        called.on_train_end(logs)
-    return model.history
+
+        return run_epochs(model, span, called, validate, run_steps)
 
 
 def _ends(first: int, last: int, size: int, every: int) -> Iterator[int]:

@@ -12,7 +12,7 @@ import tensorflow as tf
 
 from tf_routing.core.private_apis import build_from_batch
 from tf_routing.objectives.label_assertions import translate_errors
-from tf_routing.train.epoch_range import EpochRange, epoch_logs, finalize, list_callbacks
+from tf_routing.train.epochs import EpochRange, list_callbacks, run_epochs
 from tf_routing.train.stop_signals import StoppedAfterStep
 
 __all__ = ["EpochRange", "build_metrics", "train"]
@@ -64,30 +64,21 @@ def train(
     if strategy.num_replicas_in_sync > 1:
         build_metrics(model, strategy, strategy.experimental_local_results(next(iter(batches)))[0])
     called = list_callbacks(model, callbacks, span, verbose)
-    take_step, iterator, logs = _step_function(model, strategy), iter(batches), None
-    model.stop_training = False
-    called.on_train_begin()
-    for epoch in range(span.first_epoch, span.epochs):
-        done = span.steps_done(epoch)
+    take_step, iterator = _step_function(model, strategy), iter(batches)
+
+    def run_steps(epoch: int, done: int) -> None:
+        """Takes the steps of an epoch one by one."""
         before = epoch * span.steps_per_epoch
-        if not done:
-            model.reset_metrics()
-        called.on_epoch_begin(epoch)
         for step in range(done, span.steps_per_epoch):
             called.on_train_batch_begin(step)
-            step_logs, stops = _take_or_explain(take_step, iterator, stop_wished, before + step)
-            called.on_train_batch_end(step, step_logs)
+            logs, stops = _take_or_explain(take_step, iterator, stop_wished, before + step)
+            called.on_train_batch_end(step, logs)
             if stops:
                 raise StoppedAfterStep(epoch, before + step + 1)
             if model.stop_training:
                 break
-        logs = epoch_logs(model, validate)
-        called.on_epoch_end(epoch, logs)
-        if model.stop_training:
-            break
-    finalize(model)
-    called.on_train_end(logs)
-    return model.history
+
+    return run_epochs(model, span, called, validate, run_steps)
 
 
 def build_metrics(model: Any, strategy: Any, batch: Any) -> None:

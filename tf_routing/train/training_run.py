@@ -205,7 +205,7 @@ def _run_loop(run: TrainingRun, phase: Phase, batches: Any, done: int, tested: A
 
 def _run_compiled(run: TrainingRun, phase: Phase, batches: Any, done: int, tested: Any, callbacks: list[Any]) -> None:
     from tf_routing.train.compiled_loop import CompiledEvaluation, train
-    from tf_routing.train.epoch_range import EpochRange
+    from tf_routing.train.epochs import EpochRange
 
     inputs, steps = run.model.default_objective().drawn_inputs, run.devices.steps_per_execution
     if steps > 1:

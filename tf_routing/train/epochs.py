@@ -1,4 +1,4 @@
-"""What the training loops of all backends share: which epochs they take, callbacks, logs, and how they end."""
+"""What the training loops of all backends share: which epochs they take, and all around the steps of one."""
 
 import dataclasses
 from collections.abc import Callable, Sequence
@@ -45,7 +45,44 @@ def list_callbacks(
     )
 
 
-def epoch_logs(model: Any, validate: Callable[[], dict[str, float]] | None) -> dict[str, float]:
+def run_epochs(
+    model: Any,
+    span: EpochRange,
+    called: keras.callbacks.CallbackList,
+    validate: Callable[[], dict[str, float]] | None,
+    run_steps: Callable[[int, int], None],
+) -> keras.callbacks.History:
+    """Runs epochs until the last one, or until a callback stops the training.
+
+    Args:
+        model: The compiled model.
+        span: The epochs and steps to take.
+        called: What `list_callbacks` returned.
+        validate: Returns what to log of a validation, without the `val_` that the logs put before it.
+        run_steps: Takes the steps of an epoch, given its number and how many of its steps are already done.
+
+    Returns:
+        A `History`, as `fit` does.
+    """
+    logs = None
+    model.stop_training = False
+    called.on_train_begin()
+    for epoch in range(span.first_epoch, span.epochs):
+        done = span.steps_done(epoch)
+        if not done:
+            model.reset_metrics()
+        called.on_epoch_begin(epoch)
+        run_steps(epoch, done)
+        logs = _epoch_logs(model, validate)
+        called.on_epoch_end(epoch, logs)
+        if model.stop_training:
+            break
+    _finalize(model)
+    called.on_train_end(logs)
+    return model.history
+
+
+def _epoch_logs(model: Any, validate: Callable[[], dict[str, float]] | None) -> dict[str, float]:
     """Returns the means of an epoch that is through, and those of a validation, which is done now."""
     logs = {name: float(value) for name, value in model.get_metrics_result().items()}
     if validate is not None:
@@ -53,7 +90,7 @@ def epoch_logs(model: Any, validate: Callable[[], dict[str, float]] | None) -> d
     return logs
 
 
-def finalize(model: Any) -> None:
+def _finalize(model: Any) -> None:
     """Sets the weights to what an optimizer that averages them arrived at, those of the objective too."""
     objective = getattr(model, "objective_variables", [])
     model.optimizer.finalize_variable_values([*model.trainable_weights, *objective])
