@@ -1,6 +1,5 @@
 """Sets images apart, of each class alike, to calibrate thresholds with: neither training nor tests use them."""
 
-import hashlib
 import os
 from typing import Any
 
@@ -9,11 +8,8 @@ import numpy as np
 from tf_routing.data.dataset import Dataset
 from tf_routing.data.images.image_set import ImageSet
 from tf_routing.data.images.picture_files import PictureFiles
-from tf_routing.data.sources.held_out import hold_out
+from tf_routing.data.sources.held_out import draw_share, hold_out
 from tf_routing.support.validation import is_number
-
-# Part of what is drawn. One for all: whoever loads the dataset again must find the same images.
-_SEED = 0
 
 
 def calibration_split(dataset: Dataset, share: float) -> tuple[Dataset, Any]:
@@ -72,10 +68,6 @@ def set_apart(images: Any, share: float) -> tuple[Any, Any]:
         members = np.flatnonzero(images.labels == label).tolist()
         if len(members) < 2:
             raise ValueError(f"A class must have two images where one is set apart. Received: one of class {label}")
-        apart[sorted(members, key=_draw_order)[: max(1, round(share * len(members)))]] = True
+        apart[draw_share(members, share, str)] = True
     kept, part = (ImageSet(images.images[chosen], images.labels[chosen]) for chosen in (~apart, apart))
     return kept, part
-
-
-def _draw_order(index: int) -> bytes:
-    return hashlib.sha256(f"{_SEED} {index}".encode()).digest()

@@ -3,6 +3,7 @@
 import dataclasses
 import hashlib
 import os
+from collections.abc import Callable, Iterable
 
 from tf_routing.data.images.picture_files import PictureFiles
 
@@ -35,20 +36,47 @@ def hold_out(pictures: PictureFiles, root: str, share: float = SHARE) -> tuple[P
     >>> [len(part.files) for part in hold_out(PictureFiles(files, 10, file_labels=(0,) * 10), "mine")]
     [8, 2]
     """
+    paths = [os.path.relpath(file, root).replace(os.sep, "/") for file in pictures.files]
     chosen: set[int] = set()
-    for label in sorted(set(pictures.file_labels)):
-        members = [index for index, each in enumerate(pictures.file_labels) if each == label]
+    for _, members in _group_by_class(pictures.file_labels):
         if len(members) < 2:
             alone = pictures.files[members[0]]
             raise ValueError(f"A class must have two pictures where one is to be held out. Received: {alone} alone")
-        members.sort(key=lambda index: _draw_order(os.path.relpath(pictures.files[index], root)))
-        chosen.update(members[: max(1, round(share * len(members)))])
+        chosen.update(draw_share(members, share, paths.__getitem__))
     indices = range(len(pictures.files))
     return _select(pictures, [i for i in indices if i not in chosen]), _select(pictures, sorted(chosen))
 
 
-def _draw_order(path: str) -> bytes:
-    return hashlib.sha256(f"{_SEED} {path.replace(os.sep, '/')}".encode("utf-8", "surrogateescape")).digest()
+def draw_share(members: Iterable[int], share: float, name: Callable[[int], str]) -> list[int]:
+    """Draws a share of the images of a class from their names alone: always the same.
+
+    Args:
+        members: Indices of the images.
+        share: Float between 0 and 1, the part that is drawn, exact but for rounding; at least one image.
+        name: Returns what the image of an index is called, its path or its number.
+
+    Returns:
+        Indices of the images that were drawn.
+
+    Example:
+
+    >>> draw_share([4, 5, 6], share=0.3, name="abcdefg".__getitem__)
+    [4]
+    """
+    drawn = sorted(members, key=lambda index: _draw_order(name(index)))
+    return drawn[: max(1, round(share * len(drawn)))]
+
+
+def _group_by_class(labels: Iterable[int]) -> list[tuple[int, list[int]]]:
+    """Returns every class in order, each with the indices of its images."""
+    classes: dict[int, list[int]] = {}
+    for index, label in enumerate(labels):
+        classes.setdefault(label, []).append(index)
+    return sorted(classes.items())
+
+
+def _draw_order(name: str) -> bytes:
+    return hashlib.sha256(f"{_SEED} {name}".encode("utf-8", "surrogateescape")).digest()
 
 
 def _select(pictures: PictureFiles, indices: list[int]) -> PictureFiles:
