@@ -1,5 +1,6 @@
 """What the papers claim, beside the results of campaigns, and what these say of the claims."""
 
+import functools
 import json
 import shlex
 import textwrap
@@ -10,12 +11,17 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from tf_routing.runs.mean_difference import FAILS, HOLDS, LEVEL, UNKNOWN, judge_less, judge_within, mean_difference
-from tf_routing.runs.seeds import summarize
+from tf_routing.runs.seeds import summarize_values
 from tf_routing.support.tables import markdown_table
 from tf_routing.train.campaigns.campaign_file import Training, load_campaign
-from tf_routing.train.campaigns.campaign_results import is_result_of, read_results, results_file
-from tf_routing.zoo import card
+from tf_routing.train.campaigns.campaign_results import (
+    is_result_of,
+    read_results,
+    results_file,
+    trained_settings,
+)
 from tf_routing.zoo.cards import read_data
+from tf_routing.zoo.registry import find
 
 _ROOT = Path(__file__).parent.parent
 CLAIMS = Path(__file__).parent / "claims.toml"
@@ -83,8 +89,8 @@ def _read_places(file: Path) -> Iterator[Place]:
 
 def claims_rule() -> str:
     """How verdicts come about, and how many of each there are."""
-    claims, places = read_claims()["claims"], read_places()
-    verdicts = Counter(verdict for claim in claims for *_, verdict in _claim_lines(claim, read_claims(), places))
+    content, places = read_claims(), read_places()
+    verdicts = Counter(verdict for claim in content["claims"] for *_, verdict in _claim_lines(claim, content, places))
     counts = ", ".join(f"{verdicts[name]} {name}" for name in (HOLDS, FAILS, UNKNOWN, _NOT_YET))
     return f"One line per claim and comparison: {counts}.\n\n{textwrap.fill(_RULE, 118)}\n"
 
@@ -145,7 +151,10 @@ def _place_line(place: Place, relations: Sequence[Relation], names: Sequence[str
 def check_budgets(place: Place, names: Sequence[str]) -> None:
     """Raises a `ValueError` if networks that are compared were not trained alike."""
     budgets = {
-        json.dumps([row["dataset"], row["settings"], row["train_images"], row["model_arguments"]["width_multiplier"]])
+        json.dumps(
+            [row["dataset"], trained_settings(row), row["train_images"], row["model_arguments"]["width_multiplier"]],
+            sort_keys=True,
+        )
         for name in names
         for row in place.rows[name]
     }
@@ -190,7 +199,7 @@ def _write_relation(relation: Relation, rows: Mapping[str, Sequence[Mapping[str,
 
 
 def _write_values(name: str, values: Sequence[float]) -> str:
-    found = summarize([{"final": {"accuracy": value}} for value in values])
+    found = summarize_values(values)
     spread = "" if found.deviation is None else f" ± {found.deviation:.2f}"
     return f"`{name}` {found.mean:.2f}{spread} ({len(values)} seed{'s' * (len(values) > 1)})"
 
@@ -241,7 +250,12 @@ def paper_number(network: Mapping[str, Any], quantity: str, paper: str) -> tuple
 
 def reported_row(name: str) -> dict[str, Any]:
     """Returns a row of the papers' numbers."""
-    return next(row for row in read_data("reported.json") if row["row"] == name)
+    return _reported_rows()[name]
+
+
+@functools.cache
+def _reported_rows() -> dict[str, dict[str, Any]]:
+    return {row["row"]: row for row in read_data("reported.json")}
 
 
 def fit_command(name: str, network: Mapping[str, Any], places: Sequence[Place]) -> str:
@@ -259,7 +273,7 @@ def fit_command(name: str, network: Mapping[str, Any], places: Sequence[Place]) 
         return shlex.join(["tf-routing", "fit", "--recipe", network["recipe"], *end, f"runs/{network['recipe']}"])
     model = network.get("model") or row.get("architecture") or (trained and trained.model)
     dataset = network.get("dataset") or (trained and trained.dataset)
-    recipe = network.get("recipe") or card(model).recipe
+    recipe = network.get("recipe") or find(model).recipe
     settings = [
         word for key, value in _arguments(network, row).items() for word in ("--set", f"{key}={json.dumps(value)}")
     ]

@@ -24,6 +24,16 @@ def summarize(rows: Sequence[Mapping[str, Any]]) -> Accuracies:
     >>> summarize([{"final": {"accuracy": value}} for value in (0.5, 0.75)]).mean
     0.625
     """
-    values = [row["final"]["accuracy"] for row in rows]
+    return summarize_values([row["final"]["accuracy"] for row in rows])
+
+
+def summarize_values(values: Sequence[float]) -> Accuracies:
+    """Returns the greatest, the mean and the sample deviation of numbers, one per seed.
+
+    Example:
+
+    >>> summarize_values([0.5]).deviation is None
+    True
+    """
     deviation = statistics.stdev(values) if len(values) > 1 else None
     return Accuracies(max(values), statistics.fmean(values), deviation)
