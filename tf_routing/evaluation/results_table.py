@@ -1,12 +1,12 @@
 """Evaluates many trained networks into one table of comma-separated values: the released ones, and runs."""
 
 import csv
-import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from tf_routing.runs.run_record import find_record
 from tf_routing.support.files import whole_file
 from tf_routing.support.hashes import hash_file
 from tf_routing.zoo.weights.releases import read_releases
@@ -63,7 +63,7 @@ def list_trained(runs: str | None = None) -> list[Trained]:
 
 
 def _list_runs(folder: Path) -> Iterator[Trained]:
-    records = {file.parent: json.loads(file.read_text("utf-8")) for file in sorted(folder.rglob(_RUN_FILE))}
+    records = {file.parent: find_record(file.parent) or {} for file in sorted(folder.rglob(_RUN_FILE))}
     finished = {path: record for path, record in records.items() if "final" in record}
     if not finished:
         raise FileNotFoundError(f"{folder} holds no finished run: {len(records)} folders with a {_RUN_FILE} in it.")

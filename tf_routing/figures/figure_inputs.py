@@ -10,6 +10,7 @@ from tf_routing import analysis, data
 from tf_routing.analysis import GateAddress
 from tf_routing.data.batching.batches import evaluation_batches
 from tf_routing.models import RoutedModel
+from tf_routing.runs.run_record import choose_dataset, run_dataset
 from tf_routing.runs.trained_network import as_trained, load_trained, run_framing
 from tf_routing.support.validation import unknown
 
@@ -36,11 +37,6 @@ def load_network(folders: Sequence[str], model: str | None) -> tuple[RoutedModel
     return load_trained(paths[0])
 
 
-def run_dataset(record: dict[str, Any]) -> str | None:
-    """Returns the name of the dataset of a run, `None` where there is no record."""
-    return record.get("arguments", {}).get("dataset")
-
-
 def load_dataset(model: RoutedModel, record: dict[str, Any], name: str | None, data_dir: str | None) -> data.Dataset:
     """Loads the dataset that a command names, in the network's size.
 
@@ -58,9 +54,7 @@ def load_dataset(model: RoutedModel, record: dict[str, Any], name: str | None, d
         ValueError: If there is no name, or images are not those of the network.
         FileNotFoundError: If the dataset is not prepared.
     """
-    name = name or run_dataset(record)
-    if name is None:
-        raise ValueError("`dataset` must be given for a network without the record of its run. Received: dataset=None")
+    name = choose_dataset(name, record)
     prepare_dataset = record if name == run_dataset(record) else {"framing": run_framing(record)}
     found = as_trained(data.load(name, data_dir), model, prepare_dataset)
     if found.image_shape != tuple(model.input_shape[1:]):

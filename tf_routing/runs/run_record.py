@@ -1,6 +1,7 @@
 """`run.json`, the record of a run: its arguments, versions and results."""
 
 import json
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -67,6 +68,23 @@ def find_record(output: Path) -> dict[str, Any] | None:
     if not isinstance(record, dict) or not isinstance(record.get("arguments"), dict):
         raise ValueError(f"{file} is no record of a run of tf_routing: choose another folder.")
     return record
+
+
+def run_dataset(record: Mapping[str, Any] | None) -> str | None:
+    """Returns the name of the dataset of a run, `None` where there is no record."""
+    return (record or {}).get("arguments", {}).get("dataset")
+
+
+def choose_dataset(given: str | None, record: Mapping[str, Any] | None) -> str:
+    """Returns the name of a dataset that was given, that of the run where it is `None`.
+
+    Raises:
+        ValueError: If there is neither.
+    """
+    name = given or run_dataset(record)
+    if name is None:
+        raise ValueError("`dataset` must be given for a network without the record of its run. Received: dataset=None")
+    return name
 
 
 def check_folder(output: Path) -> None:

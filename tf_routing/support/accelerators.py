@@ -1,10 +1,10 @@
 """The accelerator that Keras's backend computes on, and what its maker says it computes at most."""
 
 import json
-from pathlib import Path
 from typing import Any
 
-_CARDS = Path(__file__).with_suffix(".json")
+from tf_routing.support.package_files import read_package_file
+
 _TERA = 10**12
 
 
@@ -77,5 +77,5 @@ def peak_flops(name: str | None, precision: str) -> float | None:
     >>> peak_flops("NVIDIA H200", "half")
     989500000000000.0
     """
-    cards: list[dict[str, Any]] = json.loads(_CARDS.read_text("utf-8"))["cards"]
+    cards: list[dict[str, Any]] = json.loads(read_package_file("tf_routing.support", "accelerators.json"))["cards"]
     return next((card[precision] * _TERA for card in cards if name in card["names"]), None)

@@ -69,6 +69,24 @@ def explain_write_errors(path: str | os.PathLike[str]) -> Iterator[None]:
         ) from error
 
 
+def read_rows(path: Path, advice: str = "restore it, or remove it") -> list[dict[str, Any]]:
+    """Returns the rows of a JSON data file, none where it is not there yet.
+
+    Args:
+        path: The file.
+        advice: What to do about a damaged one.
+
+    Raises:
+        ValueError: If the file cannot be read.
+    """
+    if not path.exists():
+        return []
+    try:
+        return json.loads(path.read_text("utf-8"))
+    except ValueError as error:
+        raise ValueError(f"{path} is damaged ({error}): {advice}.") from error
+
+
 def write_json(path: Path, content: Any) -> None:
     """Writes a JSON file whole, indented.
 

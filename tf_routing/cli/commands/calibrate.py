@@ -8,13 +8,16 @@ from typing import TYPE_CHECKING, Any
 from tf_routing.cli.options import add_dataset_options
 from tf_routing.cli.quiet_start import start_quietly
 from tf_routing.data import datasets
-from tf_routing.runs.run_record import find_record
+from tf_routing.runs.run_record import choose_dataset, find_record
 from tf_routing.runs.trained_file import trained_file
-from tf_routing.support.files import whole_file, write_json
+from tf_routing.support.files import read_rows, whole_file, write_json
 from tf_routing.support.validation import positive_integer
 
 if TYPE_CHECKING:
     from tf_routing.data import Dataset
+
+# What tells the rows of a data file apart: files of runs all have one name.
+_IDENTITY = ("model", "dataset", "file", "run")
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -43,10 +46,7 @@ def _parse_budgets(text: str) -> list[float]:
 def run(arguments: argparse.Namespace) -> None:
     """Calibrates a trained network, prints what it does at each budget, and saves both."""
     file = trained_file(arguments.path)
-    record = find_record(file.parent) or {}
-    name = arguments.dataset or record.get("arguments", {}).get("dataset")
-    if name is None:
-        raise ValueError("`dataset` must be given for a network without the record of its run. Received: dataset=None")
+    name = choose_dataset(arguments.dataset, find_record(file.parent))
     if not Path(arguments.path).is_dir() and None in (arguments.output, arguments.save):
         raise ValueError("Give --output and --save where `path` is a file: nothing beside it is written unasked.")
     positive_integer("batch_size", arguments.batch_size)
@@ -73,7 +73,10 @@ def _calibrate(arguments: argparse.Namespace, file: Path, name: str, rivals: lis
         row |= {"static": rival} if rival else {}
     show(model.name, loaded.name, results)
     output = Path(arguments.output or file.parent / "budgets.json")
-    row = {"model": model.name, "dataset": loaded.name, "file": file.name, "calibrated_on": source, **results}
+    trained = record.get("arguments", {})
+    run = {key: trained[key] for key in ("model_arguments", "seed") if key in trained}
+    row = {"model": model.name, "dataset": loaded.name, "file": file.name, "run": run, "calibrated_on": source}
+    row |= results
     write_json(output, row)
     if arguments.record:
         _record(Path(arguments.record), row)
@@ -85,8 +88,7 @@ def _calibrate(arguments: argparse.Namespace, file: Path, name: str, rivals: lis
 
 def _record(file: Path, row: dict[str, Any]) -> None:
     """Puts results into a data file, in the place of those of the same weights."""
-    rows = json.loads(file.read_text("utf-8")) if file.exists() else []
-    others = [each for each in rows if any(each[key] != row[key] for key in ("model", "dataset", "file"))]
+    others = [each for each in read_rows(file) if any(each.get(key) != row[key] for key in _IDENTITY)]
     write_json(file, [*others, row])
 
 

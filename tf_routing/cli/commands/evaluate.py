@@ -8,7 +8,7 @@ from tf_routing.cli.options import add_dataset_options
 from tf_routing.cli.quiet_start import start_quietly
 from tf_routing.data import datasets
 from tf_routing.evaluation import results_table
-from tf_routing.runs.run_record import find_record
+from tf_routing.runs.run_record import choose_dataset, find_record
 from tf_routing.runs.trained_file import trained_file
 from tf_routing.support.files import write_json
 from tf_routing.support.validation import not_negative_integer, positive_integer
@@ -49,10 +49,7 @@ def run(arguments: argparse.Namespace) -> None:
         raise ValueError(
             "`path` must be given: the folder of a run, a .keras file, or --all for all released networks."
         )
-    record = find_record(trained_file(arguments.path).parent)
-    name = arguments.dataset or (record or {}).get("arguments", {}).get("dataset")
-    if name is None:
-        raise ValueError("`dataset` must be given for a network without the record of its run. Received: dataset=None")
+    name = choose_dataset(arguments.dataset, find_record(trained_file(arguments.path).parent))
     datasets.check(name, arguments.data_dir)
     start_quietly(onednn="1")
     _evaluate(arguments, name)

@@ -1,7 +1,6 @@
 """`tf-routing fit`: trains a network, or continues a run that stopped."""
 
 import argparse
-import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,7 +11,7 @@ from tf_routing.cli.training_request import TrainingRequest, read_request
 from tf_routing.data import calibration_split, datasets
 from tf_routing.runs.run_record import check_folder, find_record
 from tf_routing.runs.seeds import summarize
-from tf_routing.support.files import write_json
+from tf_routing.support.files import read_rows, write_json
 from tf_routing.support.validation import not_negative_integer, positive_integer
 from tf_routing.train.distribution.strategy_names import STRATEGIES
 from tf_routing.train.recipes.recipe import Recipe
@@ -148,7 +147,7 @@ def _report_seeds(output: Path, seeds: Sequence[int], records: Sequence[dict[str
 
 
 def _append_result(file: Path, record: dict[str, Any]) -> None:
-    rows = json.loads(file.read_text("utf-8")) if file.exists() else []
+    rows = read_rows(file)
     arguments = record["arguments"]
     row = {key: arguments[key] for key in ("model", "model_arguments", "dataset", "seed")}
     row |= {"recipe": arguments["recipe"]["name"], "epochs": arguments["recipe"]["epochs"]}
