@@ -1,6 +1,7 @@
 """Trains the networks of a campaign that have no result yet, one process at a time."""
 
 import contextlib
+import functools
 import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -41,11 +42,16 @@ def train_missing(
     Raises:
         RuntimeError: If another process trains in the folder, or, after all others, if trainings failed.
     """
+    # Here: status answers without TensorFlow.
+    from tf_routing import data
+
+    # Those of a comparison learn one dataset, one after the other.
+    load = functools.lru_cache(maxsize=1)(data.load)
     failed = []
     with _hold_folder(output):
         for training in missing:
             try:
-                _train(training, file, output, data_dir, options)
+                _train(training, load(training.dataset, data_dir), file, output, options)
             except RuntimeError as error:
                 print(f"{training.folder}: {error}", file=sys.stderr, flush=True)
                 failed.append(training.folder)
@@ -53,9 +59,8 @@ def train_missing(
         raise RuntimeError(f"No result of {', '.join(failed)}, for the reasons above.")
 
 
-def _train(training: Training, file: Path, output: Path, data_dir: str | None, options: Mapping[str, Any]) -> None:
-    # Here: status answers without TensorFlow.
-    from tf_routing import data
+def _train(training: Training, dataset: Any, file: Path, output: Path, options: Mapping[str, Any]) -> None:
+    # Here, as above.
     from tf_routing.support.hardware import hardware
     from tf_routing.train.planned_run import PlannedRun
 
@@ -63,7 +68,7 @@ def _train(training: Training, file: Path, output: Path, data_dir: str | None, o
         f"{training.comparison}: {training.label}, seed {training.seed}",
         training.model,
         training.arguments,
-        data.load(training.dataset, data_dir),
+        dataset,
         training.settings,
         output / training.folder,
         training.seed,

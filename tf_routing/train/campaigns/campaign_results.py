@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from tf_routing.runs.run_record import find_differences
-from tf_routing.support.files import write_json
+from tf_routing.support.files import read_rows, write_json
 from tf_routing.train.campaigns.campaign_file import Training
 from tf_routing.train.recipes.recipe import Recipe
 
@@ -34,12 +34,7 @@ def read_results(file: Path) -> list[dict[str, Any]]:
     Raises:
         ValueError: If the file cannot be read.
     """
-    if not file.exists():
-        return []
-    try:
-        return json.loads(file.read_text("utf-8"))
-    except ValueError as error:
-        raise ValueError(f"{file} is damaged ({error}): restore it from its last commit.") from error
+    return read_rows(file, "restore it from its last commit")
 
 
 def add_result(file: Path, training: Training, record: Mapping[str, Any], machine: Mapping[str, Any]) -> None:
@@ -99,10 +94,17 @@ def check_results(file: Path, rows: Sequence[Mapping[str, Any]], trainings: Sequ
                 )
 
 
-def _trained_with(row: Mapping[str, Any]) -> dict[str, Any]:
-    # Fields that recipes did not have yet had their defaults. Rows of earlier versions hold the epochs alone.
+def trained_settings(row: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns the recipe's values that a row was trained with, as JSON holds them, but for its names.
+
+    Fields that recipes did not have yet had their defaults. Rows of earlier versions hold the epochs alone.
+    """
     settings = {**_DEFAULTS, **row["settings"]} if "settings" in row else {"epochs": row["epochs"]}
-    return {**{name: row[name] for name in (*_TRAINED, "model_arguments")}, "settings": settings}
+    return json.loads(json.dumps(settings))
+
+
+def _trained_with(row: Mapping[str, Any]) -> dict[str, Any]:
+    return {**{name: row[name] for name in (*_TRAINED, "model_arguments")}, "settings": trained_settings(row)}
 
 
 def _asked_for(training: Training, row: Mapping[str, Any]) -> dict[str, Any]:
