@@ -40,7 +40,7 @@ def calibrated(sub_blocks: int, rate: float, images: np.ndarray) -> Any:
     from tf_routing.zoo.builders.split_resnet import build
 
     keras.utils.set_random_seed(SEED)
-    # The builder, not the name: the zoo has no network of one sub-block per block.
+    # The builder, not a name: the stem follows from the size of the images.
     shape = {**_SHAPE, "input_shape": images.shape[1:], "stem": "cifar" if images.shape[1] == SMALL else "imagenet"}
     model = call_builder(build, {**shape, "sub_blocks": sub_blocks, "name": f"dmnn50_n{sub_blocks}"})
     tf_routing.calibrate(model, images[:_IMAGES], rate=rate)

@@ -110,7 +110,8 @@ def _keras_loops(network: str, batch: Any, epochs: int, steps: int) -> tuple[int
     """Returns the number of trainable parameters, and the loops on TensorFlow, each with a model of its own."""
     import tensorflow as tf
 
-    from tf_routing.train.loop import EpochRange, train
+    from tf_routing.train.epochs import EpochRange
+    from tf_routing.train.loop import train
 
     def batches() -> Any:
         """The same batch without end."""

@@ -19,7 +19,8 @@ from tf_routing.models import RoutedModel
 from tf_routing.optimizers import DecayedSGD
 from tf_routing.train.distribution.replica_batches import distribute
 from tf_routing.train.distribution.strategies import is_chief, open_strategy, synchronize_batch_norm
-from tf_routing.train.loop import EpochRange, train
+from tf_routing.train.epochs import EpochRange
+from tf_routing.train.loop import train
 
 BATCH, CLASSES, EPOCHS = 8, 4, 2
 _COPIES = 2

@@ -67,7 +67,7 @@ def test_onnx_runtime_answers_as_the_masked_net(name: str) -> None:
 
 
 @pytest.mark.heavy
-@pytest.mark.parametrize("name", [each.values[0] if hasattr(each, "values") else each for each in NETS])
+@pytest.mark.parametrize("name", NETS)
 def test_openvino_answers_as_the_masked_net(name: str) -> None:
     openvino = pytest.importorskip("openvino", reason="OpenVINO is not installed")
     _, images, file = written(name)

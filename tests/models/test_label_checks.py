@@ -13,7 +13,8 @@ from tests.models.labelled_model import IMAGES, labelled_model
 from tests.snippets import run_snippet
 from tf_routing.models import RoutedModel
 from tf_routing.objectives import Objective
-from tf_routing.train.loop import EpochRange, train
+from tf_routing.train.epochs import EpochRange
+from tf_routing.train.loop import train
 
 WRONG = INDICES["too_large"]
 

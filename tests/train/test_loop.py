@@ -12,7 +12,8 @@ from tests.eager import eager
 from tf_routing import layers
 from tf_routing.models import RoutedModel
 from tf_routing.train.distribution.replica_values import assign_by_replica, values_by_replica
-from tf_routing.train.loop import EpochRange, build_metrics, train
+from tf_routing.train.epochs import EpochRange
+from tf_routing.train.loop import build_metrics, train
 from tf_routing.train.stop_signals import StoppedAfterStep
 
 _STEPS, _EPOCHS, _BATCH = 3, 2, 8

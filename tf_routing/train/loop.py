@@ -15,8 +15,6 @@ from tf_routing.objectives.label_assertions import translate_errors
 from tf_routing.train.epochs import EpochRange, list_callbacks, run_epochs
 from tf_routing.train.stop_signals import StoppedAfterStep
 
-__all__ = ["EpochRange", "build_metrics", "train"]
-
 _Step = Callable[[Any, bool], tuple[dict[str, float], bool]]
 
 
@@ -53,6 +51,7 @@ def train(
 
     >>> from tf_routing import data, zoo
     >>> from tf_routing.data.batching.batches import BatchPlan, training_batches
+    >>> from tf_routing.train.epochs import EpochRange
     >>> model = zoo.get("basecnn", width_multiplier=0.125)
     >>> model.compile("sgd")
     >>> digits = data.load("digits").train

@@ -3,7 +3,6 @@
 import dataclasses
 import importlib.util
 import sys
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +18,7 @@ from tf_routing.runs.run_record import write_record
 from tf_routing.train.callbacks import Checkpoints, EpochLog, EventLog, RouteCount, StopAtNotFinite, logged_time
 from tf_routing.train.checkpoint import Saved, Spent, restore_checkpoint
 from tf_routing.train.distribution.devices import Devices
+from tf_routing.train.epochs import EpochRange
 from tf_routing.train.errors import explain_tensorflow_errors
 from tf_routing.train.evaluation_copy import EvaluationCopy
 from tf_routing.train.final_results import EVALUATION_BATCH
@@ -95,8 +95,6 @@ def train_phase(run: TrainingRun, phase: Phase, saved: Saved) -> None:
     if goes_on:
         _restore(run, batches, within_epoch=done > 0)
     run.write_record()
-    # Steps of the unfinished epoch are drawn and left out: they count in the order and the draws of later ones.
-    batches = batches.skip(done) if done and not run.compiles else batches
     with explain_tensorflow_errors(), name_broken_files(task.dataset.train, task.dataset.test):
         _train(run, phase, batches, done, saved.spent if done else Spent())
 
@@ -188,31 +186,27 @@ def _list_callbacks(run: TrainingRun, tested: Any, log: EpochLog, checkpoints: C
 def _run_loop(run: TrainingRun, phase: Phase, batches: Any, done: int, tested: Any, callbacks: list[Any]) -> None:
     from tf_routing.train.distribution.lost_workers import explain_lost_workers
     from tf_routing.train.distribution.replica_batches import distribute
-    from tf_routing.train.loop import EpochRange, train
+    from tf_routing.train.loop import train
 
     recipe, strategy = run.task.recipe, run.devices.strategy
+    # Steps of the unfinished epoch are drawn and left out: they count in the order and the draws of later ones.
+    batches = batches.skip(done) if done else batches
     with run.signals.deferred(), explain_lost_workers(strategy):
         train(
             run.model,
             distribute(batches, strategy, recipe.batch_size, recipe.copies),
             EpochRange(phase.end, run.task.steps, first_epoch=phase.start, first_step=done),
-            validate=lambda: run.measured.update().evaluate(tested, verbose=0, return_dict=True),
-            callbacks=callbacks,
-            verbose=run.verbosity,
-            stop_wished=run.signals.wished,
+            **_loop_arguments(run, tested, callbacks),
         )
 
 
 def _run_compiled(run: TrainingRun, phase: Phase, batches: Any, done: int, tested: Any, callbacks: list[Any]) -> None:
     from tf_routing.train.compiled_loop import CompiledEvaluation, train
-    from tf_routing.train.epochs import EpochRange
 
-    inputs, steps = run.model.default_objective().drawn_inputs, run.devices.steps_per_execution
+    steps, arguments = run.devices.steps_per_execution, _loop_arguments(run, tested, callbacks)
     if steps > 1:
-        test_set = DeviceTestSet(run.task.dataset.test, EVALUATION_BATCH, inputs, run.task.seed)
-        validate: Any = CompiledEvaluation(run.model, test_set)
-    else:
-        validate = partial(run.model.evaluate, tested, verbose=0, return_dict=True)
+        test_set = DeviceTestSet(run.task.dataset.test, EVALUATION_BATCH, batches.inputs, run.task.seed)
+        arguments["validate"] = CompiledEvaluation(run.model, test_set)
     with run.signals.deferred():
         train(
             run.model,
@@ -220,11 +214,17 @@ def _run_compiled(run: TrainingRun, phase: Phase, batches: Any, done: int, teste
             EpochRange(phase.end, run.task.steps, first_epoch=phase.start, first_step=done),
             steps_per_execution=steps,
             checkpoint_every=run.checkpoint_every,
-            validate=validate,
-            callbacks=callbacks,
-            verbose=run.verbosity,
-            stop_wished=run.signals.wished,
+            **arguments,
         )
+
+
+def _loop_arguments(run: TrainingRun, tested: Any, callbacks: list[Any]) -> dict[str, Any]:
+    return {
+        "validate": lambda: run.measured.update().evaluate(tested, verbose=0, return_dict=True),
+        "callbacks": callbacks,
+        "verbose": run.verbosity,
+        "stop_wished": run.signals.wished,
+    }
 
 
 def _run_keras_fit(run: TrainingRun, phase: Phase, batches: Any, tested: Any, callbacks: list[Any]) -> None:

@@ -14,7 +14,9 @@ def memory_training_batches(image_set: ImageSet, plan: BatchPlan) -> Any:
     images, labels = tf.constant(image_set.images), tf.constant(image_set.labels)
     count, size = image_set.image_count, plan.images_per_batch
     steps = plan.count_steps(image_set)
-    mirrored_first = tf.random.stateless_uniform((count,), tf.stack([tf.cast(plan.seed, tf.int64) ^ 0xF11B, 0])) < 0.5
+    if plan.alternate_mirror:
+        flips_seed = tf.stack([tf.cast(plan.seed, tf.int64) ^ 0xF11B, 0])
+        mirrored_first = tf.random.stateless_uniform((count,), flips_seed) < 0.5
 
     def _order_of(epoch: Any) -> Any:
         """Returns the steps of an epoch with the indices of their images."""

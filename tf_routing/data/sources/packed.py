@@ -125,12 +125,14 @@ def _read_index(root: Path) -> dict[str, Any]:
     lacks = [name for name in (*_FIELDS, "pieces") if name not in index]
     if lacks:
         raise ValueError(f"{file} is damaged: it lacks {', '.join(lacks)}. {_AGAIN}")
+    for piece in _pieces(index):
+        # Names alone: an index from elsewhere reads nothing outside of its folder.
+        piece["file"] = Path(piece["file"]).name
     return index
 
 
 def _pieces(index: Mapping[str, Any]) -> list[dict[str, Any]]:
-    # Names alone: an index from elsewhere reads nothing outside of its folder.
-    return [{**piece, "file": Path(piece["file"]).name} for part in _PARTS for piece in index["pieces"][part]]
+    return [piece for part in _PARTS for piece in index["pieces"][part]]
 
 
 def _check_pieces(root: Path, index: Mapping[str, Any]) -> None:
@@ -146,7 +148,7 @@ def _check_pieces(root: Path, index: Mapping[str, Any]) -> None:
 def _read_part(root: Path, pieces: list[dict[str, Any]]) -> ImageSet:
     arrays = []
     for piece in pieces:
-        with np.load(root / Path(piece["file"]).name, allow_pickle=False) as read:
+        with np.load(root / piece["file"], allow_pickle=False) as read:
             arrays.append((read["images"], read["labels"]))
     images, labels = zip(*arrays, strict=True)
     return ImageSet(np.concatenate(images), np.concatenate(labels))

@@ -62,7 +62,7 @@ def _fetch(row: Mapping[str, Any]) -> Path:
     if not address:
         raise FileNotFoundError(f"{_describe(row)} and no address is known that has it. {_advise(name, cached)}")
     url = f"{address.rstrip('/')}/{row['url']}"
-    hashed = {"file_hash": row["sha256"], "hash_algorithm": "sha256", "force_download": True}
+    hashed = {"file_hash": row["sha256"], "hash_algorithm": "sha256"}
     # Where it is not there and cannot be made, Keras takes a folder of temporary files.
     with contextlib.suppress(OSError):
         home.mkdir(parents=True, exist_ok=True)
