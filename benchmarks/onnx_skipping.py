@@ -71,41 +71,39 @@ def main() -> None:
     parser.add_argument("--output", default="benchmarks/onnx_skipping.json")
     arguments = parser.parse_args()
     output = Path(arguments.output)
-    rows = json.loads(output.read_text("utf-8"))["rows"] if output.exists() else []
+    written = json.loads(output.read_text("utf-8")) if output.exists() else {"hardware": {}, "rows": []}
+    rows = written["rows"]
+    # Those of runtimes that measured the rows of before are kept.
+    versions = {name: written["hardware"][name] for name in _RUNTIMES if name in written["hardware"]}
+    versions[arguments.runtime] = version(arguments.runtime)
     for network in arguments.networks:
         for rate in arguments.rates or CONTESTS[network].rates:
             # Written after each size of a batch: large networks take many minutes.
             for row in _measured(network, rate, arguments):
                 rows = sorted([*(each for each in rows if _key(each) != _key(row)), row], key=_key)
-                write_json(output, {"hardware": {**hardware(), **_versions()}, "rows": rows})
+                write_json(output, {"hardware": {**hardware(), **versions}, "rows": rows})
 
 
 def _key(row: dict[str, Any]) -> tuple[Any, ...]:
     return tuple(row[key] for key in ("runtime", "network", "rate", "batch"))
 
 
-def _versions() -> dict[str, str]:
-    return {runtime: version(runtime) for runtime in sorted({row for row in _RUNTIMES if _is_installed(row)})}
-
-
-def _is_installed(module: str) -> bool:
-    from importlib.util import find_spec
-
-    return find_spec(module) is not None
-
-
 def _measured(network: str, rate: float, arguments: argparse.Namespace) -> Iterator[dict[str, Any]]:
     from tf_routing import fold_batch_norm, zoo
+    from tf_routing.exporting.onnx_masked import convert_masked
+    from tf_routing.exporting.onnx_writing.model import write_skipping
 
     contest = CONTESTS[network]
     images = photographs(contest.image_size)
     gated, static = contest.build(rate, images), fold_batch_norm(with_offsets(zoo.get(contest.static)))
     costs = gated.cost(images)
-    files = {f"static, {way}": file for way, file in _static_files(static).items()} | {
-        "skipping": _skipping_file(gated)
+    files = {
+        "static, converted": convert_masked(static),
+        "static, written": write_skipping(static),
+        "skipping": write_skipping(gated),
     }
     load = _RUNTIMES[arguments.runtime]
-    runs = {name: load(file) for name, file in files.items()}
+    runs = {name: load(file.SerializeToString()) for name, file in files.items()}
     for batch in arguments.batches or contest.batches:
         numbers = [_numbers(number, batch, len(images)) for number in range(arguments.rounds)]
         times = _time_in_turn(runs, [images[each] for each in numbers])
@@ -156,22 +154,6 @@ def _time_in_turn(runs: dict[str, Callable[[np.ndarray], Any]], batches: list[np
             run(images)
             times[name].append(time_call(partial(run, images)))
     return times
-
-
-def _static_files(model: Any) -> dict[str, bytes]:
-    from tf_routing.exporting.onnx_masked import convert_masked
-    from tf_routing.exporting.onnx_writing.model import write_skipping
-
-    return {
-        "converted": convert_masked(model).SerializeToString(),
-        "written": write_skipping(model).SerializeToString(),
-    }
-
-
-def _skipping_file(model: Any) -> bytes:
-    from tf_routing.exporting.onnx_writing.model import write_skipping
-
-    return write_skipping(model).SerializeToString()
 
 
 def _load_onnxruntime(file: bytes) -> Callable[[np.ndarray], Any]:

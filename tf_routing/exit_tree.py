@@ -95,6 +95,21 @@ def routes(tree: Stage | Exit) -> list[Route]:
     ]
 
 
+def switches_by_exit(tree: Stage | Exit) -> dict[str, list[list[bool]]]:
+    """Returns which sinks are taken on the way to each exit, by junction: none where the way does not come there.
+
+    Example:
+
+    >>> switches_by_exit(Stage(("column_1",), "junction_1", (Exit("exit_1"), Exit("exit_2"))))
+    {'junction_1': [[True, False], [False, True]]}
+    """
+    ways = routes(tree)
+    return {
+        name: [[route.choices.get(name) == sink for sink in range(count)] for route in ways]
+        for name, count in junctions(tree).items()
+    }
+
+
 def _choice(stage: Stage, number: int) -> dict[str, int]:
     return {} if stage.junction is None else {stage.junction: number}
 

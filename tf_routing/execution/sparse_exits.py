@@ -96,12 +96,10 @@ class SparseExits:
 
     def _find_decisions(self, taken: Any) -> dict[str, Any]:
         """Returns the 0/1 switches of every junction: zeros for rows that left before it."""
-        routes = exit_tree.routes(self.tree)
-        decisions = {}
-        for name, sinks in exit_tree.junctions(self.tree).items():
-            by_exit = [[float(route.choices.get(name) == number) for number in range(sinks)] for route in routes]
-            decisions[name] = tf.gather(tf.constant(by_exit, self.mixture.compute_dtype), taken)
-        return decisions
+        return {
+            name: tf.gather(tf.cast(by_exit, self.mixture.compute_dtype), taken)
+            for name, by_exit in exit_tree.switches_by_exit(self.tree).items()
+        }
 
 
 def _gather(rows: _Rows, chosen: Any) -> _Rows:

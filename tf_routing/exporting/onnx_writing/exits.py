@@ -9,12 +9,10 @@ import numpy as np
 from tf_routing import exit_tree
 from tf_routing.execution.sparse_exits import SparseExits
 from tf_routing.exit_tree import Exit, Stage
-from tf_routing.exporting.onnx_writing.graph import Flattened, Graph, Switches, Value
-from tf_routing.exporting.onnx_writing.layers import activate, array, connect, normalize
+from tf_routing.exporting.onnx_writing.graph import BOOL, FLOAT, INT64, Flattened, Graph, Switches, Value
+from tf_routing.exporting.onnx_writing.layers import activate, write_layer
 from tf_routing.exporting.onnx_writing.walk import check_precision, write_function
 from tf_routing.layers import Junction
-
-_FLOAT, _INT64, _BOOL = 1, 7, 9
 
 
 @dataclass(frozen=True)
@@ -107,9 +105,9 @@ class ExitWriter:
             logits = graph.add("ConstantOfShape", graph.integers(0, classes))
             return [logits, *(graph.add("Range", *(graph.constant(np.int64(n)) for n in (0, 0, 1))) for _ in range(2))]
 
-        kinds = [(_FLOAT, ["left", classes]), (_INT64, ["left"]), (_INT64, ["left"])]
+        kinds = [(FLOAT, ["left", classes]), (INT64, ["left"]), (INT64, ["left"])]
         # Whole columns at once, so that a condition is no burden; and OpenVINO's pools refuse to pool no rows.
-        comes = graph.add("Cast", graph.add("Size", chosen), to=_BOOL)
+        comes = graph.add("Cast", graph.add("Size", chosen), to=BOOL)
         return [_Left(*graph.branch_on(comes, run, run_none, kinds))]
 
     def _select(self, rows: _Rows, chosen: str) -> _Rows:
@@ -145,13 +143,12 @@ class ExitWriter:
 
     def _decide(self, exits: str) -> None:
         """Tells the graph the switches of every junction: zeros for rows that left before it."""
-        routes = exit_tree.routes(self.cut.tree)
-        for name, sinks in exit_tree.junctions(self.cut.tree).items():
-            flags = []
-            for sink in range(sinks):
-                taken = np.array([route.choices.get(name) == sink for route in routes])
-                flags.append(self.graph.add("Gather", self.graph.constant(taken), exits, axis=0))
-            self.graph.decide(name, Switches("", (sinks,), tuple(flags)))
+        for name, by_exit in exit_tree.switches_by_exit(self.cut.tree).items():
+            flags = tuple(
+                self.graph.add("Gather", self.graph.constant(np.array(taken)), exits, axis=0)
+                for taken in zip(*by_exit, strict=True)
+            )
+            self.graph.decide(name, Switches("", (len(flags),), flags))
 
 
 def _junction_scores(graph: Graph, layer: Junction, maps: Value, cost: Value | None) -> str:
@@ -160,8 +157,8 @@ def _junction_scores(graph: Graph, layer: Junction, maps: Value, cost: Value | N
     if cost is not None:
         x = Value(graph.add("Concat", graph.floats(x), cost.name, axis=1), (units + 1,))
     for number, dense in enumerate(layer.hidden_layers):
-        x = Value(connect(graph, x, array(dense.kernel), array(dense.bias)), (layer.hidden,))
+        x = write_layer(dense, graph, x)
         if layer.normalizations:
-            x = normalize(graph, x, layer.normalizations[number])
+            x = write_layer(layer.normalizations[number], graph, x)
         x = Value(graph.add("Relu", x.name), x.shape)
-    return connect(graph, x, array(layer.scores_layer.kernel), array(layer.scores_layer.bias))
+    return write_layer(layer.scores_layer, graph, x).name

@@ -15,6 +15,8 @@ OPSET = 18
 """The version of ONNX's operations; the newest that the converter for masked files knows is the same."""
 
 _IR_VERSION = 9
+FLOAT, INT32, INT64, BOOL = 1, 6, 7, 9
+"""Types of tensors, as ONNX numbers them."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -135,7 +137,7 @@ class Graph:
         axis = self.integers(1)
         columns = [self.add("Unsqueeze", flag, axis) for flag in value.flags]
         joined = self.add("Concat", *columns, axis=1) if len(columns) > 1 else columns[0]
-        return self.add("Cast", joined, to=1)
+        return self.add("Cast", joined, to=FLOAT)
 
     def plain(self, value: Any) -> Any:
         """Returns a value as numbers in a tensor of its own; anything else unchanged."""
@@ -146,9 +148,11 @@ class Graph:
         if isinstance(value, Switches):
             return value.flags
         is_on = self.add("Greater", value.name, self.constant(np.float32(0.5)))
-        if value.channels == 1:
-            return (self.add("Reshape", is_on, self.integers(-1)),)
-        columns = self.split(is_on, *(1,) * value.channels)
+        return self.columns(is_on, value.channels)
+
+    def columns(self, matrix: str, count: int) -> tuple[str, ...]:
+        """Returns the names of the columns of a matrix that has so many, as vectors."""
+        columns = self.split(matrix, *(1,) * count) if count > 1 else [matrix]
         return tuple(self.add("Reshape", column, self.integers(-1)) for column in columns)
 
     def decide(self, name: str, decision: Value) -> None:

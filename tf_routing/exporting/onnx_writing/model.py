@@ -9,10 +9,8 @@ from tf_routing.exit_tree import find_mixture
 from tf_routing.exporting.model_inputs import ModelInputs
 from tf_routing.exporting.onnx_writing import blocks, pyramids, routers  # noqa: F401
 from tf_routing.exporting.onnx_writing.exits import ExitWriter
-from tf_routing.exporting.onnx_writing.graph import Graph, Switches, Value
+from tf_routing.exporting.onnx_writing.graph import FLOAT, INT32, INT64, Graph, Switches, Value
 from tf_routing.exporting.onnx_writing.walk import write_model
-
-_FLOAT, _INT32, _INT64 = 1, 6, 7
 
 
 def write_skipping(model: Any) -> Any:
@@ -41,7 +39,7 @@ class _File:
         graph = self.graph
         self.count = graph.add("Shape", "images", start=0, end=1)
         # A batch of no images computes one of zeros, which is cut off at the end: OpenVINO's pools refuse no rows.
-        self.missing = graph.add("Cast", graph.add("Equal", self.count, graph.integers(0)), to=_INT64)
+        self.missing = graph.add("Cast", graph.add("Equal", self.count, graph.integers(0)), to=INT64)
         images = self._fill("images", 4)
         # Infinity is not less than itself, NaN than nothing.
         size = graph.add("ReduceL1", images, graph.integers(1, 2, 3))
@@ -55,7 +53,7 @@ class _File:
         given += [(name, ["batch"]) for name in self.inputs.auxiliary]
         return graph.build(
             self.model.name,
-            [helper.make_tensor_value_info(name, _FLOAT, shape) for name, shape in given],
+            [helper.make_tensor_value_info(name, FLOAT, shape) for name, shape in given],
             [helper.make_tensor_value_info(*each) for each in self.outputs],
         )
 
@@ -83,17 +81,17 @@ class _File:
         graph = self.graph
         classes = graph.add("ArgMax", probabilities.name, axis=1)
         classes = graph.add("Where", self.finite, classes, graph.integers(-1))
-        classes = graph.add("Cast", graph.add("Reshape", classes, graph.integers(-1)), to=_INT32)
-        self._show("probabilities", self._cut(self._mark(probabilities.name)), _FLOAT, [probabilities.channels])
-        self._show("classes", self._cut(classes), _INT32, [])
+        classes = graph.add("Cast", graph.add("Reshape", classes, graph.integers(-1)), to=INT32)
+        self._show("probabilities", self._cut(self._mark(probabilities.name)), FLOAT, [probabilities.channels])
+        self._show("classes", self._cut(classes), INT32, [])
         switches = {name: each for name, each in graph.decisions.items() if isinstance(each, Switches)}
         flags = self._join_flags(switches)
         for name, decision in graph.decisions.items():
             if name not in switches:
-                self._show(name, self._cut(self._mark(decision.name)), _FLOAT, list(decision.shape))
+                self._show(name, self._cut(self._mark(decision.name)), FLOAT, list(decision.shape))
         if flags:
             self._show_switches(switches, flags)
-        self._show("macs", self._cut(self._count_macs(switches, flags)), _INT64, [])
+        self._show("macs", self._cut(self._count_macs(switches, flags)), INT64, [])
 
     def _join_flags(self, switches: dict[str, Switches]) -> str:
         """Returns all decisions side by side, booleans `(batch, choices)`: one operation for what many would do."""
@@ -105,11 +103,11 @@ class _File:
         return graph.add("Transpose", graph.add("Reshape", joined, graph.integers(len(flags), -1)), perm=[1, 0])
 
     def _show_switches(self, switches: dict[str, Switches], flags: str) -> None:
-        marked = self._cut(self._mark(self.graph.add("Cast", flags, to=_FLOAT)))
+        marked = self._cut(self._mark(self.graph.add("Cast", flags, to=FLOAT)))
         names = [name.replace("/", "_") for name in switches]
         sizes = [each.channels for each in switches.values()]
         self.graph.add_all("Split", marked, self.graph.integers(*sizes), outputs=names, axis=1)
-        self.outputs += [(name, _FLOAT, ["batch", size]) for name, size in zip(names, sizes, strict=True)]
+        self.outputs += [(name, FLOAT, ["batch", size]) for name, size in zip(names, sizes, strict=True)]
 
     def _count_macs(self, switches: dict[str, Switches], flags: str) -> str:
         """Returns the MACs executed for each image: one that holds NaN or infinity has no route."""
@@ -119,7 +117,7 @@ class _File:
             rows = graph.add("Shape", self.finite, start=0, end=1)
             return graph.add("Expand", graph.integers(fixed), rows)
         macs = np.concatenate([_as_many(gated.get(name, ()), each.channels) for name, each in switches.items()])
-        taken = graph.add("Cast", graph.add("And", flags, self.finite), to=_INT64)
+        taken = graph.add("Cast", graph.add("And", flags, self.finite), to=INT64)
         added = graph.add("ReduceSum", graph.add("Mul", taken, graph.constant(macs)), graph.integers(1), keepdims=0)
         return graph.add("Add", added, graph.integers(fixed))
 

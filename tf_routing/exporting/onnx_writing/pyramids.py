@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from tf_routing.exporting.onnx_writing.graph import Graph, Value
-from tf_routing.exporting.onnx_writing.layers import array, convolve, normalize, pool, write_layer
+from tf_routing.exporting.onnx_writing.layers import pool, write_layer
 from tf_routing.layers import Gamma, IdentityShortcut, ImagePyramid, PyramidColumn
 
 
@@ -44,17 +44,13 @@ def _identity_shortcut(layer: IdentityShortcut, graph: Graph, x: Value) -> Value
 @write_layer.register
 def _pyramid_column(layer: PyramidColumn, graph: Graph, inputs: Any) -> list[Value]:
     maps = inputs if isinstance(inputs, (list, tuple)) else [inputs]
-    linear = [_convolve(graph, maps[0], layer.across[0])]
+    linear = [write_layer(layer.across[0], graph, maps[0])]
     for across, down, x in zip(layer.across[1:], layer.down, maps[1:], strict=True):
         finer = pool(graph, "MaxPool", linear[-1], (2, 2), (2, 2), "valid")
-        own = _convolve(graph, x, across)
-        linear.append(Value(graph.add("Add", own.name, _convolve(graph, finer, down).name), own.shape))
+        own = write_layer(across, graph, x)
+        linear.append(Value(graph.add("Add", own.name, write_layer(down, graph, finer).name), own.shape))
     normalized = [
-        normalize(graph, y, normalization)
+        write_layer(normalization, graph, y)
         for y, normalization in zip(linear[-layer.outputs :], layer.normalizations, strict=True)
     ]
     return [Value(graph.add("Relu", y.name), y.shape) for y in normalized]
-
-
-def _convolve(graph: Graph, x: Value, conv: Any) -> Value:
-    return convolve(graph, x, array(conv.kernel), array(conv.bias) if conv.use_bias else None, conv)

@@ -1,18 +1,9 @@
 """Routers as ONNX nodes: their decisions stay booleans, which the blocks behind them turn into rows."""
 
-from typing import Any
-
 import numpy as np
 
 from tf_routing.exporting.onnx_writing.graph import Graph, Switches, Value
-from tf_routing.exporting.onnx_writing.layers import (
-    activate,
-    array,
-    connect,
-    convolve,
-    normalize,
-    write_layer,
-)
+from tf_routing.exporting.onnx_writing.layers import array, connect, write_layer
 from tf_routing.layers import Controller, Gate, KeptBlocks, RouterMemory, SkipRouter
 
 
@@ -25,10 +16,10 @@ def _skip_router(layer: SkipRouter, graph: Graph, x: Value, switches: Value | No
     if layer.kind == "recurrent":
         return _open(graph, x.name, np.array([1, -1], "float32"), -array(layer.threshold))
     if layer.kind == "conv":
-        x = normalize(graph, convolve(graph, x, array(layer.conv.kernel), None, layer.conv), layer.normalization)
+        x = write_layer(layer.normalization, graph, write_layer(layer.conv, graph, x))
         features = graph.means(Value(graph.add("Relu", x.name), x.shape)).name
     else:
-        features = _hidden(graph, graph.means(x), layer.hidden_layer)
+        features = write_layer(layer.hidden_layer, graph, graph.means(x)).name
     kernel, bias = array(layer.scores_layer.kernel), array(layer.scores_layer.bias)
     return _open(graph, features, kernel[:, 0] - kernel[:, 1], bias[1:] - bias[:1])
 
@@ -37,11 +28,6 @@ def _open(graph: Graph, features: str, vector: np.ndarray, threshold: np.ndarray
     # A product with a vector has one axis, as rows need it: no reshaping.
     margins = graph.add("MatMul", features, graph.constant(vector))
     return Switches("", (1,), (graph.add("GreaterOrEqual", margins, graph.constant(threshold)),))
-
-
-def _hidden(graph: Graph, x: Value, dense: Any) -> str:
-    name = connect(graph, x, array(dense.kernel), array(dense.bias) if dense.use_bias else None)
-    return activate(graph, dense.activation, name)
 
 
 @write_layer.register
@@ -64,7 +50,7 @@ def _router_memory(layer: RouterMemory, graph: Graph, x: Value, state: Value | N
         before = graph.split(state.name, units, units)[1]
         memory = graph.add("Add", graph.add("Mul", stays, before), memory)
     output = graph.add("Mul", leaves, graph.add("Tanh", memory))
-    scores = Value(_hidden(graph, Value(output, (units,)), layer.scores), (2,))
+    scores = write_layer(layer.scores, graph, Value(output, (units,)))
     return scores, Value(graph.add("Concat", output, memory, axis=1), (2 * units,))
 
 
@@ -79,10 +65,10 @@ def _kept_blocks(layer: KeptBlocks, graph: Graph, x: Value) -> list[Switches]:
 
 @write_layer.register
 def _controller(layer: Controller, graph: Graph, x: Value, state: Value | None = None) -> tuple[Switches, Value]:
-    summary = _hidden(graph, graph.means(x), layer.summary_layer)
+    new_state = write_layer(layer.summary_layer, graph, graph.means(x))
     if state is not None and layer.use_previous:
-        summary = graph.add("Add", summary, _hidden(graph, state, layer.previous_layer))
-    new_state = Value(summary, (layer.hidden,))
+        before = write_layer(layer.previous_layer, graph, state)
+        new_state = Value(graph.add("Add", new_state.name, before.name), new_state.shape)
     kernel, bias = array(layer.score_layer.kernel), array(layer.score_layer.bias)
     off, on = kernel[:, ::2], kernel[:, 1::2]
     margins = connect(graph, new_state, on - off, bias[1::2] - bias[::2])
@@ -91,9 +77,7 @@ def _controller(layer: Controller, graph: Graph, x: Value, state: Value | None =
         scores = connect(graph, new_state, on, bias[1::2])
         is_open = graph.add("Or", is_open, _first_where_none(graph, margins, scores, layer.sub_block_count))
     parts = layer.sub_block_count
-    columns = graph.split(is_open, *(1,) * parts) if parts > 1 else [is_open]
-    flags = tuple(graph.add("Reshape", column, graph.integers(-1)) for column in columns)
-    return Switches("", (parts,), flags), new_state
+    return Switches("", (parts,), graph.columns(is_open, parts)), new_state
 
 
 def _first_where_none(graph: Graph, margins: str, scores: str, count: int) -> str:
@@ -106,5 +90,6 @@ def _first_where_none(graph: Graph, margins: str, scores: str, count: int) -> st
 
 @write_layer.register
 def _gate(layer: Gate, graph: Graph, x: Value) -> Value:
-    hidden = Value(_hidden(graph, graph.means(x), layer.hidden_layer), (layer.hidden,))
-    return Value(graph.add("Softmax", _hidden(graph, hidden, layer.choice_layer), axis=-1), (layer.choices,))
+    hidden = write_layer(layer.hidden_layer, graph, graph.means(x))
+    scores = write_layer(layer.choice_layer, graph, hidden)
+    return Value(graph.add("Softmax", scores.name, axis=-1), scores.shape)
