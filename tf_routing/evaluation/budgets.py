@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 
 from tf_routing import cost
-from tf_routing.data.batching.batches import add_drawn_inputs, evaluation_batches
 from tf_routing.data.images.picture_files import name_broken_files
 from tf_routing.evaluation.accuracies import accuracies
+from tf_routing.evaluation.model_batches import model_batches
 from tf_routing.evaluation.routing_statistics import distinct_routes
 from tf_routing.models import RoutedModel
 from tf_routing.transforms.budgets.calibration import calibrate_budgets
@@ -36,7 +36,7 @@ def measure_budgets(
         ValueError: See `calibrate_budgets`.
     """
     with name_broken_files(calibration, test):
-        rows = calibrate_budgets(model, _batches(model, calibration, batch_size), budgets, calibration.labels)
+        rows = calibrate_budgets(model, model_batches(model, calibration, batch_size), budgets, calibration.labels)
         results: dict[str, Any] = {
             "calibration_images": calibration.image_count,
             "test_images": test.image_count,
@@ -55,13 +55,8 @@ def measure_budgets(
     return results
 
 
-def _batches(model: RoutedModel, images: Any, batch_size: int) -> Any:
-    drawn = model.default_objective().drawn_inputs
-    return add_drawn_inputs(evaluation_batches(images, batch_size), drawn, seed=0)
-
-
 def _measure(model: RoutedModel, images: Any, batch_size: int) -> dict[str, Any]:
-    batches = _batches(model, images, batch_size)
+    batches = model_batches(model, images, batch_size)
     routes = model.routes(batches)
     mean = float(cost.executed_macs(model, routes, images.image_count).mean())
     return {

@@ -5,10 +5,11 @@ from typing import Any
 import numpy as np
 
 from tf_routing import data
-from tf_routing.data.batching.batches import add_drawn_inputs, evaluation_batches, first_images
+from tf_routing.data.batching.batches import evaluation_batches, first_images
 from tf_routing.data.images.picture_files import name_broken_files
 from tf_routing.evaluation.accuracies import accuracies
 from tf_routing.evaluation.exit_statistics import leaves_early, measure_exits
+from tf_routing.evaluation.model_batches import model_batches
 from tf_routing.evaluation.network_times import BATCH_SIZES, measure_times
 from tf_routing.evaluation.routing_statistics import is_gated, rates_by_category, routing_statistics
 from tf_routing.models import RoutedModel
@@ -74,7 +75,7 @@ def evaluate(
         results["hardware"] = hardware()
     if not is_gated(model):
         return results | {"gates": _summarize_gates(model.routes(first_images(dataset.test, _GATED_IMAGES)[0]))}
-    routes = model.routes(_batches(model, dataset.test, batch_size))
+    routes = model.routes(model_batches(model, dataset.test, batch_size))
     results |= routing_statistics(model, routes)
     if leaves_early(model):
         # Exits are those of the centre, whatever the crops.
@@ -90,16 +91,11 @@ def evaluate(
 
 def _predict(model: RoutedModel, images: Any, batch_size: int, crops: int) -> np.ndarray:
     if crops == 1:
-        return model.predict(_batches(model, images, batch_size), verbose=0)
-    batches = _batches(model, images, batch_size, crops)
+        return model.predict(model_batches(model, images, batch_size), verbose=0)
+    batches = model_batches(model, images, batch_size, crops)
     # Batch by batch: of all crops of ImageNet at once, the probabilities alone are two gigabytes.
     predictions = (model.predict_on_batch(images) for images, _ in batches)
     return np.concatenate([rows.reshape(-1, crops, rows.shape[-1]).mean(axis=1) for rows in predictions])
-
-
-def _batches(model: RoutedModel, images: Any, batch_size: int, crops: int = 1) -> Any:
-    drawn = model.default_objective().drawn_inputs
-    return add_drawn_inputs(evaluation_batches(images, batch_size, crops), drawn, seed=0)
 
 
 def _summarize_gates(routes: dict[str, np.ndarray]) -> dict[str, Any]:

@@ -11,8 +11,9 @@ from typing import NamedTuple
 import numpy as np
 
 from tf_routing.data import Dataset
-from tf_routing.data.batching.batches import add_drawn_inputs, evaluation_batches
+from tf_routing.data.batching.batches import evaluation_batches
 from tf_routing.data.images.image_set import ImageSet
+from tf_routing.evaluation.model_batches import model_batches
 from tf_routing.models import RoutedModel
 from tf_routing.support.files import whole_file
 
@@ -52,9 +53,8 @@ def draw_predictions(model: RoutedModel, dataset: Dataset, count: int = COUNT, s
 
 def predict(model: RoutedModel, images: np.ndarray) -> np.ndarray:
     """Returns the class probabilities of images `(images, height, width, channels)`, uint8, as evaluation has them."""
-    batches = evaluation_batches(ImageSet(images, np.zeros(len(images), "int64")), len(images))
-    # A network that is told the cost of computation is told one that is drawn.
-    return model.predict(add_drawn_inputs(batches, model.default_objective().drawn_inputs, seed=0), verbose=0)
+    image_set = ImageSet(images, np.zeros(len(images), "int64"))
+    return model.predict(model_batches(model, image_set, len(images)), verbose=0)
 
 
 def find_images(dataset: Dataset, hashes: np.ndarray) -> np.ndarray:
