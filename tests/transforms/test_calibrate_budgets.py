@@ -187,6 +187,18 @@ def test_budgets_out_of_reach_are_named() -> None:
     assert model.budgets == []
 
 
+def test_a_calibration_that_fails_leaves_the_budgets_of_before() -> None:
+    model = brightness_net()
+    rows = calibrate_budgets(model, bright_images(), 0.7)
+    model.set_budget(0.7)
+    before = model.get_weights()
+    with pytest.raises(ValueError, match="`budgets` must be from"):
+        calibrate_budgets(model, bright_images(), 0.2)
+    for old, new in zip(before, model.get_weights(), strict=True):
+        np.testing.assert_array_equal(old, new)
+    assert (model.budgets, model.budget) == (rows, 0.7)
+
+
 def test_images_and_labels_are_checked_before_anything_runs() -> None:
     model, x = brightness_net(), bright_images()
     broken = x.copy()

@@ -95,10 +95,11 @@ def calibrate(model: "RoutedModel", images: Any, rate: float) -> list[Calibrated
     [0.3, 0.3]
     """
     from tf_routing.core.model_arguments import require_graph_model
+    from tf_routing.models.budgets.thresholds import find_routers
 
     if not is_number(rate) or not 0 <= rate <= 1:
         raise ValueError(f"`rate` must be in [0, 1]. Received: rate={rate!r}")
-    if not _has_routers(require_graph_model(model)):
+    if not find_routers(require_graph_model(model)):
         raise ValueError(f"`model` must have routers with thresholds; {model.name!r} has none.")
     gates: list[CalibratedGate] = []
     _shift_and_run(model, _prepare_inputs(model, images), float(rate), "", gates)
@@ -141,12 +142,13 @@ def _shift_and_run(model: Any, images: Any, rate: float, prefix: str, gates: lis
     from tf_routing.execution.graph_executor import call_layer
     from tf_routing.execution.run import Run
     from tf_routing.models import RoutedModel
+    from tf_routing.models.budgets.thresholds import find_routers
 
     # Set as the model is, but nothing is overwritten in place: a router's inputs are read again when it was shifted.
     run = Run(model.executor.settings) if isinstance(model, RoutedModel) else Run()
 
     def call(layer: Any, *args: Any, **kwargs: Any) -> Any:
-        if _has_routers(layer):
+        if find_routers(layer):
             return _shift_and_run(layer, args[0], rate, f"{prefix}{layer.name}/", gates)
         is_router = isinstance(layer, HasThresholds)
         if is_router:
@@ -194,8 +196,3 @@ def _warn_of_missed(missed: Sequence[CalibratedGate], count: int) -> None:
     if unseen:
         parts.append(f"no image comes to {first_few([gate.gate for gate in unseen], _LISTED)}")
     warn(f"{'; '.join(parts)}.")
-
-
-def _has_routers(operation: Any) -> bool:
-    parts = getattr(operation, "operations", [])
-    return any(isinstance(part, HasThresholds) or _has_routers(part) for part in parts)

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from tf_routing.models.budgets.thresholds import TrainedThresholds
+from tf_routing.models.budgets.thresholds import TrainedThresholds, threshold_weights
 
 
 def weights_fingerprint(model: Any, routers: Mapping[str, Any], trained: Mapping[str, TrainedThresholds]) -> int:
@@ -17,9 +17,7 @@ def weights_fingerprint(model: Any, routers: Mapping[str, Any], trained: Mapping
         routers: Its routers by name.
         trained: What are thresholds among their weights.
     """
-    thresholds = {
-        id(routers[name].weights[number]) for name, thresholds in trained.items() for number in thresholds.values
-    }
+    thresholds = {id(weight) for weight in threshold_weights(routers, trained)}
     checksum = 0
     for weight in model.weights:
         # Numbers without an axis are counters, which run on at inference.

@@ -1,5 +1,7 @@
 """`RoutedModel.set_budget`: moves all thresholds so that images execute a share of the cost on average."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -7,7 +9,7 @@ import numpy as np
 
 from tf_routing.models.budgets.budget_table import TOLERANCE, Budget, BudgetTable
 from tf_routing.models.budgets.fingerprints import weights_fingerprint
-from tf_routing.models.budgets.thresholds import apply_offset, current_values, find_routers, read_thresholds
+from tf_routing.models.budgets.thresholds import apply_offset, find_routers, read_thresholds, threshold_weights
 from tf_routing.support.notices import warn
 from tf_routing.support.validation import is_number, plain
 
@@ -132,12 +134,24 @@ def copy_budgets(source: Any, copy: Any) -> None:
     copy.budget_state = replace(state, table=replace(state.table, trained=trained, fingerprint=fingerprint))
 
 
-def forget_budgets(model: Any) -> None:
-    """Puts the trained thresholds back, if they are still those that a budget shifted, and drops the budgets."""
+@contextmanager
+def budgets_forgotten(model: Any) -> Iterator[None]:
+    """Puts the trained thresholds back, if they are still those that a budget shifted, and drops the budgets.
+
+    If what is done then raises, the model has both again.
+    """
     state = model.budget_state
-    if state is not None and _has_thresholds_of(model, state):
+    is_shifted = state is not None and _has_thresholds_of(model, state)
+    if is_shifted:
         _move(model, replace(state, share=None, offset=0.0))
     model.budget_state = None
+    try:
+        yield
+    except BaseException:
+        model.budget_state = state
+        if is_shifted:
+            _move(model, state)
+        raise
 
 
 def _move(model: Any, state: BudgetState) -> None:
@@ -155,12 +169,12 @@ def _check_thresholds(model: Any, state: BudgetState) -> None:
 
 def _has_thresholds_of(model: Any, state: BudgetState) -> bool:
     routers = find_routers(model)
-    found = current_values(routers, state.table.trained)
+    weights = threshold_weights(routers, state.table.trained)
+    found = [np.array(weight) for weight in weights]
     apply_offset(routers, state.table.trained, state.offset)
-    expected = current_values(routers, state.table.trained)
-    numbers = [(name, number) for name, each in state.table.trained.items() for number in each.values]
-    for (name, number), values in zip(numbers, found, strict=True):
-        routers[name].weights[number].assign(values)
+    expected = [np.array(weight) for weight in weights]
+    for weight, values in zip(weights, found, strict=True):
+        weight.assign(values)
     return all(np.array_equal(old, new) for old, new in zip(found, expected, strict=True))
 
 

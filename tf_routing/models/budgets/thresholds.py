@@ -20,12 +20,11 @@ class TrainedThresholds(NamedTuple):
     values: Mapping[int, Any]
 
 
-def find_routers(model: Any, prefix: str = "") -> dict[str, Any]:
+def find_routers(model: Any) -> dict[str, Any]:
     """Returns the routers with thresholds in a model, by their name, with those of the models that hold them before it.
 
     Args:
         model: A functional model.
-        prefix: What the names begin with.
 
     Example:
 
@@ -33,7 +32,7 @@ def find_routers(model: Any, prefix: str = "") -> dict[str, Any]:
     >>> list(find_routers(zoo.get("drn_resnet32", width_multiplier=0.125)))[:2]
     ['router_1', 'router_2']
     """
-    return dict(_walk(model, prefix))
+    return dict(_walk(model, ""))
 
 
 def _walk(model: Any, prefix: str) -> Iterator[tuple[str, Any]]:
@@ -81,10 +80,6 @@ def apply_offset(routers: Mapping[str, Any], trained: Mapping[str, TrainedThresh
             router.shift_thresholds(np.full(thresholds.choices, offset))
 
 
-def current_values(routers: Mapping[str, Any], trained: Mapping[str, TrainedThresholds]) -> list[np.ndarray]:
-    """Returns the weights that hold thresholds, as they are now."""
-    return [
-        np.asarray(routers[name].weights[number]).copy()
-        for name, thresholds in trained.items()
-        for number in thresholds.values
-    ]
+def threshold_weights(routers: Mapping[str, Any], trained: Mapping[str, TrainedThresholds]) -> list[Any]:
+    """Returns the variables that hold the thresholds of routers, in the order of their trained ones."""
+    return [routers[name].weights[number] for name, thresholds in trained.items() for number in thresholds.values]

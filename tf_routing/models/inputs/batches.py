@@ -1,6 +1,6 @@
 """The forms in which a model is given images: arrays, dicts with other inputs, datasets and generators of batches."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from types import GeneratorType
 from typing import Any
 
@@ -70,9 +70,17 @@ def unpack_batches(x: Any) -> Iterator[Any]:
     Raises:
         ValueError: If it is a dataset that repeats for ever.
     """
+    return (keras.utils.unpack_x_y_sample_weight(batch)[0] for batch in read_batches(x))
+
+
+def read_batches(x: Any) -> Iterable[Any]:
+    """Returns something that yields every batch once, of a dataset, a generator or a list.
+
+    Raises:
+        ValueError: If it is a dataset that repeats for ever.
+    """
     refuse_endless(x)
-    batches = (x[number] for number in range(x.num_batches)) if isinstance(x, keras.utils.PyDataset) else x
-    return (keras.utils.unpack_x_y_sample_weight(batch)[0] for batch in batches)
+    return (x[number] for number in range(x.num_batches)) if isinstance(x, keras.utils.PyDataset) else x
 
 
 def drop_labels(x: Any) -> Any:

@@ -70,7 +70,7 @@ def calibrate_budgets(
     [0.5, 0.8]
     >>> model.set_budget(0.5)
     """
-    from tf_routing.models.budgets.set_budget import BudgetState, forget_budgets
+    from tf_routing.models.budgets.set_budget import BudgetState, budgets_forgotten
     from tf_routing.models.budgets.thresholds import find_routers
     from tf_routing.models.model_arguments import require_routed_model
     from tf_routing.transforms.budgets.calibration_images import read_images
@@ -80,8 +80,8 @@ def calibrate_budgets(
     if not find_routers(require_routed_model(model)):
         raise ValueError(f"`model` must have routers with thresholds; {model.name!r} has none.")
     given, known = read_images(model, images, labels)
-    forget_budgets(model)
-    table, jumps = _search(model, given, known, asked, batch_size)
+    with budgets_forgotten(model):
+        table, jumps = _search(model, given, known, asked, batch_size)
     model.budget_state = BudgetState(table)
     _warn_of_missed(table.budgets, jumps)
     return list(table.budgets)

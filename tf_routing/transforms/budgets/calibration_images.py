@@ -6,7 +6,7 @@ import keras
 import numpy as np
 
 from tf_routing.models.inputs.batch_guard import refuse_endless
-from tf_routing.models.inputs.batches import count_samples, image_input, to_arrays
+from tf_routing.models.inputs.batches import count_samples, image_input, read_batches, to_arrays
 from tf_routing.models.inputs.image_range import warn_of_far_images
 from tf_routing.models.inputs.images import check_images, image_part
 
@@ -47,8 +47,7 @@ def read_images(model: Any, images: Any, labels: Any) -> tuple[Any, Any]:
 def _read_labels(batches: Any) -> tuple[int, Any]:
     """Returns the number of images of a dataset, and their labels, `None` where it has none."""
     count, labels = 0, []
-    each_batch = (batches[n] for n in range(batches.num_batches)) if hasattr(batches, "num_batches") else batches
-    for batch in each_batch:
+    for batch in read_batches(batches):
         inputs, own, _ = keras.utils.unpack_x_y_sample_weight(batch)
         count += count_samples(inputs)
         if own is not None:

@@ -73,22 +73,28 @@ class ExitCosts:
 
     def mean_macs(self, offsets: np.ndarray) -> np.ndarray:
         """Returns the mean of MACs per image at each offset."""
-        return np.array([self.runs.count_macs(self._decide(offset)).mean() for offset in offsets])
+        return np.array([self._count_macs(self._walk(offset)).mean() for offset in offsets])
 
     def run(self, offset: float) -> Run:
         """Returns what a run at this offset would."""
-        outputs = self._decide(offset)
+        ways = self._walk(offset)
+        outputs = [
+            {**shown, **decisions, PROBABILITIES: _take_exits(shown[EXIT_LOGITS], leaving)}
+            for shown, (decisions, leaving) in zip(self.base.outputs, ways, strict=True)
+        ]
         probabilities = np.mean([each[PROBABILITIES] for each in outputs], axis=0)
-        return Run(offset, self.runs.count_macs(outputs), self.runs.measure(probabilities), outputs)
+        return Run(offset, self._count_macs(ways), self.runs.measure(probabilities), outputs)
 
-    def _decide(self, offset: float) -> list[dict[str, np.ndarray]]:
-        parts = []
-        for part, outputs in zip(self.runs.parts, self.base.outputs, strict=True):
-            tree = exit_tree.find_tree(part.model)
-            decisions, leaving = walk_tree(tree, outputs, offset - self.base.offset)
-            probabilities = _take_exits(outputs[EXIT_LOGITS], leaving)
-            parts.append({**outputs, **decisions, PROBABILITIES: probabilities})
-        return parts
+    def _walk(self, offset: float) -> list[tuple[dict[str, np.ndarray], np.ndarray]]:
+        """Returns what `walk_tree` does, by part."""
+        shift = offset - self.base.offset
+        return [
+            walk_tree(exit_tree.find_tree(part.model), outputs, shift)
+            for part, outputs in zip(self.runs.parts, self.base.outputs, strict=True)
+        ]
+
+    def _count_macs(self, ways: list[tuple[dict[str, np.ndarray], np.ndarray]]) -> np.ndarray:
+        return self.runs.count_macs([decisions for decisions, _ in ways])
 
 
 def _margins(scores: np.ndarray) -> np.ndarray:
@@ -108,7 +114,6 @@ def walk_tree(tree: Any, outputs: Any, shift: float) -> tuple[dict[str, np.ndarr
         Pair of 0/1 switches `(images, sinks)` by junction, rows of zeros where an image does not come, and the number
         of an exit in the order of `exit_tree.exits`, `(images,)`.
     """
-    decisions: dict[str, np.ndarray] = {}
     leaves = exit_tree.exits(tree)
     leaving = np.zeros(len(outputs[PROBABILITIES]), int)
 
@@ -123,12 +128,12 @@ def walk_tree(tree: Any, outputs: Any, shift: float) -> tuple[dict[str, np.ndarr
             scores = outputs[score_name(part.junction)].astype("float64")
             scores[:, 0] -= shift
             chosen = scores.argmax(axis=1)
-            decisions[part.junction] = comes[:, None] * np.eye(scores.shape[1])[chosen]
             for number, sink in enumerate(part.sinks):
                 walk(sink, comes & (chosen == number))
 
     walk(tree, np.ones(len(leaving), bool))
-    return decisions, leaving
+    switches = exit_tree.switches_by_exit(tree)
+    return {name: np.array(taken, "float64")[leaving] for name, taken in switches.items()}, leaving
 
 
 def _take_exits(logits: np.ndarray, leaving: np.ndarray) -> np.ndarray:

@@ -93,7 +93,7 @@ class Runs:
 
     def count_macs(self, outputs: list[dict[str, np.ndarray]]) -> np.ndarray:
         """Returns the MACs per image of decisions, by part and name."""
-        total = np.full(len(outputs[0][PROBABILITIES]), self.fixed, "float64")
+        total = np.full(len(next(iter(outputs[0].values()))), self.fixed, "float64")
         for part, name, macs in self.gates():
             total += np.nan_to_num(outputs[part][name]).round().astype("float64") @ macs
         return total

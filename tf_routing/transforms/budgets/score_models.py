@@ -55,10 +55,9 @@ def score_model(model: Any) -> tuple[Reader, dict[str, int]]:
 
 
 def _exit_tensors(model: Any) -> dict[str, Any]:
-    tree = exit_tree.find_tree(model)
-    if tree is None:
+    mixture = exit_tree.find_mixture(model)
+    if mixture is None:
         return {}
     shown = observed_tensors(model)
-    tensors = {score_name(name): shown[f"{name}_scores"] for name in exit_tree.junctions(tree)}
-    logits = next(tensor for name, tensor in shown.items() if name.endswith(EXIT_LOGITS))
-    return {**tensors, EXIT_LOGITS: logits}
+    tensors = {score_name(name): shown[f"{name}_scores"] for name in exit_tree.junctions(mixture.tree)}
+    return {**tensors, EXIT_LOGITS: shown[f"{mixture.name}_{EXIT_LOGITS}"]}
