@@ -1,0 +1,182 @@
+"""Is deciding worth it? Trained networks that decide beside trained static ones, by accuracy and measured time.
+
+    python benchmarks/equal_accuracy.py runs/cifar/exits/*/seed_0 --output benchmarks/equal_accuracy.json
+
+The runs are of one dataset. A fifth of each class of its test images sets the thresholds of the networks that decide,
+for five budgets each; the others tell all accuracies, and are what is timed. Every network runs in TensorFlow and in
+ONNX Runtime, each on one thread, batch normalisation folded, and counts in the runtime in which it is faster. A round
+runs the same 128 images through each, one batch after the other, in turn; times are medians of processor time over
+rounds. A network that decides is compared with the fastest static one that is at least as accurate, to within 0.3
+points: the one that a user would take instead.
+"""
+
+import argparse
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tf_routing.evaluation.timing import Timing, median_ratio, median_seconds, ratio_quartiles, time_in_turn
+from tf_routing.support.files import write_json
+from tf_routing.support.hardware import hardware
+
+BATCHES = (1, 32)
+EQUAL = 0.003
+"""By how much accuracies of networks that count as equally accurate may differ."""
+_IN_A_ROUND, _BATCH = 128, 256
+_Runs = Mapping[str, Callable[[np.ndarray], Any]]
+
+
+def main() -> None:
+    """Measures, prints and writes."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("runs", nargs="+", help="folders of finished runs, of networks that decide and static ones")
+    parser.add_argument("--budgets", type=float, nargs="+", help="shares of the static cost; five where not given")
+    parser.add_argument("--rounds", type=int, default=25, help="rounds that count")
+    parser.add_argument("--seed", type=int, default=0, help="draws the images of each round")
+    parser.add_argument("--output", default="benchmarks/equal_accuracy.json")
+    arguments = parser.parse_args()
+    import tensorflow as tf
+
+    tf.config.threading.set_intra_op_parallelism_threads(1)
+    tf.config.threading.set_inter_op_parallelism_threads(1)
+    networks, images = _load(arguments.runs, arguments.budgets)
+    drawn = np.random.default_rng(arguments.seed).integers(len(images), size=(arguments.rounds + 1, _IN_A_ROUND))
+    rows = [row for batch in BATCHES for row in _compare(networks, images[drawn], batch)]
+    machine = {**hardware(), "onnxruntime": _version()}
+    settings = {key: getattr(arguments, key) for key in ("rounds", "seed")}
+    write_json(Path(arguments.output), {"hardware": machine, **settings, "test_images": len(images), "rows": rows})
+
+
+def _version() -> str:
+    from importlib.metadata import version
+
+    return version("onnxruntime")
+
+
+def _load(folders: Sequence[str], budgets: Sequence[float] | None) -> tuple[list[dict[str, Any]], np.ndarray]:
+    """Returns what networks reached, with functions that run them by runtime; and the images that tell it."""
+    from tf_routing import data
+    from tf_routing.data.batching.pipelines import first_images
+    from tf_routing.data.calibration import set_apart
+    from tf_routing.runs.run_record import run_dataset
+    from tf_routing.runs.trained_network import as_trained, load_trained
+
+    loaded = [load_trained(folder) for folder in folders]
+    names = {run_dataset(record) for _, record in loaded}
+    if len(names) > 1:
+        raise SystemExit(f"Runs must be of one dataset. Received: {', '.join(sorted(map(str, names)))}")
+    dataset = data.load(names.pop())
+    networks = []
+    for folder, (model, record) in zip(folders, loaded, strict=True):
+        test, calibration = set_apart(as_trained(dataset, model, record).test, 0.2)
+        label = Path(folder).parent.name if Path(folder).name.startswith("seed_") else Path(folder).name
+        for network in _measure(model, calibration, test, budgets):
+            networks.append({"network": label, "model": record["arguments"]["model"], **network})
+            print(f"{label:24} {network['accuracy']:.4f} at {network['mean_macs']:12,.0f} MACs", flush=True)
+    return networks, first_images(test, test.image_count)[0]
+
+
+def _measure(model: Any, calibration: Any, test: Any, budgets: Sequence[float] | None) -> Iterator[dict[str, Any]]:
+    """Yields a static network once, and one that decides at each of its budgets and with its trained thresholds."""
+    from tf_routing.evaluation.accuracies import accuracies
+    from tf_routing.evaluation.budgets import measure_budgets
+    from tf_routing.evaluation.model_batches import model_batches
+    from tf_routing.evaluation.routing_statistics import is_gated
+
+    if not is_gated(model):
+        found = accuracies(model.predict(model_batches(model, test, _BATCH), verbose=0), np.asarray(test.labels))
+        yield {"budget": None, "decides": False, **found, "mean_macs": model.static_cost, "runs": _load_runs(model)}
+        return
+    results = measure_budgets(model, calibration, test, budgets, _BATCH)
+    for found in ({"budget": None, **results["trained"]}, *results["budgets"]):
+        model.set_budget(found["budget"])
+        kept = {key: found[key] for key in ("budget", "accuracy", "mean_macs", "distinct_routes")}
+        yield {"decides": True, **kept, "runs": _load_runs(model)}
+
+
+def _load_runs(model: Any) -> _Runs:
+    """Returns functions of a batch that run a network as it is now, by runtime."""
+    import onnxruntime
+    import tensorflow as tf
+
+    from tf_routing import fold_batch_norm
+    from tf_routing.execution.freezing import freeze
+    from tf_routing.exporting.onnx_writing.model import write_skipping
+
+    folded = fold_batch_norm(model)
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    file = write_skipping(folded).SerializeToString()
+    session = onnxruntime.InferenceSession(file, options, providers=["CPUExecutionProvider"])
+    size = model.input_shape[1:]
+    compiled = {
+        batch: freeze(lambda x: folded(x, training=False), [tf.TensorSpec((batch, *size), tf.float32)])
+        for batch in BATCHES
+    }
+    return {
+        "tensorflow": lambda images: np.asarray(compiled[len(images)](tf.constant(images))),
+        "onnxruntime": lambda images: session.run(["probabilities"], {"images": images}),
+    }
+
+
+def _compare(networks: Sequence[Mapping[str, Any]], rounds: np.ndarray, batch: int) -> Iterator[dict[str, Any]]:
+    """Yields a row per network: its time in each runtime, and beside which static network it stands."""
+
+    def run_round(run: Callable[[np.ndarray], Any], number: int) -> None:
+        """Runs one batch after the other."""
+        for start in range(0, _IN_A_ROUND, batch):
+            run(rounds[number, start : start + batch])
+
+    functions = {
+        (place, runtime): lambda number, run=run: run_round(run, number)
+        for place, network in enumerate(networks)
+        for runtime, run in network["runs"].items()
+    }
+    times = time_in_turn(functions, len(rounds) - 1, warm_up=1)
+    best: dict[int, str] = {}
+    for place, network in enumerate(networks):
+        best[place] = min(network["runs"], key=lambda runtime: median_seconds(times[place, runtime], "processor"))
+    for place, network in enumerate(networks):
+        row = {key: value for key, value in network.items() if key != "runs"} | {"batch": batch}
+        row["milliseconds_per_image"] = {
+            runtime: round(1e3 * median_seconds(times[place, runtime], "processor") / _IN_A_ROUND, 5)
+            for runtime in network["runs"]
+        }
+        row["runtime"] = best[place]
+        if network["decides"]:
+            row["rival"] = _find_rival(place, networks, best, times)
+            _print(row)
+        yield row
+
+
+def _find_rival(
+    place: int, networks: Sequence[Mapping[str, Any]], best: Mapping[int, str], times: Mapping[Any, list[Timing]]
+) -> dict[str, Any] | None:
+    """Returns the fastest static network that is as accurate, and the ratio of times; `None` where there is none."""
+    least = networks[place]["accuracy"] - EQUAL
+    rivals = [each for each, other in enumerate(networks) if not other["decides"] and other["accuracy"] >= least]
+    if not rivals:
+        return None
+    rival = min(rivals, key=lambda each: median_seconds(times[each, best[each]], "processor"))
+    own, other = times[place, best[place]], times[rival, best[rival]]
+    return {
+        "network": networks[rival]["network"],
+        "accuracy": networks[rival]["accuracy"],
+        "runtime": best[rival],
+        "ratio": round(median_ratio(own, other, "processor"), 4),
+        "quartiles": [round(each, 4) for each in ratio_quartiles(own, other, "processor")],
+    }
+
+
+def _print(row: Mapping[str, Any]) -> None:
+    rival = row["rival"]
+    beside = f"{rival['ratio']:.2f} of {rival['network']} ({rival['accuracy']:.4f})" if rival else "no rival"
+    name = row["network"] + ("" if row["budget"] is None else f" at {row['budget']:.2f}")
+    time = f"{row['milliseconds_per_image'][row['runtime']]:.3f} ms ({row['runtime']})"
+    print(f"batch {row['batch']:3}  {name:30} {row['accuracy']:.4f} {time}, {beside}", flush=True)
+
+
+if __name__ == "__main__":
+    main()
