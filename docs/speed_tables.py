@@ -20,11 +20,12 @@ def skipping_table() -> str:
     """What `python benchmarks/skipping.py` wrote, one table per contest and kind of processor."""
     contests = json.loads(SKIPPING.read_text("utf-8")) if SKIPPING.exists() else {}
     measured = [each for contest in contests.values() for each in contest]
-    tables = [f"{_describe_processor(each['hardware'])}:\n\n{_contest_table(each['rows'])}" for each in measured]
+    tables = [f"{describe_processor(each['hardware'])}:\n\n{_contest_table(each['rows'])}" for each in measured]
     return "\n".join(tables) or "Nothing yet.\n"
 
 
-def _describe_processor(machine: dict[str, Any]) -> str:
+def describe_processor(machine: dict[str, Any]) -> str:
+    """Cores, processor, and whether it has wide vectors."""
     vectors = "with" if machine["avx512"] else "without"
     return f"{machine['cores']} cores of {machine['processor']}, {vectors} AVX-512"
 
@@ -122,7 +123,7 @@ def normalization_table() -> str:
         ]
         for row in measured["rows"]
     ]
-    machine = f"{_describe_processor(measured['hardware'])}, TensorFlow {measured['hardware']['tensorflow']}"
+    machine = f"{describe_processor(measured['hardware'])}, TensorFlow {measured['hardware']['tensorflow']}"
     headings = ["network", "processor time", "middle half of rounds"]
     return (
         f"{machine}, batch {measured['settings']['batch']}, {measured['settings']['date']}:\n\n"
@@ -146,7 +147,7 @@ def determinism_table() -> str:
         for row in measured["rows"]
     ]
     headings = ["network", "batch", "way", "processor time", "peak memory"]
-    machine = f"{_describe_processor(measured['hardware'])}, TensorFlow {measured['hardware']['tensorflow']}"
+    machine = f"{describe_processor(measured['hardware'])}, TensorFlow {measured['hardware']['tensorflow']}"
     return f"{machine}, {measured['settings']['date']}:\n\n{markdown_table(headings, rows)}"
 
 
@@ -159,5 +160,5 @@ def compiled_steps_table() -> str:
         [f"`{row['network']}`", row["loop"], f"{row['processor_ratio']:.2f}", f"{row['wall_ratio']:.2f}"]
         for row in measured["rows"]
     ]
-    machine = f"{_describe_processor(measured['hardware'])}, JAX {measured['hardware']['jax']}"
+    machine = f"{describe_processor(measured['hardware'])}, JAX {measured['hardware']['jax']}"
     return f"{machine}:\n\n{markdown_table(['network', 'loop', 'processor time', 'time'], rows)}"

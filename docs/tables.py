@@ -11,6 +11,7 @@ from typing import Any
 import tomli_w
 from claims_tables import claims_rule, claims_table
 from route_tables import evaluated_table, skipping_runs_table
+from runtime_tables import deployment_table, equal_accuracy_table, onnx_skipping_table
 from speed_tables import (
     compiled_steps_table,
     determinism_table,
@@ -192,6 +193,9 @@ _TABLES = {
     "determinism": determinism_table,
     "normalization": normalization_table,
     "compiled_steps": compiled_steps_table,
+    "onnx_skipping": onnx_skipping_table,
+    "deployment": deployment_table,
+    "equal_accuracy": equal_accuracy_table,
     "claims_rule": claims_rule,
     **{f"claims_{family}": partial(claims_table, family) for family in ("multipath", "dmnn", "drn", "early_exit")},
 }

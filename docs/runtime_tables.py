@@ -1,0 +1,103 @@
+"""Tables of the benchmarks that run networks in several runtimes."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from speed_tables import describe_processor
+
+from tf_routing.support.tables import markdown_table
+
+_BENCHMARKS = Path(__file__).parent.parent / "benchmarks"
+ONNX_SKIPPING = _BENCHMARKS / "onnx_skipping.json"
+DEPLOYMENT = _BENCHMARKS / "deployment.json"
+EQUAL_ACCURACY = _BENCHMARKS / "equal_accuracy.json"
+
+
+def onnx_skipping_table() -> str:
+    """What `python benchmarks/onnx_skipping.py` wrote: the time of files that skip, as shares of static files' time."""
+    if not ONNX_SKIPPING.exists():
+        return "Nothing yet.\n"
+    measured = json.loads(ONNX_SKIPPING.read_text("utf-8"))
+    rows = [
+        [
+            f"`{row['network']}`",
+            f"{row['rate']}",
+            str(row["batch"]),
+            f"{row['milliseconds_per_image']:.2f} ms",
+            f"`{row['static']}`",
+            f"{row['share_of_macs']:.2f}",
+            f"{row['processor_ratio']:.2f}",
+            " to ".join(f"{each:.2f}" for each in row["processor_quartiles"]),
+        ]
+        for row in measured["rows"]
+    ]
+    headings = [
+        "network",
+        "rate",
+        "batch",
+        "per image",
+        "beside",
+        "of its MACs",
+        "of its time",
+        "middle half of rounds",
+    ]
+    return f"{_describe_onnx(measured['hardware'])}, one thread:\n\n{markdown_table(headings, rows)}"
+
+
+def _describe_onnx(machine: dict[str, Any]) -> str:
+    return f"{describe_processor(machine)}, ONNX Runtime {machine['onnxruntime']}"
+
+
+def deployment_table() -> str:
+    """What `python benchmarks/deployment.py` wrote: time, its share of the static network's in TensorFlow, memory."""
+    if not DEPLOYMENT.exists():
+        return "Nothing yet.\n"
+    measured = json.loads(DEPLOYMENT.read_text("utf-8"))
+    batches = sorted({row["batch"] for row in measured["rows"]})
+    files: dict[tuple[str, ...], dict[int, dict[str, Any]]] = {}
+    for row in measured["rows"]:
+        files.setdefault((row["network"], row["runtime"], row["side"]), {})[row["batch"]] = row
+    rows = [
+        [f"`{network}`", runtime, side, *(_write_file(own.get(batch)) for batch in batches)]
+        for (network, runtime, side), own in files.items()
+    ]
+    headings = ["network", "runtime", "file", *(f"batch {batch}" for batch in batches)]
+    return f"{_describe_onnx(measured['hardware'])}:\n\n{markdown_table(headings, rows)}"
+
+
+def _write_file(row: dict[str, Any] | None) -> str:
+    if row is None:
+        return "-"
+    return f"{row['milliseconds_per_image']:.1f} ms, {row['processor_ratio']:.2f}, {row['peak_mebibytes']} MiB"
+
+
+def equal_accuracy_table() -> str:
+    """What `python benchmarks/equal_accuracy.py` wrote: networks that decide, beside static ones as accurate."""
+    if not EQUAL_ACCURACY.exists():
+        return "Nothing yet.\n"
+    measured = json.loads(EQUAL_ACCURACY.read_text("utf-8"))
+    rows = [
+        [
+            row["network"].replace("_", " "),
+            "trained" if row["budget"] is None else f"{row['budget']:.2f}",
+            f"{100 * row['accuracy']:.2f}",
+            f"{row['mean_macs']:,.0f}",
+            str(row["batch"]),
+            f"{row['milliseconds_per_image'][row['runtime']]:.3f} ms",
+            *_write_rival(row["rival"]),
+        ]
+        for row in measured["rows"]
+        if row["decides"]
+    ]
+    headings = ["network", "budget", "accuracy, %", "mean MACs", "batch", "per image", "beside", "of its time"]
+    return (
+        f"{_describe_onnx(measured['hardware'])}, one thread, {measured['test_images']:,} test images:\n\n"
+        f"{markdown_table(headings, rows)}"
+    )
+
+
+def _write_rival(rival: dict[str, Any] | None) -> list[str]:
+    if rival is None:
+        return ["none is as accurate", "-"]
+    return [f"`{rival['network']}`, {100 * rival['accuracy']:.2f} %", f"{rival['ratio']:.2f}"]
