@@ -5,7 +5,11 @@ import csv
 import dataclasses
 import inspect
 import json
+import os
+import socket
+import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +18,7 @@ import pytest
 
 from tf_routing import data, zoo
 from tf_routing.cli.commands.tune import add_options
+from tf_routing.cli.main import main
 from tf_routing.data import Dataset, ImageSet, ImageStream
 from tf_routing.train.recipes.recipe import Recipe, load_recipe
 from tf_routing.train.recipes.recipe_files import read_recipe
@@ -188,3 +193,39 @@ def test_each_tuner_searches(tmp_path: Path, tuner: str) -> None:
     if tuner == "hyperband":
         assert {row["epochs"] for row in rows} <= {1, 2, 3} and min(row["epochs"] for row in rows) < 3
     assert search(tmp_path / tuner, tuner, 4, recipe=recipe) == rows
+
+
+@pytest.mark.heavy
+def test_processes_search_together(tmp_path: Path) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    words = ["tune", "--model", "basecnn", "--width_multiplier", "0.125", "--epochs", "1", "--trials", "3"]
+    command = [sys.executable, "-m", "tf_routing", *words, "--output", str(tmp_path / "search")]
+
+    def start(name: str) -> subprocess.Popen[str]:
+        place = {"KERASTUNER_ORACLE_IP": "127.0.0.1", "KERASTUNER_ORACLE_PORT": str(port), "KERASTUNER_TUNER_ID": name}
+        return subprocess.Popen(command, env={**os.environ, **place}, stdout=subprocess.PIPE, text=True)
+
+    chief = start("chief")
+    while not (tmp_path / "search" / "run.json").exists():
+        assert chief.poll() is None
+        time.sleep(0.1)
+    workers = [start(name) for name in ("tuner0", "tuner1")]
+    printed = [process.communicate()[0] for process in (*workers, chief)]
+    assert [process.returncode for process in (*workers, chief)] == [0, 0, 0]
+    assert all("the chief writes them to" in text for text in printed[:2]) and "3 trials are in" in printed[2]
+    found = json.loads((tmp_path / "search" / "trials.json").read_text("utf-8"))["trials"]
+    assert sorted(row["trial"] for row in found) == [1, 2, 3]
+    assert (tmp_path / "search" / "best.toml").exists()
+
+
+def test_a_worker_waits_for_no_chief_that_never_began(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("KERASTUNER_ORACLE_IP", "127.0.0.1")
+    monkeypatch.setenv("KERASTUNER_TUNER_ID", "tuner0")
+    words = ["tune", "--model", "basecnn", "--width_multiplier", "0.125", "--output", str(tmp_path / "search")]
+    assert main(words) == 1
+    assert "holds no search yet: start its chief first" in capsys.readouterr().err
+    assert not (tmp_path / "search").exists()

@@ -8,7 +8,7 @@ from typing import Any
 
 from tf_routing import data
 from tf_routing.runs.removal import remove_run
-from tf_routing.runs.run_record import open_record, write_record
+from tf_routing.runs.run_record import find_record, open_record, write_record
 from tf_routing.support.terminal import show
 from tf_routing.support.validation import not_negative_integer, one_of, positive_integer
 from tf_routing.train.networks import prepare_dataset
@@ -16,7 +16,7 @@ from tf_routing.train.recipes.recipe import Recipe
 from tf_routing.tuning.results import results_table, trial_rows, write_results
 from tf_routing.tuning.search_space import Parameter, search_space
 from tf_routing.tuning.trials import Trials, held_out
-from tf_routing.tuning.tuners import TUNERS, open_tuner, require_tuner
+from tf_routing.tuning.tuners import TUNERS, asks_a_chief, open_tuner, require_tuner
 
 # What a search writes beside its record and the tuner's folder, which the tuner itself removes.
 _WRITTEN = ("trials.json", "trials.csv", "trials.png", "best.toml")
@@ -63,7 +63,8 @@ def tune(
 
     Each trial trains the network for the recipe's epochs on a part of the training images, and is measured on the
     rest. The folder then holds `trials.json`, `trials.csv`, `trials.png`, `best.toml`, a recipe for `fit`, and what
-    continuing needs; all are written after each trial.
+    continuing needs; all are written after each trial. Of several processes that search together, as the variables of
+    Keras Tuner say, the chief chooses and writes, once at the end, and the others train.
 
     Args:
         architecture: Name of the zoo.
@@ -75,7 +76,7 @@ def tune(
         restart: Boolean, whether what a search wrote into the folder before is removed first.
 
     Returns:
-        One dict per trial, the best first; see `results.trial_rows`.
+        One dict per trial, the best first; see `results.trial_rows`. None for a process that is not the chief.
 
     Raises:
         ValueError: If an argument is wrong, or the folder holds something else than this search.
@@ -91,6 +92,9 @@ def tune(
     trial = Trials(architecture, parts, recipe, recipe.epochs, settings.seed, given)
     trial.space = search_space(architecture, trial.network(), {*given, *settings.fixed})
     described = _describe(trial, dataset.name, settings)
+    if asks_a_chief():
+        _train_for_chief(trial, trials, settings, output, described)
+        return []
     if restart:
         remove_run(output, _WRITTEN, folders=())
     # A search without a trial that ended has found nothing that another could not find.
@@ -105,6 +109,17 @@ def tune(
     write_results(output, described, trial.space, rows)
     show(results_table(described, trial.space, rows))
     return rows
+
+
+def _train_for_chief(
+    trial: Trials, trials: int, settings: SearchSettings, output: Path, described: dict[str, Any]
+) -> None:
+    """Trains what the chief of a search chooses, which alone knows all trials and writes."""
+    if find_record(output) is None:
+        raise ValueError(f"{output} holds no search yet: start its chief first, with the same --output.")
+    open_record(output, described, writes=False)
+    search = open_tuner(settings.tuner, trial, trials, settings.goal, output, after_trial=lambda _: None)
+    search.search(epochs=trial.epochs, verbose=0)
 
 
 def _describe(trial: Trials, dataset_name: str, settings: SearchSettings) -> dict[str, Any]:

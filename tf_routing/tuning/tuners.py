@@ -1,5 +1,6 @@
 """The tuners of Keras Tuner that can search, opened with the trials that they run."""
 
+import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,11 @@ def require_tuner(kind: str) -> Any:
     if kind == "bayesian":
         import_extra("scipy", "tune", "A Bayesian search")
     return import_extra("keras_tuner", "tune", "`tf-routing tune`")
+
+
+def asks_a_chief() -> bool:
+    """Returns whether this process runs trials that another one, the chief, chooses, as Keras Tuner's variables say."""
+    return "KERASTUNER_ORACLE_IP" in os.environ and "chief" not in os.environ.get("KERASTUNER_TUNER_ID", "")
 
 
 def open_tuner(

@@ -55,6 +55,9 @@ def _search(arguments: argparse.Namespace, request: TrainingRequest) -> None:
     output = Path(arguments.output)
     recipe = request.fit_batch(dataset)
     rows = tune(arguments.model, dataset, recipe, output, settings, trials=arguments.trials, restart=arguments.restart)
+    if not rows:
+        print(f"Every trial was trained; the chief writes them to {arguments.output}.")
+        return
     print(f"{len(rows)} trials are in {arguments.output}. Train on all images with the best values:")
     words = ["fit", "--model", arguments.model, "--dataset", request.dataset]
     words += ["--recipe", f"{arguments.output}/best.toml"]
