@@ -1,13 +1,24 @@
 """Sets that are made of MNIST and CIFAR-10: counts, labels, colours."""
 
+import functools
+from collections.abc import Iterator
+
 import numpy as np
 import pytest
 import tensorflow as tf
 
-from tests.data.prepared_data import load_or_skip
+from tests.data.prepared_data import FOLDER, load_or_skip
 from tf_routing.data import Dataset, ImageSet
 from tf_routing.data.sources import hybrid
 from tf_routing.data.sources.hybrid import recolour
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _read_once() -> Iterator[None]:
+    """Reads what sets are made of once: decoding sixty thousand pictures is all that they take time for."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(hybrid, "load_arrays", functools.cache(hybrid.load_arrays))
+        yield
 
 
 def test_the_hybrid_set_has_the_papers_counts() -> None:
@@ -21,7 +32,7 @@ def test_the_hybrid_set_has_the_papers_counts() -> None:
 
 @pytest.mark.heavy
 def test_photographs_of_the_hybrid_set_are_those_of_cifar() -> None:
-    mixed, cifar = load_or_skip("hybrid"), load_or_skip("cifar10")
+    mixed, cifar = load_or_skip("hybrid"), hybrid.load_arrays("cifar10", FOLDER, mirrors=True)
     deer = mixed.test.images[mixed.test.labels == mixed.class_names.index("deer")]
     np.testing.assert_array_equal(deer, cifar.test.images[cifar.test.labels == cifar.class_names.index("deer")])
 
@@ -34,7 +45,7 @@ def test_photographs_of_the_hybrid_set_are_those_of_cifar() -> None:
     ],
 )
 def test_grouped_classes(name: str, shares: list[int]) -> None:
-    grouped, cifar = load_or_skip(name), load_or_skip("cifar10")
+    grouped, cifar = load_or_skip(name), hybrid.load_arrays("cifar10", FOLDER, mirrors=True)
     assert np.bincount(grouped.test.labels).tolist() == shares
     assert grouped.class_names[-1] == "other" and grouped.mirrors is True
     for label, own in enumerate(grouped.class_names[:-1]):
