@@ -200,3 +200,10 @@ def test_copies_of_a_graph_are_drawn_through_the_overridden_hook() -> None:
     x = np.ones((2, 3), "float32")
     answers = model(x)
     assert any(tensor is answers for tensor in drawn)
+
+
+def test_a_stateless_scope_is_known_from_inside() -> None:
+    assert not private_apis.in_stateless_scope()
+    with keras.StatelessScope():
+        assert private_apis.in_stateless_scope()
+    assert not private_apis.in_stateless_scope()

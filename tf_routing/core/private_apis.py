@@ -103,6 +103,13 @@ def stored_value(variable: "keras.Variable") -> Any:
     return variable._value
 
 
+def in_stateless_scope() -> bool:
+    """Whether variables are read from a `keras.StatelessScope`, which is public and cannot be asked."""
+    from keras.src.backend import in_stateless_scope as is_inside
+
+    return is_inside()
+
+
 def flush_events(callback: "keras.callbacks.TensorBoard") -> None:
     """Writes to disk what a TensorBoard callback has logged so far; the public way is to end the training."""
     for writer in callback._writers.values():

@@ -72,17 +72,20 @@ def _run_images(run: Callable[[Any], Any], inputs: Any) -> Any:
 
 
 def _run_chunks(run: Callable[[Any], Any], inputs: Any) -> Any:
-    # A loop over slices of the batch, the last one possibly smaller.
-    run, count = trace_once(run), _count(inputs)
-    first = run(_slice(inputs, 0, CHUNK))
+    count = _count(inputs)
+    if tf.executing_eagerly():
+        slices = [run(_slice(inputs, start, start + CHUNK)) for start in range(0, int(count), CHUNK)]
+        return tf.nest.map_structure(lambda *parts: tf.concat(parts, axis=0), *slices)
+    # A loop over slices of the batch, the last one possibly smaller. What it returns is known beforehand from the trace
+    # of the function that it calls: a first slice before the loop would put the whole network into the graph twice.
+    specs = tf.nest.map_structure(lambda each: tf.TensorSpec((None, *each.shape[1:]), each.dtype), inputs)
+    traced = tf.function(run, autograph=False).get_concrete_function(specs)
+    none = tf.nest.map_structure(lambda each: tf.zeros((0, *each.shape[1:]), each.dtype), traced.structured_outputs)
+    shapes = tf.nest.map_structure(lambda each: tf.TensorShape((None, *each.shape[1:])), none)
 
     def body(start: Any, collected: Any) -> tuple[Any, Any]:
         """Runs one slice and puts its outputs behind those before it."""
-        outputs = run(_slice(inputs, start, start + CHUNK))
+        outputs = traced(_slice(inputs, start, start + CHUNK))
         return start + CHUNK, tf.nest.map_structure(lambda *pair: tf.concat(pair, axis=0), collected, outputs)
 
-    shapes = tf.nest.map_structure(lambda output: tf.TensorShape((None, *output.shape[1:])), first)
-    _, collected = tf.while_loop(
-        lambda start, _: start < count, body, (tf.constant(CHUNK), first), (tf.TensorShape(()), shapes)
-    )
-    return collected
+    return tf.while_loop(lambda start, _: start < count, body, (tf.constant(0), none), (tf.TensorShape(()), shapes))[1]

@@ -28,6 +28,7 @@ class GraphExecutor:
         graph: A functional model.
         image_size: Integer, height and width of its images in pixels, `None` where they may be of any size.
         settings: How gated parts run.
+        like: An executor of the same layers, which has traced some of them.
 
     Example:
 
@@ -38,17 +39,23 @@ class GraphExecutor:
     TensorShape([2, 10])
     """
 
-    def __init__(self, graph: keras.Model, image_size: int | None, settings: Settings | None = None) -> None:
-        self.graph, self.image_size = graph, image_size
+    def __init__(
+        self,
+        graph: keras.Model,
+        image_size: int | None,
+        settings: Settings | None = None,
+        like: "GraphExecutor | None" = None,
+    ) -> None:
+        self.graph, self.image_size, self._like = graph, image_size, like
         self.settings = settings or Settings()
 
     def with_settings(self, settings: Settings) -> "GraphExecutor":
         """Returns an executor of the same graph with other settings."""
-        return GraphExecutor(self.graph, self.image_size, settings)
+        return GraphExecutor(self.graph, self.image_size, settings, self)
 
     def with_graph(self, graph: keras.Model) -> "GraphExecutor":
         """Returns an executor of another graph over the same images with the same settings."""
-        return GraphExecutor(graph, self.image_size, self.settings)
+        return GraphExecutor(graph, self.image_size, self.settings, self)
 
     @cached_property
     def blocks(self) -> list[Any]:
@@ -92,7 +99,7 @@ class GraphExecutor:
         size = self.image_size or IMAGE_SIZE
         if not can_skip(self.settings.execution):
             return Run(self.settings, size)
-        return Run(self.settings, size, self._overwrites, CarriedMeans())
+        return Run(self.settings, size, self._overwrites, CarriedMeans(), self._traces)
 
     def run_layers(self, inputs: Any, training: bool | None, run: Run) -> Any:
         """Runs the graph layer by layer, and hands the run to those that take it.
@@ -104,6 +111,17 @@ class GraphExecutor:
         """
         return _run_layers(self.graph, inputs, training, run)
 
+    def needs_size(self, count: int) -> bool:
+        """Whether batches of this size run in a way of their own, so that a graph of theirs must know their size.
+
+        Args:
+            count: Integer, samples of a batch.
+        """
+        if not can_skip(self.settings.execution) or not self.blocks:
+            return False
+        # One image has nothing to be regrouped.
+        return count == 1 or self.settings.method == "switch" or self._method_of_batch(count) == "images"
+
     def mark_compilable(self) -> None:
         """Tells Keras which blocks XLA can compile; it asks the layers, so that this cannot go with a batch."""
         run = Run(self.settings)
@@ -113,6 +131,15 @@ class GraphExecutor:
     @cached_property
     def _overwrites(self) -> dict[Any, Any]:
         return find_overwrites(self.graph)
+
+    @cached_property
+    def _traces(self) -> Any:
+        if self._like is not None:
+            return self._like._traces
+        # Here: TensorFlow is not there on other backends.
+        from tf_routing.execution.shared_traces import SharedTraces
+
+        return SharedTraces()
 
     @cached_property
     def _mixture(self) -> Any:
@@ -129,13 +156,14 @@ class GraphExecutor:
         # Here, as above.
         from tf_routing.execution.batches import count_statically, run_batch
 
+        return run_batch(forward, inputs, self._method_of_batch(count_statically(inputs)))
+
+    def _method_of_batch(self, count: int | None) -> str:
         if not can_skip(self.settings.execution):
-            method = "whole"
-        elif self.settings.batch_method == "auto":
-            method = batch_method(self.blocks, self.image_size or IMAGE_SIZE, count_statically(inputs))
-        else:
-            method = self.settings.batch_method
-        return run_batch(forward, inputs, method)
+            return "whole"
+        if self.settings.batch_method != "auto":
+            return self.settings.batch_method
+        return batch_method(self.blocks, self.image_size or IMAGE_SIZE, count)
 
 
 def _run_layers(graph: keras.Model, inputs: Any, training: bool | None, run: Run) -> Any:

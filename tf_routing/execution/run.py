@@ -26,6 +26,7 @@ class Run:
             `in_place.find_overwrites`. Not kept on the blocks: the same layers may be part of other models, in which
             other layers read between them.
         means: The channel means that blocks hand on, `None` where they do not.
+        traces: The `shared_traces.SharedTraces` of the model, `None` where each block is traced by itself.
 
     Example:
 
@@ -37,6 +38,8 @@ class Run:
     image_size: int = IMAGE_SIZE
     overwrites: Mapping[Any, Any] = field(default_factory=dict)
     means: CarriedMeans | None = None
+    # Of TensorFlow alone, which is not there on other backends.
+    traces: Any = None
 
     def settings_of(self, block: Any) -> Settings:
         """Returns how a block runs, by the model's settings and its arguments."""

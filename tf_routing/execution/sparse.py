@@ -10,26 +10,61 @@ Of `y[b] = a(sum_i s_i[b] f_i(x)[b] + h(x)[b])` (see `block_executor`) they comp
 No convolution ever sees a batch of zero: with oneDNN on, TensorFlow 2.21 gives it the shape of its input.
 """
 
+from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import keras
 import tensorflow as tf
 
 from tf_routing.execution.carried_means import average_positions
 from tf_routing.execution.run import Run
+from tf_routing.execution.shared_traces import SharedTraces
 from tf_routing.execution.tracing import trace_once
 
 
 def run_sparse(block: Any, inputs: Any, switches: Any, run: Run) -> Any:
     """Returns a block's output with each part run only on the samples that chose it; see `block_executor.execute`."""
-    is_open = _read_booleans(switches)
-    by_method = {"patterns": _run_patterns, "rows": _run_rows, "switch": _run_case}
-    maps, *means = by_method[run.method_of(block, inputs.shape[0])](_Parts(block, inputs, run), inputs, is_open)
-    maps = tf.ensure_shape(maps, (inputs.shape[0], *block.output_map))
+    is_open, means = _read_booleans(switches), _find_means(block, inputs, run)
+    way = _Way(
+        run.method_of(block, inputs.shape[0]),
+        overwrites=run.may_overwrite(block, inputs.shape[0]),
+        is_overwritten=run.is_overwritten(block),
+    )
+    if way.overwrites and way.method == "rows":
+        is_open = _wait_for_readers(inputs, is_open)
+    traces = SharedTraces() if run.traces is None else run.traces
+    maps, *means = traces.run(block, partial(_run_block, way, traces), way, inputs, is_open, *means)
     if means and run.means is not None:
         run.means.keep(maps, *means)
     return maps
+
+
+class _Way(NamedTuple):
+    """How a block runs.
+
+    Args:
+        method: One of `settings.METHODS` that is not `"auto"`.
+        overwrites: Whether it may write into its input.
+        is_overwritten: Whether the next block writes into its output.
+    """
+
+    method: str
+    overwrites: bool
+    is_overwritten: bool
+
+
+def _run_block(way: _Way, traces: SharedTraces, block: Any, inputs: Any, is_open: Any, *means: Any) -> list[Any]:
+    """Returns the block's output, and its channel means where those of the input are given."""
+    by_method = {"patterns": _run_patterns, "rows": _run_rows, "switch": _run_case}
+    maps, *means_now = by_method[way.method](_Parts(block, way, traces, list(means)), inputs, is_open)
+    return [tf.ensure_shape(maps, (inputs.shape[0], *block.output_map)), *means_now]
+
+
+def _find_means(block: Any, inputs: Any, run: Run) -> list[Any]:
+    """Returns the channel means of the input in a list, which is empty where they are not known or of no use."""
+    known = run.means.find(inputs) if run.means is not None and block.keeps_what_it_bypasses else None
+    return [] if known is None else [known]
 
 
 def _read_booleans(switches: Any) -> Any:
@@ -42,14 +77,19 @@ def _read_booleans(switches: Any) -> Any:
 class _Parts:
     """The parts of a block as functions of rows."""
 
-    def __init__(self, block: Any, inputs: Any, run: Run) -> None:
-        self.block, self.run, self.count = block, run, len(block.sub_blocks)
-        known = run.means.find(inputs) if run.means is not None and block.keeps_what_it_bypasses else None
-        self.means = [] if known is None else [known]
-        self.functions = [trace_once(partial(part, training=False)) for part in block.sub_blocks]
+    def __init__(self, block: Any, way: _Way, traces: SharedTraces, means: list[Any]) -> None:
+        self.block, self.way, self.means, self.count = block, way, means, len(block.sub_blocks)
+        self.functions = [self._function(part, traces) for part in block.sub_blocks]
         shortcut = partial(block.shortcut_terms, training=False)
         # A shortcut that returns its input is not traced: it would come back as another tensor.
-        self.shortcut = trace_once(shortcut) if isinstance(block.shortcut, keras.Model) else shortcut
+        self.shortcut = trace_once(shortcut) if self.count > 1 and isinstance(block.shortcut, keras.Model) else shortcut
+
+    def _function(self, part: keras.Model, traces: SharedTraces) -> Callable[[Any], Any]:
+        function = partial(_run_part, part)
+        if self.count == 1:
+            # Called once: a function of its own would be one more to trace.
+            return function
+        return partial(traces.run, part, _run_part, "part", otherwise=trace_once(function))
 
     def finish(self, rows: Any, chosen: list[int]) -> Any:
         """Returns the block's output for rows that all chose the same parts."""
@@ -62,6 +102,10 @@ class _Parts:
     def finish_none(self) -> Any:
         """Returns the block's output for no rows."""
         return tf.zeros((0, *self.block.output_map), self.block.compute_dtype)
+
+
+def _run_part(part: keras.Model, rows: Any) -> Any:
+    return part(rows, training=False)
 
 
 def _encode_pattern(is_open: Any) -> Any:
@@ -106,9 +150,7 @@ def _run_rows(parts: _Parts, inputs: Any, is_open: Any) -> list[Any]:
 def _finish_rows(parts: _Parts, inputs: Any, is_open: Any) -> list[Any]:
     """Runs the only part: the rows that chose it are finished and replace their rows of the shortcut."""
     rows, shortcut = tf.where(tf.reshape(is_open, (-1,))), parts.shortcut(inputs)
-    rest, overwrites = parts.block.finish(inputs, shortcut), parts.run.may_overwrite(parts.block, inputs.shape[0])
-    if overwrites:
-        rows = _wait_for_readers(inputs, rows)
+    rest = parts.block.finish(inputs, shortcut)
 
     def update() -> list[Any]:
         """Returns the maps and means with the rows in place that chose the part."""
@@ -118,7 +160,7 @@ def _finish_rows(parts: _Parts, inputs: Any, is_open: Any) -> list[Any]:
         # An identity shortcut is not gathered a second time.
         terms = [gathered if term is inputs else tf.gather(term, numbers) for term in shortcut]
         finished = parts.block.finish(gathered, [*terms, parts.functions[0](gathered)])
-        if overwrites:
+        if parts.way.overwrites:
             maps = tf.raw_ops.InplaceUpdate(x=rest, i=numbers, v=finished)
         else:
             maps = tf.tensor_scatter_nd_update(rest, rows, finished)
@@ -127,18 +169,18 @@ def _finish_rows(parts: _Parts, inputs: Any, is_open: Any) -> list[Any]:
     def keep() -> list[Any]:
         """Returns the maps and means where no row chose the part."""
         # A block that writes into these maps would write into the block's input too, if both were one tensor.
-        copied = parts.run.is_overwritten(parts.block) and not overwrites
+        copied = parts.way.is_overwritten and not parts.way.overwrites
         return [tf.raw_ops.DeepCopy(x=rest) if copied else rest, *parts.means]
 
     return tf.cond(tf.size(rows) > 0, update, keep)
 
 
-def _wait_for_readers(inputs: Any, rows: Any) -> Any:
-    """Returns the rows, which are known only once all operations that read the maps so far have run."""
+def _wait_for_readers(inputs: Any, is_open: Any) -> Any:
+    """Returns the switches, which are known only once all operations that read the maps so far have run."""
     if tf.executing_eagerly():
-        return rows
+        return is_open
     with tf.control_dependencies(inputs.consumers()):
-        return tf.identity(rows)
+        return tf.identity(is_open)
 
 
 def _run_case(parts: _Parts, inputs: Any, is_open: Any) -> list[Any]:

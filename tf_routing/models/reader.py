@@ -5,7 +5,6 @@ from typing import Any
 import keras
 
 from tf_routing.execution.graph_executor import GraphExecutor
-from tf_routing.execution.settings import Settings
 from tf_routing.models.inputs.batches import image_input
 from tf_routing.models.inputs.checked_inputs import CheckedInputs
 from tf_routing.models.inputs.images import run_on_images
@@ -18,7 +17,7 @@ class Reader(CheckedInputs, keras.Model):
         inputs: The model's `input`.
         outputs: Symbolic tensors of its graph, in any structure.
         name: Optional name.
-        settings: An `execution.Settings`, how the model's gated parts run.
+        executor: The `execution.GraphExecutor` of the model, whose settings and traces count here too.
         **kwargs: As for `keras.Model`.
     """
 
@@ -27,13 +26,14 @@ class Reader(CheckedInputs, keras.Model):
         inputs: Any,
         outputs: Any,
         name: str | None = None,
-        settings: Settings | None = None,
+        executor: GraphExecutor | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(inputs, outputs, name=name, **kwargs)
         # The routed model looks at the images, and says what there is to say of them.
         self.input_watch.has_warned = True
-        self.executor = GraphExecutor(self, image_input(self).shape[1], settings)
+        size = image_input(self).shape[1]
+        self.executor = GraphExecutor(self, size) if executor is None else executor.with_graph(self)
 
     def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
         def run(x: Any) -> Any:

@@ -113,7 +113,7 @@ class RoutedModel(FileFormats, SetsBudget, ObjectiveTraining, JitWish, LabelChec
     @cached_property
     def _decider(self) -> Reader | None:
         tensors = decision_tensors(self)
-        return Reader(self.input, tensors, settings=self.executor.settings) if tensors else None
+        return Reader(self.input, tensors, executor=self.executor) if tensors else None
 
     @cached_property
     def _training_state(self) -> TrainingState:

@@ -1,17 +1,30 @@
 """Checks what `fit`, `evaluate`, `predict` and calls of a model are given, before Keras begins."""
 
 from collections.abc import Mapping, Sequence
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import keras
 
 from tf_routing.models.inputs.batch_guard import NoBatch, guard, keep_values, refuse_endless
+from tf_routing.models.inputs.batch_sizes import AnySize
 from tf_routing.models.inputs.batches import repeat_per_sample
 from tf_routing.models.inputs.first_batch import watch_first
 from tf_routing.models.inputs.image_range import warn_of_far_images
 from tf_routing.models.inputs.images import check_images, image_part
 from tf_routing.models.inputs.input_watch import InputWatch
+
+
+def _as_written(method: Any) -> Any:
+    """Returns a method that TensorFlow does not rewrite, with all that it calls, where a graph of a user's is traced.
+
+    Autograph makes graphs of Python's conditions and loops. None here depends on tensors, and rewriting takes seconds.
+    """
+    if keras.backend.backend() != "tensorflow":
+        return method
+    import tensorflow as tf
+
+    return tf.autograph.experimental.do_not_convert(method)
 
 
 class CheckedInputs:
@@ -22,6 +35,7 @@ class CheckedInputs:
         """What the model remembers of its inputs."""
         return InputWatch()
 
+    @_as_written
     def __call__(self: Any, *args: Any, **kwargs: Any) -> Any:
         """Calls the model; see `keras.Model`."""
         inputs = args[0] if args else kwargs.get("inputs")
@@ -85,7 +99,21 @@ class CheckedInputs:
 
     def make_predict_function(self: Any, force: bool = False) -> Any:
         """Makes the function that `predict` runs."""
-        return self._make("predict_function", super().make_predict_function, force)  # type: ignore[misc]
+        make = super().make_predict_function  # type: ignore[misc]
+        on_tensorflow = keras.backend.backend() == "tensorflow"
+        return self._make("predict_function", partial(self._make_any_size, make) if on_tensorflow else make, force)
+
+    def _make_any_size(self: Any, make: Any, force: bool) -> None:
+        """Makes the predict function, for batches of all sizes; Keras's `make` leaves one for each it sees."""
+
+        def make_another() -> Any:
+            before = self.predict_function
+            make(True)
+            made, self.predict_function = self.predict_function, before
+            return made
+
+        if force or self.predict_function is None:
+            self.predict_function = AnySize(make_another, self.executor.needs_size)
 
     def _make(self: Any, name: str, make: Any, force: bool) -> Any:
         before = getattr(self, name)

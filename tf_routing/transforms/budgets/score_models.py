@@ -51,7 +51,7 @@ def score_model(model: Any) -> tuple[Reader, dict[str, int]]:
         margins = _Margins(router, name=f"{router.name}_margins")(*call.arguments.args)
         tensors[score_name(router.name)] = margins
         choices[router.name] = margins.shape[-1]
-    return Reader(model.input, tensors | _exit_tensors(model), settings=model.executor.settings), choices
+    return Reader(model.input, tensors | _exit_tensors(model), executor=model.executor), choices
 
 
 def _exit_tensors(model: Any) -> dict[str, Any]:
