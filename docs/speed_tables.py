@@ -14,6 +14,7 @@ EXPORTS = _BENCHMARKS / "exports.json"
 DETERMINISM = _BENCHMARKS / "determinism.json"
 NORMALIZATION = _BENCHMARKS / "normalization.json"
 COMPILED_STEPS = _BENCHMARKS / "compiled_steps.json"
+COLD_START = _BENCHMARKS / "cold_start.json"
 
 
 def skipping_table() -> str:
@@ -162,3 +163,29 @@ def compiled_steps_table() -> str:
     ]
     machine = f"{describe_processor(measured['hardware'])}, JAX {measured['hardware']['jax']}"
     return f"{machine}:\n\n{markdown_table(['network', 'loop', 'processor time', 'time'], rows)}"
+
+
+def cold_start_table() -> str:
+    """What `python benchmarks/cold_start.py` wrote: first calls, beside those of the static network."""
+    if not COLD_START.exists():
+        return "Nothing yet.\n"
+    measured = json.loads(COLD_START.read_text("utf-8"))
+    columns = {
+        "first_predict_seconds": "first `predict`",
+        "other_size_seconds": "of another size",
+        "later_predict_seconds": "later `predict`",
+        "first_step_seconds": "first step of `fit`",
+        "later_step_seconds": "later step",
+        "peak_bytes": "peak memory",
+    }
+    shown = {what: title for what, title in columns.items() if any(what in row for row in measured["rows"])}
+    rows = [[f"`{row['network']}`", *(_write_cold(row, what) for what in shown)] for row in measured["rows"]]
+    machine = f"{describe_processor(measured['hardware'])}, TensorFlow {measured['hardware']['tensorflow']}"
+    return f"{machine}, {measured['settings']['date']}:\n\n{markdown_table(['network', *shown.values()], rows)}"
+
+
+def _write_cold(row: dict[str, Any], what: str) -> str:
+    if what not in row:
+        return "-"
+    value = f"{row[what] / 2**30:.1f} GiB" if what == "peak_bytes" else f"{row[what]:.1f} s"
+    return value if row["network"] == row["static"] else f"{value} ({row['ratios'][what]:.2f})"

@@ -13,6 +13,7 @@ from claims_tables import claims_rule, claims_table
 from route_tables import evaluated_table, skipping_runs_table
 from runtime_tables import deployment_table, equal_accuracy_table, onnx_skipping_table
 from speed_tables import (
+    cold_start_table,
     compiled_steps_table,
     determinism_table,
     exports_table,
@@ -196,6 +197,7 @@ _TABLES = {
     "onnx_skipping": onnx_skipping_table,
     "deployment": deployment_table,
     "equal_accuracy": equal_accuracy_table,
+    "cold_start": cold_start_table,
     "claims_rule": claims_rule,
     **{f"claims_{family}": partial(claims_table, family) for family in ("multipath", "dmnn", "drn", "early_exit")},
 }
