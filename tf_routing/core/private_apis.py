@@ -7,6 +7,7 @@ Hooks that a class overrides cannot be here. There is one, `RoutedModel._run_thr
 draws it anew for `keras.models.clone_model`, through it, and through nothing public.
 """
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
@@ -110,6 +111,18 @@ def in_stateless_scope() -> bool:
     return is_inside()
 
 
+def full_values(variables: "Iterable[keras.Variable]") -> list[Any]:
+    """Returns the values of variables in their own precision, also within a layer that computes in half precision.
+
+    `variable.value` is rounded there, unless the variable says otherwise; how much rounding a layer wants is asked of
+    it when it is called, and a layer inside may want none.
+    """
+    from keras.src.backend.common.variables import AutocastScope
+
+    with AutocastScope(None):
+        return [variable.value for variable in variables]
+
+
 def flush_events(callback: "keras.callbacks.TensorBoard") -> None:
     """Writes to disk what a TensorBoard callback has logged so far; the public way is to end the training."""
     for writer in callback._writers.values():
@@ -124,6 +137,17 @@ def new_trackable() -> Any:
     import tensorflow as tf
 
     return tf.__internal__.tracking.AutoTrackable()
+
+
+def is_within_xla() -> bool:
+    """Whether what TensorFlow is tracing is compiled by XLA as a whole, as in `tf.function(..., jit_compile=True)`.
+
+    TensorFlow asks this to choose operations that XLA knows, and tells nobody else.
+    """
+    import tensorflow as tf
+    from tensorflow.python.ops.control_flow_util import GraphOrParentsInXlaContext
+
+    return not tf.executing_eagerly() and GraphOrParentsInXlaContext(tf.compat.v1.get_default_graph())
 
 
 def standardize_inputs(model: "keras.Model", inputs: Any) -> list[Any]:

@@ -1,7 +1,7 @@
 """Executors: they take a decision and the parts it chooses between, and produce the output.
 
 `masked` runs every part on every sample: training, any backend. `sparse` runs each part only on the samples that chose
-it: inference, TensorFlow. Same weights, same numbers; `block_executor` has the equation.
+it: inference, TensorFlow and JAX. Same weights, same numbers; `block_executor` has the equation.
 """
 
 import keras  # noqa: F401  (first: it registers the layers, and these import parts of this package)

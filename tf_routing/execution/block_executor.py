@@ -11,13 +11,15 @@ with the block's activation $a$ (`block.finish`). A `layers.SkipBlock` has no ac
 * Masked: every $f_i$ runs on all $B$ samples, and its output is multiplied by $s_i$, broadcast to `(B, 1, 1, 1)`. It
   works on every backend, in training with soft switches too, and compiles with XLA.
 * Sparse: $f_i$ runs on the rows $R_i = \{b : s_i[b] = 1\}$ alone, `f_i(x[R_i])`, whose results are added to, or put in
-  the place of, the rows $R_i$ of $h(x)$. Nothing is computed for a switch that is off. TensorFlow only.
+  the place of, the rows $R_i$ of $h(x)$. On TensorFlow nothing is computed for a switch that is off. Where shapes
+  cannot depend on the data, on JAX and under XLA, $R_i$ is padded to the next of a few sizes (method `buckets`).
 
 All $f_i$ and $h$ treat samples independently at inference, so both ways give the same numbers up to rounding.
 """
 
 from typing import Any
 
+from tf_routing.execution.buckets import run_buckets
 from tf_routing.execution.masked import run_masked
 from tf_routing.execution.run import Run
 
@@ -47,7 +49,10 @@ def execute(block: Any, inputs: Any, switches: Any, training: bool | None, run: 
     run = run or Run()
     if not run.skips(block, training):
         return run_masked(block, inputs, switches, training)
+    method = run.method_of(block, inputs.shape[0])
+    if method == "buckets":
+        return run_buckets(block, inputs, switches, run)
     # Here: TensorFlow is not there on other backends.
     from tf_routing.execution.sparse import run_sparse
 
-    return run_sparse(block, inputs, switches, run)
+    return run_sparse(block, inputs, switches, run, method)

@@ -41,7 +41,8 @@ def block_method(method: str, sub_block_count: int, image_size: int, batch: int 
     """
     if method == "switch" and batch != 1:
         raise ValueError(f"`method='switch'` runs batches of one; this one has {batch or 'any number of'} images.")
-    if method != "auto":
+    # Sizes are those of a batch.
+    if method != "auto" and not (method == "buckets" and batch is None):
         return method
     fastest = best(sub_block_count, image_size, batch).method
     # The nearest size measured may be one image, or images that ran one by one: what won there can run no others.

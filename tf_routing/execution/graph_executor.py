@@ -9,12 +9,15 @@ import keras
 from tf_routing.core.graph import run_calls
 from tf_routing.core.private_apis import standardize_inputs
 from tf_routing.core.protocols import SetsExecution, TakesRun
+from tf_routing.execution.block_loops import Segment, Ways, cut, run_in_loops, runs_in_loops
+from tf_routing.execution.bucket_exits import BucketExits
 from tf_routing.execution.carried_means import CarriedMeans
 from tf_routing.execution.choice import batch_method
 from tf_routing.execution.gated_layers import blocks_set_by, gated_blocks
 from tf_routing.execution.in_place import find_overwrites
 from tf_routing.execution.run import IMAGE_SIZE, Run, can_skip
-from tf_routing.execution.settings import Settings, supports_jit
+from tf_routing.execution.settings import BACKENDS, Settings, supports_jit
+from tf_routing.execution.static_rows import needs_static_shapes
 from tf_routing.exit_tree import find_mixture
 
 
@@ -74,12 +77,12 @@ class GraphExecutor:
             inputs: Images `(batch, height, width, channels)`, or a dict with more.
             training: Boolean.
             otherwise: Keras's forward pass, which runs where nothing can skip: in training, on other backends than
-                TensorFlow, and where no part is gated.
+                TensorFlow and JAX, and where no part is gated.
 
         Returns:
             The outputs of the graph.
         """
-        if training or not self.blocks or keras.backend.backend() != "tensorflow":
+        if training or not self.blocks or keras.backend.backend() not in BACKENDS:
             return otherwise(inputs)
         return self._run_batch(partial(self.run_layers, training=training, run=self.begin_run()), inputs)
 
@@ -92,7 +95,9 @@ class GraphExecutor:
         Returns:
             Dict of `probabilities` and the decisions by name.
         """
-        return self._run_batch(self._early_exit, inputs)
+        known = keras.tree.flatten(inputs)[0].shape[0] is not None
+        buckets = needs_static_shapes() or (self.settings.method == "buckets" and known)
+        return self._run_batch(self._bucket_exits if buckets else self._sparse_exits, inputs)
 
     def begin_run(self) -> Run:
         """Returns what the layers are handed for the next batch."""
@@ -109,24 +114,47 @@ class GraphExecutor:
             training: Boolean.
             run: What `begin_run` returned.
         """
-        return _run_layers(self.graph, inputs, training, run)
+        given = standardize_inputs(self.graph, inputs)
+        if training or not runs_in_loops(given) or not can_skip(self.settings.execution):
+            return run_calls(self.graph, given, partial(call_layer, run, training))
+        # Means are not handed from pass to pass of a loop.
+        looped, probe = (
+            partial(call_layer, Run(settings, run.image_size), training)
+            for settings in (self.settings, Settings("masked"))
+        )
+        values = dict(zip(self.graph.inputs, given, strict=True))
+        run_in_loops(
+            self._segments, values, Ways(partial(call_layer, run, training), looped, probe), self.graph.outputs
+        )
+        return keras.tree.map_structure(values.__getitem__, self.graph.output)
 
-    def needs_size(self, count: int) -> bool:
+    def needs_size(self, count: int, is_compiled: bool = False) -> bool:
         """Whether batches of this size run in a way of their own, so that a graph of theirs must know their size.
 
         Args:
             count: Integer, samples of a batch.
+            is_compiled: Boolean, whether XLA compiles the graph: rows are padded to sizes of the batch there.
         """
         if not can_skip(self.settings.execution) or not self.blocks:
             return False
+        if is_compiled:
+            return True
         # One image has nothing to be regrouped.
-        return count == 1 or self.settings.method == "switch" or self._method_of_batch(count) == "images"
+        return count == 1 or self.settings.method in ("switch", "buckets") or self._method_of_batch(count) == "images"
 
-    def mark_compilable(self) -> None:
-        """Tells Keras which blocks XLA can compile; it asks the layers, so that this cannot go with a batch."""
+    @cached_property
+    def _segments(self) -> list[Segment]:
+        return cut(self.graph)
+
+    def mark_compilable(self, is_asked_for: bool = False) -> None:
+        """Tells Keras which blocks XLA may compile; it asks the layers, so that this cannot go with a batch.
+
+        Args:
+            is_asked_for: Boolean, whether the user wants XLA: it compiles every block.
+        """
         run = Run(self.settings)
         for block in blocks_set_by(self.graph):
-            block.supports_jit = supports_jit(run.settings_of(block).execution)
+            block.supports_jit = is_asked_for or supports_jit(run.settings_of(block).execution)
 
     @cached_property
     def _overwrites(self) -> dict[Any, Any]:
@@ -146,13 +174,19 @@ class GraphExecutor:
         return find_mixture(self.graph)
 
     @cached_property
-    def _early_exit(self) -> Callable[[Any], dict[str, Any]]:
+    def _bucket_exits(self) -> Callable[[Any], dict[str, Any]]:
+        return BucketExits(self.graph, self._mixture)
+
+    @cached_property
+    def _sparse_exits(self) -> Callable[[Any], dict[str, Any]]:
         # Here: TensorFlow is not there on other backends.
         from tf_routing.execution.sparse_exits import SparseExits
 
         return SparseExits(self.graph, self._mixture)
 
     def _run_batch(self, forward: Callable[[Any], Any], inputs: Any) -> Any:
+        if needs_static_shapes():
+            return forward(inputs)
         # Here, as above.
         from tf_routing.execution.batches import count_statically, run_batch
 

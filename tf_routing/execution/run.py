@@ -8,7 +8,8 @@ import keras
 
 from tf_routing.execution.carried_means import CarriedMeans
 from tf_routing.execution.choice import block_method
-from tf_routing.execution.settings import Settings
+from tf_routing.execution.settings import BACKENDS, Settings
+from tf_routing.execution.static_rows import needs_static_shapes
 
 IMAGE_SIZE = 224
 """Height and width of images that are not known: those of ImageNet, for which skipping was measured at that size."""
@@ -51,6 +52,9 @@ class Run:
 
     def method_of(self, block: Any, batch: int | None) -> str:
         """Returns how a block that skips runs a batch of this size (`None`: known only when it runs)."""
+        # There is one way in static shapes, which takes what is set for others.
+        if needs_static_shapes():
+            return "buckets"
         return block_method(self.settings_of(block).method, len(block.sub_blocks), self.image_size, batch)
 
     def may_overwrite(self, block: Any, batch: int | None) -> bool:
@@ -66,4 +70,4 @@ class Run:
 
 def can_skip(execution: str) -> bool:
     """Whether what is set to an execution skips at inference. In training nothing does: every part must learn."""
-    return execution != "masked" and keras.backend.backend() == "tensorflow"
+    return execution != "masked" and keras.backend.backend() in BACKENDS

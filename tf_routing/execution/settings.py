@@ -9,8 +9,11 @@ import keras
 from tf_routing.support.validation import one_of
 
 EXECUTIONS = ("auto", "masked", "sparse")
-METHODS = ("auto", "patterns", "rows", "switch")
-"""How `sparse` runs a block: by pattern of switches, by part with its own rows, or as the one case of one image."""
+METHODS = ("auto", "patterns", "rows", "switch", "buckets")
+"""How `sparse` runs a block: by pattern of switches, by part with its own rows, as the one case of one image, or by
+part with its rows padded to one of a few sizes. The last is the one way on JAX and under XLA, whatever is set."""
+BACKENDS = ("tensorflow", "jax")
+"""The backends of Keras on which parts can be skipped."""
 BATCH_METHODS = ("auto", "whole", "chunks", "images")
 """How `sparse` runs a batch: at once, a few images after the other, or each image by itself, side by side."""
 
@@ -65,10 +68,10 @@ def check(execution: Any, method: Any = "auto", batch_method: Any = "auto") -> S
     one_of("execution", execution, EXECUTIONS)
     one_of("method", method, METHODS)
     one_of("batch_method", batch_method, BATCH_METHODS)
-    if execution == "sparse" and keras.backend.backend() != "tensorflow":
+    if execution == "sparse" and keras.backend.backend() not in BACKENDS:
         raise RuntimeError(
-            f"Sparse execution needs the TensorFlow backend; this process runs {keras.backend.backend()!r}, where "
-            "'auto' means 'masked'. Received: execution='sparse'"
+            f"Sparse execution needs TensorFlow or JAX as the backend; this process runs {keras.backend.backend()!r}, "
+            "where 'auto' means 'masked'. Received: execution='sparse'"
         )
     return Settings(execution, method, batch_method)
 
@@ -85,12 +88,15 @@ def possible(execution: str) -> str:
     >>> execution.possible("masked")
     'masked'
     """
-    runs = execution != "sparse" or keras.backend.backend() == "tensorflow"
+    runs = execution != "sparse" or keras.backend.backend() in BACKENDS
     return one_of("execution", execution, EXECUTIONS) if runs else "auto"
 
 
 def supports_jit(execution: str) -> bool:
-    """Whether XLA can compile a block: not where it skips, since shapes then depend on the data.
+    """Whether Keras may compile a block with XLA unasked: not where it skips on TensorFlow.
+
+    XLA needs static shapes, and shapes that depend on the data skip more there. Who asks for `jit_compile=True` gets
+    it.
 
     Args:
         execution: One of `EXECUTIONS`.

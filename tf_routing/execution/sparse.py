@@ -23,11 +23,11 @@ from tf_routing.execution.shared_traces import SharedTraces
 from tf_routing.execution.tracing import trace_once
 
 
-def run_sparse(block: Any, inputs: Any, switches: Any, run: Run) -> Any:
+def run_sparse(block: Any, inputs: Any, switches: Any, run: Run, method: str) -> Any:
     """Returns a block's output with each part run only on the samples that chose it; see `block_executor.execute`."""
     is_open, means = _read_booleans(switches), _find_means(block, inputs, run)
     way = _Way(
-        run.method_of(block, inputs.shape[0]),
+        method,
         overwrites=run.may_overwrite(block, inputs.shape[0]),
         is_overwritten=run.is_overwritten(block),
     )

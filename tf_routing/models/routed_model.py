@@ -190,7 +190,11 @@ class RoutedModel(FileFormats, SetsBudget, ObjectiveTraining, JitWish, LabelChec
         """How gated parts run: `"masked"`, `"sparse"`, or `"auto"`: sparse at inference where the backend can.
 
         In training they are masked whatever is set. What is left at `"auto"`, a block decides by its arguments. A
-        `tf.function` of the user's own keeps what was set when it was traced.
+        `tf.function` or `jax.jit` of the user's own keeps what was set when it was traced.
+
+        On JAX, and on TensorFlow where XLA compiles (`jit_compile=True`), no shape can depend on the data. There the
+        samples that chose a part are padded to the next of a few sizes of the batch, and each part is compiled for all
+        of them (`execution.static_rows`).
         """
         return self.executor.settings.execution
 
@@ -213,7 +217,7 @@ class RoutedModel(FileFormats, SetsBudget, ObjectiveTraining, JitWish, LabelChec
 
         Raises:
             ValueError: If a value is not known, or `"sparse"` is asked of a model that has nothing to skip.
-            RuntimeError: If the backend cannot run sparsely and `"sparse"` is asked for.
+            RuntimeError: If the backend is neither TensorFlow nor JAX and `"sparse"` is asked for.
         """
         settings = execution.check(execution_, method, batch_method)
         execution.check_skips(self, execution_)
@@ -226,7 +230,6 @@ class RoutedModel(FileFormats, SetsBudget, ObjectiveTraining, JitWish, LabelChec
     def apply_settings(self, settings: Settings) -> None:
         """Runs gated parts by these settings from now on, without looking whether there are any, nor inside of them."""
         self.executor = self.executor.with_settings(settings)
-        self.executor.mark_compilable()
         self.renew_jit()
         # Compiled steps hold what was set when they were traced.
         self.train_function = self.test_function = self.predict_function = None

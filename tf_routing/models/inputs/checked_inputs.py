@@ -113,7 +113,9 @@ class CheckedInputs:
             return made
 
         if force or self.predict_function is None:
-            self.predict_function = AnySize(make_another, self.executor.needs_size)
+            self.predict_function = AnySize(
+                make_another, partial(self.executor.needs_size, is_compiled=self.jit_compile)
+            )
 
     def _make(self: Any, name: str, make: Any, force: bool) -> Any:
         before = getattr(self, name)

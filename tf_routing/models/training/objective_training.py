@@ -66,9 +66,12 @@ class ObjectiveTraining:
         self.ignored_label = ignored_label(loss)
         kwargs["weighted_metrics"] = with_label_accuracy(kwargs.get("weighted_metrics"))
         metrics = with_label_accuracy(metrics)
+        # Before Keras makes up its mind, for which it asks the blocks.
+        wish = kwargs.get("jit_compile", "auto")
+        self.wish_jit(wish)
         super().compile(optimizer=optimizer, loss=loss, metrics=metrics, **kwargs)  # type: ignore[misc]
-        # Keras has made up its mind by now, for the layers as they are.
-        self._jit_wish = kwargs.get("jit_compile", "auto")
+        # It has set what it made of "auto".
+        self._jit_wish = wish
         self.trained_objective.build(before)
         if self.objective_variables:
             self.optimizer.build([*self.trainable_variables, *self.objective_variables])

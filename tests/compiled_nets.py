@@ -1,0 +1,131 @@
+"""One small network per family whose images take different routes, for tests that compile them with XLA, and how to."""
+
+import re
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import keras
+import numpy as np
+
+from tests import exit_net, gated_net, skip_net
+from tf_routing.layers import SkipBlock, SkipRouter
+from tf_routing.models import RoutedModel
+from tf_routing.transforms.calibration import calibrate
+
+COUNTS = (0, 1, 5, 33)
+
+
+def _calibrated(model: RoutedModel, images: np.ndarray, rate: float = 0.5) -> RoutedModel:
+    calibrate(model, images, rate=rate)
+    return model
+
+
+def _skipping(router: str) -> tuple[RoutedModel, np.ndarray]:
+    images = skip_net.images(40)
+    return _calibrated(skip_net.skip_model(router=router), images), images
+
+
+def _leaving(tree: Any) -> tuple[RoutedModel, np.ndarray]:
+    model, images = exit_net.exit_model(tree), exit_net.images(40)
+    exit_net.balance(model)
+    return model, images
+
+
+def _repeated() -> tuple[RoutedModel, np.ndarray]:
+    """Four blocks that differ in their weights alone, between others, and their routers."""
+    keras.utils.set_random_seed(3)
+    image = keras.Input((6, 6, 3), name="image")
+    x = keras.layers.Conv2D(4, 3, padding="same", name="stem")(image)
+    for number in range(1, 7):
+        decision = SkipRouter(seed=number, name=f"router_{number}")(x)
+        strides = 2 if number == 5 else 1
+        maps = keras.Input(x.shape[1:])
+        branch = keras.Model(maps, keras.layers.Conv2D(4, 3, strides, "same", name=f"conv_{number}")(maps))
+        shortcut = keras.Model(maps, keras.layers.AveragePooling2D(2)(maps)) if strides == 2 else "identity"
+        x = SkipBlock(branch, shortcut, name=f"block_{number}")(x, decision)
+    logits = keras.layers.Dense(4, name="logits")(keras.layers.GlobalAveragePooling2D()(x))
+    model, images = RoutedModel(image, logits, name="repeated"), skip_net.images(40)
+    return _calibrated(model, images), images
+
+
+def _split() -> tuple[RoutedModel, np.ndarray]:
+    images = gated_net.images(40)
+    return _calibrated(gated_net.gated_model(), images), images
+
+
+NETS: dict[str, Callable[[], tuple[RoutedModel, np.ndarray]]] = {
+    "skip": lambda: _skipping("linear"),
+    "skip_by_memory": lambda: _skipping("recurrent"),
+    "repeated": _repeated,
+    "split": _split,
+    "chain": lambda: _leaving(exit_net.CHAIN),
+    "tree": lambda: _leaving(exit_net.BRANCHES),
+}
+"""A model and forty images for it, by what skips."""
+
+
+def in_zoo(name: str) -> tuple[RoutedModel, np.ndarray]:
+    """Returns a small net of the zoo that ends in logits, and forty images."""
+    from tests.conformance.subjects import disturb, draw_scores, images, small
+
+    keras.utils.set_random_seed(1)
+    model = small(name, classifier_activation=None)
+    disturb(model)
+    draw_scores(model)
+    return _calibrated(model, images(name, 40), 0.8 if "chain" in name or "tree" in name else 0.5), images(name, 40)
+
+
+def compiled(model: RoutedModel, execution: str) -> Callable[[Any], dict[str, np.ndarray]]:
+    """Returns a function from images to the answers and decisions, compiled by XLA as the model is set then."""
+    model.execution = execution
+    if keras.backend.backend() == "jax":
+        import jax
+
+        run = jax.jit(model.decide)
+    else:
+        import tensorflow as tf
+
+        run = tf.function(model.decide, jit_compile=True, autograph=False)
+    return lambda x: {name: np.asarray(each) for name, each in run(keras.ops.convert_to_tensor(x)).items()}
+
+
+def differences(model: RoutedModel, images: np.ndarray, counts: Sequence[int] = COUNTS) -> dict[str, dict[str, Any]]:
+    """Compares masked and sparse execution, both compiled, for every count of images.
+
+    Returns:
+        By count the largest difference of the answers, relative to the largest answer; how many decisions differ; and
+        the shapes of the answers.
+    """
+    report = {}
+    reference, run = compiled(model, "masked")(images[: max(counts)]), compiled(model, "sparse")
+    for count in counts:
+        # Masked, no image depends on others: one compilation does for all counts.
+        masked, sparse = {name: each[:count] for name, each in reference.items()}, run(images[:count])
+        assert set(masked) == set(sparse)
+        differ = sum(int((masked[name] != sparse[name]).sum()) for name in model.decision_names)
+        answers = [each["probabilities"] for each in (masked, sparse)]
+        largest = max(float(np.abs(answers[0]).max(initial=0)), 1e-30)
+        apart = float(np.abs(answers[0] - answers[1]).max(initial=0)) / largest
+        report[str(count)] = {"apart": apart, "differ": differ, "shapes": [list(each.shape) for each in answers]}
+    return report
+
+
+def convolved_rows(text: str) -> dict[str, list[int]]:
+    """Returns on how many rows each computation of an HLO module convolves, by the computation's name."""
+    found: dict[str, list[int]] = {}
+    name = ""
+    for line in text.splitlines():
+        # A computation begins at the left edge, or in older forms two spaces in, and its instructions have a "=".
+        if line.rstrip().endswith("{") and " = " not in line:
+            name = line.split()[1 if line.startswith("ENTRY") else 0].lstrip("%")
+            found[name] = []
+        if match := re.search(r"= f32\[(\d+),[\d,]*\]\S* convolution\(", line):
+            found[name].append(int(match.group(1)))
+    return found
+
+
+def branches(text: str) -> list[list[str]]:
+    """Returns the names of the branches of every conditional of an HLO module that has more than one."""
+    lists = re.findall(r"branch_computations=\{([^}]*)\}", text)
+    lists += [f"{no}, {yes}" for yes, no in re.findall(r"true_computation=(\S+), false_computation=([^\s,]+)", text)]
+    return [[name.strip().lstrip("%") for name in names.split(",")] for names in lists]

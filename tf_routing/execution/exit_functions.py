@@ -1,0 +1,83 @@
+"""A network that leaves early, cut at its junctions into functions, which executors run on some of the samples."""
+
+from typing import Any, NamedTuple
+
+import keras
+from keras import ops
+
+from tf_routing import exit_tree
+from tf_routing.exit_tree import Exit, Stage
+
+
+class Rows(NamedTuple):
+    """Rows that are carried on: a column's maps, finest first, and the cost that junctions are conditioned on."""
+
+    maps: list[Any]
+    cost: Any
+
+
+class ExitFunctions:
+    """A model that leaves early, cut into the functions between its junctions (base of executors).
+
+    Args:
+        model: The `RoutedModel`.
+        mixture: Its `layers.ExitMixture`.
+    """
+
+    def __init__(self, model: Any, mixture: Any) -> None:
+        self.mixture, self.tree, self.exits = mixture, mixture.tree, exit_tree.exits(mixture.tree)
+        self.layers = {layer.name: layer for layer in model.layers}
+        self.functions: dict[Stage | Exit, keras.Function] = {}
+        self.read_cost: Any = None
+        image = model.input
+        if isinstance(model.input, dict):
+            image, first = model.input["image"], next(iter(exit_tree.junctions(self.tree)))
+            self.read_cost = keras.Function(model.input["cost"], self.layers[first].input[-1])
+        self._cut(self.tree, [image])
+
+    def _cut(self, part: Stage | Exit, inputs: list[Any]) -> None:
+        """Makes the function of a part, which reads the last of the inputs, and those of all parts after it."""
+        if isinstance(part, Exit):
+            self.functions[part] = keras.Function(inputs[-1:], self.layers[part.layer].output)
+            return
+        first, last = self.layers[part.columns[0]], self.layers[part.columns[-1]]
+        # The first stage begins at the image, not at the pyramid that its column reads.
+        given = inputs if part is self.tree else keras.tree.flatten(first.input)
+        outputs = keras.tree.flatten(last.output)
+        self.functions[part] = keras.Function(given, outputs)
+        for sink in part.sinks:
+            self._cut(sink, outputs)
+
+    def __call__(self, inputs: Any) -> dict[str, Any]:
+        """Returns `probabilities` and the decisions by name."""
+        image, cost = inputs, None
+        if self.read_cost is not None:
+            image, cost = inputs["image"], self.read_cost(ops.reshape(inputs["cost"], (-1, 1)))
+        logits, taken = self.leave(Rows([image], cost))
+        # In the precision of the graph's end.
+        logits = ops.cast(logits, self.mixture.compute_dtype)
+        return {"probabilities": self.mixture.activation(logits), **self._find_decisions(taken)}
+
+    def leave(self, rows: Rows) -> list[Any]:
+        """Returns the logits of all samples, and the number of the exit that each of them takes."""
+        raise NotImplementedError
+
+    def run_part(self, part: Stage | Exit, maps: list[Any]) -> list[Any]:
+        """Returns what comes out of a part, which reads the last of these maps."""
+        function = self.functions[part]
+        return keras.tree.flatten(function(maps[-len(function.inputs) :]))
+
+    def score(self, stage: Stage, rows: Rows) -> Any:
+        """Returns the scores of a stage's sinks, of which the largest is taken, and of equal ones the first."""
+        return self.layers[stage.junction].scores(rows.maps[-1], rows.cost, training=False)
+
+    def take(self, tensor: Any, rows: Any) -> Any:
+        """Returns these rows of a tensor."""
+        raise NotImplementedError
+
+    def _find_decisions(self, taken: Any) -> dict[str, Any]:
+        """Returns the 0/1 switches of every junction: zeros for rows that left before it."""
+        return {
+            name: self.take(ops.cast(ops.convert_to_tensor(by_exit), self.mixture.compute_dtype), taken)
+            for name, by_exit in exit_tree.switches_by_exit(self.tree).items()
+        }
