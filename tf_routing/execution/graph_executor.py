@@ -162,6 +162,8 @@ class GraphExecutor:
 
     @cached_property
     def _traces(self) -> Any:
+        if keras.backend.backend() != "tensorflow":
+            return None
         if self._like is not None:
             return self._like._traces
         # Here: TensorFlow is not there on other backends.
