@@ -43,7 +43,10 @@ def _draw(axes: Any, rows: Sequence[Mapping[str, Any]], deciding: Sequence[str])
             [_time(row) for row in own], [row["accuracy"] for row in own], "o-", color=pick_color(number), label=network
         )
     axes.margins(x=0.12, y=0.15)
-    write_labels(axes, places, [row["network"].removeprefix("decide_") for row in static])
+    labels = [row["network"].removeprefix("decide_") for row in static]
+    # Without labels: the others keep off their marks.
+    others = [(_time(row), row["accuracy"]) for row in rows if row["decides"]]
+    write_labels(axes, [*places, *others], [*labels, *("" for _ in others)])
 
 
 def _time(row: Mapping[str, Any]) -> float:
