@@ -5,7 +5,7 @@
 The same batches, images of 32 pixels in memory, shifted and mirrored: by NumPy for Keras, which sends them to the
 device one by one, and on the device for ours. All loops are in one process and take turns, some steps each; ratios are
 medians over rounds. Steps of `linear`, one dense layer on few images, are so short that most of them is what loops do
-around them. `convolution` has one convolution before, which XLA runs slowly within loops on CPUs.
+around them. `convolution` has one convolution before, whose gradient XLA runs slowly in loops on CPUs.
 """
 
 import argparse

@@ -86,7 +86,8 @@ class _CompiledSteps:
     def __init__(self, model: Any, batches: DeviceBatches, size: int) -> None:
         self.model, self.batches, self.size = model, batches, size
         build_metrics(model, batches)
-        # XLA runs convolutions within loops many times slower on CPUs (findings/xla_cpu_convolution_in_a_loop.sh).
+        # XLA runs gradients of convolutions in loops many times slower on CPUs:
+        # findings/xla_cpu_convolution_in_a_loop.sh.
         self.function = jax.jit(self._take if size > 1 else self._take_one, donate_argnums=0)
         self._drawn: tuple[Any, Any] = None, None
 
