@@ -1,5 +1,7 @@
 """A graph is run layer by layer, and only layers that take it are handed the run."""
 
+import gc
+import weakref
 from typing import Any
 
 import keras
@@ -81,3 +83,15 @@ def test_another_graph_has_its_own_overwrites_and_blocks() -> None:
     assert other.settings == executor.settings and other.image_size == 8
     assert other.blocks == gated_blocks(model)[:1] and executor.blocks == gated_blocks(model)
     assert executor.with_settings(Settings("masked")).begin_run().settings == Settings("masked")
+
+
+def test_other_settings_share_traces_however_often_and_keep_no_executor_of_before() -> None:
+    executor = first = GraphExecutor(mixed_net(), 8, Settings("sparse", "rows"))
+    # More often than Python lets functions call each other.
+    for _ in range(1500):
+        executor = executor.with_settings(Settings("sparse", "rows"))
+    assert executor.begin_run().traces is first.begin_run().traces is not None
+    before = weakref.ref(first)
+    del first
+    gc.collect()
+    assert before() is None

@@ -41,7 +41,7 @@ def block_method(method: str, sub_block_count: int, image_size: int, batch: int 
     """
     if method == "switch" and batch != 1:
         raise ValueError(f"`method='switch'` runs batches of one; this one has {batch or 'any number of'} images.")
-    # Sizes are those of a batch.
+    # Without a size there are no buckets: see `static_rows.runs_in_buckets`.
     if method != "auto" and not (method == "buckets" and batch is None):
         return method
     fastest = best(sub_block_count, image_size, batch).method

@@ -17,7 +17,7 @@ from tf_routing.execution.gated_layers import blocks_set_by, gated_blocks
 from tf_routing.execution.in_place import find_overwrites
 from tf_routing.execution.run import IMAGE_SIZE, Run, can_skip
 from tf_routing.execution.settings import BACKENDS, Settings, supports_jit
-from tf_routing.execution.static_rows import needs_static_shapes
+from tf_routing.execution.static_rows import needs_static_shapes, runs_in_buckets
 from tf_routing.exit_tree import find_mixture
 
 
@@ -31,7 +31,7 @@ class GraphExecutor:
         graph: A functional model.
         image_size: Integer, height and width of its images in pixels, `None` where they may be of any size.
         settings: How gated parts run.
-        like: An executor of the same layers, which has traced some of them.
+        traces: What executors of the same layers have traced; nothing yet where not given.
 
     Example:
 
@@ -47,18 +47,19 @@ class GraphExecutor:
         graph: keras.Model,
         image_size: int | None,
         settings: Settings | None = None,
-        like: "GraphExecutor | None" = None,
+        traces: Any = None,
     ) -> None:
-        self.graph, self.image_size, self._like = graph, image_size, like
+        self.graph, self.image_size = graph, image_size
         self.settings = settings or Settings()
+        self._traces = _begin_traces() if traces is None else traces
 
     def with_settings(self, settings: Settings) -> "GraphExecutor":
         """Returns an executor of the same graph with other settings."""
-        return GraphExecutor(self.graph, self.image_size, settings, self)
+        return GraphExecutor(self.graph, self.image_size, settings, self._traces)
 
     def with_graph(self, graph: keras.Model) -> "GraphExecutor":
         """Returns an executor of another graph over the same images with the same settings."""
-        return GraphExecutor(graph, self.image_size, self.settings, self)
+        return GraphExecutor(graph, self.image_size, self.settings, self._traces)
 
     @cached_property
     def blocks(self) -> list[Any]:
@@ -95,9 +96,8 @@ class GraphExecutor:
         Returns:
             Dict of `probabilities` and the decisions by name.
         """
-        known = keras.tree.flatten(inputs)[0].shape[0] is not None
-        buckets = needs_static_shapes() or (self.settings.method == "buckets" and known)
-        return self._run_batch(self._bucket_exits if buckets else self._sparse_exits, inputs)
+        in_buckets = runs_in_buckets(self.settings.method, keras.tree.flatten(inputs)[0].shape[0])
+        return self._run_batch(self._bucket_exits if in_buckets else self._sparse_exits, inputs)
 
     def begin_run(self) -> Run:
         """Returns what the layers are handed for the next batch."""
@@ -161,17 +161,6 @@ class GraphExecutor:
         return find_overwrites(self.graph)
 
     @cached_property
-    def _traces(self) -> Any:
-        if keras.backend.backend() != "tensorflow":
-            return None
-        if self._like is not None:
-            return self._like._traces
-        # Here: TensorFlow is not there on other backends.
-        from tf_routing.execution.shared_traces import SharedTraces
-
-        return SharedTraces()
-
-    @cached_property
     def _mixture(self) -> Any:
         return find_mixture(self.graph)
 
@@ -200,6 +189,15 @@ class GraphExecutor:
         if self.settings.batch_method != "auto":
             return self.settings.batch_method
         return batch_method(self.blocks, self.image_size or IMAGE_SIZE, count)
+
+
+def _begin_traces() -> Any:
+    if keras.backend.backend() != "tensorflow":
+        return None
+    # Here: TensorFlow is not there on other backends.
+    from tf_routing.execution.shared_traces import SharedTraces
+
+    return SharedTraces()
 
 
 def _run_layers(graph: keras.Model, inputs: Any, training: bool | None, run: Run) -> Any:

@@ -1,6 +1,6 @@
 """What a model hands to its layers for one batch: settings, which maps may be overwritten, and means that are known."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -9,7 +9,7 @@ import keras
 from tf_routing.execution.carried_means import CarriedMeans
 from tf_routing.execution.choice import block_method
 from tf_routing.execution.settings import BACKENDS, Settings
-from tf_routing.execution.static_rows import needs_static_shapes
+from tf_routing.execution.static_rows import runs_in_buckets
 
 IMAGE_SIZE = 224
 """Height and width of images that are not known: those of ImageNet, for which skipping was measured at that size."""
@@ -52,16 +52,29 @@ class Run:
 
     def method_of(self, block: Any, batch: int | None) -> str:
         """Returns how a block that skips runs a batch of this size (`None`: known only when it runs)."""
-        # There is one way in static shapes, which takes what is set for others.
-        if needs_static_shapes():
+        method = self.settings_of(block).method
+        if runs_in_buckets(method, batch):
             return "buckets"
-        return block_method(self.settings_of(block).method, len(block.sub_blocks), self.image_size, batch)
+        return block_method(method, len(block.sub_blocks), self.image_size, batch)
 
     def may_overwrite(self, block: Any, batch: int | None) -> bool:
         """Whether a block may write into its input, for batches of this size (`None`: known only when it runs)."""
         before = self.overwrites.get(block)
         # Run in any other way, the block before may hand on what it was given.
         return before is not None and self.skips(before, False) and self.method_of(before, batch) == "rows"
+
+    def find_means(self, block: Any, inputs: Any) -> list[Any]:
+        """Returns the channel means of a block's input in a list, which is empty where they are not known or of no use.
+
+        They are of use where what bypasses the block stays as it is.
+        """
+        known = self.means.find(inputs) if self.means is not None and block.keeps_what_it_bypasses else None
+        return [] if known is None else [known]
+
+    def keep_means(self, maps: Any, means: Sequence[Any]) -> None:
+        """Keeps the channel means of a block's output, a list like that of `find_means`, for who reads it next."""
+        if self.means is not None and means:
+            self.means.keep(maps, *means)
 
     def is_overwritten(self, block: Any) -> bool:
         """Whether the next block writes into a block's output, which then must share its memory with nothing else."""

@@ -30,6 +30,16 @@ def needs_static_shapes() -> bool:
     return backend == "jax" or (backend == "tensorflow" and is_within_xla())
 
 
+def runs_in_buckets(method: str, batch: int | None) -> bool:
+    """Whether a batch runs in buckets: where nothing else can, whatever is set, and where that is set.
+
+    Args:
+        method: How it is set to run, one of `settings.METHODS`.
+        batch: Integer, images per batch; `None` where it is known only when the model runs: sizes are those of a batch.
+    """
+    return needs_static_shapes() or (method == "buckets" and batch is not None)
+
+
 def bucket_sizes(batch: int) -> tuple[int, ...]:
     """Returns the numbers of rows of a batch that a function is compiled for, in order; none and all are among them.
 
