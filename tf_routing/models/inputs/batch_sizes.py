@@ -39,8 +39,12 @@ class AnySize:
         if not all(isinstance(leaf, tf.Tensor) for leaf in leaves):
             return self._function("as it is")(data)
         counts = {leaf.shape[0] for leaf in leaves if leaf.shape.rank}
-        own, specs = sorted(count for count in counts if self._needs_size(count)), _any_size(data)
-        if own and not self._waits(*own, specs=specs):
+        own = tuple(sorted(count for count in counts if self._needs_size(count)))
+        # First what costs nothing: a server of single images comes here for each.
+        if own and own in self._functions:
+            return self._functions[own](data)
+        specs = _any_size(data)
+        if own and not self._waits(own, specs):
             return self._function(*own)(data)
         function = self._function()
         if hasattr(function, "get_concrete_function") and repr(specs) not in self._traced:
@@ -54,10 +58,10 @@ class AnySize:
             self._functions[key] = self._make()
         return self._functions[key]
 
-    def _waits(self, *key: Hashable, specs: Any) -> bool:
+    def _waits(self, own: Hashable, specs: Any) -> bool:
         """Whether a function of its own has not paid yet, and that for any size is there: for the rest of a dataset."""
-        self._odd_batches[key] += 1
-        return repr(specs) in self._traced and key not in self._functions and self._odd_batches[key] <= _PATIENCE
+        self._odd_batches[own] += 1
+        return repr(specs) in self._traced and self._odd_batches[own] <= _PATIENCE
 
 
 def _any_size(data: Any) -> Any:
