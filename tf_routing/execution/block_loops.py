@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import keras
 from keras import ops
 
-from tf_routing.core.graph import call_arguments, layer_calls
+from tf_routing.core.graph import layer_calls, run_listed
 from tf_routing.core.private_apis import full_values
 from tf_routing.core.protocols import Gated, HasSubBlocks
 from tf_routing.execution.static_rows import is_known
@@ -39,11 +39,7 @@ class Segment(NamedTuple):
     def run(self, call: Call, inputs: Sequence[Any]) -> list[Any]:
         """Returns the outputs, where `call` runs a layer on its arguments."""
         values = dict(zip(self.inputs, inputs, strict=True))
-        for each in self.calls:
-            args, kwargs = call_arguments(each, values)
-            values.update(
-                zip(each.output_tensors, keras.tree.flatten(call(each.operation, *args, **kwargs)), strict=True)
-            )
+        run_listed(self.calls, values, call)
         return [values[tensor] for tensor in self.outputs]
 
     def run_with(self, call: Call, weights: Sequence[Any], inputs: Sequence[Any]) -> list[Any]:

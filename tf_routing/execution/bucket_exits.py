@@ -19,9 +19,7 @@ class BucketExits(ExitFunctions):
 
     def leave(self, rows: Rows) -> list[Any]:
         count = ops.shape(rows.maps[0])[0]
-        logits = self.layers[self.exits[0].layer].output
-        answers = [ops.zeros((count, logits.shape[-1]), logits.dtype), ops.zeros((count,), "int32")]
-        return self._run(self.tree, rows, ops.ones((count,), "bool"), answers)
+        return self._run(self.tree, rows, ops.ones((count,), "bool"), self.answer_nothing(count))
 
     def take(self, tensor: Any, rows: Any) -> Any:
         return ops.take(tensor, rows, axis=0)

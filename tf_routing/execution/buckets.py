@@ -34,8 +34,7 @@ def _adder(part: Any) -> Callable[[Any, Any], list[Any]]:
 
 def _finish_rows(block: Any, inputs: Any, shortcut: list[Any], is_open: Any, run: Run) -> Any:
     """Runs the only part: the rows that chose it are finished and replace their rows of the shortcut."""
-    known = run.means.find(inputs) if run.means is not None and block.keeps_what_it_bypasses else None
-    means = [] if known is None else [known]
+    means = run.find_means(block, inputs)
 
     def finish(rows: Any, *terms: Any) -> list[Any]:
         """Returns the finished maps of rows, and their means where those of the others are known."""
@@ -45,6 +44,5 @@ def _finish_rows(block: Any, inputs: Any, shortcut: list[Any], is_open: Any, run
     # An identity shortcut is not gathered a second time.
     own = [term for term in shortcut if term is not inputs]
     maps, *means = update_rows(finish, [inputs, *own], is_open, [block.finish(inputs, shortcut), *means])
-    if means and run.means is not None:
-        run.means.keep(maps, *means)
+    run.keep_means(maps, means)
     return maps

@@ -25,7 +25,7 @@ from tf_routing.execution.tracing import trace_once
 
 def run_sparse(block: Any, inputs: Any, switches: Any, run: Run, method: str) -> Any:
     """Returns a block's output with each part run only on the samples that chose it; see `block_executor.execute`."""
-    is_open, means = _read_booleans(switches), _find_means(block, inputs, run)
+    is_open = _read_booleans(switches)
     way = _Way(
         method,
         overwrites=run.may_overwrite(block, inputs.shape[0]),
@@ -34,9 +34,9 @@ def run_sparse(block: Any, inputs: Any, switches: Any, run: Run, method: str) ->
     if way.overwrites and way.method == "rows":
         is_open = _wait_for_readers(inputs, is_open)
     traces = SharedTraces() if run.traces is None else run.traces
-    maps, *means = traces.run(block, partial(_run_block, way, traces), way, inputs, is_open, *means)
-    if means and run.means is not None:
-        run.means.keep(maps, *means)
+    known = run.find_means(block, inputs)
+    maps, *means = traces.run(block, partial(_run_block, way, traces), way, inputs, is_open, *known)
+    run.keep_means(maps, means)
     return maps
 
 
@@ -59,12 +59,6 @@ def _run_block(way: _Way, traces: SharedTraces, block: Any, inputs: Any, is_open
     by_method = {"patterns": _run_patterns, "rows": _run_rows, "switch": _run_case}
     maps, *means_now = by_method[way.method](_Parts(block, way, traces, list(means)), inputs, is_open)
     return [tf.ensure_shape(maps, (inputs.shape[0], *block.output_map)), *means_now]
-
-
-def _find_means(block: Any, inputs: Any, run: Run) -> list[Any]:
-    """Returns the channel means of the input in a list, which is empty where they are not known or of no use."""
-    known = run.means.find(inputs) if run.means is not None and block.keeps_what_it_bypasses else None
-    return [] if known is None else [known]
 
 
 def _read_booleans(switches: Any) -> Any:

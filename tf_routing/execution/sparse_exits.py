@@ -40,16 +40,14 @@ class SparseExits(ExitFunctions):
         chosen = tf.dynamic_partition(tf.range(tf.size(choice)), choice, len(stage.sinks))
         answers = [
             tf.cond(
-                tf.size(took) > 0, lambda sink=sink, took=took: self._run(sink, _gather(rows, took)), self._run_none
+                tf.size(took) > 0,
+                lambda sink=sink, took=took: self._run(sink, _gather(rows, took)),
+                # No convolution may see no rows.
+                lambda: self.answer_nothing(0),
             )
             for sink, took in zip(stage.sinks, chosen, strict=True)
         ]
         return [tf.dynamic_stitch(chosen, list(parts)) for parts in zip(*answers, strict=True)]
-
-    def _run_none(self) -> list[Any]:
-        """What `_run` returns for no rows: no convolution may see them."""
-        logits = self.layers[self.exits[0].layer].output
-        return [tf.zeros((0, logits.shape[-1]), logits.dtype), tf.zeros((0,), tf.int32)]
 
 
 def _gather(rows: Rows, chosen: Any) -> Rows:

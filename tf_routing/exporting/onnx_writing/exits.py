@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from tf_routing import exit_tree
-from tf_routing.execution.sparse_exits import SparseExits
+from tf_routing.execution.exit_functions import ExitFunctions
 from tf_routing.exit_tree import Exit, Stage
 from tf_routing.exporting.onnx_writing.graph import BOOL, FLOAT, INT64, Flattened, Graph, Switches, Value
 from tf_routing.exporting.onnx_writing.layers import activate, write_layer
@@ -49,7 +49,7 @@ class ExitWriter:
     """
 
     def __init__(self, model: Any, mixture: Any, graph: Graph) -> None:
-        self.mixture, self.graph, self.cut = mixture, graph, SparseExits(model, mixture)
+        self.mixture, self.graph, self.cut = mixture, graph, ExitFunctions(model, mixture)
 
     def write(self, image: Value, cost: Value | None, count: str) -> Value:
         """Adds all nodes, and returns the probabilities; the graph is told the decisions.
