@@ -11,7 +11,6 @@ import argparse
 import datetime
 import json
 import os
-import resource
 import statistics
 import subprocess
 import sys
@@ -19,6 +18,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+from memory import peak_bytes
 
 PAIRS = {"drn_resnet110": "resnet110", "dmnn50_n2": "resnet50"}
 _BATCH, _OTHER_BATCH, _SEED, _LATER = 32, 7, 0, 3
@@ -91,9 +92,7 @@ def _fit(network: str, width: float) -> dict[str, float]:
 
     first = _time(step)
     later = statistics.median(_time(step) for _ in range(_LATER))
-    # Linux counts it in KiB.
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-    return {"first_step_seconds": first, "later_step_seconds": later, "peak_bytes": peak}
+    return {"first_step_seconds": first, "later_step_seconds": later, "peak_bytes": peak_bytes()}
 
 
 _CALLS = {"predict": _predict, "fit": _fit}

@@ -23,6 +23,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from networks import SIZE, SMALL, calibrated, calibrated_to_skip, has_torch, photographs, torch_runner, with_offsets
+from runtimes import RUNTIMES
 from workers import Setting, Worker
 
 from tf_routing.evaluation.timing import Timing, median_ratio, median_seconds, ratio_quartiles
@@ -32,6 +33,8 @@ from tf_routing.support.hardware import hardware
 _PACKAGES = ("onnxruntime", "openvino", "torch", "torchvision")
 _SIDES = ("static", "skipping")
 _WARM_UP, _MEBI = 2, 2**20
+# What every worker calls its only file.
+_NAME = "file"
 
 
 class Contest(NamedTuple):
@@ -141,9 +144,6 @@ def _compare(workers: dict[tuple[str, str], list[Worker]], batch: int, rounds: i
         yield row
 
 
-_NAME = "file"
-
-
 def _ready(folder: Path, run: Callable[[np.ndarray], Any]) -> dict[str, Any]:
     """Returns what a worker asks for: a function of batch size that returns one of a round's number."""
     images = np.load(folder / "images.npy")
@@ -170,20 +170,8 @@ def _load_saved_model(folder: Path, side: str) -> dict[str, Any]:
     return _ready(folder, run)
 
 
-def _load_onnxruntime(folder: Path, side: str) -> dict[str, Any]:
-    import onnxruntime
-
-    session = onnxruntime.InferenceSession(str(folder / f"{side}.onnx"), providers=["CPUExecutionProvider"])
-    return _ready(folder, lambda images: session.run(["probabilities"], {"images": images}))
-
-
-def _load_openvino(folder: Path, side: str) -> dict[str, Any]:
-    import openvino
-
-    core = openvino.Core()
-    settings = {"INFERENCE_PRECISION_HINT": "f32"}
-    request = core.compile_model(core.read_model(folder / f"{side}.onnx"), "CPU", settings).create_infer_request()
-    return _ready(folder, lambda images: request.infer({"images": images}))
+def _load_onnx(runtime: str, folder: Path, side: str) -> dict[str, Any]:
+    return _ready(folder, RUNTIMES[runtime]((folder / f"{side}.onnx").read_bytes(), None))
 
 
 def _load_torch(folder: Path) -> dict[str, Any]:
@@ -192,8 +180,8 @@ def _load_torch(folder: Path) -> dict[str, Any]:
 
 _LOADERS = {
     "TensorFlow": _load_saved_model,
-    "ONNX Runtime": _load_onnxruntime,
-    **({"OpenVINO": _load_openvino} if find_spec("openvino") else {}),
+    "ONNX Runtime": partial(_load_onnx, "onnxruntime"),
+    **({"OpenVINO": partial(_load_onnx, "openvino")} if find_spec("openvino") else {}),
 }
 
 

@@ -12,10 +12,12 @@ points: the one that a user would take instead.
 
 import argparse
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from runtimes import load_onnxruntime
 
 from tf_routing.evaluation.timing import Timing, median_ratio, median_seconds, ratio_quartiles, time_in_turn
 from tf_routing.support.files import write_json
@@ -44,15 +46,9 @@ def main() -> None:
     networks, images = _load(arguments.runs, arguments.budgets)
     drawn = np.random.default_rng(arguments.seed).integers(len(images), size=(arguments.rounds + 1, _IN_A_ROUND))
     rows = [row for batch in BATCHES for row in _compare(networks, images[drawn], batch)]
-    machine = {**hardware(), "onnxruntime": _version()}
+    machine = {**hardware(), "onnxruntime": version("onnxruntime")}
     settings = {key: getattr(arguments, key) for key in ("rounds", "seed")}
     write_json(Path(arguments.output), {"hardware": machine, **settings, "test_images": len(images), "rows": rows})
-
-
-def _version() -> str:
-    from importlib.metadata import version
-
-    return version("onnxruntime")
 
 
 def _load(folders: Sequence[str], budgets: Sequence[float] | None) -> tuple[list[dict[str, Any]], np.ndarray]:
@@ -98,7 +94,6 @@ def _measure(model: Any, calibration: Any, test: Any, budgets: Sequence[float] |
 
 def _load_runs(model: Any) -> _Runs:
     """Returns functions of a batch that run a network as it is now, by runtime."""
-    import onnxruntime
     import tensorflow as tf
 
     from tf_routing import fold_batch_norm
@@ -106,10 +101,6 @@ def _load_runs(model: Any) -> _Runs:
     from tf_routing.exporting.onnx_writing.model import write_skipping
 
     folded = fold_batch_norm(model)
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = options.inter_op_num_threads = 1
-    file = write_skipping(folded).SerializeToString()
-    session = onnxruntime.InferenceSession(file, options, providers=["CPUExecutionProvider"])
     size = model.input_shape[1:]
     compiled = {
         batch: freeze(lambda x: folded(x, training=False), [tf.TensorSpec((batch, *size), tf.float32)])
@@ -117,7 +108,7 @@ def _load_runs(model: Any) -> _Runs:
     }
     return {
         "tensorflow": lambda images: np.asarray(compiled[len(images)](tf.constant(images))),
-        "onnxruntime": lambda images: session.run(["probabilities"], {"images": images}),
+        "onnxruntime": load_onnxruntime(write_skipping(folded).SerializeToString(), threads=1),
     }
 
 
@@ -135,9 +126,10 @@ def _compare(networks: Sequence[Mapping[str, Any]], rounds: np.ndarray, batch: i
         for runtime, run in network["runs"].items()
     }
     times = time_in_turn(functions, len(rounds) - 1, warm_up=1)
-    best: dict[int, str] = {}
-    for place, network in enumerate(networks):
-        best[place] = min(network["runs"], key=lambda runtime: median_seconds(times[place, runtime], "processor"))
+    best = {
+        place: min(network["runs"], key=lambda runtime: median_seconds(times[place, runtime], "processor"))
+        for place, network in enumerate(networks)
+    }
     for place, network in enumerate(networks):
         row = {key: value for key, value in network.items() if key != "runs"} | {"batch": batch}
         row["milliseconds_per_image"] = {

@@ -19,6 +19,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from networks import SEED, SIZE, SMALL, calibrated, calibrated_to_skip, photographs, with_offsets
+from options import add_contest_options
+from runtimes import RUNTIMES
 
 from tf_routing.evaluation.timing import Timing, median_ratio, median_seconds, ratio_quartiles, time_call
 from tf_routing.support.files import write_json
@@ -61,20 +63,15 @@ CONTESTS = {
 def main() -> None:
     """Measures, prints and writes."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=25, help="rounds that count")
-    parser.add_argument("--networks", nargs="+", choices=list(CONTESTS), default=list(CONTESTS), help="what to measure")
-    parser.add_argument(
-        "--rates", type=float, nargs="+", help="shares of gates that open; each network's own if not given"
-    )
-    parser.add_argument("--batches", type=int, nargs="+", help="images per batch; each network's own if not given")
-    parser.add_argument("--runtime", choices=list(_RUNTIMES), default="onnxruntime", help="what runs the files")
+    add_contest_options(parser, CONTESTS)
+    parser.add_argument("--runtime", choices=list(RUNTIMES), default="onnxruntime", help="what runs the files")
     parser.add_argument("--output", default="benchmarks/onnx_skipping.json")
     arguments = parser.parse_args()
     output = Path(arguments.output)
     written = json.loads(output.read_text("utf-8")) if output.exists() else {"hardware": {}, "rows": []}
     rows = written["rows"]
     # Those of runtimes that measured the rows of before are kept.
-    versions = {name: written["hardware"][name] for name in _RUNTIMES if name in written["hardware"]}
+    versions = {name: written["hardware"][name] for name in RUNTIMES if name in written["hardware"]}
     versions[arguments.runtime] = version(arguments.runtime)
     for network in arguments.networks:
         for rate in arguments.rates or CONTESTS[network].rates:
@@ -102,8 +99,8 @@ def _measured(network: str, rate: float, arguments: argparse.Namespace) -> Itera
         "static, written": write_skipping(static),
         "skipping": write_skipping(gated),
     }
-    load = _RUNTIMES[arguments.runtime]
-    runs = {name: load(file.SerializeToString()) for name, file in files.items()}
+    load = RUNTIMES[arguments.runtime]
+    runs = {name: load(file.SerializeToString(), 1) for name, file in files.items()}
     for batch in arguments.batches or contest.batches:
         numbers = [_numbers(number, batch, len(images)) for number in range(arguments.rounds)]
         times = _time_in_turn(runs, [images[each] for each in numbers])
@@ -154,27 +151,6 @@ def _time_in_turn(runs: dict[str, Callable[[np.ndarray], Any]], batches: list[np
             run(images)
             times[name].append(time_call(partial(run, images)))
     return times
-
-
-def _load_onnxruntime(file: bytes) -> Callable[[np.ndarray], Any]:
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = options.inter_op_num_threads = 1
-    session = onnxruntime.InferenceSession(file, options, providers=["CPUExecutionProvider"])
-    return lambda images: session.run(["probabilities"], {"images": images})
-
-
-def _load_openvino(file: bytes) -> Callable[[np.ndarray], Any]:
-    import openvino
-
-    settings = {"INFERENCE_NUM_THREADS": 1, "INFERENCE_PRECISION_HINT": "f32", "NUM_STREAMS": 1}
-    core = openvino.Core()
-    request = core.compile_model(core.read_model(file), "CPU", settings).create_infer_request()
-    return lambda images: request.infer({"images": images})
-
-
-_RUNTIMES = {"onnxruntime": _load_onnxruntime, "openvino": _load_openvino}
 
 
 if __name__ == "__main__":

@@ -7,8 +7,9 @@ takes several. Only one of them works at any time, and all are asked in turn: wh
 import multiprocessing
 import os
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, NamedTuple
+
+from memory import peak_bytes
 
 from tf_routing.evaluation.timing import Timing, time_call
 
@@ -70,17 +71,11 @@ class Worker:
         self._process.join(30)
 
 
-def _peak_bytes() -> int:
-    # Not `ru_maxrss`: that begins with what the process had held which started this one.
-    status = Path("/proc/self/status").read_text("utf-8")
-    return 1024 * int(status.partition("VmHWM:")[2].split()[0])
-
-
 def _serve(pipe: Any, setting: Setting, load: Callable[[], dict[str, Any]]) -> None:
     networks, compiled = load(), {}
     while (request := pipe.recv()) is not None:
         if request == _PEAK:
-            pipe.send(_peak_bytes())
+            pipe.send(peak_bytes())
             continue
         name, batch, number = request
         try:

@@ -16,11 +16,13 @@ import argparse
 import datetime
 import os
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 from networks import SEED, SIZE, SMALL, calibrated, calibrated_to_skip, photographs, with_offsets
+from options import add_contest_options
 
 from tf_routing.evaluation.timing import Timing, median_ratio, median_seconds, ratio_quartiles, time_call
 
@@ -29,8 +31,9 @@ _ONE_THREAD = "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1
 
 
 class Contest(NamedTuple):
-    """A network that skips and the static one beside it: sizes of images, rates and batches by device."""
+    """A network that skips, how it is built for a rate and images, the static one beside it, batches by device."""
 
+    build: Callable[[float, np.ndarray], Any]
     static: str
     image_size: int
     rates: tuple[float, ...]
@@ -39,20 +42,15 @@ class Contest(NamedTuple):
 
 
 CONTESTS = {
-    "drn_resnet110": Contest("resnet110", SMALL, (0.3, 1.0), (1, 32, 128), (1, 256, 1024)),
-    "dmnn50_n2": Contest("resnet50", SIZE, (0.5,), (8,), (1, 256, 1024)),
+    "drn_resnet110": Contest(calibrated_to_skip, "resnet110", SMALL, (0.3, 1.0), (1, 32, 128), (1, 256, 1024)),
+    "dmnn50_n2": Contest(partial(calibrated, 2), "resnet50", SIZE, (0.5,), (8,), (1, 256, 1024)),
 }
 
 
 def main() -> None:
     """Measures, prints and writes."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=25, help="rounds that count")
-    parser.add_argument("--networks", nargs="+", choices=list(CONTESTS), default=list(CONTESTS), help="what to measure")
-    parser.add_argument(
-        "--rates", type=float, nargs="+", help="shares of gates that open; each network's own if not given"
-    )
-    parser.add_argument("--batches", type=int, nargs="+", help="images per batch; each network's own if not given")
+    add_contest_options(parser, CONTESTS)
     parser.add_argument("--device", choices=["cpu", "gpu"], default="cpu", help="what computes")
     parser.add_argument("--types", nargs="+", choices=list(_POLICIES), help="float32, and on a GPU bfloat16 too")
     parser.add_argument("--ways", nargs="+", choices=["masked", "buckets"], help="buckets, and on a GPU masked too")
@@ -118,9 +116,9 @@ def _images(size: int, noise: bool) -> np.ndarray:
 def _networks(network: str, rate: float, images: np.ndarray) -> dict[str, Any]:
     from tf_routing import fold_batch_norm, zoo
 
-    static = fold_batch_norm(with_offsets(zoo.get(CONTESTS[network].static)))
-    gated = calibrated_to_skip(rate, images) if network == "drn_resnet110" else calibrated(2, rate, images)
-    return {STATIC: static, "gated": gated}
+    contest = CONTESTS[network]
+    static = fold_batch_norm(with_offsets(zoo.get(contest.static)))
+    return {STATIC: static, "gated": contest.build(rate, images)}
 
 
 def _rows(
@@ -169,22 +167,20 @@ def _compared(times: list[Timing], static: list[Timing], field: str, batch: int)
 
 
 def _compiled(model: Any, execution: str | None) -> Callable[[np.ndarray], Any]:
-    """Returns a function that runs a batch and waits for it, compiled as the model is set now."""
+    """Returns a function that runs a batch and waits for it, compiled with an execution, `None` for a static net."""
     import jax
 
-    if execution is not None:
-        model.execution = execution
     run = jax.jit(lambda state, x: model.stateless_call(*state, x, training=False)[0])
     state = [
         [variable.value for variable in each] for each in (model.trainable_variables, model.non_trainable_variables)
     ]
-    # Now: later another execution is set, and the function is traced when it runs first.
     lowered: dict[tuple[int, ...], Any] = {}
 
     def call(images: np.ndarray) -> Any:
         """Runs one batch."""
         if images.shape not in lowered:
             if execution is not None:
+                # Here: it is traced now, and another function of the same model may have set another since.
                 model.execution = execution
             lowered[images.shape] = run.lower(state, images).compile()
         return jax.block_until_ready(lowered[images.shape](state, images))
