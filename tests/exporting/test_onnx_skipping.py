@@ -49,6 +49,23 @@ def forced() -> RoutedModel:
     return RoutedModel(image, x, name="forced")
 
 
+def signed() -> RoutedModel:
+    """A network whose first block reads numbers below zero, which its ReLU takes from those that choose nothing too."""
+    keras.utils.set_random_seed(5)
+    image = keras.Input((6, 6, 3), name="image")
+    x, state = keras.layers.Rescaling(2.0, -1.0, name="shifted")(image), ()
+    for block, activation in enumerate(("relu", "tanh", "relu"), 1):
+        switches, *state = layers.Controller(2, seed=block, name=f"controller_{block}")(x, *state)
+        maps = keras.Input((6, 6, 3))
+        parts = [
+            keras.Model(maps, keras.layers.Conv2D(3, 3, padding="same", name="conv")(maps), name=f"part_{n}")
+            for n in (1, 2)
+        ]
+        x = layers.SplitBlock(parts, "identity", activation, name=f"block_{block}")(x, switches)
+    x = keras.layers.Dense(4, "softmax", name="head")(keras.layers.Flatten(name="flat")(x))
+    return RoutedModel(image, x, name="signed")
+
+
 def kept() -> RoutedModel:
     """A network of which a rule keeps two of three blocks."""
     keras.utils.set_random_seed(4)
@@ -64,6 +81,7 @@ FAMILIES: dict[str, tuple[Callable[[], RoutedModel], tuple[int, ...]]] = {
     "drn_kept": (kept, (8, 8, 3)),
     "dmnn": (gated_net.gated_model, (6, 6, 3)),
     "dmnn_forced": (forced, (6, 6, 3)),
+    "dmnn_signed": (signed, (6, 6, 3)),
     "chain": (partial(exits, exit_net.CHAIN), exit_net.SHAPE),
     "branches": (partial(exits, exit_net.BRANCHES), exit_net.SHAPE),
 }
@@ -155,6 +173,15 @@ def convolved_rows(family: str, images: np.ndarray, folder: Path) -> dict[str, i
     return rows
 
 
+def sum_up(rows: dict[str, int], prefixes: list[str], name: str) -> dict[str, int]:
+    """Rows by what follows a prefix, under one name, and all others as they are."""
+    summed: dict[str, int] = defaultdict(int)
+    for node, count in rows.items():
+        (prefix,) = [each for each in prefixes if node.startswith(each + "sub_block")] or [""]
+        summed[name + node.removeprefix(prefix) if prefix else node] += count
+    return summed
+
+
 @pytest.mark.parametrize("family", ["drn", "dmnn", "branches"])
 def test_no_convolution_runs_on_rows_that_did_not_choose_it(family: str, tmp_path: Path) -> None:
     model, images = net(family)
@@ -166,8 +193,11 @@ def test_no_convolution_runs_on_rows_that_did_not_choose_it(family: str, tmp_pat
         chosen = {f"block_{n}/conv": routes[f"router_{n}"][:, 0] for n in (1, 3)}
     else:
         parts = {1: ("sub_block_1", "sub_block_3"), 2: ("sub_block_2", "sub_block_3", "sub_block_5")}
+        # Of the first block rows that chose the same parts run together, of the second each part runs by itself.
+        groups = [f"block_1/{group}/" for group in ("sub_block_1", "sub_block_3", "sub_block_1_and_sub_block_3")]
+        rows = sum_up(rows, groups, "block_1/")
         chosen = {
-            f"block_{n}/{part}": routes[f"controller_{n}"][:, place]
+            f"block_{n}/{part}/conv": routes[f"controller_{n}"][:, place]
             for n, names in parts.items()
             for place, part in enumerate(names)
         }

@@ -1,16 +1,24 @@
 """Blocks whose parts run on the rows that chose them: rows are gathered, and what was computed takes their place."""
 
+from collections.abc import Sequence
+from functools import partial, reduce
+from itertools import combinations
+
 import keras
 import numpy as np
 
-from tf_routing.exporting.onnx_writing.graph import Graph, Value
+from tf_routing.exporting.onnx_writing.graph import Graph, Reordered, Value
 from tf_routing.exporting.onnx_writing.layers import activate, write_layer
 from tf_routing.exporting.onnx_writing.walk import write_model
 from tf_routing.layers import SkipBlock, SplitBlock
 
+# With more, groups are many and small.
+_MOST_FLAGS = 2
+
 
 @write_layer.register
 def _skip_block(layer: SkipBlock, graph: Graph, x: Value, switches: Value) -> Value:
+    x = graph.plain(x)
     rows = _list_rows(graph, graph.flags(switches)[0])
     own = Value(graph.add("GatherND", x.name, rows), x.shape)
     if isinstance(layer.shortcut, keras.Model):
@@ -28,8 +36,57 @@ def _skip_block(layer: SkipBlock, graph: Graph, x: Value, switches: Value) -> Va
 
 @write_layer.register
 def _split_block(layer: SplitBlock, graph: Graph, x: Value, switches: Value) -> Value:
+    flags = graph.flags(switches)
+    write = _write_patterns if len(flags) <= _MOST_FLAGS else _write_parts
+    return write(layer, graph, x, flags)
+
+
+def _write_patterns(layer: SplitBlock, graph: Graph, x: Value, flags: Sequence[str]) -> Value:
+    """Runs rows that chose the same parts together; they stay in the order of these groups."""
+    groups, numbers, means = [], [], []
+    for chosen in _list_patterns(len(flags)):
+        with graph.inside("_and_".join(layer.sub_blocks[number].name for number in chosen) or "none"):
+            rows = graph.list_rows(_is_pattern(graph, flags, chosen))
+            group = _write_group(layer, graph, graph.take(x, rows), chosen)
+            groups.append(group.name)
+            numbers.append(rows)
+            means.append(graph.means(group).name)
+    joined = Value(
+        graph.add("Concat", *groups, axis=0), layer.output_map, is_rectified=layer.activation is keras.activations.relu
+    )
+    graph.know_means(joined, graph.add("Concat", *means, axis=0))
+    order = graph.invert(graph.add("Concat", *numbers, axis=0))
+    return Reordered("", joined.shape, joined, order, is_rectified=joined.is_rectified)
+
+
+def _list_patterns(count: int) -> list[tuple[int, ...]]:
+    return [chosen for size in range(count + 1) for chosen in combinations(range(count), size)]
+
+
+def _is_pattern(graph: Graph, flags: Sequence[str], chosen: Sequence[int]) -> str:
+    signs = [flag if number in chosen else graph.add("Not", flag) for number, flag in enumerate(flags)]
+    return reduce(partial(graph.add, "And"), signs)
+
+
+def _write_group(layer: SplitBlock, graph: Graph, x: Value, chosen: Sequence[int]) -> Value:
+    """Runs the chosen parts on all rows."""
+    if layer.shortcut == "identity":
+        if not chosen and x.is_rectified and layer.activation is keras.activations.relu:
+            return x
+        x = _convolve_by_one(graph, x) if chosen else x
     total = _write_shortcut(layer, graph, x)
-    for flag, part in zip(graph.flags(switches), layer.sub_blocks, strict=True):
+    for part in (layer.sub_blocks[number] for number in chosen):
+        with graph.inside(part.name):
+            own = write_model(part, graph, x).name
+        total = graph.add("Add", total, own)
+    return Value(activate(graph, layer.activation, total), layer.output_map)
+
+
+def _write_parts(layer: SplitBlock, graph: Graph, x: Value, flags: Sequence[str]) -> Value:
+    """Runs each part on the rows that chose it: what parts make is added to their rows."""
+    x = graph.plain(x)
+    total = _write_shortcut(layer, graph, x)
+    for flag, part in zip(flags, layer.sub_blocks, strict=True):
         with graph.inside(part.name):
             rows = _list_rows(graph, flag)
             own = Value(graph.add("GatherND", x.name, rows), x.shape)

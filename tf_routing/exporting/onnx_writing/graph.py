@@ -6,7 +6,7 @@ Maps are kept channels first, `(batch, channels, height, width)`, as runtimes co
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -26,10 +26,12 @@ class Value:
     Args:
         name: Its name.
         shape: Its shape in Keras, without the batch: `(height, width, channels)` for maps.
+        is_rectified: Whether it is known to hold nothing below zero.
     """
 
     name: str
     shape: tuple[int, ...]
+    is_rectified: bool = field(default=False, kw_only=True)
 
     @property
     def is_map(self) -> bool:
@@ -62,6 +64,19 @@ class Flattened(Value):
     """
 
     maps: Value
+
+
+@dataclass(frozen=True, eq=False)
+class Reordered(Value):
+    """Maps whose rows are held in another order: who takes some of them changes the numbers, not the maps.
+
+    Args:
+        maps: The maps as they are held; `name` is empty.
+        order: Name of a vector that tells for each row of the batch where it is.
+    """
+
+    maps: Value
+    order: str
 
 
 class Graph:
@@ -141,7 +156,29 @@ class Graph:
 
     def plain(self, value: Any) -> Any:
         """Returns a value as numbers in a tensor of its own; anything else unchanged."""
+        if isinstance(value, Reordered):
+            name = self.add("Gather", value.maps.name, value.order, axis=0)
+            if value.maps.name in self._means:
+                self._means[name] = self.means(value).name
+            return Value(name, value.shape, is_rectified=value.is_rectified)
         return Value(self.floats(value), value.shape) if isinstance(value, (Switches, Flattened)) else value
+
+    def take(self, value: Value, rows: str) -> Value:
+        """Returns some rows of a value, by their numbers in the batch."""
+        if isinstance(value, Reordered):
+            return self.take(value.maps, self.add("Gather", value.order, rows, axis=0))
+        return Value(self.add("Gather", value.name, rows, axis=0), value.shape, is_rectified=value.is_rectified)
+
+    def list_rows(self, flag: str) -> str:
+        """Returns the numbers of the rows whose flag is set, a vector."""
+        return self.add("Reshape", self.add("NonZero", flag), self.integers(-1))
+
+    def invert(self, numbers: str) -> str:
+        """Returns where each number is: the permutation that undoes another."""
+        zero, one = (self.constant(np.int64(number)) for number in (0, 1))
+        count = self.add("Squeeze", self.add("Shape", numbers))
+        places = self.add("Range", zero, count, one)
+        return self.add("ScatterND", numbers, self.add("Unsqueeze", numbers, self.integers(1)), places)
 
     def flags(self, value: Value) -> tuple[str, ...]:
         """Returns the names of switches as booleans `(batch,)`, one per choice."""
@@ -163,9 +200,16 @@ class Graph:
         """Returns the means of maps over their positions, computed once; vectors pass unchanged."""
         if not value.is_map:
             return value
+        if isinstance(value, Reordered):
+            means = self.means(value.maps)
+            return Value(self.add("Gather", means.name, value.order, axis=0), means.shape)
         if value.name not in self._means:
             self._means[value.name] = self.add("Flatten", self.add("GlobalAveragePool", value.name), axis=1)
         return Value(self._means[value.name], (value.channels,))
+
+    def know_means(self, value: Value, means: str) -> None:
+        """Takes what is known to be the means of maps for them."""
+        self._means[value.name] = means
 
     def carry_means(self, before: Value, maps: Value, rows: str, finished: str) -> None:
         """Hands the means of maps on to those in which some rows were replaced: theirs alone are computed.
@@ -221,7 +265,11 @@ class Graph:
         """
         from onnx import checker, helper
 
+        # Here, as all that needs the extra `onnx`.
+        from tf_routing.exporting.onnx_writing.channel_padding import pad_channels
+
         graph = helper.make_graph(self.nodes, name, inputs, outputs, list(self.constants.values()))
+        pad_channels(graph)
         model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=_IR_VERSION)
         checker.check_model(model, full_check=True)
         return model

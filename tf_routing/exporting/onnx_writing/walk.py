@@ -9,11 +9,19 @@ from tf_routing.core.graph import run_calls, run_function
 from tf_routing.core.protocols import Decides
 from tf_routing.exporting.onnx_writing.graph import Graph, Value
 from tf_routing.exporting.onnx_writing.layers import write_layer
-from tf_routing.layers import SkipRouter
+from tf_routing.layers import Controller, SkipRouter
 from tf_routing.layers.blocks.switched_block import SwitchedBlock
 
-# They know switches that are booleans, and maps that stand for vectors; all others are handed numbers.
-_READ_ANY_FORM = (keras.Model, keras.layers.Dense, SkipRouter, SwitchedBlock)
+# They know switches that are booleans, maps that stand for vectors and rows in another order; all others are handed
+# numbers.
+_READ_ANY_FORM = (
+    keras.Model,
+    keras.layers.Dense,
+    keras.layers.GlobalAveragePooling2D,
+    Controller,
+    SkipRouter,
+    SwitchedBlock,
+)
 
 
 def write_model(model: keras.Model, graph: Graph, inputs: Any) -> Any:
