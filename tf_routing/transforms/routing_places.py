@@ -12,7 +12,7 @@ _COLUMN = re.compile(rf"image|standardize|conv_\d+(_bn|_relu|_se)?|pool_\d+|flat
 _BLOCK_END = re.compile(r"(?:stage|stack)_(\d+)_block_\d+_relu")
 _RESIDUAL = re.compile(
     r"image|standardize|stem(_pad|_bn|_relu|_pool|_pool_pad)?|pool|"
-    r"(stage|stack)_\d+_block_\d+_(conv_\d+(_bn|_relu)?|shortcut(_bn)?|add|relu)|" + _HEAD
+    r"(stage|stack)_\d+_block_\d+_(conv_\d+(_pad|_bn|_relu)?|shortcut(_bn)?|add|relu)|" + _HEAD
 )
 
 

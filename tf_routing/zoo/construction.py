@@ -43,7 +43,7 @@ def check_keras_settings(architecture: str) -> None:
 
 
 def construct(
-    architecture: str, line: Architecture, common: CommonArguments, given: Mapping[str, Any], weights: str | None
+    architecture: str, line: Architecture, common: CommonArguments, given: Mapping[str, Any], weights: Any
 ) -> "RoutedModel":
     """Builds a network, and loads its weights where there are any.
 

@@ -4,6 +4,8 @@ Importing this module does not import Keras.
 """
 
 import fnmatch
+import os
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from tf_routing.support.validation import plain, unknown
@@ -82,7 +84,7 @@ def get(
     *,
     classes: int | None = None,
     input_shape: tuple[int, int, int] | None = None,
-    weights: str | None = None,
+    weights: str | os.PathLike[str] | Mapping[str, Any] | None = None,
     include_top: bool = True,
     pooling: str | None = None,
     name: str | None = None,
@@ -96,13 +98,15 @@ def get(
 
     Args:
         architecture: A name of `zoo.list_models()`.
-        classes: Integer of at least 2, number of classes; by default the paper's, or those of released weights.
+        classes: Integer of at least 2, number of classes; by default the paper's, or those of the weights.
         input_shape: Tuple `(height, width, channels)`; by default the paper's, or that of released weights.
         weights: `None` for random weights, the path of a `.keras` or `.weights.h5` file or of a run's folder, the tag
             of weights that were trained here (see `zoo.card`), or `"imagenet"` for those of `keras.applications`, which
-            `resnet50`, `resnet101` and `mobilenetv2` have. Where the number of classes differs, the body is loaded and
-            the head stays fresh, and a warning says so. Preprocessing is the file's; other settings must agree with it,
-            which a `.weights.h5` file does not tell, and a warning says that. What exists as a path is no tag.
+            `resnet50`, `resnet101` and `mobilenetv2` have. A state dict of torchvision or timm, which brings its
+            classes, fits `resnet18`, `resnet34`, `resnet50`, `resnet101`, `wideresnet50_2` and `mobilenetv2`. Where the
+            number of classes differs, the body is loaded and the head stays fresh, and a warning says so. Preprocessing
+            is the file's; other settings must agree with it, which a `.weights.h5` file does not tell, and a warning
+            says that. What exists as a path is no tag.
         include_top: Boolean. `False` ends before the final dense layers, with the paths' maps side by side.
         pooling: With `include_top=False`, `None` for maps, `"avg"` or `"max"` for vectors.
         name: Name of the model; by default the architecture's, as its arguments make it: `resnet18_2cc` with `paths=3`

@@ -78,6 +78,7 @@ class _Stage(NamedTuple):
     outer: int
     groups: int
     bottleneck: bool
+    padding: str
 
 
 def build(
@@ -88,6 +89,7 @@ def build(
     paths: Paths,
     stem: str = "imagenet",
     keras_strides: bool = False,
+    padding: str = "same",
     images: ImageInput,
     width_multiplier: float = 1.0,
 ) -> RoutedModel:
@@ -107,6 +109,8 @@ def build(
             3x3 max-pool of stride 2.
         keras_strides: Boolean, whether strides are where `keras.applications` has them: in the first convolution of a
             bottleneck rather than the 3x3 one, and in a stem's pool that is padded on both sides.
+        padding: `"same"`, or `"symmetric"` where strided convolutions and the stem's pool are padded on both sides, as
+            weights of PyTorch expect it.
         images: What the network reads.
         width_multiplier: Float that scales convolution widths; inner ones stay multiples of `groups`.
 
@@ -114,13 +118,15 @@ def build(
         A `RoutedModel`.
 
     Raises:
-        ValueError: If `stem` is not known or `keras_strides` no boolean.
+        ValueError: If `stem` or `padding` is not known or `keras_strides` no boolean.
     """
     one_of("stem", stem, _STEMS)
     one_of("keras_strides", keras_strides, (False, True))
-    stages = _list_stages(layout, width_multiplier)
+    one_of("padding", padding, blocks.PADDINGS)
+    stages = _list_stages(layout, width_multiplier, padding)
     image, x = add_image_input(images)
-    x = _STEMS[stem](x, blocks.scale_width(_STEM_WIDTH, width_multiplier), pad_pool=keras_strides)
+    pad_pool = keras_strides or padding == "symmetric"
+    x = _STEMS[stem](x, blocks.scale_width(_STEM_WIDTH, width_multiplier), pad_pool=pad_pool)
     tensors = _route([x], paths, 1) if paths.router else [x] * paths.paths
     for stage in stages:
         tensors = [
@@ -131,12 +137,13 @@ def build(
     return finish_model(image, tensors, head, name, paths.average)
 
 
-def _list_stages(layout: StageLayout, multiplier: float) -> list[_Stage]:
+def _list_stages(layout: StageLayout, multiplier: float, padding: str) -> list[_Stage]:
     expansion = _EXPANSION if layout.bottleneck else 1
     inner = [blocks.scale_width(width, multiplier, layout.groups) for width in layout.widths_inside()]
     outer = [expansion * blocks.scale_width(width, multiplier) for width in layout.outer_widths()]
     rows = zip(layout.stage_blocks, inner, outer, strict=True)
-    return [_Stage(number, *row, layout.groups, layout.bottleneck) for number, row in enumerate(rows, 1)]
+    common = layout.groups, layout.bottleneck, padding
+    return [_Stage(number, *row, *common) for number, row in enumerate(rows, 1)]
 
 
 def _are_four(widths: Any, divisor: int) -> bool:
@@ -150,12 +157,16 @@ def _add_stage(x: Any, stage: _Stage, prefix: str, strides_first: bool) -> Any:
     for block in range(1, stage.blocks + 1):
         strides = 2 if stage.number > 1 and block == 1 else 1
         name = f"{prefix}stage_{stage.number}_block_{block}"
+        common = (x, stage.inner, stage.outer, strides, name)
         if stage.bottleneck:
-            x = residual.add_bottleneck(
-                x, stage.inner, stage.outer, strides, name, groups=stage.groups, strides_first=strides_first
-            )
+            arguments: dict[str, Any] = {
+                "groups": stage.groups,
+                "strides_first": strides_first,
+                "padding": stage.padding,
+            }
+            x = residual.add_bottleneck(*common, **arguments)
         else:
-            x = residual.add_basic_block(x, stage.inner, stage.outer, strides, name)
+            x = residual.add_basic_block(*common, padding=stage.padding)
     return x
 
 

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import keras
 
 from tf_routing.models import RoutedModel
-from tf_routing.support.validation import positive_number
+from tf_routing.support.validation import one_of, positive_number
 from tf_routing.zoo.builders.parts import blocks
 from tf_routing.zoo.builders.parts.heads import Head, finish_model
 from tf_routing.zoo.builders.parts.images import ImageInput, add_image_input
@@ -49,6 +49,7 @@ def build(
     head: Head,
     name: str,
     width: float = 1.0,
+    padding: str = "same",
     images: ImageInput,
     width_multiplier: float = 1.0,
 ) -> RoutedModel:
@@ -58,6 +59,8 @@ def build(
         head: How the network ends.
         name: Name of the model.
         width: Float, the paper's width multiplier. Below 1 it leaves the last convolution at 1280 channels.
+        padding: `"same"`, or `"symmetric"` where strided convolutions are padded on both sides, as weights of PyTorch
+            expect it.
         images: What the network reads.
         width_multiplier: Float that scales all convolution widths, the last one too.
 
@@ -65,13 +68,14 @@ def build(
         A `RoutedModel`.
 
     Raises:
-        ValueError: If `width` is not a positive number.
+        ValueError: If `width` is not a positive number or `padding` is not known.
     """
+    one_of("padding", padding, blocks.PADDINGS)
     scale = positive_number("width", width) * width_multiplier
     image, x = add_image_input(images)
-    x = add_stem(x, scale)
+    x = add_stem(x, scale, padding)
     for block in list_inverted_residuals(scale):
-        x = _add_block(x, block)
+        x = _add_block(x, block, padding)
     x = add_last(x, width, width_multiplier)
     return finish_model(image, [x], head, name)
 
@@ -89,11 +93,10 @@ def list_inverted_residuals(width: float) -> list[InvertedResidual]:
     ]
 
 
-def add_stem(x: Any, width: float) -> Any:
+def add_stem(x: Any, width: float, padding: str = "same") -> Any:
     """Adds a 3x3 convolution of stride 2 and 32 channels, scaled by `width`."""
-    return _relu6(
-        blocks.convolve(x, _scale_channels(_STEM, width), "stem", strides=2, use_bias=False, relu=False), "stem"
-    )
+    arguments: dict[str, Any] = {"strides": 2, "use_bias": False, "relu": False, "padding": padding}
+    return _relu6(blocks.convolve(x, _scale_channels(_STEM, width), "stem", **arguments), "stem")
 
 
 def add_last(x: Any, width: float, width_multiplier: float = 1.0) -> Any:
@@ -102,7 +105,9 @@ def add_last(x: Any, width: float, width_multiplier: float = 1.0) -> Any:
     return _relu6(blocks.convolve(x, filters, "last", kernel=1, use_bias=False, relu=False), "last")
 
 
-def add_bottleneck(x: Any, expanded: int | None, filters: int, strides: int, prefix: str = "") -> Any:
+def add_bottleneck(
+    x: Any, expanded: int | None, filters: int, strides: int, prefix: str = "", padding: str = "same"
+) -> Any:
     """Widens to `expanded` channels (`None` leaves them), convolves them one by one and narrows to `filters`, linearly.
 
     Args:
@@ -111,27 +116,30 @@ def add_bottleneck(x: Any, expanded: int | None, filters: int, strides: int, pre
         filters: Integer, channels of the output.
         strides: Integer, stride of the depthwise convolution.
         prefix: What the names `expand`, `depthwise` and `project` begin with.
+        padding: How a strided convolution is padded, one of `blocks.PADDINGS`.
     """
     if expanded is not None:
         name = f"{prefix}expand"
         x = _relu6(blocks.convolve(x, expanded, name, kernel=1, use_bias=False, relu=False), name)
-    x = _add_depthwise(x, strides, f"{prefix}depthwise")
+    x = _add_depthwise(x, strides, f"{prefix}depthwise", padding)
     return blocks.convolve(x, filters, f"{prefix}project", kernel=1, use_bias=False, relu=False)
 
 
-def _add_block(x: Any, block: InvertedResidual) -> Any:
+def _add_block(x: Any, block: InvertedResidual, padding: str) -> Any:
     prefix, channels = f"block_{block.number}_", x.shape[-1]
     expanded = channels * block.expansion if block.expansion > 1 else None
-    residual = add_bottleneck(x, expanded, block.filters, block.strides, prefix)
+    residual = add_bottleneck(x, expanded, block.filters, block.strides, prefix, padding)
     if block.strides > 1 or channels != block.filters:
         return residual
     return keras.layers.Add(name=f"{prefix}add")([x, residual])
 
 
-def _add_depthwise(x: Any, strides: int, name: str) -> Any:
+def _add_depthwise(x: Any, strides: int, name: str, padding: str) -> Any:
     # He et al.'s normal over the nine inputs of an output: "he_normal" would count the other channels' too.
     he_normal = keras.initializers.VarianceScaling(2.0, "fan_out", "truncated_normal")
-    x = keras.layers.DepthwiseConv2D(3, strides, "same", use_bias=False, depthwise_initializer=he_normal, name=name)(x)
+    x, padding = blocks.pad_strided(x, 3, strides, padding, name)
+    arguments = {"use_bias": False, "depthwise_initializer": he_normal, "name": name}
+    x = keras.layers.DepthwiseConv2D(3, strides, padding, **arguments)(x)
     return _relu6(blocks.normalize(x, name), name)
 
 

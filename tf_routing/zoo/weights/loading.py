@@ -9,7 +9,7 @@ from typing import Any
 
 import keras
 
-from tf_routing.zoo.weights import keras_weights, releases
+from tf_routing.zoo.weights import keras_weights, releases, torch_weights
 from tf_routing.zoo.weights.layer_settings import compare_layers
 from tf_routing.zoo.weights.layer_weights import copy_weights
 from tf_routing.zoo.weights.mismatches import describe_mismatch, is_wanted
@@ -20,7 +20,7 @@ from tf_routing.zoo.weights.weights_file import IMAGENET, check_whole, find_weig
 
 def open_weights(
     architecture: str,
-    weights: str | os.PathLike[str],
+    weights: str | os.PathLike[str] | Mapping[str, Any],
     input_shape: tuple[int, int, int],
     given: Mapping[str, Any],
     defaults: Mapping[str, Any],
@@ -29,7 +29,7 @@ def open_weights(
 
     Args:
         architecture: A name of the zoo.
-        weights: `"imagenet"`, the tag of released weights, or a path, see `zoo.get`.
+        weights: `"imagenet"`, the tag of released weights, a path, or a state dict of PyTorch, see `zoo.get`.
         input_shape: Tuple `(height, width, channels)` of the model.
         given: The family's arguments that the user gave.
         defaults: The family's arguments by default.
@@ -42,6 +42,9 @@ def open_weights(
         FileNotFoundError: If `weights` names no file.
         OSError: If weights cannot be downloaded.
     """
+    if isinstance(weights, Mapping):
+        arguments = torch_weights.match_arguments(architecture, weights, given, defaults)
+        return arguments, partial(_load_state, state=weights, architecture=architecture)
     path = find_weights_file(weights)
     if path is None and weights == IMAGENET:
         arguments = keras_weights.match_arguments(architecture, input_shape, given, defaults)
@@ -61,8 +64,8 @@ def open_weights(
     return asked, partial(load_body, saved=saved, source=os.fspath(path), given=given, known=list(defaults))
 
 
-def find_released_shape(architecture: str, weights: str | os.PathLike[str]) -> dict[str, Any]:
-    """Returns `classes` and `input_shape` of released weights; nothing for weights from elsewhere.
+def find_released_shape(architecture: str, weights: str | os.PathLike[str] | Mapping[str, Any]) -> dict[str, Any]:
+    """Returns `classes` and `input_shape` of released weights, what a state dict tells; nothing for other weights.
 
     Args:
         architecture: A name of the zoo.
@@ -71,6 +74,8 @@ def find_released_shape(architecture: str, weights: str | os.PathLike[str]) -> d
     Raises:
         ValueError: If there are no such weights.
     """
+    if isinstance(weights, Mapping):
+        return torch_weights.find_classes(architecture, weights)
     if find_weights_file(weights) is not None or weights == IMAGENET:
         return {}
     row = releases.find_release(architecture, os.fspath(weights))
@@ -147,6 +152,10 @@ def _list_shapes(layer: keras.layers.Layer) -> list[tuple[int, ...]]:
 def _load_application(model: keras.Model, source: keras.Model, architecture: str) -> None:
     fresh = keras_weights.transfer(model, source, architecture)
     _warn_fresh(model, fresh, f"keras.applications' {source.name}")
+
+
+def _load_state(model: keras.Model, state: Mapping[str, Any], architecture: str) -> None:
+    _warn_fresh(model, torch_weights.transfer(model, state, architecture), "the state dict")
 
 
 def _warn_fresh(model: keras.Model, fresh: list[str], source: str) -> None:

@@ -8,9 +8,11 @@ from tf_routing.zoo.weights.layer_settings import Difference
 _ARGUMENTS = {
     **dict.fromkeys(("mean", "variance", "standardize"), "standardize"),
     **dict.fromkeys(("exponent", "gamma"), "gamma"),
-    **dict.fromkeys(("strides", "padding"), "keras_strides"),
+    "strides": "keras_strides",
     **{"activation": "classifier_activation", "kind": "router", "method": "pyramid", "outputs": "tree"},
 }
+# A stem's pool is padded on both sides with either.
+_PADDED_POOL = ("padding", "keras_strides")
 # Settings that belong to the use of a model rather than to its training: what is asked for is taken as it is.
 _AT_TEST = ("decision", "keep")
 
@@ -50,8 +52,8 @@ def describe_mismatch(difference: Difference, source: str, model_name: str, know
         fact = f"Layer {layer!r} is a {built}; that of {source} is a {saved}"
     else:
         fact = f"Layer {layer!r} has {setting}={built!r:.200}; {source} holds {saved!r:.200}"
-    argument = _find_argument(difference, [*known, "classifier_activation"])
-    hint = f", such as `{argument}`" if argument else ""
+    arguments = _find_arguments(difference, [*known, "classifier_activation"])
+    hint = f", such as {' or '.join(f'`{argument}`' for argument in arguments)}" if arguments else ""
     return f"{fact}: build the {model_name} with the arguments of the saved one{hint}."
 
 
@@ -59,11 +61,14 @@ def _join_calls(reads: list[list[str]]) -> str:
     return " and ".join(", ".join(call) for call in reads)
 
 
-def _find_argument(difference: Difference, known: Sequence[str]) -> str | None:
+def _find_arguments(difference: Difference, known: Sequence[str]) -> list[str]:
+    """Returns those of the known arguments that may make a network agree with the file: one, or none, or either."""
     names = [difference.setting, difference.layer]
     if difference.setting == "reads":
         # What stands in between here or there.
         built, saved = ({name for call in reads for name in call} for reads in (difference.built, difference.saved))
         names = sorted(built ^ saved)
-    candidates = [_ARGUMENTS.get(name, name) for name in names]
-    return next((candidate for candidate in candidates if candidate in known), None)
+    if any(name in ("stem_pool", "stem_pool_pad") for name in (*names, difference.layer)):
+        return [argument for argument in _PADDED_POOL if argument in known]
+    candidates = ["padding" if name.endswith("_pad") else _ARGUMENTS.get(name, name) for name in names]
+    return [candidate for candidate in candidates if candidate in known][:1]

