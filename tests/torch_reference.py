@@ -11,24 +11,27 @@ import numpy as np
 
 from tests.numpy_reference import relu
 
-_EPSILON = 1e-5
-
 
 class State:
-    """A state dict, and layers that draw what they need into it."""
+    """A state dict, and layers that draw what they need into it.
 
-    def __init__(self) -> None:
+    Args:
+        epsilon: Added to variances.
+        at_the_end: Whether even maps are padded at their end, as in TensorFlow, where a convolution has a stride of 2.
+    """
+
+    def __init__(self, epsilon: float = 1e-5, at_the_end: bool = False) -> None:
         self.weights: dict[str, np.ndarray] = {}
-        self._random = np.random.default_rng(5)
+        self._random, self._epsilon, self._at_the_end = np.random.default_rng(5), epsilon, at_the_end
 
     def convolve(
         self, x: np.ndarray, name: str, filters: int, kernel: int = 1, stride: int = 1, groups: int = 1
     ) -> np.ndarray:
-        """A convolution without bias, padded by half its kernel on every side."""
+        """A convolution without bias, padded by half its kernel on every side unless said otherwise."""
         depth = x.shape[1] // groups
         drawn = self._random.normal(0, (2 / (depth * kernel**2)) ** 0.5, (filters, depth, kernel, kernel))
         self.weights[f"{name}.weight"] = drawn.astype("float32")
-        x = _windows(x, kernel, stride, 0.0)
+        x = _windows(x, kernel, stride, 0.0, self._at_the_end)
         parts = zip(np.split(x, groups, 1), np.split(self.weights[f"{name}.weight"], groups), strict=True)
         return np.concatenate([np.einsum("bchwij,ocij->bohw", part, each, optimize=True) for part, each in parts], 1)
 
@@ -46,7 +49,7 @@ class State:
         self.weights |= {f"{name}.{key}": value.astype("float32") for key, value in values.items()}
         self.weights[f"{name}.num_batches_tracked"] = np.array(7)
         scale, shift, mean, variance = (self.weights[f"{name}.{key}"][:, None, None] for key in values)
-        return (x - mean) / np.sqrt(variance.astype("float64") + _EPSILON) * scale + shift
+        return (x - mean) / np.sqrt(variance.astype("float64") + self._epsilon) * scale + shift
 
     def classify(self, x: np.ndarray, name: str, classes: int) -> np.ndarray:
         """The mean over positions, and a dense layer."""
@@ -55,9 +58,9 @@ class State:
         return x.mean((2, 3)) @ self.weights[f"{name}.weight"].T + self.weights[f"{name}.bias"]
 
 
-def _windows(x: np.ndarray, kernel: int, stride: int, fill: float) -> np.ndarray:
-    side = kernel // 2
-    x = np.pad(x, ((0, 0), (0, 0), (side, side), (side, side)), constant_values=fill)
+def _windows(x: np.ndarray, kernel: int, stride: int, fill: float, at_the_end: bool = False) -> np.ndarray:
+    sides = [(kernel // 2 - (at_the_end and stride == 2 and size % 2 == 0), kernel // 2) for size in x.shape[2:]]
+    x = np.pad(x, ((0, 0), (0, 0), *sides), constant_values=fill)
     return np.lib.stride_tricks.sliding_window_view(x, (kernel, kernel), (2, 3))[:, :, ::stride, ::stride]
 
 

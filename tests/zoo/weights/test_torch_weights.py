@@ -175,13 +175,13 @@ def test_these_are_the_networks() -> None:
 
 @pytest.mark.parametrize("library", ["torchvision", "timm"])
 @pytest.mark.parametrize(
-    "name", [pytest.param(each, marks=[pytest.mark.heavy] * (each != "mobilenetv2")) for each in _THEIRS]
+    "architecture", [pytest.param(each, marks=[pytest.mark.heavy] * (each != "mobilenetv2")) for each in _THEIRS]
 )
-def test_answers_are_those_of_the_library(name: str, library: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_answers_are_those_of_the_library(architecture: str, library: str, monkeypatch: pytest.MonkeyPatch) -> None:
     torch = pytest.importorskip("torch")
     monkeypatch.undo()
     pytest.importorskip(library, exc_type=Exception)
-    theirs = _build(library, name)
+    theirs = _build(library, architecture)
     torch.manual_seed(3)
     x = torch.from_numpy(standardized().astype("float32"))
     for module in theirs.modules():
@@ -192,10 +192,14 @@ def test_answers_are_those_of_the_library(name: str, library: str, monkeypatch: 
     with torch.no_grad():
         # Statistics of the images, without which a deep network answers all of them alike.
         theirs.train()(x)
+        for name, statistics in theirs.named_buffers():
+            if name.endswith("running_var"):
+                # Far from zero: of few positions some vary hardly, and rounding would count.
+                statistics += 0.1 * statistics.mean()
         expected = theirs.eval()(x).numpy()
-    model = zoo.get(name, weights=theirs.state_dict(), input_shape=SHAPE, classifier_activation=None)
+    model = zoo.get(architecture, weights=theirs.state_dict(), input_shape=SHAPE, classifier_activation=None)
     assert model.output_shape == (None, 1000)
-    assert np.abs(expected - expected[0]).max() > 0.1
+    assert np.abs(expected - expected[0]).max() > 0.02
     np.testing.assert_allclose(answer(model), expected, rtol=1e-4, atol=1e-4)
 
 
