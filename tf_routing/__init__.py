@@ -36,7 +36,7 @@ _ROOMS = {
         room: f"tf_routing.{room}"
         for room in ("analysis", "client", "cost", "data", "execution", "layers", "models", "objectives", "optimizers")
     },
-    **{room: f"tf_routing.{room}" for room in ("serving", "zoo")},
+    **{room: f"tf_routing.{room}" for room in ("prediction", "serving", "zoo")},
     # As they were called before there was a room for exporting.
     "onnx_export": "tf_routing.exporting.onnx",
     "saved_model": "tf_routing.exporting.saved_model",

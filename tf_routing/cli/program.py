@@ -20,6 +20,7 @@ from tf_routing.cli.commands import (
     fit,
     launch,
     pack,
+    predict,
     study,
     tune,
 )
@@ -51,6 +52,9 @@ COMMANDS: dict[str, Command] = {
     ),
     "fit": Command("Train a network, or continue a run that stopped.", fit.add_options, fit.run),
     "evaluate": Command("Measure a trained network on a test set.", evaluate.add_options, evaluate.run),
+    "predict": Command(
+        "Classify pictures with a trained network, a SavedModel or an ONNX file.", predict.add_options, predict.run
+    ),
     "calibrate": Command(
         "Find thresholds for budgets of computation, and measure a trained network at each.",
         calibrate.add_options,

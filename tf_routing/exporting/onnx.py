@@ -23,6 +23,8 @@ def export_onnx(
     execution: str = "auto",
     fold_batch_norm: bool = True,
     class_names: Sequence[str] | None = None,
+    crop: float = 1.0,
+    resize: int | None = None,
     tolerance: float | None = None,
 ) -> None:
     """Writes an ONNX file, and checks it before it is there.
@@ -48,6 +50,9 @@ def export_onnx(
         execution: `"auto"` skips where the network can, `"sparse"` refuses one that cannot, `"masked"` never skips.
         fold_batch_norm: Boolean, whether batch normalisation is folded into kernels.
         class_names: Names by class index, written to the file's metadata as JSON under `class_names`.
+        crop: Number in (0, 1], the share of a picture's centre that the network sees. It is written to the file's
+            metadata, as JSON with `resize` under `framing`, for who brings pictures to the network's size.
+        resize: Integer or `None`, height and width that pictures are brought to instead; see `tf_routing.export`.
         tolerance: Float, largest difference of a probability from the model's. Where not given 1e-5, and 5e-3 for a
             model that computes in float16, whose rounding depends on the order of sums. ONNX Runtime computes no
             convolution in bfloat16 or float64.
@@ -75,6 +80,7 @@ def export_onnx(
     if keras.backend.backend() != "tensorflow":
         raise RuntimeError(f"ONNX needs the TensorFlow backend; this process runs {keras.backend.backend()!r}.")
     from tf_routing.execution import EXECUTIONS, check_skips
+    from tf_routing.exporting.export_settings import ExportSettings
     from tf_routing.exporting.masked_run import running_masked
     from tf_routing.exporting.model_inputs import exported_model
     from tf_routing.exporting.verification import BATCHES, check_numbers, default_tolerance
@@ -84,13 +90,16 @@ def export_onnx(
     if tolerance is not None:
         positive_number("tolerance", tolerance)
     names = None if class_names is None else validate_names(class_names, model.output_shape[-1])
+    framing = ExportSettings(crop=crop, resize=resize).validate(model)
     # All of them before the work, which takes a while.
     skipping = skips(model, execution)
     for module in ("onnx", "onnxruntime", *(() if skipping else ("tf2onnx",))):
         import_extra(module, "onnx", "ONNX export")
     run = _fold(model) if fold_batch_norm else model
     with running_masked(run), whole_file(path) as temporary:
-        proto = _convert(run, skipping, {} if names is None else {"class_names": json.dumps(names)})
+        told: dict[str, Any] = {"framing": {"crop": framing.crop, "resize": framing.resize}}
+        told |= {} if names is None else {"class_names": names}
+        proto = _convert(run, skipping, {name: json.dumps(each) for name, each in told.items()})
         temporary.write_bytes(proto)
         allowed = default_tolerance(run) if tolerance is None else tolerance
         batches = (0, *BATCHES) if skipping else BATCHES

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 # Those of `execution.EXECUTIONS`, which comes with Keras: help is to be fast.
 _EXECUTIONS = ("auto", "masked", "sparse")
+# What ONNX files are told too.
+_OF_ONNX = ("fold_batch_norm", "class_names", "crop", "resize")
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -70,7 +72,7 @@ def run(arguments: argparse.Namespace) -> None:
         _write_saved_model(arguments, model, options)
     else:
         publish(arguments, model, **options)
-    write_onnx(arguments, model, fold_batch_norm=options["fold_batch_norm"], class_names=options["class_names"])
+    write_onnx(arguments, model, **{name: options[name] for name in _OF_ONNX})
 
 
 def check_options(arguments: argparse.Namespace) -> None:

@@ -85,7 +85,7 @@ class PictureFiles(EncodedImages):
             try:
                 ImageDecoder(tf.io.read_file(path)).decode()
             except tf.errors.OpError as error:
-                broken[path] = _describe(error)
+                broken[path] = describe_error(error)
         return broken
 
 
@@ -119,7 +119,7 @@ def name_broken_files(*image_sets: Any) -> Iterator[None]:
         ) from error
 
 
-def _describe(error: Any) -> str:
+def describe_error(error: Any) -> str:
     """Returns what TensorFlow says, without the names of its operations."""
     said = _SAID.search(error.message)
     return " ".join(said[0].replace("] [", " ").strip("[]").split()) if said else error.message
