@@ -85,6 +85,7 @@ def test_every_form_answers_as_the_network(folder: Path, form: str, batch_size: 
             np.testing.assert_array_equal(switches, routes[name][row])
     (damaged,) = [answer for answer in answers if answer.error]
     assert damaged.probabilities is None and damaged.macs is None
+    assert damaged.error and "\n" not in damaged.error
 
 
 @pytest.mark.parametrize("form", ["run", "saved_model", "net.onnx"])

@@ -7,7 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 from tf_routing.data.images.decoding.framing import Framing
-from tf_routing.data.images.picture_files import describe_error
+from tf_routing.data.images.picture_files import find_damage
 from tf_routing.exporting.decoding import decoded_images
 
 
@@ -25,7 +25,7 @@ def read_picture(path: str, framing: Framing, channels: int) -> np.ndarray:
     try:
         return _build_decoder(framing, channels)(tf.io.read_file(path)[None])[0].numpy()
     except tf.errors.OpError as error:
-        raise ValueError(describe_error(error)) from error
+        raise ValueError(find_damage(path) or str(error)) from error
 
 
 @cache

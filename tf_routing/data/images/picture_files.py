@@ -11,8 +11,9 @@ import numpy as np
 from tf_routing.data.images.encoded_images import EncodedImages
 from tf_routing.support.validation import first_few
 
-# In an error of TensorFlow: the values of a failed assertion, or else what comes after the name of a function.
-_SAID = re.compile(r"(?<=assertion failed: )\[.*\]|(?<=\}\} )[^\n\[]+")
+# In an error of TensorFlow: the values of a failed assertion, or else the line before the name of an operation, which
+# comes after all places in the code, or what comes after the name of a function.
+_SAID = re.compile(r"(?<=assertion failed: )\[.*\]|[^\n]+(?=\n\t \[\[\{\{)|(?<=\}\} )[^\n\[]+")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -76,17 +77,7 @@ class PictureFiles(EncodedImages):
 
     def unreadable(self) -> dict[str, str]:
         """Returns what is wrong with the files that cannot be decoded, by path. Decodes all of them."""
-        import tensorflow as tf
-
-        from tf_routing.data.images.decoding.decoder import ImageDecoder
-
-        broken = {}
-        for path in self.files:
-            try:
-                ImageDecoder(tf.io.read_file(path)).decode()
-            except tf.errors.OpError as error:
-                broken[path] = describe_error(error)
-        return broken
+        return {path: damage for path in self.files if (damage := find_damage(path))}
 
 
 @contextlib.contextmanager
@@ -119,7 +110,21 @@ def name_broken_files(*image_sets: Any) -> Iterator[None]:
         ) from error
 
 
-def describe_error(error: Any) -> str:
+def find_damage(path: str) -> str:
+    """Returns why a picture cannot be read, nothing where it can. Decodes it."""
+    import tensorflow as tf
+
+    from tf_routing.data.images.decoding.decoder import ImageDecoder
+
+    try:
+        # By itself: of a graph around it the error would tell all operations.
+        ImageDecoder(tf.io.read_file(path)).decode()
+    except tf.errors.OpError as error:
+        return _describe(error)
+    return ""
+
+
+def _describe(error: Any) -> str:
     """Returns what TensorFlow says, without the names of its operations."""
     said = _SAID.search(error.message)
     return " ".join(said[0].replace("] [", " ").strip("[]").split()) if said else error.message
