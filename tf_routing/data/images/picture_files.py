@@ -13,7 +13,7 @@ from tf_routing.support.validation import first_few
 
 # In an error of TensorFlow: the values of a failed assertion, or else the line before the name of an operation, which
 # comes after all places in the code, or what comes after the name of a function.
-_SAID = re.compile(r"(?<=assertion failed: )\[.*\]|[^\n]+(?=\n\t \[\[\{\{)|(?<=\}\} )[^\n\[]+")
+_SAID = re.compile(r"(?<=assertion failed: )\[.*\]|^(?!assertion)[^\n]+(?=\n\t \[\[\{\{)|(?<=\}\} )[^\n\[]+", re.M)
 
 
 @dataclasses.dataclass(frozen=True)
