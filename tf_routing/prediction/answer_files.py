@@ -72,20 +72,30 @@ def list_classes(answer: PictureAnswer, class_names: Sequence[str], top_k: int) 
     return [(class_names[index], float(answer.probabilities[index])) for index in order]
 
 
+def list_columns(places: int) -> list[str]:
+    """Returns the names of the columns of a table, with so many classes.
+
+    Example:
+
+    >>> list_columns(1)
+    ['path', 'class_1', 'probability_1', 'route', 'macs', 'error']
+    """
+    classes = [f"{column}_{place}" for place in range(1, places + 1) for column in ("class", "probability")]
+    return ["path", *classes, "route", "macs", "error"]
+
+
+def list_cells(answer: PictureAnswer, class_names: Sequence[str], places: int) -> list[str]:
+    """Returns the row of a table for an answer; probabilities have six digits, more than runtimes agree on."""
+    told = [cell for name, share in list_classes(answer, class_names, places) for cell in (name, f"{share:.6f}")]
+    blank = [""] * (2 * places - len(told))
+    macs = "" if answer.macs is None else str(answer.macs)
+    return [answer.path, *told, *blank, write_route(answer), macs, answer.error]
+
+
 def _write_rows(file: TextIO, class_names: Sequence[str], top_k: int) -> Write:
-    writer = csv.writer(file)
-    places = range(1, min(top_k, len(class_names)) + 1)
-    classes = [f"{column}_{place}" for place in places for column in ("class", "probability")]
-    writer.writerow(["path", *classes, "route", "macs", "error"])
-
-    def write(answer: PictureAnswer) -> None:
-        """Writes a row; numbers with six digits, which is more than a runtime is exact to."""
-        told = [cell for name, share in list_classes(answer, class_names, top_k) for cell in (name, f"{share:.6f}")]
-        blank = [""] * (len(classes) - len(told))
-        macs = "" if answer.macs is None else answer.macs
-        writer.writerow([answer.path, *told, *blank, write_route(answer), macs, answer.error])
-
-    return write
+    writer, places = csv.writer(file), min(top_k, len(class_names))
+    writer.writerow(list_columns(places))
+    return lambda answer: writer.writerow(list_cells(answer, class_names, places))
 
 
 def _write_objects(file: TextIO, class_names: Sequence[str], top_k: int) -> Write:
