@@ -8,7 +8,6 @@ import keras
 import numpy as np
 
 from tests import exit_net, gated_net, skip_net
-from tf_routing.layers import SkipBlock, SkipRouter
 from tf_routing.models import RoutedModel
 from tf_routing.transforms.calibration import calibrate
 
@@ -31,23 +30,6 @@ def _leaving(tree: Any) -> tuple[RoutedModel, np.ndarray]:
     return model, images
 
 
-def _repeated() -> tuple[RoutedModel, np.ndarray]:
-    """Four blocks that differ in their weights alone, between others, and their routers."""
-    keras.utils.set_random_seed(3)
-    image = keras.Input((6, 6, 3), name="image")
-    x = keras.layers.Conv2D(4, 3, padding="same", name="stem")(image)
-    for number in range(1, 7):
-        decision = SkipRouter(seed=number, name=f"router_{number}")(x)
-        strides = 2 if number == 5 else 1
-        maps = keras.Input(x.shape[1:])
-        branch = keras.Model(maps, keras.layers.Conv2D(4, 3, strides, "same", name=f"conv_{number}")(maps))
-        shortcut = keras.Model(maps, keras.layers.AveragePooling2D(2)(maps)) if strides == 2 else "identity"
-        x = SkipBlock(branch, shortcut, name=f"block_{number}")(x, decision)
-    logits = keras.layers.Dense(4, name="logits")(keras.layers.GlobalAveragePooling2D()(x))
-    model, images = RoutedModel(image, logits, name="repeated"), skip_net.images(40)
-    return _calibrated(model, images), images
-
-
 def _split() -> tuple[RoutedModel, np.ndarray]:
     images = gated_net.images(40)
     return _calibrated(gated_net.gated_model(), images), images
@@ -56,7 +38,6 @@ def _split() -> tuple[RoutedModel, np.ndarray]:
 NETS: dict[str, Callable[[], tuple[RoutedModel, np.ndarray]]] = {
     "skip": lambda: _skipping("linear"),
     "skip_by_memory": lambda: _skipping("recurrent"),
-    "repeated": _repeated,
     "split": _split,
     "chain": lambda: _leaving(exit_net.CHAIN),
     "tree": lambda: _leaving(exit_net.BRANCHES),
@@ -124,8 +105,6 @@ def convolved_rows(text: str) -> dict[str, list[int]]:
     return found
 
 
-def branches(text: str) -> list[list[str]]:
-    """Returns the names of the branches of every conditional of an HLO module that has more than one."""
-    lists = re.findall(r"branch_computations=\{([^}]*)\}", text)
-    lists += [f"{no}, {yes}" for yes, no in re.findall(r"true_computation=(\S+), false_computation=([^\s,]+)", text)]
-    return [[name.strip().lstrip("%") for name in names.split(",")] for names in lists]
+def loops(text: str) -> list[str]:
+    """Returns the name of what each loop of an HLO module repeats."""
+    return [name.lstrip("%") for name in re.findall(r" while\(.*?body=([^\s,]+)", text)]

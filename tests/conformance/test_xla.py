@@ -3,21 +3,21 @@
 import importlib.util
 import json
 from collections.abc import Sequence
-from itertools import chain, pairwise
+from itertools import chain
 from typing import Any
 
 import numpy as np
 import pytest
 import tensorflow as tf
 
-from tests.compiled_nets import COUNTS, NETS, branches, compiled, convolved_rows, differences, in_zoo
-from tests.conformance.subjects import GATED, marked
+from tests.compiled_nets import COUNTS, NETS, compiled, convolved_rows, differences, in_zoo, loops
+from tests.conformance.subjects import GATED, LEFT_OUT
 from tests.execution.split_nets import decided, mixed_net, rows_run
 from tests.execution.split_nets import images as split_images
 from tests.snippets import run_snippet
-from tf_routing.execution.static_rows import bucket_sizes
+from tf_routing.execution.static_rows import bucket_size
 
-ZOO = [*(name.values[0] if hasattr(name, "values") else name for name in marked(GATED)), "decide_tree"]
+ZOO = [*GATED, *(name for name in LEFT_OUT if name.startswith(("dmnn", "drn", "decide_tree")))]
 _ON_JAX = """
 import json
 import sys
@@ -35,10 +35,7 @@ _FEW = COUNTS[:-1]
 
 
 def _some(*names: str) -> list[Any]:
-    """Names of small nets and counts of images: by default some with few images, since XLA takes seconds for each.
-
-    On JAX `tests/execution/test_block_loops.py` compiles one more that skips.
-    """
+    """Names of small nets and counts of images: by default some with few images, since XLA takes seconds for each."""
     heavy = [pytest.param(name, COUNTS, marks=pytest.mark.heavy) for name in NETS]
     return [*((name, _FEW) for name in names), *heavy]
 
@@ -78,27 +75,28 @@ def test_sparse_equals_masked_in_the_zoo_on_jax(name: str) -> None:
     assert_same(report[name], 5)
 
 
-def test_each_size_of_each_part_is_a_branch_of_a_conditional() -> None:
-    model, images = mixed_net(), split_images(40)
+def compiled_text(model: Any, count: int, training: bool = False) -> str:
+    run = tf.function(lambda x: model(x, training=training), jit_compile=True, autograph=False)
+    return run.experimental_get_compiler_ir(tf.constant(split_images(40)[:count]))(stage="hlo")
+
+
+@pytest.mark.parametrize("count", [16, 33])
+def test_each_part_is_a_loop_over_buckets(count: int) -> None:
+    model = mixed_net()
     model.execution = "sparse"
-    run = tf.function(lambda x: model(x, training=False), jit_compile=True, autograph=False)
-    text = run.experimental_get_compiler_ir(tf.constant(images[:16]))(stage="hlo")
+    text = compiled_text(model, count)
     rows = convolved_rows(text)
-    # A part has two convolutions, and runs on 0, 2, 4, 6, 8, 12 or 16 rows; there are two blocks of two parts.
-    assert [[rows[name] for name in names] for names in branches(text)] == [
-        [[size] * 2 if size else [] for size in bucket_sizes(16)]
-    ] * 4
-    # Outside of conditions only the stem convolves.
-    inside = {name for names in branches(text) for name in names}
-    assert [found for name, found in rows.items() if name not in inside and found] == [[16]]
+    # A part has two convolutions; there are two blocks of two parts.
+    assert [rows[name] for name in loops(text)] == [[bucket_size(count)] * 2] * 4
+    # Outside of loops only the stem convolves.
+    assert [found for name, found in rows.items() if name not in loops(text) and found] == [[count]]
 
 
-def test_masked_runs_all_rows_and_has_no_condition() -> None:
-    model, images = mixed_net(), split_images(40)
+def test_masked_runs_all_rows_and_has_no_loop() -> None:
+    model = mixed_net()
     model.execution = "masked"
-    run = tf.function(lambda x: model(x, training=False), jit_compile=True, autograph=False)
-    text = run.experimental_get_compiler_ir(tf.constant(images[:16]))(stage="hlo")
-    assert branches(text) == [] and [*chain(*convolved_rows(text).values())] == [16] * 9
+    text = compiled_text(model, 16)
+    assert loops(text) == [] and [*chain(*convolved_rows(text).values())] == [16] * 9
 
 
 def test_a_model_compiled_with_xla_skips_and_its_last_batch_may_be_smaller() -> None:
@@ -125,26 +123,18 @@ def test_a_batch_of_any_size_runs_masked_under_xla_and_skips_elsewhere() -> None
 
 
 def test_training_stays_masked() -> None:
-    model, images = NETS["split"]()
+    model = mixed_net()
     model.execution = "sparse"
-    run = tf.function(lambda x: model(x, training=True), jit_compile=True, autograph=False)
-    assert branches(run.experimental_get_compiler_ir(tf.constant(images[:16]))(stage="hlo")) == []
+    assert loops(compiled_text(model, 16, training=True)) == []
 
 
 @pytest.mark.parametrize("count", [1, 17, 40])
-def test_parts_run_on_the_next_size(count: int) -> None:
-    model, images = mixed_net(), split_images(40)
-    chosen = decided(model, images[:count])
+def test_parts_run_on_as_many_buckets_as_are_filled(count: int) -> None:
+    model = mixed_net()
+    chosen = decided(model, split_images(count))
     model.set_execution("sparse", "buckets", "whole")
     rows_run(model)
-    model(images[:count], training=False)
-    sizes = np.array(bucket_sizes(count))
-    np.testing.assert_array_equal(rows_run(model), sizes[np.searchsorted(sizes, chosen)])
+    model(split_images(count), training=False)
+    size = bucket_size(count)
+    np.testing.assert_array_equal(rows_run(model), -(-chosen // size) * size)
     assert count == 1 or (chosen < count).all()
-
-
-def test_sizes_hold_none_and_all_and_waste_less_than_a_quarter() -> None:
-    for batch in range(1, 300):
-        sizes = bucket_sizes(batch)
-        assert sizes[0] == 0 and sizes[-1] == batch and len(sizes) <= 7
-        assert max(after - before for before, after in pairwise(sizes)) <= -(-batch // 4)

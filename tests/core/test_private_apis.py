@@ -230,17 +230,3 @@ def test_what_xla_compiles_is_known_while_it_is_traced() -> None:
     tf.function(lambda x: inner(x), jit_compile=True)(tf.constant(0))
     assert seen == {name: "graph" not in name for name in seen} and len(seen) == 6
     assert private_apis.is_within_xla() is False
-
-
-def test_values_are_known_in_full_precision_within_a_layer_of_half_precision() -> None:
-    class Reading(keras.layers.Layer):
-        def build(self, input_shape: Any) -> None:
-            self.weight = self.add_weight(shape=(1,), initializer="ones")
-
-        def call(self, inputs: Any) -> Any:
-            seen.append((self.weight.value.dtype.name, private_apis.full_values([self.weight])[0].dtype.name))
-            return inputs
-
-    seen: list[tuple[str, str]] = []
-    Reading(dtype="mixed_bfloat16")(np.ones((1, 1), "float32"))
-    assert seen == [("bfloat16", "float32")]

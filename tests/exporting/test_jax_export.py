@@ -23,7 +23,7 @@ model, images = NETS[sys.argv[1]]()
 model.execution = "sparse"
 exported = jax.export.export(jax.jit(lambda x: model(x, training=False)))(images[:8])
 text = exported.mlir_module()
-print(text.count("stablehlo.case"))
+print(text.count("stablehlo.while"))
 with open(f"{sys.argv[2]}/network", "wb") as file:
     file.write(exported.serialize())
 model.execution = "masked"
@@ -45,10 +45,10 @@ print(float(np.abs(np.asarray(network.call(stored["x"])) - stored["y"]).max()))
 
 @pytest.mark.heavy
 @pytest.mark.skipif(importlib.util.find_spec("jax") is None, reason="JAX is not installed")
-@pytest.mark.parametrize(("name", "conditions"), [("skip", 3), ("split", 5), ("chain", 5)])
-def test_an_exported_function_skips_without_this_package(name: str, conditions: int, tmp_path: Path) -> None:
-    # One condition per part; of a chain two stages after the first, and three exits.
-    assert int(run_snippet(_EXPORT, name, tmp_path, backend="jax").splitlines()[-1]) == conditions
+@pytest.mark.parametrize(("name", "loops"), [("skip", 3), ("split", 5), ("chain", 5)])
+def test_an_exported_function_skips_without_this_package(name: str, loops: int, tmp_path: Path) -> None:
+    # One loop per part; of a chain two stages after the first, and three exits.
+    assert int(run_snippet(_EXPORT, name, tmp_path, backend="jax").splitlines()[-1]) == loops
     # From a folder of its own, where the package cannot be found.
     command = [sys.executable, "-c", _RUN, str(tmp_path)]
     found = subprocess.run(command, cwd=tmp_path, env={}, capture_output=True, text=True, check=False)

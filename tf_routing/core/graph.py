@@ -3,7 +3,7 @@
 Symbolic tensors are compared by identity, so that they can be keys of dicts.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from tf_routing.core.model_arguments import require_graph_model
@@ -127,35 +127,16 @@ def run_function(function: Any, inputs: Sequence[Any], run: Callable[..., Any]) 
 
 def _run_graph(graph: Any, inputs: Sequence[Any], run: Callable[..., Any]) -> dict[Any, Any]:
     """Returns what stands for each tensor of a graph."""
-    values = dict(zip(graph.inputs, inputs, strict=True))
-    run_listed(calls_by_depth(graph), values, run)
-    return values
-
-
-def run_listed(calls: Iterable[Any], values: dict[Any, Any], run: Callable[..., Any]) -> None:
-    """Runs calls of a graph in their order, and adds what stands for their outputs to `values`.
-
-    Args:
-        calls: The calls. Those whose outputs are there already, and input layers, which read nothing, are left out.
-        values: Dict from symbolic tensors to what stands for them.
-        run: As for `run_calls`.
-
-    Example:
-
-    >>> image = keras.Input((2,))
-    >>> values = {image: 3.0}
-    >>> calls = layer_calls(keras.Model(image, keras.layers.ReLU(name="relu")(image)))
-    >>> run_listed(calls, values, lambda layer, x: f"{layer.name} of {x}")
-    >>> list(values.values())
-    [3.0, 'relu of 3.0']
-    """
     import keras
 
-    for call in calls:
+    values = dict(zip(graph.inputs, inputs, strict=True))
+    for call in calls_by_depth(graph):
+        # Calls whose outputs are given are left out, and input layers, which read nothing.
         if call.input_tensors and not values.keys() >= set(call.output_tensors):
             args, kwargs = call_arguments(call, values)
             outputs = keras.tree.flatten(run(call.operation, *args, **kwargs))
             values.update(zip(call.output_tensors, outputs, strict=True))
+    return values
 
 
 def deciding_layers(model: "keras.Model") -> list[Any]:

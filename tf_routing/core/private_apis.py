@@ -7,7 +7,6 @@ Hooks that a class overrides cannot be here. There is one, `RoutedModel._run_thr
 draws it anew for `keras.models.clone_model`, through it, and through nothing public.
 """
 
-from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
@@ -109,18 +108,6 @@ def in_stateless_scope() -> bool:
     from keras.src.backend import in_stateless_scope as is_inside
 
     return is_inside()
-
-
-def full_values(variables: "Iterable[keras.Variable]") -> list[Any]:
-    """Returns the values of variables in their own precision, also within a layer that computes in half precision.
-
-    `variable.value` is rounded there, unless the variable says otherwise; how much rounding a layer wants is asked of
-    it when it is called, and a layer inside may want none.
-    """
-    from keras.src.backend.common.variables import AutocastScope
-
-    with AutocastScope(None):
-        return [variable.value for variable in variables]
 
 
 def flush_events(callback: "keras.callbacks.TensorBoard") -> None:

@@ -1,8 +1,8 @@
 """The executor of networks that leave early in static shapes, for JAX and for XLA on TensorFlow.
 
-As in `sparse_exits` the graph is cut at its junctions. Each part runs on the rows that come to it, padded to one of a
-few sizes; see `static_rows`. Parts follow each other and are not inside each other's conditions: a condition within
-each size of another would be compiled for every sequence of sizes.
+As in `sparse_exits` the graph is cut at its junctions. Each part runs on the rows that come to it, a bucket of them
+after the other; see `static_rows`. Parts follow each other and are not inside each other's loops: rows that come out of
+different buckets fill buckets together again.
 """
 
 from typing import Any

@@ -1,8 +1,8 @@
 """The sparse executor of one block in static shapes, for JAX and for XLA on TensorFlow.
 
 Of `y[b] = a(sum_i s_i[b] f_i(x)[b] + h(x)[b])` (see `block_executor`) each `f_i` runs on the rows with `s_i[b] = 1`,
-padded to one of a few sizes; see `static_rows`. Padding is computed and dropped, so that the numbers are those of
-masked execution.
+a bucket of them after the other; see `static_rows`. What fills the last bucket is computed and dropped, so that the
+numbers are those of masked execution.
 """
 
 from collections.abc import Callable

@@ -9,7 +9,6 @@ import keras
 from tf_routing.core.graph import run_calls
 from tf_routing.core.private_apis import standardize_inputs
 from tf_routing.core.protocols import SetsExecution, TakesRun
-from tf_routing.execution.block_loops import Segment, Ways, cut, run_in_loops, runs_in_loops
 from tf_routing.execution.bucket_exits import BucketExits
 from tf_routing.execution.carried_means import CarriedMeans
 from tf_routing.execution.choice import batch_method
@@ -114,26 +113,14 @@ class GraphExecutor:
             training: Boolean.
             run: What `begin_run` returned.
         """
-        given = standardize_inputs(self.graph, inputs)
-        if training or not runs_in_loops(given) or not can_skip(self.settings.execution):
-            return run_calls(self.graph, given, partial(call_layer, run, training))
-        # Means are not handed from pass to pass of a loop.
-        looped, probe = (
-            partial(call_layer, Run(settings, run.image_size), training)
-            for settings in (self.settings, Settings("masked"))
-        )
-        values = dict(zip(self.graph.inputs, given, strict=True))
-        run_in_loops(
-            self._segments, values, Ways(partial(call_layer, run, training), looped, probe), self.graph.outputs
-        )
-        return keras.tree.map_structure(values.__getitem__, self.graph.output)
+        return _run_layers(self.graph, inputs, training, run)
 
     def needs_size(self, count: int, is_compiled: bool = False) -> bool:
         """Whether batches of this size run in a way of their own, so that a graph of theirs must know their size.
 
         Args:
             count: Integer, samples of a batch.
-            is_compiled: Boolean, whether XLA compiles the graph: rows are padded to sizes of the batch there.
+            is_compiled: Boolean, whether XLA compiles the graph: rows fill buckets of a size of the batch there.
         """
         if not can_skip(self.settings.execution) or not self.blocks:
             return False
@@ -141,10 +128,6 @@ class GraphExecutor:
             return True
         # One image has nothing to be regrouped.
         return count == 1 or self.settings.method in ("switch", "buckets") or self._method_of_batch(count) == "images"
-
-    @cached_property
-    def _segments(self) -> list[Segment]:
-        return cut(self.graph)
 
     def mark_compilable(self, is_asked_for: bool = False) -> None:
         """Tells Keras which blocks XLA may compile; it asks the layers, so that this cannot go with a batch.

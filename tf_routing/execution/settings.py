@@ -11,7 +11,7 @@ from tf_routing.support.validation import one_of
 EXECUTIONS = ("auto", "masked", "sparse")
 METHODS = ("auto", "patterns", "rows", "switch", "buckets")
 """How `sparse` runs a block: by pattern of switches, by part with its own rows, as the one case of one image, or by
-part with its rows padded to one of a few sizes. The last is the one way on JAX and under XLA, whatever is set."""
+part with its rows in buckets of one size. The last is the one way on JAX and under XLA, whatever is set."""
 BACKENDS = ("tensorflow", "jax")
 """The backends of Keras on which parts can be skipped."""
 BATCH_METHODS = ("auto", "whole", "chunks", "images")

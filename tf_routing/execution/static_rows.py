@@ -1,13 +1,12 @@
 r"""Runs a function on the rows of a batch that chose it where shapes cannot depend on the data: under XLA, and on JAX.
 
-Of a batch of $B$ rows, $n$ chose the function. They are sorted to the front, padded with rows that did not choose it to
-the next size $c \ge n$ of a few (`bucket_sizes`), and the function runs on these $c$ rows in the branch for $c$ of a
-`keras.ops.switch`. What it returns for rows that chose it is put back into their places, and what it returns for the
-others is dropped. The branch for $c = 0$ runs nothing. So each function is compiled once per size, and every call runs
-one of them.
+Of a batch of $B$ rows, $n$ chose the function. They are sorted to the front and fill $\lceil n / c \rceil$ buckets of
+$c$ rows (`bucket_size`), the last one of which is filled up with other rows. The function runs on one bucket after the
+other in a loop, and what it returns for rows that chose it is put back into their places. So it is compiled once, for
+$c$ rows, and runs on less than $c$ rows that did not choose it.
 
-A function that runs in a branch must not change variables, which a branch cannot hand out. Parts of blocks change none
-at inference.
+A function that runs in a loop must not change variables, which a loop cannot hand out. Parts of blocks change none at
+inference.
 
 `jax.vmap` and `lax.map(batch_size=...)` do not do that: they turn a condition into a selection, and run both sides.
 """
@@ -20,8 +19,7 @@ from keras import ops
 
 from tf_routing.core.private_apis import is_within_xla
 
-# Eighths up to a half, where most is to be gained, and quarters from there on: each size is compiled.
-_EIGHTHS = (0, 1, 2, 3, 4, 6, 8)
+_BUCKETS = 16
 
 
 def needs_static_shapes() -> bool:
@@ -35,23 +33,23 @@ def runs_in_buckets(method: str, batch: int | None) -> bool:
 
     Args:
         method: How it is set to run, one of `settings.METHODS`.
-        batch: Integer, images per batch; `None` where it is known only when the model runs: sizes are those of a batch.
+        batch: Integer, images per batch; `None` where it is known only when the model runs: buckets are of a batch.
     """
     return needs_static_shapes() or (method == "buckets" and batch is not None)
 
 
-def bucket_sizes(batch: int) -> tuple[int, ...]:
-    """Returns the numbers of rows of a batch that a function is compiled for, in order; none and all are among them.
+def bucket_size(batch: int) -> int:
+    """Returns how many rows of a batch run together.
 
     Args:
         batch: Integer, rows of the batch.
 
     Example:
 
-    >>> bucket_sizes(32), bucket_sizes(3), bucket_sizes(1)
-    ((0, 4, 8, 12, 16, 24, 32), (0, 1, 2, 3), (0, 1))
+    >>> bucket_size(128), bucket_size(33), bucket_size(8)
+    (8, 3, 1)
     """
-    return tuple(sorted({-(-batch * eighths // 8) for eighths in _EIGHTHS}))
+    return -(-batch // _BUCKETS)
 
 
 def update_rows(
@@ -77,37 +75,55 @@ def update_rows(
     [[10.0], [2.0], [30.0]]
     """
     batch = is_open.shape[0]
-
-    def update_all() -> list[Any]:
-        """Runs all rows; none has to be moved."""
-        return [_choose(is_open, *pair) for pair in zip(function(*inputs), before, strict=True)]
-
     if not isinstance(batch, int) or batch == 0:
-        return update_all()
-    sizes = bucket_sizes(batch)
+        return [_choose(is_open, *pair) for pair in zip(function(*inputs), before, strict=True)]
+    size = bucket_size(batch)
     count = ops.sum(ops.cast(is_open, "int32"))
     # Stable, so that rows keep their order and the same choices run the same way.
-    order = ops.argsort(ops.cast(ops.logical_not(is_open), "int32"))
+    order = ops.cast(ops.argsort(ops.cast(ops.logical_not(is_open), "int32")), "int32")
+    # What is updated is read as it is by then, since no row is needed again once it ran: nothing has to be copied.
+    updated = [next((number for number, old in enumerate(before) if old is tensor), None) for tensor in inputs]
 
-    def update_some(size: int) -> list[Any]:
-        """Runs so many rows, those that chose the function first."""
-        rows = order[:size]
-        results = function(*(ops.take(tensor, rows, axis=0) for tensor in inputs))
-        own = ops.take(is_open, rows, axis=0)
-        pairs = zip(results, before, strict=True)
+    def run_bucket(number: Any, state: Sequence[Any]) -> list[Any]:
+        """Runs the rows of one bucket, and returns the tensors with these rows in place."""
+        # The last bucket may begin before the end of the one before it: those rows ran already.
+        first = ops.minimum(number * size, batch - size)
+        rows, places = ops.slice(order, (first,), (size,)), first + ops.arange(size, dtype="int32")
+        own = ops.logical_and(places >= number * size, places < count)
+        given = [tensor if held is None else state[held] for tensor, held in zip(inputs, updated, strict=True)]
+        results = function(*(ops.take(tensor, rows, axis=0) for tensor in given))
         return [
-            ops.scatter_update(old, rows[:, None], _choose(own, result, ops.take(old, rows, axis=0)))
-            for result, old in pairs
+            _put(old, rows, _choose(own, result, ops.take(old, rows, axis=0)))
+            for result, old in zip(results, state, strict=True)
         ]
 
-    branches = [lambda: list(before), *(lambda size=size: update_some(size) for size in sizes[1:-1]), update_all]
-    # The first size that holds all of them. Never below zero, which is the first branch here and the last in
-    # `tf.switch_case`.
-    index = ops.sum(ops.cast(ops.convert_to_tensor(sizes[:-1]) < count, "int32"))
-    if is_known(index):
-        # Compiling a condition takes longer than running one of its branches once.
-        return branches[int(index)]()
-    return list(ops.switch(index, branches))
+    if is_known(count):
+        # Compiling a loop takes longer than running its passes.
+        state = list(before)
+        for number in range(-(-int(count) // size)):
+            state = run_bucket(number, state)
+        return state
+    return _repeat(-(-batch // size), lambda number: number * size < count, run_bucket, before)
+
+
+def _repeat(
+    most: int, is_needed: Callable[[Any], Any], run: Callable[[Any, Sequence[Any]], list[Any]], before: Sequence[Any]
+) -> list[Any]:
+    """Returns what passes number 0, 1, ... make of tensors, as long as they are needed, and so many at most."""
+    if keras.backend.backend() == "jax":
+        # Only a loop of a known number of passes can be differentiated backwards.
+        def pass_(number: Any, state: list[Any]) -> list[Any]:
+            """Runs a pass that may be needed."""
+            return ops.cond(is_needed(number), lambda: run(number, state), lambda: state)
+
+        return ops.fori_loop(0, most, pass_, list(before))
+    _, *state = ops.while_loop(
+        lambda number, *_: is_needed(number),
+        lambda number, *state: (number + 1, *run(number, state)),
+        (ops.zeros((), "int32"), *before),
+        most,
+    )
+    return state
 
 
 def is_known(tensor: Any) -> bool:
@@ -117,6 +133,13 @@ def is_known(tensor: Any) -> bool:
 
         return not isinstance(tensor, jax.core.Tracer)
     return hasattr(tensor, "numpy")
+
+
+def _put(tensor: Any, rows: Any, values: Any) -> Any:
+    """Returns a tensor with some of its rows replaced."""
+    if rows.shape[0] == 1:
+        return ops.slice_update(tensor, (rows[0], *(0,) * (len(tensor.shape) - 1)), values)
+    return ops.scatter_update(tensor, rows[:, None], values)
 
 
 def _choose(is_open: Any, result: Any, before: Any) -> Any:

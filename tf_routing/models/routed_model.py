@@ -193,8 +193,7 @@ class RoutedModel(FileFormats, SetsBudget, ObjectiveTraining, JitWish, LabelChec
         `tf.function` or `jax.jit` of the user's own keeps what was set when it was traced.
 
         On JAX, and on TensorFlow where XLA compiles (`jit_compile=True`), no shape can depend on the data. There the
-        samples that chose a part are padded to the next of a few sizes of the batch, and each part is compiled for all
-        of them (`execution.static_rows`).
+        samples that chose a part run in buckets of one size, as many as they fill (`execution.static_rows`).
         """
         return self.executor.settings.execution
 
