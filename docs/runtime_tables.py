@@ -10,6 +10,7 @@ from tf_routing.support.tables import markdown_table
 
 _BENCHMARKS = Path(__file__).parent.parent / "benchmarks"
 ONNX_SKIPPING = _BENCHMARKS / "onnx_skipping.json"
+XLA_SKIPPING = _BENCHMARKS / "xla_skipping.json"
 DEPLOYMENT = _BENCHMARKS / "deployment.json"
 EQUAL_ACCURACY = _BENCHMARKS / "equal_accuracy.json"
 
@@ -47,6 +48,41 @@ def onnx_skipping_table() -> str:
 
 def _describe_onnx(machine: dict[str, Any]) -> str:
     return f"{describe_processor(machine)}, ONNX Runtime {machine['onnxruntime']}"
+
+
+def xla_skipping_table() -> str:
+    """What `python benchmarks/xla_skipping.py` wrote: the time of networks that skip, as shares of static ones'."""
+    if not XLA_SKIPPING.exists():
+        return "Nothing yet.\n"
+    measured = json.loads(XLA_SKIPPING.read_text("utf-8"))
+    rows = [
+        [
+            f"`{row['network']}`",
+            f"{row['rate']}",
+            str(row["batch"]),
+            f"{row['milliseconds_per_image']:.2f} ms",
+            f"`{row['static']}`",
+            f"{row['share_of_macs']:.2f}",
+            _write_aim(row, "ratio", "target"),
+            " to ".join(f"{each:.2f}" for each in row["quartiles"]),
+            _write_aim(row, "compile_ratio", "compile_target"),
+        ]
+        for row in measured["rows"]
+    ]
+    headings = [
+        *("network", "rate", "batch", "per image", "beside", "of its MACs", "of its time", "middle half of rounds"),
+        "of its compilation",
+    ]
+    machine = f"{describe_processor(measured['hardware'])}, JAX {measured['hardware']['jax']}, one thread"
+    rounds = measured["settings"]["rounds"]
+    return (
+        f"{machine}, {rounds} rounds, {measured['date']}; in brackets what was aimed at:\n\n"
+        f"{markdown_table(headings, rows)}"
+    )
+
+
+def _write_aim(row: dict[str, Any], found: str, aim: str) -> str:
+    return f"{row[found]:.2f} ({row[aim]:.2f})" if aim in row else f"{row[found]:.2f}"
 
 
 def deployment_table() -> str:

@@ -11,7 +11,7 @@ from typing import Any
 import tomli_w
 from claims_tables import claims_rule, claims_table
 from route_tables import evaluated_table, skipping_runs_table
-from runtime_tables import deployment_table, equal_accuracy_table, onnx_skipping_table
+from runtime_tables import deployment_table, equal_accuracy_table, onnx_skipping_table, xla_skipping_table
 from speed_tables import (
     cold_start_table,
     compiled_steps_table,
@@ -195,6 +195,7 @@ _TABLES = {
     "normalization": normalization_table,
     "compiled_steps": compiled_steps_table,
     "onnx_skipping": onnx_skipping_table,
+    "xla_skipping": xla_skipping_table,
     "deployment": deployment_table,
     "equal_accuracy": equal_accuracy_table,
     "cold_start": cold_start_table,
