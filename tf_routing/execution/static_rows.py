@@ -12,7 +12,7 @@ inference.
 """
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import keras
 from keras import ops
@@ -77,19 +77,13 @@ def update_rows(
     batch = is_open.shape[0]
     if not isinstance(batch, int) or batch == 0:
         return [_choose(is_open, *pair) for pair in zip(function(*inputs), before, strict=True)]
-    size = bucket_size(batch)
-    count = ops.sum(ops.cast(is_open, "int32"))
-    # Stable, so that rows keep their order and the same choices run the same way.
-    order = ops.cast(ops.argsort(ops.cast(ops.logical_not(is_open), "int32")), "int32")
+    buckets = _fill(is_open, batch)
     # What is updated is read as it is by then, since no row is needed again once it ran: nothing has to be copied.
     updated = [next((number for number, old in enumerate(before) if old is tensor), None) for tensor in inputs]
 
     def run_bucket(number: Any, state: Sequence[Any]) -> list[Any]:
         """Runs the rows of one bucket, and returns the tensors with these rows in place."""
-        # The last bucket may begin before the end of the one before it: those rows ran already.
-        first = ops.minimum(number * size, batch - size)
-        rows, places = ops.slice(order, (first,), (size,)), first + ops.arange(size, dtype="int32")
-        own = ops.logical_and(places >= number * size, places < count)
+        rows, own = buckets.rows(number)
         given = [tensor if held is None else state[held] for tensor, held in zip(inputs, updated, strict=True)]
         results = function(*(ops.take(tensor, rows, axis=0) for tensor in given))
         return [
@@ -97,28 +91,64 @@ def update_rows(
             for result, old in zip(results, state, strict=True)
         ]
 
-    if is_known(count):
-        # Compiling a loop takes longer than running its passes.
-        state = list(before)
-        for number in range(-(-int(count) // size)):
-            state = run_bucket(number, state)
-        return state
-    return _repeat(-(-batch // size), lambda number: number * size < count, run_bucket, before)
+    if not is_known(buckets.count):
+        return _repeat(buckets, run_bucket, before)
+    # Compiling a loop takes longer than running its passes.
+    state, number = list(before), 0
+    while buckets.holds(number):
+        state, number = run_bucket(number, state), number + 1
+    return state
 
 
-def _repeat(
-    most: int, is_needed: Callable[[Any], Any], run: Callable[[Any, Sequence[Any]], list[Any]], before: Sequence[Any]
-) -> list[Any]:
-    """Returns what passes number 0, 1, ... make of tensors, as long as they are needed, and so many at most."""
+class _Buckets(NamedTuple):
+    """Rows in buckets.
+
+    Args:
+        order: Integer tensor `(rows,)`, the rows that chose the function before the others.
+        count: Integer tensor, how many chose it.
+        batch: Integer, how many there are.
+    """
+
+    order: Any
+    count: Any
+    batch: int
+
+    @property
+    def size(self) -> int:
+        """Rows per bucket."""
+        return bucket_size(self.batch)
+
+    def holds(self, number: Any) -> Any:
+        """Whether a bucket holds rows that chose the function."""
+        return number * self.size < self.count
+
+    def rows(self, number: Any) -> tuple[Any, Any]:
+        """Returns the rows of a bucket, and which of them chose the function and are in no bucket before it."""
+        # The last one begins before the end of the one before it where too few rows are left.
+        first = ops.minimum(number * self.size, self.batch - self.size)
+        places = first + ops.arange(self.size, dtype="int32")
+        own = ops.logical_and(places >= number * self.size, places < self.count)
+        return ops.slice(self.order, (first,), (self.size,)), own
+
+
+def _fill(is_open: Any, batch: int) -> _Buckets:
+    # Stable, so that rows keep their order and the same choices run the same way.
+    order = ops.argsort(ops.cast(ops.logical_not(is_open), "int32"))
+    return _Buckets(ops.cast(order, "int32"), ops.sum(ops.cast(is_open, "int32")), batch)
+
+
+def _repeat(buckets: _Buckets, run: Callable[[Any, Sequence[Any]], list[Any]], before: Sequence[Any]) -> list[Any]:
+    """Returns what running one bucket after the other makes of tensors."""
+    most = -(-buckets.batch // buckets.size)
     if keras.backend.backend() == "jax":
         # Only a loop of a known number of passes can be differentiated backwards.
-        def pass_(number: Any, state: list[Any]) -> list[Any]:
-            """Runs a pass that may be needed."""
-            return ops.cond(is_needed(number), lambda: run(number, state), lambda: state)
+        def run_filled(number: Any, state: list[Any]) -> list[Any]:
+            """Runs a bucket if there is anything in it."""
+            return ops.cond(buckets.holds(number), lambda: run(number, state), lambda: state)
 
-        return ops.fori_loop(0, most, pass_, list(before))
+        return ops.fori_loop(0, most, run_filled, list(before))
     _, *state = ops.while_loop(
-        lambda number, *_: is_needed(number),
+        lambda number, *_: buckets.holds(number),
         lambda number, *state: (number + 1, *run(number, state)),
         (ops.zeros((), "int32"), *before),
         most,
