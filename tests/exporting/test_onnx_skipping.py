@@ -66,6 +66,30 @@ def signed() -> RoutedModel:
     return RoutedModel(image, x, name="signed")
 
 
+def alike() -> RoutedModel:
+    """A network of parts that are rows of alike convolutions, with biases; the second block changes the shape."""
+    keras.utils.set_random_seed(6)
+    x, state = keras.Input((6, 6, 3), name="image"), ()
+    image, draw = x, np.random.default_rng(6)
+    for block, (filters, strides, middle) in enumerate(((3, 1, 2), (5, 2, 1), (5, 1, 0)), 1):
+        switches, *state = layers.Controller(2, seed=block, name=f"controller_{block}")(x, *state)
+        parts = []
+        for number in (1, 2):
+            y = maps = keras.Input(x.shape[1:])
+            for width, size in [(7, 1), *[(7, 3)] * middle]:
+                y = keras.layers.Conv2D(width, size, strides if size == 1 else 1, "same")(y)
+                y = keras.layers.ReLU()(y)
+            part = keras.Model(maps, keras.layers.Conv2D(filters, 1, padding="same")(y), name=f"part_{number}")
+            for weight in part.weights:
+                weight.assign(draw.normal(0, 0.4, weight.shape))
+            parts.append(part)
+        maps = keras.Input(x.shape[1:])
+        shortcut = keras.Model(maps, keras.layers.Conv2D(filters, 1, strides)(maps)) if strides > 1 else "identity"
+        x = layers.SplitBlock(parts, shortcut, "relu", name=f"block_{block}")(x, switches)
+    x = keras.layers.Dense(4, "softmax", name="head")(keras.layers.Flatten(name="flat")(x))
+    return RoutedModel(image, x, name="alike")
+
+
 def kept() -> RoutedModel:
     """A network of which a rule keeps two of three blocks."""
     keras.utils.set_random_seed(4)
@@ -82,6 +106,7 @@ FAMILIES: dict[str, tuple[Callable[[], RoutedModel], tuple[int, ...]]] = {
     "dmnn": (gated_net.gated_model, (6, 6, 3)),
     "dmnn_forced": (forced, (6, 6, 3)),
     "dmnn_signed": (signed, (6, 6, 3)),
+    "dmnn_alike": (alike, (6, 6, 3)),
     "chain": (partial(exits, exit_net.CHAIN), exit_net.SHAPE),
     "branches": (partial(exits, exit_net.BRANCHES), exit_net.SHAPE),
 }

@@ -116,7 +116,9 @@ def _choose_rounds(given: int | None) -> int:
     if given is None:
         return _ROUNDS if backend == "tensorflow" else 0
     if given and backend != "tensorflow":
-        raise ValueError(f"`rounds` must be 0 on {backend!r}: times are compared on TensorFlow alone. Received: rounds={given}")
+        raise ValueError(
+            f"`rounds` must be 0 on {backend!r}: times are compared on TensorFlow alone. Received: rounds={given}"
+        )
     return not_negative_integer("rounds", given)
 
 

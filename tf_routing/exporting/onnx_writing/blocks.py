@@ -1,6 +1,6 @@
 """Blocks whose parts run on the rows that chose them: rows are gathered, and what was computed takes their place."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial, reduce
 from itertools import combinations
 
@@ -9,6 +9,7 @@ import numpy as np
 
 from tf_routing.exporting.onnx_writing.graph import Graph, Reordered, Value
 from tf_routing.exporting.onnx_writing.layers import activate, write_layer
+from tf_routing.exporting.onnx_writing.merged_parts import Step, find_steps, write_merged
 from tf_routing.exporting.onnx_writing.walk import write_model
 from tf_routing.layers import SkipBlock, SplitBlock
 
@@ -44,10 +45,11 @@ def _split_block(layer: SplitBlock, graph: Graph, x: Value, switches: Value) -> 
 def _write_patterns(layer: SplitBlock, graph: Graph, x: Value, flags: Sequence[str]) -> Value:
     """Runs rows that chose the same parts together; they stay in the order of these groups."""
     groups, numbers, means = [], [], []
+    steps = find_steps(layer.sub_blocks)
     for chosen in _list_patterns(len(flags)):
         with graph.inside("_and_".join(layer.sub_blocks[number].name for number in chosen) or "none"):
             rows = graph.list_rows(_is_pattern(graph, flags, chosen))
-            group = _write_group(layer, graph, graph.take(x, rows), chosen)
+            group = _write_group(layer, graph, graph.take(x, rows), chosen, steps)
             groups.append(group.name)
             numbers.append(rows)
             means.append(graph.means(group).name)
@@ -68,18 +70,30 @@ def _is_pattern(graph: Graph, flags: Sequence[str], chosen: Sequence[int]) -> st
     return reduce(partial(graph.add, "And"), signs)
 
 
-def _write_group(layer: SplitBlock, graph: Graph, x: Value, chosen: Sequence[int]) -> Value:
+def _write_group(
+    layer: SplitBlock, graph: Graph, x: Value, chosen: Sequence[int], steps: list[list[Step]] | None
+) -> Value:
     """Runs the chosen parts on all rows."""
     if layer.shortcut == "identity":
         if not chosen and x.is_rectified and layer.activation is keras.activations.relu:
             return x
         x = _convolve_by_one(graph, x) if chosen else x
     total = _write_shortcut(layer, graph, x)
+    for own in _write_chosen(layer, graph, x, chosen, steps):
+        total = graph.add("Add", total, own.name)
+    return Value(activate(graph, layer.activation, total), layer.output_map)
+
+
+def _write_chosen(
+    layer: SplitBlock, graph: Graph, x: Value, chosen: Sequence[int], steps: list[list[Step]] | None
+) -> Iterator[Value]:
+    """Yields what is to be added: what parts make that are alike as one, of others each by itself."""
+    if steps and chosen:
+        yield write_merged(graph, [steps[number] for number in chosen], x)
+        return
     for part in (layer.sub_blocks[number] for number in chosen):
         with graph.inside(part.name):
-            own = write_model(part, graph, x).name
-        total = graph.add("Add", total, own)
-    return Value(activate(graph, layer.activation, total), layer.output_map)
+            yield write_model(part, graph, x)
 
 
 def _write_parts(layer: SplitBlock, graph: Graph, x: Value, flags: Sequence[str]) -> Value:

@@ -56,7 +56,7 @@ class _Padding:
         for node in self.graph.node:
             if not self._is_plain(node):
                 continue
-            missing = _missing(self.constants[node.input[1]].dims[0])
+            missing = missing_channels(self.constants[node.input[1]].dims[0])
             readers = self._find_readers(node.output[0]) if missing else []
             for reader in readers:
                 self._grow(reader, 1, axis=1, missing=missing)
@@ -93,7 +93,7 @@ class _Padding:
         node.input[position] = name
 
 
-def _missing(count: int) -> int:
+def missing_channels(count: int) -> int:
     """Returns how many channels are missing to whole blocks, 0 if these would be too many."""
     for size, share in _BLOCKS:
         missing = -count % size

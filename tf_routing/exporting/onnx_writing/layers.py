@@ -80,11 +80,29 @@ def convolve(
         layer: A layer with the convolution's `kernel_size`, `strides`, `padding` and `dilation_rate`.
         groups: Integer, groups of channels.
     """
+    held = graph.constant(kernel.transpose(3, 2, 0, 1)), None if bias is None else graph.constant(bias)
+    return add_convolution(graph, value, held[0], kernel.shape[-1], held[1], layer, groups)
+
+
+def add_convolution(
+    graph: Graph, value: Value, kernel: str, filters: int, bias: str | None, layer: Any, groups: int = 1
+) -> Value:
+    """Adds a convolution with a kernel that the graph holds, channels first, or makes.
+
+    Args:
+        graph: The graph.
+        value: What it reads, maps.
+        kernel: Name of the kernel `(filters, channels // groups, height, width)`.
+        filters: Integer.
+        bias: Name of the bias `(filters,)`, or `None`.
+        layer: As for `convolve`.
+        groups: Integer, groups of channels.
+    """
     window = _window(layer.kernel_size, layer.strides, layer.padding, value.shape, layer.dilation_rate)
-    weights = [graph.constant(kernel.transpose(3, 2, 0, 1))] + ([] if bias is None else [graph.constant(bias)])
+    weights = [kernel] if bias is None else [kernel, bias]
     attributes = {"kernel_shape": list(layer.kernel_size), "dilations": list(layer.dilation_rate), "group": groups}
     name = graph.add("Conv", value.name, *weights, strides=window["strides"], pads=window["pads"], **attributes)
-    return Value(name, (*window["size"], kernel.shape[-1]))
+    return Value(name, (*window["size"], filters))
 
 
 def _window(
