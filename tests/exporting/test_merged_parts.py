@@ -53,10 +53,11 @@ def test_others_are_not_merged(other: Callable[[], keras.Model]) -> None:
     assert find_steps([alike, other()]) is None
 
 
-def test_parts_that_are_no_row_are_not_merged() -> None:
+def test_parts_that_are_no_row_or_end_activated_are_not_merged() -> None:
     maps = keras.Input((4, 4, 3))
     y = Conv2D(7, 1, activation="relu")(maps)
     branched = keras.Model(maps, Conv2D(5, 1)(keras.layers.Add()([y, y])))
     sliced = keras.Model(maps, Conv2D(5, 1)(Conv2D(7, 1, activation="relu")(maps[..., :2])))
-    for part in (branched, sliced):
+    activated = row(Conv2D(7, 1, activation="relu"), Conv2D(5, 1, activation="relu"))
+    for part in (branched, sliced, activated):
         assert find_steps([part, part]) is None
