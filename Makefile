@@ -21,7 +21,7 @@ endif
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test lint heavy clean
+.PHONY: help demo test lint heavy docs clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' Makefile
@@ -40,6 +40,9 @@ lint: $(INSTALLED_TEST) ## Check style, types and which way imports run
 
 heavy: $(INSTALLED_TEST) ## Run the longer checks, which `make test` leaves out
 	$(BIN)/python -m pytest -m heavy
+
+docs: $(INSTALLED_TEST) ## Build the site of the documentation in build/site, and check its links
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
 
 clean: ## Remove the environment and the caches; runs/ stays
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache

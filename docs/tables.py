@@ -1,4 +1,4 @@
-"""Writes the tables of README.md and of docs/ from data files: `python docs/tables.py` (`--check` only compares)."""
+"""Writes the tables of docs/ from data files: `python docs/tables.py` (`--check` only compares)."""
 
 import csv
 import dataclasses
@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import tomli_w
+from api_tables import API_PAGES, api_list
 from claims_tables import claims_rule, claims_table
 from route_tables import evaluated_table, skipping_runs_table
 from runtime_tables import deployment_table, equal_accuracy_table, onnx_skipping_table, xla_skipping_table
@@ -33,12 +34,7 @@ from tf_routing.zoo.cards import ReportedRow, read_data
 from tf_routing.zoo.weights.releases import RELEASED, read_index
 
 ROOT = Path(__file__).parent.parent
-PAGES = (
-    ROOT / "README.md",
-    ROOT / "docs" / "training.md",
-    ROOT / "docs" / "saved_models.md",
-    ROOT / "docs" / "claims.md",
-)
+PAGES = tuple(path for path in sorted((ROOT / "docs").rglob("*.md")) if "\n<!-- /" in path.read_text("utf-8"))
 
 
 def main() -> int:
@@ -201,6 +197,7 @@ _TABLES = {
     "cold_start": cold_start_table,
     "claims_rule": claims_rule,
     **{f"claims_{family}": partial(claims_table, family) for family in ("multipath", "dmnn", "drn", "early_exit")},
+    **{f"api_{page}": partial(api_list, page) for page in API_PAGES},
 }
 
 if __name__ == "__main__":

@@ -8,7 +8,8 @@ import pytest
 from tests.snippets import run_snippet
 
 _ROOT = Path(__file__).parent.parent
-_PAGES = sorted(path.relative_to(_ROOT / "docs").as_posix() for path in (_ROOT / "docs").rglob("*.md"))
+_DOCS = sorted(path.relative_to(_ROOT).as_posix() for path in (_ROOT / "docs").rglob("*.md"))
+_PAGES = ["README.md", "CONTRIBUTING.md", "saved_models/README.md", *_DOCS]
 
 # A file as `python FILE` runs it.
 _PROGRAM = """
@@ -20,13 +21,6 @@ del sys.argv[0]
 sys.path.insert(0, str(Path(sys.argv[0]).parent))
 runpy.run_path(sys.argv[0], run_name="__main__")
 """
-# One block per stage: what the example shows does not depend on the depth.
-_FEW_BLOCKS = """
-from tf_routing.zoo.architectures import ARCHITECTURES
-
-line = ARCHITECTURES["drn_resnet32"]
-ARCHITECTURES["drn_resnet32"] = line._replace(arguments={**line.arguments, "stage_blocks": (1, 1, 1)})
-"""
 
 
 def test_tables_are_what_the_data_says() -> None:
@@ -34,22 +28,59 @@ def test_tables_are_what_the_data_says() -> None:
     run_snippet(_PROGRAM, _ROOT / "docs" / "tables.py", "--check")
 
 
-def test_the_example_runs() -> None:
-    text = (_ROOT / "README.md").read_text("utf-8")
-    (example,) = re.findall(r"```python\n(.*?)```", text, flags=re.DOTALL)
-    for long, short in (
-        ("epochs=3", "epochs=1"),
-        (".images / 255", ".images[:128] / 255"),
-        (".labels", ".labels[:128]"),
-    ):
-        assert long in example
-        example = example.replace(long, short)
-    assert "loss" in run_snippet(_FEW_BLOCKS + example)
+def test_a_table_that_the_data_does_not_say_is_seen(tmp_path: Path) -> None:
+    page = tmp_path / "docs" / "page.md"
+    page.parent.mkdir()
+    page.write_text("<!-- cold_start: -->\nold\n<!-- /cold_start -->\n", "utf-8")
+    changed = _PROGRAM.replace(
+        "runpy.run_path",
+        f"import tables; tables.PAGES = (Path({str(page)!r}),); sys.exit(tables.main() - 1)\nrunpy.run_path",
+    )
+    run_snippet(changed, _ROOT / "docs" / "tables.py", "--check")
 
 
-@pytest.mark.parametrize("page", ["README.md", *(f"docs/{name}" for name in _PAGES)])
-def test_every_linked_file_exists(page: str) -> None:
-    links = re.findall(r"\]\(([^)#]+)\)", (_ROOT / page).read_text("utf-8"))
-    assert links
-    there = (_ROOT / page).parent
-    assert [link for link in links if "://" not in link and not (there / link).exists()] == []
+def test_the_readme_is_one_page() -> None:
+    assert len((_ROOT / "README.md").read_text("utf-8").splitlines()) <= 110
+
+
+def _list_links(page: str) -> list[str]:
+    """The targets of the links of a page, pictures included, that lie in the repository."""
+    text = re.sub(r"```.*?```|^    .*?$", "", (_ROOT / page).read_text("utf-8"), flags=re.DOTALL | re.MULTILINE)
+    return [link for link in re.findall(r"\]\(([^)\s]+)\)", text) if "://" not in link]
+
+
+def _list_anchors(page: Path) -> set[str]:
+    """The anchors of a page's headings, where a browser of repositories and the site's generator agree on them."""
+    text = re.sub(r"```.*?```", "", page.read_text("utf-8"), flags=re.DOTALL)
+    headings = [re.sub(r"[`*]", "", heading) for heading in re.findall(r"^#+ (.+)$", text, flags=re.MULTILINE)]
+    kept = [re.sub(r"[^\w\s-]", "", heading).strip().lower() for heading in headings]
+    repository = [re.sub(r"\s", "-", heading) for heading in kept]
+    site = [re.sub(r"[-\s]+", "-", heading) for heading in kept]
+    # Where headings repeat, the two number them in ways of their own.
+    return {anchor for anchor in {*repository} & {*site} if repository.count(anchor) == site.count(anchor) == 1}
+
+
+@pytest.mark.parametrize("page", _PAGES)
+def test_every_linked_file_and_heading_exists(page: str) -> None:
+    links = _list_links(page)
+    assert links or page not in ("README.md", "docs/index.md")
+    here, missing = _ROOT / page, []
+    for link in links:
+        path, _, anchor = link.partition("#")
+        target = here.parent / path if path else here
+        if not target.exists() or (anchor and anchor not in _list_anchors(target)):
+            missing.append(link)
+    assert missing == []
+
+
+def test_every_page_is_reached_from_the_readme() -> None:
+    reached, ahead = set(), ["README.md"]
+    while ahead:
+        page = ahead.pop()
+        reached.add(page)
+        for link in _list_links(page):
+            target = ((_ROOT / page).parent / link.partition("#")[0]).resolve()
+            name = (target / "README.md" if target.is_dir() else target).relative_to(_ROOT).as_posix()
+            if name.endswith(".md") and (_ROOT / name).exists() and name not in reached:
+                ahead.append(name)
+    assert [page for page in _PAGES if page not in reached] == []

@@ -1,0 +1,71 @@
+"""The lists of what the pages of the API show: every public name, in the words of `import tf_routing`."""
+
+import importlib
+import inspect
+from collections.abc import Iterator
+from typing import Any
+
+import tf_routing
+
+_ROOMS = {
+    "networks": ("zoo", "models"),
+    "deploying": ("prediction", "serving", "client"),
+    "data": ("data",),
+    "layers": ("layers",),
+    "objectives": ("objectives", "optimizers"),
+    "analysis": ("cost", "analysis"),
+}
+"""Pages of the API, and the rooms whose public names they show."""
+API_PAGES = (*_ROOMS, "transforms")
+
+
+def list_names(page: str) -> list[str]:
+    """Returns the public names of a page as users write them, each once."""
+    names = [f"{room}.{name}" for room in _ROOMS.get(page, ()) for name in _list_public(room)]
+    if page == "transforms":
+        shown = {name.rpartition(".")[2] for each in _ROOMS for name in list_names(each)}
+        names = [name for name in tf_routing.__all__ if _is_object(getattr(tf_routing, name)) and name not in shown]
+        names.append("exporting.onnx.export_onnx")
+    return names
+
+
+def _list_public(room: str) -> list[str]:
+    module = importlib.import_module(f"tf_routing.{room}")
+    names = getattr(module, "__all__", None) or [
+        name for name, each in vars(module).items() if _is_object(each) and each.__module__ == module.__name__
+    ]
+    return [name for name in names if _is_object(getattr(module, name)) and not name.startswith("_")]
+
+
+def _is_object(each: Any) -> bool:
+    return inspect.isclass(each) or inspect.isroutine(each)
+
+
+def api_list(page: str) -> str:
+    """One directive of the site's generator for each name."""
+    return "\n".join(line for name in list_names(page) for line in _write_directive(name)) + "\n"
+
+
+def _write_directive(name: str) -> Iterator[str]:
+    room, _, last = f"tf_routing.{name}".rpartition(".")
+    each = getattr(importlib.import_module(room), last)
+    # Where it is defined: the generator reads sources, in which names of the package that are fetched late do not stand.
+    yield f"::: {each.__module__}.{each.__qualname__}"
+    yield "    options:"
+    yield f"      heading: {name}"
+    yield f"      toc_label: {last}"
+    # The methods of layers are what models and executors call.
+    if inspect.isclass(each) and _list_methods(each) and not name.startswith("layers."):
+        yield f"      members: [{', '.join(_list_methods(each))}]"
+    yield ""
+
+
+def _list_methods(each: type) -> list[str]:
+    """Its own public methods that say more than those of Keras that they stand for."""
+    return [
+        name
+        for name, member in vars(each).items()
+        if not name.startswith("_")
+        and isinstance(member, property | classmethod | staticmethod | type(_list_methods))
+        and inspect.cleandoc(getattr(member, "__doc__", None) or "")
+    ]
