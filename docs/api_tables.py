@@ -49,7 +49,7 @@ def api_list(page: str) -> str:
 def _write_directive(name: str) -> Iterator[str]:
     room, _, last = f"tf_routing.{name}".rpartition(".")
     each = getattr(importlib.import_module(room), last)
-    # Where it is defined: the generator reads sources, in which names of the package that are fetched late do not stand.
+    # Where it is defined: the generator reads sources, in which names that the package fetches late do not stand.
     yield f"::: {each.__module__}.{each.__qualname__}"
     yield "    options:"
     yield f"      heading: {name}"

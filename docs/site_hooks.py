@@ -10,20 +10,21 @@ from mkdocs.structure.files import File, Files, InclusionLevel
 
 _ROOT = Path(__file__).parent.parent
 _COPIES = "repository"
+_CONTRIBUTING = f"{_COPIES}/CONTRIBUTING.md"
 # Text, target and anchor.
 _LINK = re.compile(r"(\[[^\[\]]*\])\(([^)\s#]+)(#[^)\s]*)?\)")
 
 
 def on_files(files: Files, config: Any) -> Files:
     """Adds every file outside of `docs/` that a page links to, and those that it links to."""
-    ahead = [page.src_uri for page in files.documentation_pages()] + [f"{_COPIES}/CONTRIBUTING.md"]
+    ahead = [page.src_uri for page in files.documentation_pages()] + [_CONTRIBUTING]
     seen = set(ahead)
     while ahead:
         uri = ahead.pop()
         path = _find_source(uri)
         if files.get_file_from_path(uri) is None:
-            added = File.generated(config, uri, abs_src_path=str(_ROOT / path), inclusion=InclusionLevel.INCLUDED)
-            files.append(added)
+            level = InclusionLevel.INCLUDED if uri == _CONTRIBUTING else InclusionLevel.NOT_IN_NAV
+            files.append(File.generated(config, uri, abs_src_path=str(_ROOT / path), inclusion=level))
         if uri.endswith(".md"):
             targets = {_find_target(path, link) for _, link, _ in _LINK.findall((_ROOT / path).read_text("utf-8"))}
             ahead += [target for target in targets if target and target not in seen]

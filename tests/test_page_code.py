@@ -46,10 +46,11 @@ _SHORTER = (("epochs=3", "epochs=1"), (".images / 255", ".images[:64] / 255"), (
 
 def _find_blocks() -> dict[str, tuple[str, str]]:
     """Every block of Python by page and number: the comment above it, and its code."""
-    found = {}
+    found: dict[str, tuple[str, str]] = {}
     for page, text in _TEXTS.items():
         blocks = re.findall(r"(?:<!-- ([^\n]*) -->\n)?```python\n(.*?)```", text, flags=re.DOTALL)
-        found |= {f"{page}-{number}": block for number, block in enumerate(blocks)}
+        # What stands on two pages runs once.
+        found |= {f"{page}-{number}": block for number, block in enumerate(blocks) if block not in found.values()}
     return found
 
 
@@ -57,7 +58,9 @@ _BLOCKS = _find_blocks()
 _RUN = {name: block for name, block in _BLOCKS.items() if not block[0].startswith("tested by ")}
 
 
-@pytest.mark.parametrize("name", _RUN)
+@pytest.mark.parametrize(
+    "name", [name if name.startswith("README") else pytest.param(name, marks=pytest.mark.heavy) for name in _RUN]
+)
 def test_block_runs(name: str, tmp_path: Path) -> None:
     comment, code = _RUN[name]
     assert comment == "" or comment.startswith("given: ")
