@@ -11,6 +11,7 @@ from typing import Any
 import tomli_w
 from api_tables import API_PAGES, api_list
 from claims_tables import claims_rule, claims_table
+from papers_tables import PAPERS, reported_table
 from route_tables import evaluated_table, skipping_runs_table
 from runtime_tables import deployment_table, equal_accuracy_table, onnx_skipping_table, xla_skipping_table
 from speed_tables import (
@@ -197,6 +198,7 @@ _TABLES = {
     "cold_start": cold_start_table,
     "claims_rule": claims_rule,
     **{f"claims_{family}": partial(claims_table, family) for family in ("multipath", "dmnn", "drn", "early_exit")},
+    **{f"reported_{paper}": partial(reported_table, paper) for paper in PAPERS},
     **{f"api_{page}": partial(api_list, page) for page in API_PAGES},
 }
 

@@ -9,7 +9,7 @@ from tests.snippets import run_snippet
 
 _ROOT = Path(__file__).parent.parent
 _DOCS = sorted(path.relative_to(_ROOT).as_posix() for path in (_ROOT / "docs").rglob("*.md"))
-_PAGES = ["README.md", "CONTRIBUTING.md", "saved_models/README.md", *_DOCS]
+_PAGES = ["README.md", "CHANGELOG.md", "CONTRIBUTING.md", "saved_models/README.md", *_DOCS]
 
 # A file as `python FILE` runs it.
 _PROGRAM = """
