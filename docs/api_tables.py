@@ -3,9 +3,13 @@
 import importlib
 import inspect
 from collections.abc import Iterator
+from types import FunctionType
 from typing import Any
 
+import keras
+
 import tf_routing
+from tf_routing.models import RoutedModel
 
 _ROOMS = {
     "networks": ("zoo", "models"),
@@ -16,6 +20,15 @@ _ROOMS = {
     "analysis": ("cost", "analysis"),
 }
 """Pages of the API, and the rooms whose public names they show."""
+_OF_OTHER_ROOMS = (
+    "apply_settings",
+    "objective_state",
+    "objective_variables",
+    "renew_jit",
+    "symbolic_outputs",
+    "wish_jit",
+)
+"""Methods of the model that the library calls itself."""
 API_PAGES = (*_ROOMS, "transforms")
 
 
@@ -55,17 +68,26 @@ def _write_directive(name: str) -> Iterator[str]:
     yield f"      heading: {name}"
     yield f"      toc_label: {last}"
     # The methods of layers are what models and executors call.
-    if inspect.isclass(each) and _list_methods(each) and not name.startswith("layers."):
-        yield f"      members: [{', '.join(_list_methods(each))}]"
+    methods = [] if name.startswith("layers.") or not inspect.isclass(each) else _list_methods(each)
+    if methods:
+        yield f"      members: [{', '.join(methods)}]"
+    if each is RoutedModel:
+        yield "      inherited_members: true"
     yield ""
 
 
 def _list_methods(each: type) -> list[str]:
-    """Its own public methods that say more than those of Keras that they stand for."""
-    return [
-        name
-        for name, member in vars(each).items()
-        if not name.startswith("_")
-        and isinstance(member, property | classmethod | staticmethod | type(_list_methods))
-        and inspect.cleandoc(getattr(member, "__doc__", None) or "")
-    ]
+    """The public methods that have a docstring: its own, and of the model also those of the classes it is made of."""
+    model = each is RoutedModel
+    makers = [maker for maker in each.__mro__ if maker.__module__.startswith("tf_routing.")] if model else [each]
+    names = dict.fromkeys(name for maker in makers for name, member in vars(maker).items() if _is_method(name, member))
+    if not model:
+        return list(names)
+    # What Keras asks of models is no news, but for how these are trained and run.
+    news = [name for name in names if not hasattr(keras.Model, name) or name in ("compile", "fit", "predict")]
+    return [name for name in news if name not in _OF_OTHER_ROOMS]
+
+
+def _is_method(name: str, member: Any) -> bool:
+    kinds = (property, classmethod, staticmethod, FunctionType)
+    return not name.startswith("_") and isinstance(member, kinds) and bool(getattr(member, "__doc__", None))
