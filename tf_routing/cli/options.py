@@ -12,6 +12,7 @@ from tf_routing.train.recipes.recipe_files import list_recipes
 # Names that other programs give the same values.
 _OTHER_NAMES = {"kernel_decay": ("--weight_decay",)}
 _NOT_OPTIONS = ("title",)
+_PYTHON_WORDS = {"True": True, "False": False, "None": None}
 
 
 def add_json_option(parser: argparse.ArgumentParser) -> None:
@@ -35,6 +36,9 @@ def _parse_assignment(text: str) -> tuple[str, Any]:
     name, equals, value = text.partition("=")
     if not (name and equals):
         raise argparse.ArgumentTypeError(f"must be NAME=VALUE, received {text!r}")
+    # As Python, cards and tables write them; JSON would take them for text, which is true where a boolean is meant.
+    if value in _PYTHON_WORDS:
+        return name, _PYTHON_WORDS[value]
     try:
         return name, json.loads(value)
     except json.JSONDecodeError:
