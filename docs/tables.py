@@ -11,6 +11,7 @@ from typing import Any
 import tomli_w
 from api_tables import API_PAGES, api_list
 from claims_tables import claims_rule, claims_table
+from network_tables import families_table, own_networks_table
 from papers_tables import PAPERS, reported_table
 from route_tables import evaluated_table, skipping_runs_table
 from runtime_tables import deployment_table, equal_accuracy_table, onnx_skipping_table, xla_skipping_table
@@ -179,6 +180,8 @@ def _write_default(field: RecipeField) -> str:
 _TABLES = {
     "recipe_fields": _recipe_fields_table,
     "zoo": _zoo_table,
+    "network_families": families_table,
+    "own_networks": own_networks_table,
     "measured": _measured_table,
     "evaluated": evaluated_table,
     "skipping": skipping_table,

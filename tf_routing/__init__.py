@@ -12,6 +12,7 @@ from typing import Any
 __version__ = "0.1.0"
 __all__ = [
     "RoutedModel",
+    "add_routing",
     "calibrate",
     "calibrate_budgets",
     "export",
@@ -25,6 +26,7 @@ __all__ = [
 
 _LAZY = {
     "RoutedModel": "tf_routing.models",
+    "add_routing": "tf_routing.transforms.routing.own_networks",
     "calibrate": "tf_routing.transforms.calibration",
     "calibrate_budgets": "tf_routing.transforms.budgets.calibration",
     "export": "tf_routing.exporting.saved_model",

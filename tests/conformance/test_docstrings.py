@@ -40,6 +40,7 @@ _NAMES = (
         "zoo",
     ),
     *("transforms.calibration", "transforms.budgets.calibration", "transforms.folding", "transforms.widening"),
+    "transforms.routing.own_networks",
     *("exporting.saved_model", "exporting.archives", "exporting.checksums", "exporting.decoding", "exporting.onnx"),
 )
 _MODULES = [importlib.import_module(f"tf_routing.{name}") for name in _NAMES]

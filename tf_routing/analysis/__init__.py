@@ -1,5 +1,6 @@
 """What trained networks decide and why: numbers about gates, routes, exits and kernels, and charts of them."""
 
+from tf_routing.analysis.block_sensitivity import BlockSensitivity, block_sensitivity
 from tf_routing.analysis.charts.accuracy_by_parameters import draw_accuracy_by_parameters
 from tf_routing.analysis.charts.comparison import draw_comparison
 from tf_routing.analysis.charts.error_curves import Curve, Panel, draw_error_curves
@@ -29,6 +30,7 @@ from tf_routing.analysis.route_groups import RouteGroup, route_groups, route_tex
 from tf_routing.analysis.routing_flow import routing_flow
 
 __all__ = [
+    "BlockSensitivity",
     "Curve",
     "ExitUse",
     "GateAddress",
@@ -43,6 +45,7 @@ __all__ = [
     "StaticNetwork",
     "Synthesis",
     "accuracy_panels",
+    "block_sensitivity",
     "consistent_images",
     "draw_accuracy_by_parameters",
     "draw_comparison",

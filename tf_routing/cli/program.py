@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import tf_routing
 from tf_routing.cli.commands import (
+    adapt,
     calibrate,
     campaign,
     card,
@@ -51,6 +52,11 @@ COMMANDS: dict[str, Command] = {
         "Write a dataset as files that can be copied to a machine without TensorFlow.", pack.add_options, pack.run
     ),
     "fit": Command("Train a network, or continue a run that stopped.", fit.add_options, fit.run),
+    "adapt": Command(
+        "Add routing to a network made elsewhere, and train what was added, without labels.",
+        adapt.add_options,
+        adapt.run,
+    ),
     "evaluate": Command("Measure a trained network on a test set.", evaluate.add_options, evaluate.run),
     "predict": Command(
         "Classify pictures with a trained network, a SavedModel or an ONNX file.", predict.add_options, predict.run

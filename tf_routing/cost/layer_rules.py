@@ -55,5 +55,13 @@ def _depthwise(layer: keras.layers.DepthwiseConv2D, input_shape: Any, output_sha
 
 
 @layer_macs.register
+def _separable(layer: keras.layers.SeparableConv2D, input_shape: Any, output_shape: Any) -> int:
+    positions = prod(output_shape[1:3] if layer.data_format == "channels_last" else output_shape[2:4])
+    channels = layer.depth_multiplier * input_shape[-1 if layer.data_format == "channels_last" else 1]
+    # Each channel by itself, then all channels position by position.
+    return positions * channels * (prod(layer.kernel_size) + layer.filters)
+
+
+@layer_macs.register
 def _dense(layer: keras.layers.Dense, input_shape: Any, output_shape: Any) -> int:
     return prod(output_shape[1:]) * input_shape[-1]

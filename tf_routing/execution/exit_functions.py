@@ -26,7 +26,8 @@ class ExitFunctions:
 
     def __init__(self, model: Any, mixture: Any) -> None:
         self.mixture, self.tree, self.exits = mixture, mixture.tree, exit_tree.exits(mixture.tree)
-        self.layers = {layer.name: layer for layer in model.layers}
+        # Operations without weights too: a stage may begin or end with one.
+        self.layers = {operation.name: operation for operation in model.operations}
         self.functions: dict[Stage | Exit, keras.Function] = {}
         self.read_cost: Any = None
         image = model.input

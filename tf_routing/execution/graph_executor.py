@@ -187,7 +187,7 @@ def _run_layers(graph: keras.Model, inputs: Any, training: bool | None, run: Run
     return run_calls(graph, standardize_inputs(graph, inputs), partial(call_layer, run, training))
 
 
-def call_layer(run: Run, training: bool | None, layer: Any, *args: Any, **kwargs: Any) -> Any:
+def call_layer(run: Run, training: bool | None, layer: Any, /, *args: Any, **kwargs: Any) -> Any:
     """Calls a layer of a graph, or an operation without weights, with what a run has for it.
 
     Args:
@@ -195,7 +195,8 @@ def call_layer(run: Run, training: bool | None, layer: Any, *args: Any, **kwargs
         training: Boolean.
         layer: The layer or operation.
         *args: Positional arguments of the call.
-        **kwargs: Keyword arguments of the call.
+        **kwargs: Keyword arguments of the call. Another `training` among them gives way, as where Keras runs a graph:
+            it notes there what a layer's default was when it was called.
 
     Returns:
         The layer's outputs.

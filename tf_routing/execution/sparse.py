@@ -150,15 +150,23 @@ def _finish_rows(parts: _Parts, inputs: Any, is_open: Any) -> list[Any]:
         """Returns the maps and means with the rows in place that chose the part."""
         # A reshaping costs nothing, a slice does.
         numbers = tf.cast(tf.reshape(rows, (-1,)), tf.int32)
-        gathered = tf.gather(inputs, numbers)
+        chose_all = tf.equal(tf.size(numbers), tf.shape(inputs)[0])
+        # What all rows chose is neither gathered nor put in place: no row is moved.
+        gathered = _unless(chose_all, inputs, partial(tf.gather, inputs, numbers))
         # An identity shortcut is not gathered a second time.
-        terms = [gathered if term is inputs else tf.gather(term, numbers) for term in shortcut]
+        terms = [
+            gathered if term is inputs else _unless(chose_all, term, partial(tf.gather, term, numbers))
+            for term in shortcut
+        ]
         finished = parts.block.finish(gathered, [*terms, parts.functions[0](gathered)])
-        if parts.way.overwrites:
-            maps = tf.raw_ops.InplaceUpdate(x=rest, i=numbers, v=finished)
-        else:
-            maps = tf.tensor_scatter_nd_update(rest, rows, finished)
-        return [maps, *parts.update_means(rows, finished)]
+
+        def put_in_place() -> Any:
+            """Returns the maps with finished rows in the place of those that chose the part."""
+            if parts.way.overwrites:
+                return tf.raw_ops.InplaceUpdate(x=rest, i=numbers, v=finished)
+            return tf.tensor_scatter_nd_update(rest, rows, finished)
+
+        return [_unless(chose_all, finished, put_in_place), *parts.update_means(rows, finished)]
 
     def keep() -> list[Any]:
         """Returns the maps and means where no row chose the part."""
@@ -167,6 +175,11 @@ def _finish_rows(parts: _Parts, inputs: Any, is_open: Any) -> list[Any]:
         return [tf.raw_ops.DeepCopy(x=rest) if copied else rest, *parts.means]
 
     return tf.cond(tf.size(rows) > 0, update, keep)
+
+
+def _unless(condition: Any, tensor: Any, otherwise: Callable[[], Any]) -> Any:
+    """Returns a tensor as it is where a condition holds, and what a function returns where not."""
+    return tf.cond(condition, lambda: tensor, otherwise)
 
 
 def _wait_for_readers(inputs: Any, is_open: Any) -> Any:

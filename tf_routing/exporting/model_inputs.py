@@ -5,11 +5,13 @@ from typing import Any
 
 import tensorflow as tf
 
+from tf_routing.core.pixel_values import LARGEST_BYTE
 from tf_routing.execution import gated_blocks
 from tf_routing.execution.batches import run_batch
 from tf_routing.models import RoutedModel
 from tf_routing.models.inputs.batches import image_input
 from tf_routing.models.inputs.images import image_part, with_images
+from tf_routing.models.inputs.input_range import input_range, scale_to
 from tf_routing.models.model_arguments import require_routed_model
 
 
@@ -40,6 +42,7 @@ class ModelInputs:
         self.image_shape: tuple[int, int, int] = tuple(image_input(model).shape[1:])
         self.auxiliary = [name for name in model.input if name != "image"] if isinstance(model.input, dict) else []
         self._is_gated = bool(gated_blocks(model))
+        self.range = input_range(model)
 
     def specs(self, dtype: Any = tf.float32, shape: Any = None, count: int | None = None) -> list[tf.TensorSpec]:
         """Returns what a signature takes: the images first, then the auxiliary inputs by name.
@@ -58,9 +61,17 @@ class ModelInputs:
         return self.join(images, *values)
 
     def as_floats(self, x: Any) -> Any:
-        """Returns what the model itself takes with images as floats in [0, 1]."""
+        """Returns what the model itself takes with images as floats in its range."""
         images = image_part(x)
-        return with_images(x, tf.cast(images, tf.float32) / 255) if images.dtype == tf.uint8 else x
+        return with_images(x, self.scale_bytes(images)) if images.dtype == tf.uint8 else x
+
+    def scale_bytes(self, images: Any) -> Any:
+        """Returns images of bytes as floats in the model's range."""
+        return scale_to(tf.cast(images, tf.float32), self.range, LARGEST_BYTE)
+
+    def scale_decoded(self, images: Any) -> Any:
+        """Returns decoded pictures, floats in [0, 1], in the model's range."""
+        return scale_to(images, self.range, 1)
 
     def join(self, images: Any, *values: Any) -> Any:
         """Returns the inputs of a signature as the model takes them."""

@@ -29,9 +29,10 @@ def export_onnx(
 ) -> None:
     """Writes an ONNX file, and checks it before it is there.
 
-    The file takes `images`, a batch of any size, also of none, of floats in [0, 1]; auxiliary inputs are inputs of the
-    file. It **skips**: a part of the network runs on the rows that chose it, which are gathered before and put in their
-    place afterwards, and rows that leave early are carried no further. It gives
+    The file takes `images`, a batch of any size, also of none, of floats in the range that the model takes, [0, 1]
+    where it has no other `input_range`; auxiliary inputs are inputs of the file. It **skips**: a part of the network
+    runs on the rows that chose it, which are gathered before and put in their place afterwards, and rows that leave
+    early are carried no further. It gives
 
     * `probabilities` `(batch, classes)`;
     * `classes` `(batch,)`, the index of the greatest, -1 for an image that holds NaN or infinity;
@@ -84,6 +85,7 @@ def export_onnx(
     from tf_routing.exporting.masked_run import running_masked
     from tf_routing.exporting.model_inputs import exported_model
     from tf_routing.exporting.verification import BATCHES, check_numbers, default_tolerance
+    from tf_routing.models.inputs.input_range import UNIT, input_range
 
     exported_model(model)
     check_skips(model, one_of("execution", execution, EXECUTIONS))
@@ -98,6 +100,8 @@ def export_onnx(
     run = _fold(model) if fold_batch_norm else model
     with running_masked(run), whole_file(path) as temporary:
         told: dict[str, Any] = {"framing": {"crop": framing.crop, "resize": framing.resize}}
+        # Only where it is another than that of all other files.
+        told |= {} if input_range(model) == UNIT else {"input_range": input_range(model)}
         told |= {} if names is None else {"class_names": names}
         proto = _convert(run, skipping, {name: json.dumps(each) for name, each in told.items()})
         temporary.write_bytes(proto)

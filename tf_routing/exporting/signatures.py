@@ -90,13 +90,12 @@ class _Functions:
 
     def classify_bytes(self, images: Any, *values: Any) -> dict[str, Any]:
         """Class probabilities of images of bytes."""
-        return self.classify(tf.cast(images, tf.float32) / 255, *values)
+        return self.classify(self.inputs.scale_bytes(images), *values)
 
     def classify_encoded(self, images: Any, *values: Any) -> dict[str, Any]:
         """Class probabilities of encoded pictures."""
-        return self.classify(
-            decoded_images(images, self.inputs.image_shape, self.settings.crop, self.settings.resize), *values
-        )
+        decoded = decoded_images(images, self.inputs.image_shape, self.settings.crop, self.settings.resize)
+        return self.classify(self.inputs.scale_decoded(decoded), *values)
 
     def routes(self, images: Any, *values: Any) -> dict[str, Any]:
         """Decisions and executed MACs of float images."""

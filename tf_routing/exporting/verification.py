@@ -8,6 +8,7 @@ import numpy as np
 
 from tf_routing.core.pixel_values import LARGEST_BYTE
 from tf_routing.core.private_apis import all_layers
+from tf_routing.models.inputs.input_range import input_range, scale_to
 
 BATCHES = (1, 3, 7)
 """Images in the batches that are compared."""
@@ -58,9 +59,9 @@ def check_numbers(
         ValueError: If a probability differs by more, or what was written does not run.
     """
     random = np.random.default_rng(_SEED)
-    specs = model.input if specs is None else specs
+    specs, taken = model.input if specs is None else specs, input_range(model)
     for count in batches:
-        drawn = keras.tree.map_structure(lambda spec, rows=count: _draw_inputs(spec, rows, random), specs)
+        drawn = keras.tree.map_structure(lambda spec, rows=count: _draw_inputs(spec, rows, random, taken), specs)
         try:
             answer = np.asarray(run(drawn), "float32")
         # Runtimes raise whatever they meet, of classes of their own.
@@ -73,12 +74,12 @@ def check_numbers(
             raise ValueError(_describe_difference(model, answer, expected, tolerance, kind))
 
 
-def _draw_inputs(spec: Any, count: int, random: np.random.Generator) -> np.ndarray:
+def _draw_inputs(spec: Any, count: int, random: np.random.Generator, taken: tuple[float, float]) -> np.ndarray:
     dtype, shape = keras.backend.standardize_dtype(spec.dtype), (count, *spec.shape[1:])
     if dtype.startswith(("int", "uint")):
         return random.integers(0, LARGEST_BYTE + 1, shape).astype(dtype)
     # The only auxiliary input is a column of costs, of which zero is one.
-    return (random.uniform(size=shape) if len(shape) > 2 else np.zeros(shape)).astype(dtype)
+    return (scale_to(random.uniform(size=shape), taken, 1) if len(shape) > 2 else np.zeros(shape)).astype(dtype)
 
 
 def _describe_difference(

@@ -1,4 +1,4 @@
-"""Hands settings, default objective and budgets of a model on to the copies that Keras draws of its graph."""
+"""Hands settings, objective, budgets and input range of a model on to the copies that Keras draws of its graph."""
 
 import weakref
 from typing import Any
@@ -6,6 +6,7 @@ from typing import Any
 import keras
 
 from tf_routing.core.private_apis import maker_of
+from tf_routing.models.inputs.input_range import input_range, note_range
 
 
 def mark_source(model: Any, outputs: Any) -> None:
@@ -28,3 +29,4 @@ def inherit(model: Any) -> None:
         model.trained_objective.default = source.trained_objective.default
         model.apply_settings(source.executor.settings)
         model.budget_state = source.budget_state
+        note_range(model, input_range(source))

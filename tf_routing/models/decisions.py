@@ -8,6 +8,7 @@ from typing import Any
 
 import keras
 
+from tf_routing import exit_tree
 from tf_routing.core.protocols import Decides, ShowsOutputs
 
 
@@ -40,3 +41,38 @@ def output_tensors(model: keras.Model) -> dict[str, Any]:
     if isinstance(model.input, dict):
         tensors |= {name: tensor for name, tensor in model.input.items() if name != "image"}
     return {**tensors, **decision_tensors(model), **observed_tensors(model)}
+
+
+def gates_before(model: keras.Model) -> dict[str, tuple[str, int]]:
+    """Returns the junction behind which a router lies, and the sink, by name of the router; not those before the first.
+
+    Args:
+        model: A model; those that do not leave early, or skip nothing between exits, have none.
+    """
+    tree = exit_tree.find_tree(model)
+    if tree is None:
+        return {}
+    gates, junctions = exit_tree.gates_by_layer(tree), exit_tree.junctions(tree)
+    return {name: gates[name] for name in decision_tensors(model) if name in gates and name not in junctions}
+
+
+def routers_between(model: keras.Model) -> list[str]:
+    """Returns the names of the routers of a model that leaves early which are no junctions."""
+    tree = exit_tree.find_tree(model)
+    return [] if tree is None else [name for name in decision_tensors(model) if name not in exit_tree.junctions(tree)]
+
+
+def with_reach(model: keras.Model, decisions: dict[str, Any]) -> dict[str, Any]:
+    """Returns decisions, those behind a junction as 0 for images that do not come there.
+
+    The graph computes them for all images; a junction's own decisions know who comes.
+
+    Args:
+        model: The model.
+        decisions: Arrays or tensors `(batch, choices)` by name.
+    """
+    gates = gates_before(model)
+    if not gates:
+        return decisions
+    reached = {name: decisions[junction][:, sink : sink + 1] for name, (junction, sink) in gates.items()}
+    return {name: each * reached[name] if name in reached else each for name, each in decisions.items()}

@@ -1,5 +1,6 @@
 """The Keras model of every network in the zoo: it classifies, and shows the decisions and their cost per image."""
 
+from collections.abc import Collection
 from dataclasses import asdict, fields
 from functools import cached_property
 from typing import Any
@@ -13,13 +14,15 @@ from tf_routing.core.private_apis import all_layers
 from tf_routing.execution.gated_layers import blocks_set_by
 from tf_routing.execution.graph_executor import GraphExecutor
 from tf_routing.execution.settings import Settings, load_settings
+from tf_routing.execution.whole_network import run_whole
 from tf_routing.models.budgets.set_budget import BudgetState, SetsBudget
 from tf_routing.models.clones import inherit, mark_source
-from tf_routing.models.decisions import decision_tensors, output_tensors
+from tf_routing.models.decisions import decision_tensors, output_tensors, routers_between, with_reach
 from tf_routing.models.file_formats import FileFormats
 from tf_routing.models.inputs.batches import count_samples, drop_labels, image_input
 from tf_routing.models.inputs.checked_inputs import CheckedInputs
 from tf_routing.models.inputs.images import run_on_images
+from tf_routing.models.inputs.input_range import UNIT, check_range, input_range, note_range
 from tf_routing.models.reader import Reader
 from tf_routing.models.training.jit import JitWish
 from tf_routing.models.training.label_checks import LabelChecks
@@ -46,8 +49,9 @@ class RoutedModel(FileFormats, SetsBudget, ObjectiveTraining, JitWish, LabelChec
         **kwargs: As for `keras.Model`.
 
     Call arguments:
-        inputs: Images `(batch, height, width, channels)`, floats in [0, 1] or uint8, which is divided by 255; for
-            networks with more inputs a dict. For an image that holds NaN or infinity every output is NaN.
+        inputs: Images `(batch, height, width, channels)`, floats in [0, 1] or uint8, which is divided by 255, or of
+            another `input_range`; for networks with more inputs a dict. For an image that holds NaN or infinity every
+            output is NaN.
         training: Boolean.
         return_outputs: Boolean, whether to return what objectives read instead of the probabilities alone: a dict of
             `probabilities`, `logits` and the decisions by name.
@@ -99,11 +103,32 @@ class RoutedModel(FileFormats, SetsBudget, ObjectiveTraining, JitWish, LabelChec
         Returns:
             Dict of tensors.
         """
-        if self.executor.can_leave_early:
+        # What leaves early tells where, and not what was skipped before.
+        if self.executor.can_leave_early and self._only_leaves:
             outputs = run_on_images(self, self.executor.leave_early, inputs, training=False)
         else:
             outputs = self(inputs, training=False, return_outputs=True)
         return {"probabilities": outputs["probabilities"], **self.decisions(outputs)}
+
+    def answer_whole(self, inputs: Any, closed: Collection[str] = ()) -> dict[str, Any]:
+        """Returns what the model answers at inference with every gate open, and with no image leaving early.
+
+        Args:
+            inputs: As for calling the model.
+            closed: Names of decisions whose gates are closed instead, so that no image runs what is behind them.
+
+        Returns:
+            Dict of tensors: `whole_probabilities`, and `whole_logits` where the model shows logits. No gradient passes
+            through them.
+        """
+        graph, answers = self._reader.graph, ("probabilities", "logits")
+
+        def run(images: Any) -> Any:
+            """Runs the graph that objectives read on images that were checked."""
+            outputs = run_whole(graph, images, closed, skips=bool(closed))
+            return {f"whole_{name}": keras.ops.stop_gradient(outputs[name]) for name in answers if name in outputs}
+
+        return run_on_images(self, run, inputs, training=False)
 
     # Cached properties, because attributes set the usual way are tracked: the sub-models would be saved as layers.
     @cached_property
@@ -114,6 +139,11 @@ class RoutedModel(FileFormats, SetsBudget, ObjectiveTraining, JitWish, LabelChec
     def _decider(self) -> Reader | None:
         tensors = decision_tensors(self)
         return Reader(self.input, tensors, executor=self.executor) if tensors else None
+
+    @cached_property
+    def _only_leaves(self) -> bool:
+        """Whether all that is decided is where images leave."""
+        return not routers_between(self)
 
     @cached_property
     def _training_state(self) -> TrainingState:
@@ -146,11 +176,11 @@ class RoutedModel(FileFormats, SetsBudget, ObjectiveTraining, JitWish, LabelChec
             return {}
         decisions = self._decider.predict(drop_labels(x), batch_size, verbose=0)
         # By name: on JAX they come sorted, `router_10` before `router_2`.
-        return {name: np.asarray(decisions[name]) for name in self.decision_names}
+        return with_reach(self, {name: np.asarray(decisions[name]) for name in self.decision_names})
 
     def decisions(self, outputs: dict[str, Any]) -> dict[str, Any]:
         """Picks the decisions among what `call(..., return_outputs=True)` returns, named as by `routes`."""
-        return {name: outputs[name] for name in self.decision_names}
+        return with_reach(self, {name: outputs[name] for name in self.decision_names})
 
     @property
     def static_cost(self) -> int:
@@ -226,6 +256,21 @@ class RoutedModel(FileFormats, SetsBudget, ObjectiveTraining, JitWish, LabelChec
             if isinstance(model, RoutedModel):
                 model.apply_settings(settings)
 
+    @property
+    def input_range(self) -> tuple[float, float]:
+        """The range of the values that the model takes as images, what black and white are to it: (0, 1) if not set.
+
+        Floats are taken as they are, bytes are brought to the range, so that (0, 255) leaves those as they are too. It
+        is saved with the model, and exports take the same values.
+        """
+        return input_range(self)
+
+    @input_range.setter
+    def input_range(self, value: tuple[float, float]) -> None:
+        note_range(self, check_range("input_range", value))
+        # Compiled steps hold what was set when they were traced.
+        self.train_function = self.test_function = self.predict_function = None
+
     def apply_settings(self, settings: Settings) -> None:
         """Runs gated parts by these settings from now on, without looking whether there are any, nor inside of them."""
         self.executor = self.executor.with_settings(settings)
@@ -255,10 +300,12 @@ class RoutedModel(FileFormats, SetsBudget, ObjectiveTraining, JitWish, LabelChec
         return super().predict(x, *args, **kwargs)
 
     def get_config(self) -> dict[str, Any]:
-        """Returns the graph, the default objective, how gated parts run, and budgets where it knows some."""
+        """Returns the graph, the default objective, how gated parts run, and budgets and a range where it has some."""
         objective = keras.saving.serialize_keras_object(self.trained_objective.default)
         budgets = {} if self.budget_state is None else {"budgets": self.budget_state.to_config()}
-        return {**super().get_config(), "default_objective": objective, **asdict(self.executor.settings), **budgets}
+        taken = {} if self.input_range == UNIT else {"input_range": list(self.input_range)}
+        settings = asdict(self.executor.settings)
+        return {**super().get_config(), "default_objective": objective, **settings, **budgets, **taken}
 
     @classmethod
     def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> "RoutedModel":
@@ -266,12 +313,15 @@ class RoutedModel(FileFormats, SetsBudget, ObjectiveTraining, JitWish, LabelChec
         # A copy: who builds two models from a configuration gets two of the same.
         config = dict(config)
         objective, budgets = config.pop("default_objective", None), config.pop("budgets", None)
+        taken = config.pop("input_range", None)
         saved = {name: config.pop(name) for name in _SETTINGS if name in config}
         model = super().from_config(config, custom_objects=custom_objects)
         if objective is not None:
             model.trained_objective.default = keras.saving.deserialize_keras_object(objective)
         if saved:
             model.apply_settings(load_settings(saved, blocks_set_by(model)))
+        if taken is not None:
+            model.input_range = taken
         if budgets is not None:
             model.budget_state = BudgetState.from_config(budgets)
         return model

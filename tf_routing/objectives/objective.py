@@ -46,6 +46,11 @@ class Objective:
         return False
 
     @property
+    def reads_whole_network(self) -> bool:
+        """Whether it also reads `whole_probabilities`, and `whole_logits`: the answers with every gate open."""
+        return False
+
+    @property
     def measured_names(self) -> tuple[str, ...]:
         """The names of the scalars that `measures` returns, in the order in which logs show them."""
         return ()

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from tf_routing.data.images.decoding.framing import Framing
+from tf_routing.models.inputs.input_range import scale_to
 from tf_routing.prediction.checks import check_image_shape, name_classes, refuse_other_inputs
 from tf_routing.prediction.classifier import Answers, Classifier
 from tf_routing.support.extras import import_extra
@@ -35,10 +36,12 @@ def load_onnx_file(path: str) -> Classifier:
 
     def answer(images: np.ndarray) -> Answers:
         """Probabilities, and of a file that skips switches and executed MACs too."""
-        found = dict(zip(shapes, session.run(None, {"images": images}), strict=True))
+        found = dict(zip(shapes, session.run(None, {"images": scale_to(images, taken, 1)}), strict=True))
         switches = {name: each for name, each in found.items() if name not in _NO_DECISIONS and each.ndim == 2}
         return Answers(found["probabilities"], switches, found.get("macs"))
 
     told = session.get_modelmeta().custom_metadata_map
+    low, high = json.loads(told.get("input_range", "[0, 1]"))
+    taken = float(low), float(high)
     names = name_classes(json.loads(told.get("class_names", "null")), shapes["probabilities"][-1])
     return Classifier(answer, Framing(height, width, **json.loads(told.get("framing", "{}"))), channels, names)

@@ -8,6 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from tf_routing.data.images.decoding.framing import Framing
+from tf_routing.models.inputs.input_range import UNIT, scale_to
 from tf_routing.prediction.checks import check_image_shape, name_classes, refuse_other_inputs
 from tf_routing.prediction.classifier import Answers, Classifier
 
@@ -33,12 +34,15 @@ def load_saved_model(path: str) -> Classifier:
 
     def answer(images: np.ndarray) -> Answers:
         """Probabilities, switches and executed MACs of a batch."""
-        probabilities = classify(images=tf.constant(images))["probabilities"].numpy()
-        routes = {name: each.numpy() for name, each in tell_routes(images=tf.constant(images)).items()}
+        given = tf.constant(scale_to(images, taken, 1))
+        probabilities = classify(images=given)["probabilities"].numpy()
+        routes = {name: each.numpy() for name, each in tell_routes(images=given).items()}
         macs = routes.pop("macs")
         return Answers(probabilities, _order(facts, routes), macs)
 
     facts = _read_facts(path)
+    low, high = facts.get("input_range", UNIT)
+    taken = float(low), float(high)
     seen = {name: facts[name] for name in ("crop", "resize") if name in facts}
     names = name_classes(_read_names(path), classify.structured_outputs["probabilities"].shape[-1])
     return Classifier(answer, Framing(height, width, **seen), channels, names)

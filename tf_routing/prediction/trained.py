@@ -10,6 +10,7 @@ from tf_routing.cost import executed_macs
 from tf_routing.data.images.decoding.framing import Framing
 from tf_routing.models import RoutedModel
 from tf_routing.models.inputs.batches import image_input
+from tf_routing.models.inputs.input_range import input_range, scale_to
 from tf_routing.prediction.checks import check_image_shape, name_classes, refuse_other_inputs
 from tf_routing.prediction.classifier import Answers, Classifier
 from tf_routing.runs.trained_network import load_trained, run_framing
@@ -31,11 +32,11 @@ def load_trained_classifier(path: str, budget: float | None) -> Classifier:
 
 
 def _build_answer(model: RoutedModel) -> Callable[[np.ndarray], Answers]:
-    decide = _compile(model)
+    decide, taken = _compile(model), input_range(model)
 
     def answer(images: np.ndarray) -> Answers:
         """Probabilities, switches and executed MACs of a batch."""
-        outputs = {name: keras.ops.convert_to_numpy(each) for name, each in decide(images).items()}
+        outputs = {name: keras.ops.convert_to_numpy(each) for name, each in decide(scale_to(images, taken, 1)).items()}
         routes = {name: outputs[name] for name in model.decision_names}
         # Gates that weigh paths against each other leave nothing out, and have one axis more.
         switches = {name: each for name, each in routes.items() if each.ndim == 2}

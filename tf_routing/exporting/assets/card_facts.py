@@ -9,6 +9,7 @@ import tf_routing
 from tf_routing import zoo
 from tf_routing.execution import gated_blocks
 from tf_routing.models.inputs.batches import image_input
+from tf_routing.models.inputs.input_range import input_range
 
 FORMAT = 1
 """Changes with the meaning of the fields of `card.json`."""
@@ -32,6 +33,7 @@ def collect_facts(
         "name": model.name,
         **settings,
         "input_shape": list(image_input(model).shape[1:]),
+        "input_range": list(input_range(model)),
         "outputs": model.output_shape[-1],
         "trainable_parameters": sum(weight.shape.num_elements() for weight in model.trainable_weights),
         "total_parameters": model.count_params(),

@@ -69,9 +69,15 @@ def _write_setting(value: Any) -> str:
     return str(value.get("name") or write_arguments(value) or "-")
 
 
+def _write_range(card: Mapping[str, Any]) -> str:
+    # Cards of earlier versions do not say.
+    low, high = card.get("input_range", (0, 1))
+    return f"[{low:g}, {high:g}]"
+
+
 def _write_notes(card: Mapping[str, Any]) -> str:
     notes = [
-        "Images are floats in [0, 1] or bytes; what else the network does to them is inside.",
+        f"Images are floats in {_write_range(card)} or bytes; what else the network does to them is inside.",
         "The callable root holds the network as it trains. Signatures "
         + ("hold weights of their own and do not follow" if card["fold_batch_norm"] or card["freeze"] else "follow")
         + " when the root is trained.",

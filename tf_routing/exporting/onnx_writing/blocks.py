@@ -27,7 +27,8 @@ def _skip_block(layer: SkipBlock, graph: Graph, x: Value, switches: Value) -> Va
         term = Value(graph.add("GatherND", shortcut.name, rows), shortcut.shape)
     else:
         shortcut, term = x, (own := _convolve_by_one(graph, own))
-    branch = write_model(layer.sub_blocks[0], graph, own)
+    with graph.of_rows():
+        branch = write_model(layer.sub_blocks[0], graph, own)
     finished = activate(graph, layer.activation, graph.add("Add", branch.name, term.name))
     maps = Value(graph.add("ScatterND", shortcut.name, rows, finished), shortcut.shape)
     if layer.keeps_what_it_bypasses:

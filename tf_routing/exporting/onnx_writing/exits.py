@@ -1,6 +1,7 @@
 """Networks that leave early as ONNX nodes: rows shrink from junction to junction, and are put in order at the end."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from math import prod
 from typing import Any
 
@@ -13,6 +14,7 @@ from tf_routing.exporting.onnx_writing.graph import BOOL, FLOAT, INT64, Flattene
 from tf_routing.exporting.onnx_writing.layers import activate, write_layer
 from tf_routing.exporting.onnx_writing.walk import check_precision, write_function
 from tf_routing.layers import Junction
+from tf_routing.models.decisions import routers_between
 
 
 @dataclass(frozen=True)
@@ -23,20 +25,31 @@ class _Rows:
         maps: A column's maps, finest first.
         numbers: Name of the vector of their places in the batch.
         cost: What junctions are conditioned on, if they are.
+        flags: Names of vectors of booleans, what routers between junctions decided for these rows, by name.
     """
 
     maps: list[Value]
     numbers: str
     cost: Value | None
+    flags: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class _Left:
-    """Rows that have left: their logits, their places in the batch and their exits, names of tensors."""
+    """Rows that have left: their logits, their places in the batch, their exits, and what routers decided on the way.
+
+    All are names of tensors.
+    """
 
     logits: str
     numbers: str
     exits: str
+    flags: tuple[str, ...] = ()
+
+    @property
+    def tensors(self) -> tuple[str, ...]:
+        """All of them."""
+        return (self.logits, self.numbers, self.exits, *self.flags)
 
 
 class ExitWriter:
@@ -50,6 +63,8 @@ class ExitWriter:
 
     def __init__(self, model: Any, mixture: Any, graph: Graph) -> None:
         self.mixture, self.graph, self.cut = mixture, graph, ExitFunctions(model, mixture)
+        self.names = model.decision_names
+        self.routers = routers_between(model)
 
     def write(self, image: Value, cost: Value | None, count: str) -> Value:
         """Adds all nodes, and returns the probabilities; the graph is told the decisions.
@@ -65,8 +80,11 @@ class ExitWriter:
         zero, one = (graph.constant(np.int64(number)) for number in (0, 1))
         numbers = graph.add("Range", zero, graph.add("Squeeze", count), one)
         left = self._run(self.cut.tree, _Rows([image], numbers, cost))
-        logits, exits = self._put_in_order(left, numbers)
+        logits, exits, *flags = self._put_in_order(left, numbers)
         self._decide(exits)
+        for name, flag in zip(self.routers, flags, strict=True):
+            graph.decide(name, Switches("", (1,), (flag,)))
+        graph.decisions = {name: graph.decisions[name] for name in self.names}
         classes = self.mixture.output[0].shape[-1]
         return Value(activate(graph, self.mixture.activation, logits), (classes,))
 
@@ -75,17 +93,29 @@ class ExitWriter:
         function = self.cut.functions[part]
         outputs = write_function(function, self.graph, *rows.maps[-len(function.inputs) :])
         if isinstance(part, Exit):
-            size = self.graph.add("Shape", rows.numbers)
-            number = np.array([self.cut.exits.index(part)])
-            return [_Left(outputs[0].name, rows.numbers, self.graph.add("Expand", self.graph.constant(number), size))]
+            return [self._leave(part, outputs[0].name, rows)]
+        rows = replace(rows, flags={**rows.flags, **self._take_decisions(part)})
         if part.junction is None:
-            return self._run(part.sinks[0], _Rows(outputs, rows.numbers, rows.cost))
+            return self._run(part.sinks[0], replace(rows, maps=outputs))
         flags = self._choose(self.cut.layers[part.junction], outputs[-1], rows.cost)
         left = []
         for flag, sink in zip(flags, part.sinks, strict=True):
             read = outputs[-len(self.cut.functions[sink].inputs) :]
-            left += self._carry_on(sink, _Rows(read, rows.numbers, rows.cost), flag)
+            left += self._carry_on(sink, replace(rows, maps=read), flag)
         return left
+
+    def _take_decisions(self, stage: Stage) -> dict[str, str]:
+        """Returns what routers of a stage decided for the rows that came to it, which are some of the batch's."""
+        decisions = self.graph.decisions
+        return {name: self.graph.flags(decisions.pop(name))[0] for name in stage.columns if name in self.routers}
+
+    def _leave(self, leaf: Exit, logits: str, rows: _Rows) -> _Left:
+        size = self.graph.add("Shape", rows.numbers)
+        number = self.graph.add("Expand", self.graph.constant(np.array([self.cut.exits.index(leaf)])), size)
+        missing = set(self.routers) - set(rows.flags)
+        closed = self.graph.add("Expand", self.graph.constant(np.array([False])), size) if missing else ""
+        flags = tuple(rows.flags.get(name, closed) for name in self.routers)
+        return _Left(logits, rows.numbers, number, flags)
 
     def _carry_on(self, sink: Stage | Exit, rows: _Rows, flag: str) -> list[_Left]:
         """Runs a sink on the rows that chose it; an exit on none of them too, which costs less than a condition."""
@@ -103,12 +133,15 @@ class ExitWriter:
             """Returns no rows."""
             # Made, not constants: OpenVINO reads constants of no numbers as scalars.
             logits = graph.add("ConstantOfShape", graph.integers(0, classes))
-            return [logits, *(graph.add("Range", *(graph.constant(np.int64(n)) for n in (0, 0, 1))) for _ in range(2))]
+            numbers = [graph.add("Range", *(graph.constant(np.int64(n)) for n in (0, 0, 1))) for _ in range(2)]
+            return [logits, *numbers, *(graph.add("Cast", numbers[0], to=BOOL) for _ in self.routers)]
 
-        kinds = [(FLOAT, ["left", classes]), (INT64, ["left"]), (INT64, ["left"])]
+        kinds: list[tuple[int, list[Any]]] = [(FLOAT, ["left", classes]), (INT64, ["left"]), (INT64, ["left"])]
+        kinds += [(BOOL, ["left"]) for _ in self.routers]
         # Whole columns at once, so that a condition is no burden; and OpenVINO's pools refuse to pool no rows.
         comes = graph.add("Cast", graph.add("Size", chosen), to=BOOL)
-        return [_Left(*graph.branch_on(comes, run, run_none, kinds))]
+        logits, numbers, exits, *flags = graph.branch_on(comes, run, run_none, kinds)
+        return [_Left(logits, numbers, exits, tuple(flags))]
 
     def _select(self, rows: _Rows, chosen: str) -> _Rows:
         def select(value: Value) -> Value:
@@ -116,12 +149,15 @@ class ExitWriter:
             return Value(self.graph.add("Gather", value.name, chosen, axis=0), value.shape)
 
         numbers = self.graph.add("Gather", rows.numbers, chosen, axis=0)
-        return _Rows([select(maps) for maps in rows.maps], numbers, None if rows.cost is None else select(rows.cost))
+        flags = {name: self.graph.add("Gather", flag, chosen, axis=0) for name, flag in rows.flags.items()}
+        cost = None if rows.cost is None else select(rows.cost)
+        return _Rows([select(maps) for maps in rows.maps], numbers, cost, flags)
 
     def _join(self, left: list[_Left]) -> list[str]:
-        """Returns logits, places and exits of all that has left, one behind the other."""
-        fields = ("logits", "numbers", "exits")
-        return [self.graph.add("Concat", *(getattr(each, field) for each in left), axis=0) for field in fields]
+        """Returns logits, places, exits and flags of all that has left, one behind the other."""
+        return [
+            self.graph.add("Concat", *parts, axis=0) for parts in zip(*(each.tensors for each in left), strict=True)
+        ]
 
     def _choose(self, junction: Junction, maps: Value, cost: Value | None) -> list[str]:
         """Returns the names of booleans by row, one vector per sink: of equal scores the first one's."""
@@ -132,14 +168,14 @@ class ExitWriter:
             first = graph.add("ArgMax", scores, axis=1, keepdims=0)
             return [graph.add("Equal", first, graph.constant(np.int64(sink))) for sink in range(junction.sinks)]
 
-    def _put_in_order(self, left: list[_Left], numbers: str) -> tuple[str, str]:
-        """Returns logits and exits in the order of the batch."""
+    def _put_in_order(self, left: list[_Left], numbers: str) -> list[str]:
+        """Returns logits, exits and flags in the order of the batch."""
         graph = self.graph
-        logits, places, exits = self._join(left)
+        logits, places, *others = self._join(left)
         column = graph.add("Unsqueeze", places, graph.integers(1))
         # Who came to which place: then both are gathered.
         order = graph.add("ScatterND", numbers, column, numbers)
-        return graph.add("Gather", logits, order, axis=0), graph.add("Gather", exits, order, axis=0)
+        return [graph.add("Gather", each, order, axis=0) for each in (logits, *others)]
 
     def _decide(self, exits: str) -> None:
         """Tells the graph the switches of every junction: zeros for rows that left before it."""
@@ -152,8 +188,10 @@ class ExitWriter:
 
 
 def _junction_scores(graph: Graph, layer: Junction, maps: Value, cost: Value | None) -> str:
-    units = prod(maps.shape)
-    x: Value = Flattened("", (units,), maps) if maps.is_map else maps
+    units = maps.channels if layer.pooling else prod(maps.shape)
+    x: Value = maps
+    if maps.is_map:
+        x = graph.means(maps) if layer.pooling else Flattened("", (units,), maps)
     if cost is not None:
         x = Value(graph.add("Concat", graph.floats(x), cost.name, axis=1), (units + 1,))
     for number, dense in enumerate(layer.hidden_layers):

@@ -98,6 +98,7 @@ class Graph:
         self._means: dict[str, str] = {}
         self._scope: list[str] = []
         self._named: Counter[str] = Counter()
+        self._is_of_rows = False
 
     @contextmanager
     def inside(self, name: str) -> Iterator[None]:
@@ -204,12 +205,25 @@ class Graph:
             means = self.means(value.maps)
             return Value(self.add("Gather", means.name, value.order, axis=0), means.shape)
         if value.name not in self._means:
-            self._means[value.name] = self.add("Flatten", self.add("GlobalAveragePool", value.name), axis=1)
+            self._means[value.name] = self._average(value.name)
         return Value(self._means[value.name], (value.channels,))
 
     def know_means(self, value: Value, means: str) -> None:
         """Takes what is known to be the means of maps for them."""
         self._means[value.name] = means
+
+    def _average(self, maps: str) -> str:
+        if self._is_of_rows:
+            # No pool: OpenVINO's refuse to pool no rows.
+            return self.add("ReduceMean", maps, self.integers(2, 3), keepdims=0)
+        return self.add("Flatten", self.add("GlobalAveragePool", maps), axis=1)
+
+    @contextmanager
+    def of_rows(self) -> Iterator[None]:
+        """Lets all nodes that are added until the block ends read rows that may be none."""
+        self._is_of_rows = True
+        yield
+        self._is_of_rows = False
 
     def carry_means(self, before: Value, maps: Value, rows: str, finished: str) -> None:
         """Hands the means of maps on to those in which some rows were replaced: theirs alone are computed.
@@ -221,8 +235,8 @@ class Graph:
             finished: What came in their place.
         """
         if before.name in self._means:
-            # No pool: OpenVINO's refuse to pool no rows.
-            own = self.add("ReduceMean", finished, self.integers(2, 3), keepdims=0)
+            with self.of_rows():
+                own = self._average(finished)
             self._means[maps.name] = self.add("ScatterND", self._means[before.name], rows, own)
 
     def branch_on(

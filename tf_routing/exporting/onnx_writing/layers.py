@@ -1,8 +1,9 @@
 """Keras's own layers as ONNX nodes: one function per kind of layer, found by its class."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import singledispatch
 from math import ceil, prod
+from types import SimpleNamespace
 from typing import Any
 
 import keras
@@ -11,7 +12,16 @@ import numpy as np
 from tf_routing.core.private_apis import maker_of
 from tf_routing.exporting.onnx_writing.graph import Flattened, Graph, Value
 
-_ACTIVATIONS = {"relu": "Relu", "sigmoid": "Sigmoid", "tanh": "Tanh", "softplus": "Softplus", "elu": "Elu"}
+_ACTIVATIONS = {
+    **{"relu": "Relu", "sigmoid": "Sigmoid", "tanh": "Tanh", "softplus": "Softplus", "elu": "Elu"},
+    "hard_silu": "HardSwish",
+}
+POINTWISE = SimpleNamespace(kernel_size=(1, 1), strides=(1, 1), padding="valid", dilation_rate=(1, 1))
+"""What `convolve` asks of a layer, for a convolution position by position."""
+
+
+NAMED: dict[str, Callable[..., Any]] = {}
+"""Functions like those of `write_layer`, for layers whose classes have no public name, by module and name."""
 
 
 @singledispatch
@@ -30,6 +40,9 @@ def write_layer(layer: Any, graph: Graph, *inputs: Any, **arguments: Any) -> Any
     Raises:
         ValueError: If no function here knows the layer.
     """
+    named = NAMED.get(f"{type(layer).__module__}.{type(layer).__name__}")
+    if named is not None:
+        return named(layer, graph, *inputs, **arguments)
     raise ValueError(
         f"layer {layer.name!r} of type {type(layer).__name__} has no operations of ONNX here: "
         'execution="masked" exports through tf2onnx, which knows more layers and skips nothing.'
@@ -54,6 +67,14 @@ def activate(graph: Graph, activation: Any, name: str) -> str:
         return graph.add("Softmax", name, axis=-1)
     if kind == "relu6":
         return graph.add("Clip", name, graph.constant(np.float32(0)), graph.constant(np.float32(6)))
+    if kind == "hard_sigmoid":
+        return graph.add("HardSigmoid", name, alpha=1 / 6, beta=0.5)
+    if kind in ("silu", "swish"):
+        return graph.add("Mul", name, graph.add("Sigmoid", name))
+    if kind == "gelu":
+        halves = graph.add("Mul", name, graph.constant(np.float32(0.5)))
+        share = graph.add("Erf", graph.add("Mul", name, graph.constant(np.float32(0.5**0.5))))
+        return graph.add("Mul", halves, graph.add("Add", share, graph.constant(np.float32(1))))
     if kind not in _ACTIVATIONS:
         raise ValueError(f'the activation {kind!r} has no operation of ONNX here: execution="masked" exports it.')
     return graph.add(_ACTIVATIONS[kind], name)
@@ -174,9 +195,11 @@ def _depthwise(layer: keras.layers.DepthwiseConv2D, graph: Graph, x: Value) -> V
 
 @write_layer.register
 def _dense(layer: keras.layers.Dense, graph: Graph, x: Value) -> Value:
-    if len(x.shape) != 1:
-        raise ValueError(f"layer {layer.name!r} is dense and reads {x.shape}, not vectors.")
     bias = array(layer.bias) if layer.use_bias else None
+    if x.is_map:
+        return activated(graph, layer.activation, convolve(graph, x, array(layer.kernel)[None, None], bias, POINTWISE))
+    if len(x.shape) != 1:
+        raise ValueError(f"layer {layer.name!r} is dense and reads {x.shape}, not vectors or maps.")
     name = connect(graph, x, array(layer.kernel), bias)
     return activated(graph, layer.activation, Value(name, (layer.units,)))
 
@@ -272,7 +295,10 @@ def _average_pooling(layer: keras.layers.AveragePooling2D, graph: Graph, x: Valu
 
 @write_layer.register
 def _global_average(layer: keras.layers.GlobalAveragePooling2D, graph: Graph, x: Value) -> Value:
-    return graph.means(x)
+    means = graph.means(x)
+    if not layer.keepdims:
+        return means
+    return Value(graph.add("Unsqueeze", means.name, graph.integers(2, 3)), (1, 1, x.channels))
 
 
 @write_layer.register

@@ -10,6 +10,7 @@ from keras import ops
 
 from tf_routing.layers.initializers import distinct_seed
 from tf_routing.layers.parts import decision_policy, float_part
+from tf_routing.layers.pooling import channel_means
 from tf_routing.layers.routers.router import Router, shift_for_rate
 from tf_routing.support.validation import plain, positive_integer, seed_or_none
 
@@ -19,7 +20,7 @@ class Junction(Router):
     """Chooses one of several sinks for every sample that reaches it: classify here, or go on to a column.
 
     Equation:
-        x = [flatten(X), k]
+        x = [flatten(X), k], or [GAP(X), k] with `pooling`
         v = ReLU(BN(W2 ReLU(BN(W1 x + b1)) + b2))
         s = W3 v + b3
         d = one_hot(argmax(s))       at inference       (section 3)
@@ -42,6 +43,7 @@ class Junction(Router):
         epsilon: Float, added to the variance in them.
         seed: Integer, seed of the kernels.
         normalized: Boolean, whether batch normalisations follow the hidden layers; `False` once they are folded.
+        pooling: Boolean, whether maps are averaged over their positions, where they are too large to be flattened.
         **kwargs: As for every `keras.layers.Layer`.
 
     Call arguments:
@@ -77,11 +79,13 @@ class Junction(Router):
         epsilon: float = 1e-6,
         seed: int | None = None,
         normalized: bool = True,
+        pooling: bool = False,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.sinks, self.hidden = positive_integer("sinks", sinks), positive_integer("hidden", hidden)
         self.momentum, self.epsilon, self.seed = plain(momentum), plain(epsilon), seed_or_none(seed)
+        self.pooling = bool(pooling)
         options = {"dtype": decision_policy(self), "trainable": self.trainable}
         self.hidden_layers = [
             float_part(
@@ -105,7 +109,8 @@ class Junction(Router):
         return keras.initializers.VarianceScaling(1.0, "fan_in", "untruncated_normal", seed=seed)
 
     def build(self, inputs_shape: Any, reach_shape: Any = None, cost_shape: Any = None) -> None:
-        units = prod(inputs_shape[1:]) + (cost_shape is not None)
+        units = inputs_shape[-1] if self.pooling else prod(inputs_shape[1:])
+        units += cost_shape is not None
         for dense, size in zip(self.hidden_layers, (units, self.hidden), strict=True):
             dense.build((None, size))
         for normalization in self.normalizations:
@@ -122,7 +127,8 @@ class Junction(Router):
     def scores(self, inputs: Any, cost: Any = None, training: bool | None = None) -> Any:
         """Returns only the scores of the sinks, `(batch, sinks)`."""
         # The coarsest maps are so small that the paper flattens them where other routers average.
-        x = ops.cast(ops.reshape(inputs, (-1, prod(inputs.shape[1:]))), self.scores_layer.compute_dtype)
+        x = channel_means(inputs) if self.pooling else ops.reshape(inputs, (-1, prod(inputs.shape[1:])))
+        x = ops.cast(x, self.scores_layer.compute_dtype)
         if cost is not None:
             x = ops.concatenate([x, ops.cast(cost, x.dtype)], axis=-1)
         for number, dense in enumerate(self.hidden_layers):
@@ -194,6 +200,7 @@ class Junction(Router):
             "epsilon": self.epsilon,
             "seed": self.seed,
             "normalized": bool(self.normalizations),
+            "pooling": self.pooling,
         }
         return {**super().get_config(), **config}
 

@@ -1,4 +1,4 @@
-"""Warns, once per model, of images whose values lie far outside of [0, 1], such as bytes given as floats."""
+"""Warns, once per model, of images whose values lie far outside of its range, such as bytes given as floats."""
 
 from typing import Any, Protocol, runtime_checkable
 
@@ -7,10 +7,13 @@ import numpy as np
 
 from tf_routing.core.pixel_values import find_far_range
 from tf_routing.models.inputs.images import image_part, takes_floats
+from tf_routing.models.inputs.input_range import UNIT, input_range, range_in_words
 from tf_routing.models.inputs.input_watch import InputWatch
 from tf_routing.support.notices import warn
 
 _LOOKED_AT = 32
+# A network of so wide a range takes no floats in [0, 1].
+_MUCH = 10
 
 
 @runtime_checkable
@@ -21,7 +24,9 @@ class WatchesInputs(Protocol):
 
 
 def warn_of_far_images(model: keras.Model, x: Any, argument: str) -> bool:
-    """Warns, once per model, if the first of some images lie far outside [0, 1], and returns whether they had values.
+    """Warns, once per model, if the first of some images lie far outside its range; returns whether they had values.
+
+    Of a network that takes bytes as floats those are far that are all between 0 and 1, which to it are black.
 
     Args:
         model: The model.
@@ -34,17 +39,41 @@ def warn_of_far_images(model: keras.Model, x: Any, argument: str) -> bool:
     if images is None:
         return False
     is_float = images.dtype.kind == "f" or images.dtype.name.startswith("bfloat")
-    far = find_far_range(images) if is_float else None
+    taken = input_range(model)
+    far = _find_far(images, taken) if is_float else None
     if far is None:
         return True
     low, high = far
     _remember(model)
     warn(
-        f"`{argument}` holds values from {low:.3g} to {high:.3g}, and {model.name!r} takes floats in [0, 1]: its "
-        "answers may mean nothing. Divide by 255 what were bytes, and leave standardisation to the network, unless it "
-        "was trained on such values. This is said once per model."
+        f"`{argument}` holds values from {low:.3g} to {high:.3g}, and {model.name!r} takes floats in "
+        f"{range_in_words(taken)}: its answers may mean nothing. {_advise(taken)} This is said once per model."
     )
     return True
+
+
+def _find_far(images: np.ndarray, taken: tuple[float, float]) -> tuple[float, float] | None:
+    """Returns the lowest and highest value of images that are probably of another range, `None` of any other."""
+    low, high = taken
+    if taken == UNIT:
+        return find_far_range(images)
+    far = find_far_range((images - low) / (high - low))
+    if far is not None:
+        return far[0] * (high - low) + low, far[1] * (high - low) + low
+    finite = images[np.isfinite(images)]
+    looks_unit = high - low > _MUCH and finite.size and 0 <= finite.min() < finite.max() <= 1
+    return (float(finite.min()), float(finite.max())) if looks_unit else None
+
+
+def _advise(taken: tuple[float, float]) -> str:
+    if taken == UNIT:
+        return (
+            "Divide by 255 what were bytes, and leave standardisation to the network, unless it was trained on such "
+            "values."
+        )
+    return (
+        "Give bytes as uint8, and where the network was trained on other values, say so: `add_routing(input_range=)`."
+    )
 
 
 def _find_first_images(images: Any) -> np.ndarray | None:

@@ -10,6 +10,7 @@ from keras import ops
 
 from tf_routing.core.pixel_values import LARGEST_BYTE
 from tf_routing.models.inputs.batches import image_input
+from tf_routing.models.inputs.input_range import bytes_in_words, input_range, range_in_words, scale_to
 
 _BYTE = "uint8"
 
@@ -71,7 +72,8 @@ def check_images(model: keras.Model, x: Any, argument: str) -> None:
 
 def _accepted(model: keras.Model) -> str:
     if takes_floats(model):
-        return f"floats in [0, 1], or {_BYTE}, which is divided by {LARGEST_BYTE}"
+        taken = input_range(model)
+        return f"floats in {range_in_words(taken)}, or {_BYTE}, which is {bytes_in_words(taken)}"
     return image_input(model).dtype
 
 
@@ -114,10 +116,10 @@ def _hint_of_type(dtype: str) -> str:
 
 
 def scale_bytes(model: keras.Model, images: Any) -> Any:
-    """Returns images as the network computes with them: bytes become floats in [0, 1], all others stay."""
+    """Returns images as the network computes with them: bytes become floats in its range, all others stay."""
     if not takes_floats(model) or _dtype_name(images) != _BYTE:
         return images
-    return ops.cast(images, image_input(model).dtype) / LARGEST_BYTE
+    return scale_to(ops.cast(images, image_input(model).dtype), input_range(model), LARGEST_BYTE)
 
 
 def run_on_images(model: keras.Model, run: Callable[[Any], Any], x: Any, training: bool | None) -> Any:

@@ -106,6 +106,8 @@ class ObjectiveTraining:
         """Returns one replica's share of the loss, and adds each term to its mean."""
         self._check_labelled(y)
         if self.has_objective:
+            if self.trained_objective.objective.reads_whole_network:
+                y_pred = {**y_pred, **self.answer_whole(x)}
             return self.trained_objective.compute_loss(y, y_pred, sample_weight, training)
         return super().compute_loss(x, y, y_pred, sample_weight, training)  # type: ignore[misc]
 

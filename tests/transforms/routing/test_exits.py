@@ -1,0 +1,157 @@
+"""A network to which exits were added gives the same answers, until images leave at one of them."""
+
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+
+import tf_routing
+from tests.transforms.routing.own_nets import CLASSES, draw_scores, images, own_net
+from tf_routing import exit_tree
+from tf_routing.layers import Junction
+
+RANGE = (0, 255)
+
+
+def routed(how: str, kind: str = "residual", **arguments: Any) -> tf_routing.RoutedModel:
+    return tf_routing.add_routing(own_net(kind), how, input_range=RANGE, **arguments)
+
+
+def parted(how: str) -> tf_routing.RoutedModel:
+    """Returns a network that about half of the images leave early, and in which they skip some blocks."""
+    copy = routed(how)
+    draw_scores(copy)
+    junction = copy.get_layer("junction_1")
+    shown = copy(images(), training=False, return_outputs=True)["junction_1_scores"]
+    margins = np.asarray(shown)[:, 1] - np.asarray(shown)[:, 0]
+    junction.scores_layer.bias.assign_add(np.array([np.median(margins), 0.0]))
+    for layer in copy.layers:
+        if hasattr(layer, "shift_thresholds") and not isinstance(layer, Junction):
+            maps = keras.Model(copy.input, layer.input)(images())
+            layer.shift_thresholds(layer.shifts_for_rate(0.5, maps))
+    return copy
+
+
+@pytest.mark.parametrize("how", ["exit", "both"])
+@pytest.mark.parametrize("kind", ["residual", "of_operations"])
+def test_predictions_are_the_same(how: str, kind: str) -> None:
+    exits = {"exits": ["block_1"]} if kind == "of_operations" else {}
+    model, copy, x = own_net(kind), routed(how, kind, **exits), images()
+    for execution in ("masked", "auto"):
+        copy.execution = execution
+        np.testing.assert_allclose(copy(x, training=False), model(x), rtol=2e-6)
+
+
+def test_exits_stand_where_the_size_of_maps_changes() -> None:
+    copy = routed("exit")
+    tree = exit_tree.find_tree(copy)
+    assert [leaf.layer for leaf in exit_tree.exits(tree)] == ["exit_1", "predictions"]
+    # Behind the first block; its layers stay as they were.
+    assert tree.columns[-1] == "b1_out" and tree.junction == "junction_1"
+    assert copy.get_layer("b1_1_conv").kernel.shape == (3, 3, 4, 4)
+
+
+@pytest.mark.parametrize("how", ["exit", "both"])
+def test_masked_is_sparse_where_some_images_leave(how: str) -> None:
+    copy, x = parted(how), images()
+    answers = {}
+    for execution in ("masked", "sparse"):
+        copy.execution = execution
+        answers[execution] = np.asarray(copy(x, training=False))
+    np.testing.assert_allclose(answers["sparse"], answers["masked"], atol=1e-5)
+    decided = copy.decide(x)
+    np.testing.assert_allclose(decided["probabilities"], answers["masked"], atol=1e-5)
+    for name, switches in copy.routes(x).items():
+        np.testing.assert_array_equal(decided[name], switches)
+
+
+def test_who_left_skips_nothing_and_costs_nothing_more() -> None:
+    copy, x = parted("both"), images()
+    routes = copy.routes(x)
+    left = routes["junction_1"][:, 0] == 1
+    assert 0 < left.sum() < len(x)
+    assert not routes["router_2"][left].any()
+    assert routes["router_2"][~left].any() and routes["router_1"].any()
+    # By hand: up to the junction, the heads, and the rest of the network.
+    blocks = np.array([2 * 64 * 9 * 4 * 4, 2 * 16 * 9 * 8 * 8])
+    first = 64 * 9 * 3 * 4 + (4 * 16 + 16 * 2) + (4 * 16 + 16 * 16 + 16 * 2)
+    rest = 16 * 9 * 4 * 8 + 16 * 9 * 8 * 8 + 16 * 4 * 8 + (8 * 16 + 16 * 2) + 8 * CLASSES
+    expected = first + np.where(left, 4 * CLASSES, rest)
+    expected += routes["router_1"][:, 0].astype(int) * blocks[0] + routes["router_2"][:, 0].astype(int) * blocks[1]
+    assert copy.cost(x).tolist() == expected.tolist()
+    assert copy.static_cost == first + rest + blocks.sum()
+
+
+def test_an_exit_answers_with_its_head() -> None:
+    copy, x = routed("exit"), images()
+    copy.get_layer("junction_1").shift_thresholds(np.array([-20.0]))
+    means = keras.ops.mean(keras.Model(copy.input, copy.get_layer("b1_out").output)(x), axis=(1, 2))
+    np.testing.assert_allclose(copy(x), keras.ops.softmax(copy.get_layer("exit_1")(means)), atol=1e-6)
+
+
+def test_heads_and_junctions_train_alone() -> None:
+    trained = {weight.path.split("/")[0] for weight in routed("both").trainable_weights}
+    assert trained == {"router_1", "router_2", "junction_1", "exit_1"}
+
+
+@pytest.mark.parametrize("how", ["exit", pytest.param("both", marks=pytest.mark.heavy)])
+def test_it_is_saved_and_folded(how: str, tmp_path: Path) -> None:
+    copy, x = parted(how), images()
+    copy.save(tmp_path / "copy.keras")
+    for other in (keras.saving.load_model(tmp_path / "copy.keras"), tf_routing.fold_batch_norm(copy)):
+        np.testing.assert_allclose(other(x), copy(x), atol=1e-5)
+
+
+@pytest.mark.heavy
+@pytest.mark.parametrize("how", ["exit", "both"])
+def test_it_is_exported(how: str, tmp_path: Path) -> None:
+    import tensorflow as tf
+
+    copy, x = parted(how), images()
+    expected, cost = copy.predict(x, verbose=0), copy.cost(x)
+    tf_routing.export(copy, tmp_path / "folder")
+    signatures = tf.saved_model.load(str(tmp_path / "folder")).signatures
+    np.testing.assert_allclose(signatures["serving_default"](tf.constant(x))["probabilities"], expected, atol=1e-5)
+    np.testing.assert_array_equal(signatures["routes"](tf.constant(x))["macs"], cost)
+    onnxruntime = pytest.importorskip("onnxruntime", reason="the extra `onnx` is not installed")
+    tf_routing.onnx_export.export_onnx(copy, tmp_path / "copy.onnx", execution="sparse")
+    session = onnxruntime.InferenceSession(tmp_path / "copy.onnx", providers=["CPUExecutionProvider"])
+    answers = dict(zip([each.name for each in session.get_outputs()], session.run(None, {"images": x}), strict=True))
+    np.testing.assert_allclose(answers["probabilities"], expected, atol=1e-5)
+    np.testing.assert_array_equal(answers["macs"], cost)
+
+
+@pytest.mark.heavy
+@pytest.mark.parametrize("how", ["skip", "exit", "both"])
+def test_budgets_are_met(how: str) -> None:
+    copy, x = routed(how), images(40)
+    draw_scores(copy)
+    cheapest = copy.static_cost * 0.8
+    budgets = tf_routing.calibrate_budgets(copy, x, budgets=[0.8])
+    copy.set_budget(0.8)
+    assert budgets[0].budget == 0.8
+    np.testing.assert_allclose(copy.cost(x).mean(), cheapest, rtol=0.1)
+
+
+REFUSALS: list[tuple[dict[str, Any], str]] = [
+    ({"how": "exit", "where": ["b1_out"]}, "`where` means nothing with how='exit'"),
+    ({"how": "skip", "exits": ["b1_out"]}, "`exits` means nothing with how='skip'"),
+    ({"how": "exit", "exits": "b1_out"}, "`exits` must be a list of names"),
+    ({"how": "exit", "exits": ["b1_ou"]}, "Unknown layer 'b1_ou'. Did you mean: b1_out"),
+    (
+        {"how": "exit", "exits": ["b1_1_conv"]},
+        "'b1_1_conv', behind which images cannot leave: .* later reads 'stem_relu'",
+    ),
+    ({"how": "exit", "exits": ["pool"]}, r"images cannot leave: it makes no maps, but \(None, 8\)"),
+    ({"how": "both", "exits": ["b1_1_conv"]}, "it is inside of a block that can be skipped"),
+    ({"how": "exit", "exits": ["predictions"]}, "images cannot leave"),
+    ({"how": "exit", "kind": "transferred"}, "must have residual blocks of two sizes of maps"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "message"), REFUSALS)
+def test_places_that_are_none(arguments: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        routed(**arguments)

@@ -1,0 +1,74 @@
+"""How a classifier ends: the layers that make probabilities of logits."""
+
+from dataclasses import dataclass
+
+import keras
+
+from tf_routing.core.private_apis import maker_of
+from tf_routing.support.validation import one_of
+from tf_routing.transforms.routing.flat_calls import FlatCall, FlatGraph
+
+_SOFTMAX = type(maker_of(keras.ops.softmax(keras.KerasTensor((None, 2)))).call.operation)
+_WHAT_TO_DO = "Give it a softmax, or say `classifier_activation='softmax'` where it answers with logits."
+
+
+@dataclass(frozen=True)
+class ClassifierEnd:
+    """How a network ends.
+
+    Args:
+        last: The call that makes its answer.
+        logits: The call that makes the logits; `last`, where that makes logits and their softmax in one.
+        is_split: Whether that call makes logits and their softmax in one, as a dense layer with an activation.
+        is_logits: Whether its answer are logits, to which a softmax is added.
+    """
+
+    last: FlatCall
+    logits: FlatCall
+    is_split: bool
+    is_logits: bool
+
+
+def find_end(graph: FlatGraph, classifier_activation: str | None) -> ClassifierEnd:
+    """Returns how a classifier ends.
+
+    Args:
+        graph: The network.
+        classifier_activation: `"softmax"` where the network answers with logits, `None` where with probabilities.
+
+    Raises:
+        ValueError: If the network does not answer with one row of probabilities per image, nor with logits as said.
+    """
+    one_of("classifier_activation", classifier_activation, (None, "softmax"))
+    last = graph.calls[graph.makers()[graph.output]]
+    shape = graph.output.shape
+    if len(shape) != 2 or shape[-1] is None:
+        raise ValueError(
+            f"`model` must answer with class probabilities (batch, classes): add a head to one that was built with "
+            f"include_top=False. Received: answers of shape {shape}"
+        )
+    kind = _activation_at_the_end(last)
+    if kind not in ("linear", "softmax"):
+        raise ValueError(
+            f"`model` must answer with probabilities of a softmax, or with logits. Received: {last.name!r}, which ends "
+            f"in the activation {kind!r}"
+        )
+    is_logits = kind == "linear"
+    if is_logits and classifier_activation is None:
+        raise ValueError(
+            f"`model` must answer with probabilities. {_WHAT_TO_DO} Received: {last.name!r}, which ends in no softmax"
+        )
+    if not is_logits and classifier_activation is not None:
+        raise ValueError(
+            f"`classifier_activation` must be None for a network that ends in a softmax, as {last.name!r} does. "
+            f"Received: classifier_activation={classifier_activation!r}"
+        )
+    is_split = isinstance(last.operation, keras.layers.Dense) and not is_logits
+    logits = last if is_split or is_logits else graph.calls[graph.makers()[last.inputs[0]]]
+    return ClassifierEnd(last, logits, is_split, is_logits)
+
+
+def _activation_at_the_end(last: FlatCall) -> str:
+    if isinstance(last.operation, (keras.layers.Softmax, _SOFTMAX)):
+        return "softmax" if getattr(last.operation, "axis", -1) in (-1, 1) else "softmax of another axis"
+    return getattr(getattr(last.operation, "activation", None), "__name__", "linear")
