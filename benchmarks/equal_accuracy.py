@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from runtimes import load_onnxruntime
+from runtimes import load_runs
 
 from tf_routing.evaluation.timing import Timing, median_ratio, median_seconds, ratio_quartiles, time_in_turn
 from tf_routing.support.files import write_json
@@ -83,33 +83,19 @@ def _measure(model: Any, calibration: Any, test: Any, budgets: Sequence[float] |
 
     if not is_gated(model):
         found = accuracies(model.predict(model_batches(model, test, _BATCH), verbose=0), np.asarray(test.labels))
-        yield {"budget": None, "decides": False, **found, "mean_macs": model.static_cost, "runs": _load_runs(model)}
+        yield {
+            "budget": None,
+            "decides": False,
+            **found,
+            "mean_macs": model.static_cost,
+            "runs": load_runs(model, BATCHES),
+        }
         return
     results = measure_budgets(model, calibration, test, budgets, _BATCH)
     for found in ({"budget": None, **results["trained"]}, *results["budgets"]):
         model.set_budget(found["budget"])
         kept = {key: found[key] for key in ("budget", "accuracy", "mean_macs", "distinct_routes")}
-        yield {"decides": True, **kept, "runs": _load_runs(model)}
-
-
-def _load_runs(model: Any) -> _Runs:
-    """Returns functions of a batch that run a network as it is now, by runtime."""
-    import tensorflow as tf
-
-    from tf_routing import fold_batch_norm
-    from tf_routing.execution.freezing import freeze
-    from tf_routing.exporting.onnx_writing.model import write_skipping
-
-    folded = fold_batch_norm(model)
-    size = model.input_shape[1:]
-    compiled = {
-        batch: freeze(lambda x: folded(x, training=False), [tf.TensorSpec((batch, *size), tf.float32)])
-        for batch in BATCHES
-    }
-    return {
-        "tensorflow": lambda images: np.asarray(compiled[len(images)](tf.constant(images))),
-        "onnxruntime": load_onnxruntime(write_skipping(folded).SerializeToString(), threads=1),
-    }
+        yield {"decides": True, **kept, "runs": load_runs(model, BATCHES)}
 
 
 def _compare(networks: Sequence[Mapping[str, Any]], rounds: np.ndarray, batch: int) -> Iterator[dict[str, Any]]:

@@ -1,6 +1,6 @@
-"""Runs ONNX files on CPUs: each function returns one of images that answers with class probabilities."""
+"""Runs networks on CPUs: each function returns one of images that answers with class probabilities."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -8,15 +8,15 @@ import numpy as np
 Run = Callable[[np.ndarray], Any]
 
 
-def load_onnxruntime(file: bytes, threads: int | None = None) -> Run:
-    """Loads a file into ONNX Runtime, on so many threads, its own choice where not given."""
+def load_onnxruntime(file: bytes, threads: int | None = None, outputs: Sequence[str] = ("probabilities",)) -> Run:
+    """Loads a file into ONNX Runtime, on so many threads, its own choice where not given; it answers with a list."""
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
     if threads is not None:
         options.intra_op_num_threads = options.inter_op_num_threads = threads
     session = onnxruntime.InferenceSession(file, options, providers=["CPUExecutionProvider"])
-    return lambda images: session.run(["probabilities"], {"images": images})
+    return lambda images: session.run(list(outputs), {"images": images})
 
 
 def load_openvino(file: bytes, threads: int | None = None) -> Run:
@@ -36,3 +36,34 @@ RUNTIMES: dict[str, Callable[[bytes, int | None], Run]] = {
     "openvino": load_openvino,
 }
 """Functions that load, by the name of the package."""
+
+
+def load_tensorflow(folded: Any, batches: Iterable[int]) -> Run:
+    """Compiles a folded network, its weights written into the graph, for batches of so many images."""
+    import tensorflow as tf
+
+    from tf_routing.execution.freezing import freeze
+
+    size = folded.input_shape[1:]
+    compiled = {
+        batch: freeze(lambda x: folded(x, training=False), [tf.TensorSpec((batch, *size), tf.float32)])
+        for batch in batches
+    }
+    return lambda images: np.asarray(compiled[len(images)](tf.constant(images)))
+
+
+def load_runs(model: Any, batches: Iterable[int]) -> dict[str, Run]:
+    """Returns functions that run a network as it is now, folded, on one thread, by runtime.
+
+    Args:
+        model: A `RoutedModel`.
+        batches: How many images a batch may have.
+    """
+    from tf_routing import fold_batch_norm
+    from tf_routing.exporting.onnx_writing.model import write_skipping
+
+    folded = fold_batch_norm(model)
+    return {
+        "tensorflow": load_tensorflow(folded, batches),
+        "onnxruntime": load_onnxruntime(write_skipping(folded).SerializeToString(), threads=1),
+    }

@@ -13,6 +13,7 @@ ONNX_SKIPPING = _BENCHMARKS / "onnx_skipping.json"
 XLA_SKIPPING = _BENCHMARKS / "xla_skipping.json"
 DEPLOYMENT = _BENCHMARKS / "deployment.json"
 EQUAL_ACCURACY = _BENCHMARKS / "equal_accuracy.json"
+LITE0_PHOTOGRAPHS = _BENCHMARKS / "lite0_photographs.json"
 
 
 def onnx_skipping_table() -> str:
@@ -137,3 +138,41 @@ def _write_rival(rival: dict[str, Any] | None) -> list[str]:
     if rival is None:
         return ["none is as accurate", "-"]
     return [f"`{rival['network']}`, {100 * rival['accuracy']:.2f} %", f"{rival['ratio']:.2f}"]
+
+
+def lite0_photographs_table() -> str:
+    """What `python benchmarks/lite0_photographs.py` wrote: agreement with the whole network, and shares of its time."""
+    if not LITE0_PHOTOGRAPHS.exists():
+        return "Nothing yet.\n"
+    measured = json.loads(LITE0_PHOTOGRAPHS.read_text("utf-8"))
+    columns = sorted({(row["runtime"], row["batch"]) for row in measured["rows"]})
+    networks: dict[tuple[str, str], dict[tuple[str, int], dict[str, Any]]] = {}
+    for row in measured["rows"]:
+        networks.setdefault(_name_lite0(row), {})[row["runtime"], row["batch"]] = row
+    rows = []
+    for (network, setting), own in networks.items():
+        first = next(iter(own.values()))
+        rights = ("agreement", "agreement_of_ten", "accuracy", "accuracy_of_ten")
+        shares = [f"{100 * first[each]:.0f}" for each in rights]
+        times = [_write_lite0_time(own[column]) for column in columns]
+        rows.append([network, setting, *shares, f"{first['share_of_macs']:.2f}", *times])
+    named = {"onnxruntime": "ONNX Runtime", "tensorflow": "TensorFlow"}
+    headings = ["network", "setting", "agreement, %", "of ten", "accuracy, %", "of ten", "MACs"]
+    headings += [f"{named[runtime]}, batch {batch}" for runtime, batch in columns]
+    return (
+        f"{_describe_onnx(measured['hardware'])}, one thread, {measured['images']} photographs, {measured['date']}:\n\n"
+        f"{markdown_table(headings, rows)}"
+    )
+
+
+def _name_lite0(row: dict[str, Any]) -> tuple[str, str]:
+    if "budget" in row:
+        return row["network"], f"budget {row['budget']:.2f}"
+    return row["network"], f"{len(row['left_out'])} of 9" if "left_out" in row else "-"
+
+
+def _write_lite0_time(row: dict[str, Any]) -> str:
+    if row["network"] == "whole":
+        return f"{row['milliseconds_per_image']:.1f} ms"
+    lower, upper = row["quartiles"]
+    return f"{row['ratio']:.2f} ({lower:.2f} to {upper:.2f})"

@@ -14,7 +14,13 @@ from claims_tables import claims_rule, claims_table
 from network_tables import families_table, own_networks_table
 from papers_tables import PAPERS, reported_table
 from route_tables import evaluated_table, skipping_runs_table
-from runtime_tables import deployment_table, equal_accuracy_table, onnx_skipping_table, xla_skipping_table
+from runtime_tables import (
+    deployment_table,
+    equal_accuracy_table,
+    lite0_photographs_table,
+    onnx_skipping_table,
+    xla_skipping_table,
+)
 from speed_tables import (
     cold_start_table,
     compiled_steps_table,
@@ -198,6 +204,7 @@ _TABLES = {
     "xla_skipping": xla_skipping_table,
     "deployment": deployment_table,
     "equal_accuracy": equal_accuracy_table,
+    "lite0_photographs": lite0_photographs_table,
     "cold_start": cold_start_table,
     "claims_rule": claims_rule,
     **{f"claims_{family}": partial(claims_table, family) for family in ("multipath", "dmnn", "drn", "early_exit")},

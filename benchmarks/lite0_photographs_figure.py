@@ -1,0 +1,62 @@
+"""Draws what `lite0_photographs.py` measured: agreement with the whole network against time, routed and without blocks.
+
+python benchmarks/lite0_photographs_figure.py --output docs/lite0_photographs.png
+"""
+
+import argparse
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from tf_routing.analysis.charts.style import GREY, chart, pick_color
+
+_RUNTIMES = {"tensorflow": "TensorFlow", "onnxruntime": "ONNX Runtime"}
+
+
+def main() -> None:
+    """Reads, draws and writes."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--results", default="benchmarks/lite0_photographs.json")
+    parser.add_argument("--output", default="docs/lite0_photographs.png")
+    arguments = parser.parse_args()
+    results = json.loads(Path(arguments.results).read_text("utf-8"))
+    rows, batches = results["rows"], sorted({row["batch"] for row in results["rows"]})
+    title = (
+        f"EfficientNet-Lite0 on {results['images']} photographs, one thread of an {results['hardware']['processor']}"
+    )
+    with chart(arguments.output, (8, 0.8 + 3.2 * len(batches)), title) as figure:
+        panels = figure.subplots(len(batches), len(_RUNTIMES), sharex=True, sharey=True, squeeze=False)
+        for line, batch in zip(panels, batches, strict=True):
+            for axes, (runtime, name) in zip(line, _RUNTIMES.items(), strict=True):
+                _draw(axes, [row for row in rows if (row["batch"], row["runtime"]) == (batch, runtime)])
+                axes.set(title=f"{name}, batches of {batch}")
+            line[0].set(ylabel="share of photographs with the\nanswer of the whole network")
+        for axes in panels[-1]:
+            axes.set(xlabel="processor time, as a share of the whole network's")
+        handles, labels = figure.axes[0].get_legend_handles_labels()
+        figure.legend(handles, labels, loc="outside lower center", ncols=4)
+
+
+def _draw(axes: Any, rows: Sequence[Mapping[str, Any]]) -> None:
+    (whole,) = (row for row in rows if row["network"] == "whole")
+    axes.plot(whole["ratio"], whole["agreement"], "k*", markersize=9, label="whole")
+    networks = dict.fromkeys(row["network"] for row in rows if row is not whole)
+    for number, network in enumerate(networks):
+        own = sorted((row for row in rows if row["network"] == network), key=lambda row: row["share_of_macs"])
+        is_static = "left_out" in own[0]
+        times, agreements = [row["ratio"] for row in own], [row["agreement"] for row in own]
+        spread = [
+            [row["ratio"] - row["quartiles"][0] for row in own],
+            [row["quartiles"][1] - row["ratio"] for row in own],
+        ]
+        style, color = ("s--", GREY) if is_static else ("o-", pick_color(number))
+        axes.errorbar(
+            times, agreements, xerr=spread, fmt=style, color=color, markersize=4, label=network.replace("_", " ")
+        )
+    axes.axhline(0.98, color=GREY, linewidth=0.6, linestyle=":")
+    axes.margins(x=0.08, y=0.1)
+
+
+if __name__ == "__main__":
+    main()
