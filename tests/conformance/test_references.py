@@ -90,6 +90,7 @@ CITED = {
     "1703.06217": "McGill and Perona",
     "1512.03385": "He et al.",
     "1709.01507": "Hu et al.",
+    "1503.02531": "Hinton et al.",
     "1611.05431": "Xie et al.",
     "1604.03539": "Misra et al.",
     "1708.07120": "Smith and Topin",
