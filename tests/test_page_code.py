@@ -70,9 +70,9 @@ def test_block_runs(name: str, tmp_path: Path) -> None:
     run_snippet(_GIVEN + folder + comment.removeprefix("given: ") + "\n" + code)
 
 
-def test_blocks_that_name_a_test_are_few_and_their_tests_are_there() -> None:
+def test_few_tests_are_named_in_the_place_of_a_block_and_these_are_there() -> None:
     named = [comment.removeprefix("tested by ") for comment, _ in _BLOCKS.values() if comment.startswith("tested by ")]
-    assert len(named) < len(_RUN)
+    assert len(set(named)) < len(_RUN)
     assert [path for path in named if not (_ROOT / path).is_file()] == []
 
 

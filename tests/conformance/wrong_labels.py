@@ -6,7 +6,15 @@ import keras
 import numpy as np
 
 from tf_routing.exit_tree import Exit, Stage
-from tf_routing.objectives import Actor, Classification, Critic, DiverseRoutes, DynamicMultipath, MemberObjectives
+from tf_routing.objectives import (
+    Actor,
+    Classification,
+    Critic,
+    Distillation,
+    DiverseRoutes,
+    DynamicMultipath,
+    MemberObjectives,
+)
 from tf_routing.objectives.objective import Objective
 
 BATCH, CLASSES = 4, 5
@@ -57,6 +65,8 @@ def objective(name: str) -> Objective:
         "smoothed": lambda: Classification(label_smoothing=0.1),
         "dynamic_multipath": _gated,
         "diverse_routes": lambda: DiverseRoutes({"router_1": [3]}),
+        # It reads labels only where their weight is not 0.
+        "distillation": lambda: Distillation({"router_1": [3]}, label_weight=1.0),
         "actor": lambda: Actor(**early),
         "critic": lambda: Critic(**early),
         "critic_classification": lambda: Critic(**early, error="classification"),
@@ -65,7 +75,7 @@ def objective(name: str) -> Objective:
 
 
 NAMES = (
-    *("classification", "smoothed", "dynamic_multipath", "diverse_routes"),
+    *("classification", "smoothed", "dynamic_multipath", "diverse_routes", "distillation"),
     *("actor", "critic", "critic_classification", "members"),
 )
 LABELLED_TERMS = {
@@ -86,6 +96,8 @@ def outputs(name: str) -> dict[str, Any]:
         return {"member_1": found}
     shapes = {"controller_1": (BATCH, 2), "controller_1_state": (BATCH, 3), "router_1": (BATCH, 1)}
     shapes |= {"junction_1_scores": (BATCH, 2), **{f"{layer}_squares": () for layer in _MACS}}
+    if name == "distillation":
+        shapes["whole_logits"] = (BATCH, CLASSES)
     if name in ("actor", "critic", "critic_classification"):
         shapes["mixture_exit_logits"] = (BATCH, 2, CLASSES)
     return found | {key: random.uniform(size=shape).astype("float32") for key, shape in shapes.items()}
