@@ -124,7 +124,7 @@ def test_it_is_exported(how: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.heavy
-@pytest.mark.parametrize("how", ["skip", "exit", "both"])
+@pytest.mark.parametrize("how", ["skip", "exit"])
 def test_budgets_are_met(how: str) -> None:
     copy, x = routed(how), images(40)
     draw_scores(copy)
@@ -133,6 +133,11 @@ def test_budgets_are_met(how: str) -> None:
     copy.set_budget(0.8)
     assert budgets[0].budget == 0.8
     np.testing.assert_allclose(copy.cost(x).mean(), cheapest, rtol=0.1)
+
+
+def test_budgets_of_what_skips_and_leaves_are_refused() -> None:
+    with pytest.raises(ValueError, match="must skip blocks or leave early, not both: .*calibrate` opens each gate"):
+        tf_routing.calibrate_budgets(routed("both"), images(4), budgets=[0.8])
 
 
 REFUSALS: list[tuple[dict[str, Any], str]] = [

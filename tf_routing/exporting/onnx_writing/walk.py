@@ -43,8 +43,8 @@ def write_function(function: Any, graph: Graph, *inputs: Value) -> list[Value]:
 def write_call(graph: Graph, layer: Any, *args: Any, **arguments: Any) -> Any:
     """Adds the nodes of one call of a layer, notes what it decides, and returns its outputs."""
     check_precision(layer)
-    if arguments.pop("training", None):
-        raise ValueError(f"layer {layer.name!r} is called as in training, which no file does.")
+    # Whatever the network says: Keras's `predict` overrides it too, and a file is of inference.
+    arguments.pop("training", None)
     given = {name: each for name, each in arguments.items() if each is not None}
     with graph.inside(layer.name):
         if not isinstance(layer, _READ_ANY_FORM):

@@ -57,8 +57,9 @@ def calibrate_budgets(
         List of `Budget`, the smallest first: what was asked for and what images do, on average, at each of them.
 
     Raises:
-        ValueError: If the model has no routers with thresholds, these are no images of the model, one holds NaN, a
-            budget is no number in (0, 1] or none that thresholds reach, or there are not as many labels as images.
+        ValueError: If the model has no routers with thresholds, or both skips blocks and leaves early, these are no
+            images of the model, one holds NaN, a budget is no number in (0, 1] or none that thresholds reach, or there
+            are not as many labels as images.
 
     Example:
 
@@ -79,12 +80,25 @@ def calibrate_budgets(
     positive_integer("batch_size", batch_size)
     if not find_routers(require_routed_model(model)):
         raise ValueError(f"`model` must have routers with thresholds; {model.name!r} has none.")
+    _refuse_both(model)
     given, known = read_images(model, images, labels)
     with budgets_forgotten(model):
         table, jumps = _search(model, given, known, asked, batch_size)
     model.budget_state = BudgetState(table)
     _warn_of_missed(table.budgets, jumps)
     return list(table.budgets)
+
+
+def _refuse_both(model: Any) -> None:
+    """Raises a `ValueError` if a model skips blocks between exits: the search knows one kind of decision at a time."""
+    from tf_routing.exit_tree import find_tree, junctions
+
+    tree = find_tree(model)
+    if tree is not None and set(model.decision_names) - set(junctions(tree)):
+        raise ValueError(
+            f"`model` must skip blocks or leave early, not both: thresholds of both are not searched yet. Received: "
+            f"{model.name!r}, which does both; `tf_routing.calibrate` opens each gate on a share of images."
+        )
 
 
 def _check_budgets(budgets: Any) -> list[float]:
