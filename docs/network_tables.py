@@ -1,20 +1,17 @@
 """Tables of networks that were made elsewhere."""
 
-import json
-from pathlib import Path
+from typing import Any
 
+from data_files import BENCHMARKS, of_file
 from network_families import DATA
 from speed_tables import describe_processor
 
 from tf_routing.support.tables import markdown_table
 
-OWN_NETWORKS = Path(__file__).parent.parent / "benchmarks" / "own_networks.json"
 
-
-def families_table() -> str:
+@of_file(DATA)
+def families_table(measured: Any) -> str:
     """What `python docs/network_families.py` counted."""
-    if not DATA.exists():
-        return "Nothing yet.\n"
     rows = [
         [
             row["family"],
@@ -23,16 +20,14 @@ def families_table() -> str:
             str(row["blocks"]),
             f"{100 * row['skippable_macs'] / row['macs']:.0f} %",
         ]
-        for row in json.loads(DATA.read_text("utf-8"))
+        for row in measured
     ]
     return markdown_table(["family", "network", "sums", "blocks that can be skipped", "their share of the MACs"], rows)
 
 
-def own_networks_table() -> str:
+@of_file(BENCHMARKS / "own_networks.json")
+def own_networks_table(measured: Any) -> str:
     """What `python benchmarks/own_networks.py` measured: processor time beside that of the plain network."""
-    if not OWN_NETWORKS.exists():
-        return "Nothing yet.\n"
-    measured = json.loads(OWN_NETWORKS.read_text("utf-8"))
     rows = [
         [
             f"`{row['network']}`",

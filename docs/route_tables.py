@@ -4,6 +4,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+from data_files import NOTHING_YET
+
 from tf_routing.support.tables import markdown_table
 from tf_routing.zoo.card_fields import write_arguments
 from tf_routing.zoo.cards import read_data
@@ -28,7 +30,7 @@ def evaluated_table() -> str:
         times += [[f"`{file.stem}`", *_write_time(row)] for row in results.get("times", [])]
     timed = ["network", "batch", "masked", "sparse", "static", "sparse / static"]
     if not rows:
-        return "Nothing yet.\n"
+        return NOTHING_YET
     return markdown_table(headings, rows) + ("\n" + markdown_table(timed, times) if times else "")
 
 

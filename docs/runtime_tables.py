@@ -1,26 +1,16 @@
 """Tables of the benchmarks that run networks in several runtimes."""
 
-import json
-from pathlib import Path
 from typing import Any
 
+from data_files import BENCHMARKS, of_file
 from speed_tables import describe_processor
 
 from tf_routing.support.tables import markdown_table
 
-_BENCHMARKS = Path(__file__).parent.parent / "benchmarks"
-ONNX_SKIPPING = _BENCHMARKS / "onnx_skipping.json"
-XLA_SKIPPING = _BENCHMARKS / "xla_skipping.json"
-DEPLOYMENT = _BENCHMARKS / "deployment.json"
-EQUAL_ACCURACY = _BENCHMARKS / "equal_accuracy.json"
-LITE0_PHOTOGRAPHS = _BENCHMARKS / "lite0_photographs.json"
 
-
-def onnx_skipping_table() -> str:
+@of_file(BENCHMARKS / "onnx_skipping.json")
+def onnx_skipping_table(measured: Any) -> str:
     """What `python benchmarks/onnx_skipping.py` wrote: the time of files that skip, as shares of static files' time."""
-    if not ONNX_SKIPPING.exists():
-        return "Nothing yet.\n"
-    measured = json.loads(ONNX_SKIPPING.read_text("utf-8"))
     rows = [
         [
             f"`{row['network']}`",
@@ -51,11 +41,9 @@ def _describe_onnx(machine: dict[str, Any]) -> str:
     return f"{describe_processor(machine)}, ONNX Runtime {machine['onnxruntime']}"
 
 
-def xla_skipping_table() -> str:
+@of_file(BENCHMARKS / "xla_skipping.json")
+def xla_skipping_table(measured: Any) -> str:
     """What `python benchmarks/xla_skipping.py` wrote: the time of networks that skip, as shares of static ones'."""
-    if not XLA_SKIPPING.exists():
-        return "Nothing yet.\n"
-    measured = json.loads(XLA_SKIPPING.read_text("utf-8"))
     rows = [
         [
             f"`{row['network']}`",
@@ -86,11 +74,9 @@ def _write_aim(row: dict[str, Any], found: str, aim: str) -> str:
     return f"{row[found]:.2f} ({row[aim]:.2f})" if aim in row else f"{row[found]:.2f}"
 
 
-def deployment_table() -> str:
+@of_file(BENCHMARKS / "deployment.json")
+def deployment_table(measured: Any) -> str:
     """What `python benchmarks/deployment.py` wrote: time, its share of the static network's in TensorFlow, memory."""
-    if not DEPLOYMENT.exists():
-        return "Nothing yet.\n"
-    measured = json.loads(DEPLOYMENT.read_text("utf-8"))
     batches = sorted({row["batch"] for row in measured["rows"]})
     files: dict[tuple[str, ...], dict[int, dict[str, Any]]] = {}
     for row in measured["rows"]:
@@ -109,11 +95,9 @@ def _write_file(row: dict[str, Any] | None) -> str:
     return f"{row['milliseconds_per_image']:.1f} ms, {row['processor_ratio']:.2f}, {row['peak_mebibytes']} MiB"
 
 
-def equal_accuracy_table() -> str:
+@of_file(BENCHMARKS / "equal_accuracy.json")
+def equal_accuracy_table(measured: Any) -> str:
     """What `python benchmarks/equal_accuracy.py` wrote: networks that decide, beside static ones as accurate."""
-    if not EQUAL_ACCURACY.exists():
-        return "Nothing yet.\n"
-    measured = json.loads(EQUAL_ACCURACY.read_text("utf-8"))
     rows = [
         [
             row["network"].replace("_", " "),
@@ -140,11 +124,9 @@ def _write_rival(rival: dict[str, Any] | None) -> list[str]:
     return [f"`{rival['network']}`, {100 * rival['accuracy']:.2f} %", f"{rival['ratio']:.2f}"]
 
 
-def lite0_photographs_table() -> str:
+@of_file(BENCHMARKS / "lite0_photographs.json")
+def lite0_photographs_table(measured: Any) -> str:
     """What `python benchmarks/lite0_photographs.py` wrote: agreement with the whole network, and shares of its time."""
-    if not LITE0_PHOTOGRAPHS.exists():
-        return "Nothing yet.\n"
-    measured = json.loads(LITE0_PHOTOGRAPHS.read_text("utf-8"))
     columns = sorted({(row["runtime"], row["batch"]) for row in measured["rows"]})
     networks: dict[tuple[str, str], dict[tuple[str, int], dict[str, Any]]] = {}
     for row in measured["rows"]:

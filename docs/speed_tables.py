@@ -1,28 +1,18 @@
 """Tables of the results of benchmarks."""
 
-import json
-from pathlib import Path
 from typing import Any
+
+from data_files import BENCHMARKS, NOTHING_YET, of_file
 
 from tf_routing.support.tables import markdown_table
 
-_BENCHMARKS = Path(__file__).parent.parent / "benchmarks"
-SKIPPING = _BENCHMARKS / "skipping.json"
-LEAVING = _BENCHMARKS / "early_exit.json"
-TRAINING = _BENCHMARKS / "training.json"
-EXPORTS = _BENCHMARKS / "exports.json"
-DETERMINISM = _BENCHMARKS / "determinism.json"
-NORMALIZATION = _BENCHMARKS / "normalization.json"
-COMPILED_STEPS = _BENCHMARKS / "compiled_steps.json"
-COLD_START = _BENCHMARKS / "cold_start.json"
 
-
-def skipping_table() -> str:
+@of_file(BENCHMARKS / "skipping.json")
+def skipping_table(contests: Any) -> str:
     """What `python benchmarks/skipping.py` wrote, one table per contest and kind of processor."""
-    contests = json.loads(SKIPPING.read_text("utf-8")) if SKIPPING.exists() else {}
     measured = [each for contest in contests.values() for each in contest]
     tables = [f"{describe_processor(each['hardware'])}:\n\n{_contest_table(each['rows'])}" for each in measured]
-    return "\n".join(tables) or "Nothing yet.\n"
+    return "\n".join(tables) or NOTHING_YET
 
 
 def describe_processor(machine: dict[str, Any]) -> str:
@@ -44,10 +34,9 @@ def _contest_table(measured: list[dict[str, Any]]) -> str:
     )
 
 
-def leaving_table() -> str:
+@of_file(BENCHMARKS / "early_exit.json")
+def leaving_table(measured: Any) -> str:
     """What `python benchmarks/early_exit.py` wrote."""
-    if not LEAVING.exists():
-        return "Nothing yet.\n"
     rows = [
         [
             row["chain"].replace("_", " "),
@@ -56,7 +45,7 @@ def leaving_table() -> str:
             *(_write_share(row[side]) for side in ("same_error", "same_operations")),
             f"{row['masked']['wall_ratio']:.2f}",
         ]
-        for row in json.loads(LEAVING.read_text("utf-8"))["rows"]
+        for row in measured["rows"]
     ]
     return markdown_table(["chain", "batch", "time", "of the same error", "of the same operations", "of all run"], rows)
 
@@ -65,14 +54,13 @@ def _write_share(side: dict[str, Any]) -> str:
     return f"{side['wall_ratio']:.2f} of `{side['network']}`"
 
 
-def training_table() -> str:
+@of_file(BENCHMARKS / "training.json")
+def training_table(measured: Any) -> str:
     """What `python benchmarks/training.py` wrote: how fast each loop is, and beside the one in the heading.
 
     Ratios are of medians over rounds.
     """
-    if not TRAINING.exists():
-        return "Nothing yet.\n"
-    rows = json.loads(TRAINING.read_text("utf-8"))["rows"]
+    rows = measured["rows"]
     loops = list(dict.fromkeys(row["loop"] for row in rows))
     rates = {(row["network"], row["loop"]): row["steps_per_second"] for row in rows}
     shown = [
@@ -93,10 +81,9 @@ def _write_speed(row: dict[str, Any], loop: str, rates: dict[tuple[str, str], fl
     return f"{row['steps_per_second'] / rates[row['network'], loop]:.2f}"
 
 
-def exports_table() -> str:
+@of_file(BENCHMARKS / "exports.json")
+def exports_table(measured: Any) -> str:
     """What `python benchmarks/exports.py` wrote."""
-    if not EXPORTS.exists():
-        return "Nothing yet.\n"
     rows = [
         [
             f"`{row['network'] if row['side'] != 'static' else row['static']}`",
@@ -106,16 +93,14 @@ def exports_table() -> str:
             f"{row['milliseconds_per_image']:.2f} ms",
             *(f"{row[f'to_{side}']:.2f}" for side in ("dense", "static")),
         ]
-        for row in json.loads(EXPORTS.read_text("utf-8"))["rows"]
+        for row in measured["rows"]
     ]
     return markdown_table(["export", "rate", "batch", "execution", "per image", "of masked", "of static"], rows)
 
 
-def normalization_table() -> str:
+@of_file(BENCHMARKS / "normalization.json")
+def normalization_table(measured: Any) -> str:
     """What `python benchmarks/normalization.py` wrote: steps with one operation, as shares of steps with many."""
-    if not NORMALIZATION.exists():
-        return "Nothing yet.\n"
-    measured = json.loads(NORMALIZATION.read_text("utf-8"))
     rows = [
         [
             f"`{row['network']}`",
@@ -132,11 +117,9 @@ def normalization_table() -> str:
     )
 
 
-def determinism_table() -> str:
+@of_file(BENCHMARKS / "determinism.json")
+def determinism_table(measured: Any) -> str:
     """What `python benchmarks/determinism.py` wrote: each way beside op determinism alone, as shares of its cost."""
-    if not DETERMINISM.exists():
-        return "Nothing yet.\n"
-    measured = json.loads(DETERMINISM.read_text("utf-8"))
     rows = [
         [
             f"`{row['network']}`",
@@ -152,11 +135,9 @@ def determinism_table() -> str:
     return f"{machine}, {measured['settings']['date']}:\n\n{markdown_table(headings, rows)}"
 
 
-def compiled_steps_table() -> str:
+@of_file(BENCHMARKS / "compiled_steps.json")
+def compiled_steps_table(measured: Any) -> str:
     """What `python benchmarks/compiled_steps.py` wrote: the cost of each loop, as a share of that of `model.fit`."""
-    if not COMPILED_STEPS.exists():
-        return "Nothing yet.\n"
-    measured = json.loads(COMPILED_STEPS.read_text("utf-8"))
     rows = [
         [f"`{row['network']}`", row["loop"], f"{row['processor_ratio']:.2f}", f"{row['wall_ratio']:.2f}"]
         for row in measured["rows"]
@@ -165,11 +146,9 @@ def compiled_steps_table() -> str:
     return f"{machine}:\n\n{markdown_table(['network', 'loop', 'processor time', 'time'], rows)}"
 
 
-def cold_start_table() -> str:
+@of_file(BENCHMARKS / "cold_start.json")
+def cold_start_table(measured: Any) -> str:
     """What `python benchmarks/cold_start.py` wrote: first calls, beside those of the static network."""
-    if not COLD_START.exists():
-        return "Nothing yet.\n"
-    measured = json.loads(COLD_START.read_text("utf-8"))
     columns = {
         "first_predict_seconds": "first `predict`",
         "other_size_seconds": "of another size",

@@ -11,6 +11,7 @@ from typing import Any
 import tomli_w
 from api_tables import API_PAGES, api_list
 from claims_tables import claims_rule, claims_table
+from data_files import NOTHING_YET
 from network_tables import families_table, own_networks_table
 from papers_tables import PAPERS, reported_table
 from route_tables import evaluated_table, skipping_runs_table
@@ -104,7 +105,7 @@ def _write_needed(reported: list[ReportedRow]) -> str:
 def _measured_table() -> str:
     headings = ["name", "arguments", "dataset", "recipe", "width", "epochs", "seed", "test accuracy", "minutes"]
     rows = [[_write_cell(run, heading) for heading in headings] for run in read_data("measured.json")]
-    return markdown_table(headings, rows) if rows else "Nothing yet.\n"
+    return markdown_table(headings, rows) if rows else NOTHING_YET
 
 
 def _write_cell(run: dict[str, Any], heading: str) -> str:
@@ -133,7 +134,7 @@ def _early_exits_table() -> str:
     ]
     learning = ["strategy", "computation cost", "half-life of the temperature"]
     headings = ["network", *learning, "error, %", "mean operations", "minutes"]
-    return markdown_table(headings, rows) if rows else "Nothing yet.\n"
+    return markdown_table(headings, rows) if rows else NOTHING_YET
 
 
 def _released_table() -> str:
@@ -141,7 +142,7 @@ def _released_table() -> str:
     headings = ["network", "weights", "test accuracy", "parameters", "MACs", "MACs executed", "version"]
     table = ROOT / "saved_models" / "results.csv"
     if not table.is_file():
-        return "Nothing yet.\n"
+        return NOTHING_YET
     released = {row["name"]: row for row in read_index(RELEASED)}
     with table.open(encoding="utf-8", newline="") as file:
         measured = [row for row in csv.DictReader(file) if row["name"] in released]
