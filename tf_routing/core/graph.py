@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from tf_routing.core.model_arguments import require_graph_model
-from tf_routing.core.private_apis import calls_by_depth
+from tf_routing.core.private_apis import calls_by_depth, maker_of
 from tf_routing.core.protocols import HasThresholds
 
 if TYPE_CHECKING:
@@ -137,6 +137,22 @@ def _run_graph(graph: Any, inputs: Sequence[Any], run: Callable[..., Any]) -> di
             outputs = keras.tree.flatten(run(call.operation, *args, **kwargs))
             values.update(zip(call.output_tensors, outputs, strict=True))
     return values
+
+
+def operation_class(function: Callable[[Any], Any]) -> type:
+    """Returns the class of the operation that a function adds to a graph; Keras has no public name for it.
+
+    Args:
+        function: Takes symbolic maps `(batch, height, width, channels)`, and does one thing to them.
+
+    Example:
+
+    >>> operation_class(keras.ops.relu).__name__
+    'Relu'
+    """
+    import keras
+
+    return type(maker_of(function(keras.KerasTensor((None, 2, 2, 2)))).call.operation)
 
 
 def deciding_layers(model: "keras.Model") -> list[Any]:

@@ -12,8 +12,8 @@ with the block's activation $a$ (`block.finish`). A `layers.SkipBlock` has no ac
   works on every backend, in training with soft switches too, and compiles with XLA.
 * Sparse: $f_i$ runs on the rows $R_i = \{b : s_i[b] = 1\}$ alone, `f_i(x[R_i])`, whose results are added to, or put in
   the place of, the rows $R_i$ of $h(x)$. On TensorFlow nothing is computed for a switch that is off. Where shapes
-  cannot depend on the data, on JAX and under XLA, the rows of $R_i$ run in buckets of one size
-  (method `buckets`).
+  cannot depend on the data, on JAX and under XLA, the rows of $R_i$ run in buckets of one size (method
+  `buckets`).
 
 All $f_i$ and $h$ treat samples independently at inference, so both ways give the same numbers up to rounding.
 """

@@ -9,7 +9,7 @@ from tf_routing.core.pixel_values import LARGEST_BYTE
 from tf_routing.execution import gated_blocks
 from tf_routing.execution.batches import run_batch
 from tf_routing.models import RoutedModel
-from tf_routing.models.inputs.batches import image_input
+from tf_routing.models.inputs.batches import image_input, other_inputs
 from tf_routing.models.inputs.images import image_part, with_images
 from tf_routing.models.inputs.input_range import input_range, scale_to
 from tf_routing.models.model_arguments import require_routed_model
@@ -40,7 +40,7 @@ class ModelInputs:
 
     def __init__(self, model: Any) -> None:
         self.image_shape: tuple[int, int, int] = tuple(image_input(model).shape[1:])
-        self.auxiliary = [name for name in model.input if name != "image"] if isinstance(model.input, dict) else []
+        self.auxiliary = other_inputs(model)
         self._is_gated = bool(gated_blocks(model))
         self.range = input_range(model)
 

@@ -99,11 +99,13 @@ def export_onnx(
         import_extra(module, "onnx", "ONNX export")
     run = _fold(model) if fold_batch_norm else model
     with running_masked(run), whole_file(path) as temporary:
-        told: dict[str, Any] = {"framing": {"crop": framing.crop, "resize": framing.resize}}
-        # Only where it is another than that of all other files.
-        told |= {} if input_range(model) == UNIT else {"input_range": input_range(model)}
-        told |= {} if names is None else {"class_names": names}
-        proto = _convert(run, skipping, {name: json.dumps(each) for name, each in told.items()})
+        told = {
+            "framing": {"crop": framing.crop, "resize": framing.resize},
+            # Only where it is another than that of all other files.
+            "input_range": None if input_range(model) == UNIT else input_range(model),
+            "class_names": names,
+        }
+        proto = _convert(run, skipping, {name: json.dumps(each) for name, each in told.items() if each is not None})
         temporary.write_bytes(proto)
         allowed = default_tolerance(run) if tolerance is None else tolerance
         batches = (0, *BATCHES) if skipping else BATCHES

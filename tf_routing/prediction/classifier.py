@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from tf_routing.data.images.decoding.framing import Framing
+from tf_routing.models.inputs.input_range import UNIT, scale_to
 
 
 class Answers(NamedTuple):
@@ -29,13 +30,20 @@ class Classifier:
     """A trained network that classifies images.
 
     Args:
-        answer: Function of images `(count, height, width, channels)`, float32 in [0, 1], that returns `Answers`.
+        run: Function of images `(count, height, width, channels)`, float32 in the network's range, that returns
+            `Answers`.
         framing: Size of the images, and which part of a picture they show.
         channels: Integer, 1 for grey images or 3.
         class_names: Names by class index; the numbers, where nobody knows names.
+        input_range: Pair of floats, what black and white are to the network.
     """
 
-    answer: Callable[[np.ndarray], Answers]
+    run: Callable[[np.ndarray], Answers]
     framing: Framing
     channels: int
     class_names: Sequence[str]
+    input_range: tuple[float, float] = UNIT
+
+    def answer(self, images: np.ndarray) -> Answers:
+        """Returns what the network says of images `(count, height, width, channels)`, float32 in [0, 1]."""
+        return self.run(scale_to(images, self.input_range, 1))

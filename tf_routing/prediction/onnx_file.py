@@ -6,11 +6,12 @@ from pathlib import Path
 import numpy as np
 
 from tf_routing.data.images.decoding.framing import Framing
-from tf_routing.models.inputs.input_range import scale_to
+from tf_routing.models.inputs.input_range import UNIT, check_range
 from tf_routing.prediction.checks import check_image_shape, name_classes, refuse_other_inputs
 from tf_routing.prediction.classifier import Answers, Classifier
 from tf_routing.support.extras import import_extra
 
+_TOLD = ("framing", "input_range", "class_names")
 _NO_DECISIONS = ("probabilities", "classes", "macs")
 
 
@@ -33,15 +34,15 @@ def load_onnx_file(path: str) -> Classifier:
         )
     refuse_other_inputs(path, [name for name in inputs if name != "images"])
     height, width, channels = check_image_shape(path, inputs["images"][1:])
+    metadata = session.get_modelmeta().custom_metadata_map
+    told = {name: json.loads(metadata[name]) for name in _TOLD if name in metadata}
+    taken = check_range("input_range", told.get("input_range", UNIT))
+    names = name_classes(told.get("class_names"), shapes["probabilities"][-1])
 
-    def answer(images: np.ndarray) -> Answers:
+    def run(images: np.ndarray) -> Answers:
         """Probabilities, and of a file that skips switches and executed MACs too."""
-        found = dict(zip(shapes, session.run(None, {"images": scale_to(images, taken, 1)}), strict=True))
+        found = dict(zip(shapes, session.run(None, {"images": images}), strict=True))
         switches = {name: each for name, each in found.items() if name not in _NO_DECISIONS and each.ndim == 2}
         return Answers(found["probabilities"], switches, found.get("macs"))
 
-    told = session.get_modelmeta().custom_metadata_map
-    low, high = json.loads(told.get("input_range", "[0, 1]"))
-    taken = float(low), float(high)
-    names = name_classes(json.loads(told.get("class_names", "null")), shapes["probabilities"][-1])
-    return Classifier(answer, Framing(height, width, **json.loads(told.get("framing", "{}"))), channels, names)
+    return Classifier(run, Framing(height, width, **told.get("framing", {})), channels, names, taken)

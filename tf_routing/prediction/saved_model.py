@@ -8,7 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from tf_routing.data.images.decoding.framing import Framing
-from tf_routing.models.inputs.input_range import UNIT, scale_to
+from tf_routing.models.inputs.input_range import UNIT, check_range
 from tf_routing.prediction.checks import check_image_shape, name_classes, refuse_other_inputs
 from tf_routing.prediction.classifier import Answers, Classifier
 
@@ -31,21 +31,20 @@ def load_saved_model(path: str) -> Classifier:
     inputs = classify.structured_input_signature[1]
     refuse_other_inputs(path, [name for name in inputs if name != "images"])
     height, width, channels = check_image_shape(path, inputs["images"].shape.as_list()[1:])
+    facts = _read_facts(path)
+    taken = check_range("input_range", facts.get("input_range", UNIT))
+    seen = {name: facts[name] for name in ("crop", "resize") if name in facts}
+    names = name_classes(_read_names(path), classify.structured_outputs["probabilities"].shape[-1])
 
-    def answer(images: np.ndarray) -> Answers:
+    def run(images: np.ndarray) -> Answers:
         """Probabilities, switches and executed MACs of a batch."""
-        given = tf.constant(scale_to(images, taken, 1))
+        given = tf.constant(images)
         probabilities = classify(images=given)["probabilities"].numpy()
         routes = {name: each.numpy() for name, each in tell_routes(images=given).items()}
         macs = routes.pop("macs")
         return Answers(probabilities, _order(facts, routes), macs)
 
-    facts = _read_facts(path)
-    low, high = facts.get("input_range", UNIT)
-    taken = float(low), float(high)
-    seen = {name: facts[name] for name in ("crop", "resize") if name in facts}
-    names = name_classes(_read_names(path), classify.structured_outputs["probabilities"].shape[-1])
-    return Classifier(answer, Framing(height, width, **seen), channels, names)
+    return Classifier(run, Framing(height, width, **seen), channels, names, taken)
 
 
 def _order(facts: dict[str, Any], routes: dict[str, np.ndarray]) -> dict[str, np.ndarray]:

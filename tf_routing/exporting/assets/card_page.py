@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from tf_routing.models.inputs.input_range import UNIT, range_in_words
 from tf_routing.support.tables import markdown_table
 from tf_routing.zoo.card_fields import write_arguments, write_by_data
 from tf_routing.zoo.cards import ReportedRow
@@ -69,15 +70,11 @@ def _write_setting(value: Any) -> str:
     return str(value.get("name") or write_arguments(value) or "-")
 
 
-def _write_range(card: Mapping[str, Any]) -> str:
-    # Cards of earlier versions do not say.
-    low, high = card.get("input_range", (0, 1))
-    return f"[{low:g}, {high:g}]"
-
-
 def _write_notes(card: Mapping[str, Any]) -> str:
+    # Cards of earlier versions do not say.
+    taken = card.get("input_range", UNIT)
     notes = [
-        f"Images are floats in {_write_range(card)} or bytes; what else the network does to them is inside.",
+        f"Images are floats in {range_in_words(taken)} or bytes; what else the network does to them is inside.",
         "The callable root holds the network as it trains. Signatures "
         + ("hold weights of their own and do not follow" if card["fold_batch_norm"] or card["freeze"] else "follow")
         + " when the root is trained.",

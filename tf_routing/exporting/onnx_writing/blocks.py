@@ -58,7 +58,8 @@ def _write_patterns(layer: SplitBlock, graph: Graph, x: Value, flags: Sequence[s
         graph.add("Concat", *groups, axis=0), layer.output_map, is_rectified=layer.activation is keras.activations.relu
     )
     graph.know_means(joined, graph.add("Concat", *means, axis=0))
-    order = graph.invert(graph.add("Concat", *numbers, axis=0))
+    rows = graph.add("Concat", *numbers, axis=0)
+    order = graph.invert(rows, graph.count_up(graph.add("Shape", rows)))
     return Reordered("", joined.shape, joined, order, is_rectified=joined.is_rectified)
 
 

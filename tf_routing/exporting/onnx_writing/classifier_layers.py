@@ -6,7 +6,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from tf_routing.core.private_apis import maker_of
+from tf_routing.core.graph import operation_class
 from tf_routing.exporting.onnx_writing.graph import Graph, Value
 from tf_routing.exporting.onnx_writing.layers import (
     NAMED,
@@ -30,15 +30,6 @@ _IDLE = (
     keras.layers.SpatialDropout2D,
     keras.layers.GaussianNoise,
 )
-
-
-def operation_of(function: Any) -> type:
-    """Returns the class of the operation that a function adds to a graph; Keras has no public name for it.
-
-    Args:
-        function: Takes maps.
-    """
-    return type(maker_of(function(keras.KerasTensor((None, 2, 2, 2)))).call.operation)
 
 
 for _layer in _IDLE:
@@ -99,7 +90,7 @@ def _separable(layer: keras.layers.SeparableConv2D, graph: Graph, x: Value) -> V
     return activated(graph, layer.activation, convolve(graph, maps, array(layer.pointwise_kernel), bias, POINTWISE))
 
 
-@write_layer.register(operation_of(lambda x: x + x))
+@write_layer.register(operation_class(lambda x: x + x))
 def _add_operation(layer: Any, graph: Graph, first: Any, second: Any) -> Value:
     x, other = _with_constant(graph, first, second)
     if isinstance(other, Value):
@@ -108,7 +99,7 @@ def _add_operation(layer: Any, graph: Graph, first: Any, second: Any) -> Value:
     return Value(graph.add("Add", x.name, other), x.shape)
 
 
-@write_layer.register(operation_of(lambda x: x * x))
+@write_layer.register(operation_class(lambda x: x * x))
 def _multiply_operation(layer: Any, graph: Graph, first: Any, second: Any) -> Value:
     x, other = _with_constant(graph, first, second)
     return _product(graph, x, other) if isinstance(other, Value) else Value(graph.add("Mul", x.name, other), x.shape)
@@ -126,7 +117,7 @@ def _with_constant(graph: Graph, first: Any, second: Any) -> tuple[Value, Any]:
     return first, graph.constant(along_channels(first, numbers))
 
 
-@write_layer.register(operation_of(lambda x: keras.ops.mean(x, axis=(1, 2))))
+@write_layer.register(operation_class(lambda x: keras.ops.mean(x, axis=(1, 2))))
 def _mean_operation(layer: Any, graph: Graph, x: Value) -> Value:
     if not x.is_map or tuple(layer.axis) != (1, 2) or layer.keepdims:
         raise ValueError(
@@ -137,7 +128,7 @@ def _mean_operation(layer: Any, graph: Graph, x: Value) -> Value:
 
 for _function in ("relu", "relu6", "sigmoid", "silu", "gelu", "softmax", "hard_sigmoid", "hard_silu"):
 
-    @write_layer.register(operation_of(getattr(keras.ops, _function)))
+    @write_layer.register(operation_class(getattr(keras.ops, _function)))
     def _activation_operation(layer: Any, graph: Graph, x: Value, kind: str = _function) -> Value:
         return activated(graph, keras.activations.get(kind), x)
 

@@ -77,8 +77,7 @@ class ExitWriter:
         graph = self.graph
         if cost is not None:
             (cost,) = write_function(self.cut.read_cost, graph, cost)
-        zero, one = (graph.constant(np.int64(number)) for number in (0, 1))
-        numbers = graph.add("Range", zero, graph.add("Squeeze", count), one)
+        numbers = graph.count_up(count)
         left = self._run(self.cut.tree, _Rows([image], numbers, cost))
         logits, exits, *flags = self._put_in_order(left, numbers)
         self._decide(exits)
@@ -120,7 +119,7 @@ class ExitWriter:
     def _carry_on(self, sink: Stage | Exit, rows: _Rows, flag: str) -> list[_Left]:
         """Runs a sink on the rows that chose it; an exit on none of them too, which costs less than a condition."""
         graph = self.graph
-        chosen = graph.add("Reshape", graph.add("NonZero", flag), graph.integers(-1))
+        chosen = graph.list_rows(flag)
         if isinstance(sink, Exit):
             return self._run(sink, self._select(rows, chosen))
         classes = self.cut.layers[self.cut.exits[0].layer].output.shape[-1]
@@ -172,9 +171,7 @@ class ExitWriter:
         """Returns logits, exits and flags in the order of the batch."""
         graph = self.graph
         logits, places, *others = self._join(left)
-        column = graph.add("Unsqueeze", places, graph.integers(1))
-        # Who came to which place: then both are gathered.
-        order = graph.add("ScatterND", numbers, column, numbers)
+        order = graph.invert(places, numbers)
         return [graph.add("Gather", each, order, axis=0) for each in (logits, *others)]
 
     def _decide(self, exits: str) -> None:

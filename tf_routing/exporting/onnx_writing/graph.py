@@ -174,12 +174,19 @@ class Graph:
         """Returns the numbers of the rows whose flag is set, a vector."""
         return self.add("Reshape", self.add("NonZero", flag), self.integers(-1))
 
-    def invert(self, numbers: str) -> str:
-        """Returns where each number is: the permutation that undoes another."""
+    def count_up(self, count: str) -> str:
+        """Returns the numbers from 0 on, so many as a vector of one says."""
         zero, one = (self.constant(np.int64(number)) for number in (0, 1))
-        count = self.add("Squeeze", self.add("Shape", numbers))
-        places = self.add("Range", zero, count, one)
-        return self.add("ScatterND", numbers, self.add("Unsqueeze", numbers, self.integers(1)), places)
+        return self.add("Range", zero, self.add("Squeeze", count), one)
+
+    def invert(self, numbers: str, places: str) -> str:
+        """Returns where each number is: the permutation that undoes another.
+
+        Args:
+            numbers: Name of the permutation.
+            places: Name of the numbers in order, as many.
+        """
+        return self.add("ScatterND", places, self.add("Unsqueeze", numbers, self.integers(1)), places)
 
     def flags(self, value: Value) -> tuple[str, ...]:
         """Returns the names of switches as booleans `(batch,)`, one per choice."""

@@ -9,7 +9,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from tf_routing.core.private_apis import maker_of
+from tf_routing.core.graph import operation_class
 from tf_routing.exporting.onnx_writing.graph import Flattened, Graph, Value
 
 _ACTIVATIONS = {
@@ -311,11 +311,7 @@ def _flatten(layer: keras.layers.Flatten, graph: Graph, x: Value) -> Value:
     return Flattened("", (prod(x.shape),), x) if x.is_map else x
 
 
-# What slicing a tensor adds to a graph; Keras has no public name for it.
-_GetItem = type(maker_of(keras.Input((1,))[:, :1]).call.operation)
-
-
-@write_layer.register(_GetItem)
+@write_layer.register(operation_class(lambda x: x[..., :1]))
 def _slice_channels(layer: Any, graph: Graph, x: Value, key: Any) -> Value:
     if not (isinstance(key, tuple) and len(key) == 2 and key[0] is ... and isinstance(key[1], slice)):
         raise ValueError(f"operation {layer.name!r} takes {key!r} of a tensor, not a range of its channels.")

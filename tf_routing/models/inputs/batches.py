@@ -15,6 +15,11 @@ def image_input(model: keras.Model) -> Any:
     return model.input["image"] if isinstance(model.input, dict) else model.inputs[0]
 
 
+def other_inputs(model: keras.Model) -> list[str]:
+    """Returns the names of what a model takes beside images, such as a price of computation."""
+    return [name for name in model.input if name != "image"] if isinstance(model.input, dict) else []
+
+
 def repeat_per_sample(x: Any) -> Any:
     """Returns inputs in which all but the images are columns: a number for all samples is repeated.
 

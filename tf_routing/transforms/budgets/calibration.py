@@ -91,10 +91,9 @@ def calibrate_budgets(
 
 def _refuse_both(model: Any) -> None:
     """Raises a `ValueError` if a model skips blocks between exits: the search knows one kind of decision at a time."""
-    from tf_routing.exit_tree import find_tree, junctions
+    from tf_routing.models.decisions import routers_between
 
-    tree = find_tree(model)
-    if tree is not None and set(model.decision_names) - set(junctions(tree)):
+    if routers_between(model):
         raise ValueError(
             f"`model` must skip blocks or leave early, not both: thresholds of both are not searched yet. Received: "
             f"{model.name!r}, which does both; `tf_routing.calibrate` opens each gate on a share of images."

@@ -4,11 +4,11 @@ from dataclasses import dataclass
 
 import keras
 
-from tf_routing.core.private_apis import maker_of
+from tf_routing.core.graph import operation_class
 from tf_routing.support.validation import one_of
 from tf_routing.transforms.routing.flat_calls import FlatCall, FlatGraph
 
-_SOFTMAX = type(maker_of(keras.ops.softmax(keras.KerasTensor((None, 2)))).call.operation)
+_SOFTMAX = operation_class(keras.ops.softmax)
 _WHAT_TO_DO = "Give it a softmax, or say `classifier_activation='softmax'` where it answers with logits."
 
 

@@ -5,19 +5,14 @@ from typing import Any
 
 import keras
 
-from tf_routing.core.private_apis import maker_of
+from tf_routing.core.graph import operation_class
 from tf_routing.transforms.routing.flat_calls import FlatCall
 
 _IDEMPOTENT = ("relu", "relu6")
 
 
-def _operation(function: Any) -> type:
-    """Returns the class of the operation that a function of `keras.ops` adds to a graph; it has no public name."""
-    return type(maker_of(function(keras.KerasTensor((None, 2)))).call.operation)
-
-
-_ADD = _operation(lambda x: x + x)
-_RELUS = {_operation(keras.ops.relu): "relu", _operation(keras.ops.relu6): "relu6"}
+_ADD = operation_class(lambda x: x + x)
+_RELUS = {operation_class(keras.ops.relu): "relu", operation_class(keras.ops.relu6): "relu6"}
 
 
 def summands(call: FlatCall) -> Sequence[tuple[Any, float]] | None:
