@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from runtimes import load_runs
+from runtimes import load_runs, use_one_thread
 
 from tf_routing.evaluation.timing import Timing, median_ratio, median_seconds, ratio_quartiles, time_in_turn
 from tf_routing.support.files import write_json
@@ -39,10 +39,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0, help="draws the images of each round")
     parser.add_argument("--output", default="benchmarks/equal_accuracy.json")
     arguments = parser.parse_args()
-    import tensorflow as tf
-
-    tf.config.threading.set_intra_op_parallelism_threads(1)
-    tf.config.threading.set_inter_op_parallelism_threads(1)
+    use_one_thread()
     networks, images = _load(arguments.runs, arguments.budgets)
     drawn = np.random.default_rng(arguments.seed).integers(len(images), size=(arguments.rounds + 1, _IN_A_ROUND))
     rows = [row for batch in BATCHES for row in _compare(networks, images[drawn], batch)]

@@ -3,11 +3,10 @@
 python benchmarks/equal_accuracy_figure.py --output docs/accuracy_by_time.png
 """
 
-import argparse
-import json
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
+
+from options import read_results
 
 from tf_routing.analysis.charts.point_labels import write_labels
 from tf_routing.analysis.charts.style import GREY, chart, pick_color
@@ -15,15 +14,11 @@ from tf_routing.analysis.charts.style import GREY, chart, pick_color
 
 def main() -> None:
     """Reads, draws and writes."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--results", default="benchmarks/equal_accuracy.json")
-    parser.add_argument("--output", default="docs/accuracy_by_time.png")
-    arguments = parser.parse_args()
-    results = json.loads(Path(arguments.results).read_text("utf-8"))
+    results, output = read_results(__doc__, "benchmarks/equal_accuracy.json", "docs/accuracy_by_time.png")
     rows, batches = results["rows"], sorted({row["batch"] for row in results["rows"]})
     deciding = sorted({row["network"] for row in rows if row["decides"]})
     title = f"Networks that decide beside static ones, one thread of an {results['hardware']['processor']}"
-    with chart(arguments.output, (8, 3.8), title) as figure:
+    with chart(output, (8, 3.8), title) as figure:
         for axes, batch in zip(figure.subplots(1, len(batches), sharey=True, squeeze=False)[0], batches, strict=True):
             _draw(axes, [row for row in rows if row["batch"] == batch], deciding)
             axes.set(title=f"batches of {batch}", xlabel="milliseconds per image, in the faster runtime")

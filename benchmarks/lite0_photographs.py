@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from runtimes import load_onnxruntime, load_tensorflow
+from runtimes import load_onnxruntime, load_tensorflow, use_one_thread
 
 from tf_routing.evaluation.timing import median_ratio, median_seconds, ratio_quartiles, time_in_turn
 from tf_routing.support.files import write_json
@@ -46,10 +46,8 @@ def main() -> None:
     parser.add_argument("--output", default="benchmarks/lite0_photographs.json")
     arguments = parser.parse_args()
     import efficientnet_lite0 as example
-    import tensorflow as tf
 
-    tf.config.threading.set_intra_op_parallelism_threads(1)
-    tf.config.threading.set_inter_op_parallelism_threads(1)
+    use_one_thread()
     images, labels = example.load_images("validation")
     order = _order_blocks(example.load_images("train")[0][::_EVERY])
     networks = _list_networks(arguments.models, [row["block"] for row in order], arguments.batches, images)
@@ -135,17 +133,17 @@ def _order_blocks(images: np.ndarray) -> list[dict[str, Any]]:
     """Returns the residual blocks, those first that most photographs keep their class without."""
     import efficientnet_lite0 as example
 
-    weights = example.read_weights()
-    whole = _as_routed(example.build(weights))
-    expected = whole.predict(images, batch_size=_BATCH, verbose=0).argmax(1)
-    rows = []
-    for name in (layer.name.removesuffix("_add") for layer in whole.layers if layer.name.endswith("_add")):
-        model = _as_routed(example.build(weights, left_out=[name]))
-        agreement = np.mean(model.predict(images, batch_size=_BATCH, verbose=0).argmax(1) == expected)
-        macs = whole.static_cost - model.static_cost
-        rows.append({"block": name, "agreement": round(float(agreement), 4), "macs": int(macs)})
-        print(rows[-1], flush=True)
-    return sorted(rows, key=lambda row: (-row["agreement"], -row["macs"]))
+    import tf_routing
+    from tf_routing.analysis import block_sensitivity
+    from tf_routing.execution import gated_blocks
+
+    whole = tf_routing.add_routing(example.build(example.read_weights()), input_range=(0, 1))
+    blocks = [layer.name.removesuffix("_add") for layer in gated_blocks(whole)]
+    names = dict(zip(whole.decision_names, blocks, strict=True))
+    return [
+        {"block": names[each.decision], "agreement": round(each.agreement, 4), "macs": each.macs}
+        for each in block_sensitivity(whole, images, _BATCH)
+    ]
 
 
 def _time(networks: Sequence[Mapping[str, Any]], rounds: np.ndarray, batch: int) -> Iterator[dict[str, Any]]:

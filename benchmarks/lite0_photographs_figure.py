@@ -3,11 +3,10 @@
 python benchmarks/lite0_photographs_figure.py --output docs/lite0_photographs.png
 """
 
-import argparse
-import json
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
+
+from options import read_results
 
 from tf_routing.analysis.charts.style import GREY, chart, pick_color
 
@@ -16,16 +15,12 @@ _RUNTIMES = {"tensorflow": "TensorFlow", "onnxruntime": "ONNX Runtime"}
 
 def main() -> None:
     """Reads, draws and writes."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--results", default="benchmarks/lite0_photographs.json")
-    parser.add_argument("--output", default="docs/lite0_photographs.png")
-    arguments = parser.parse_args()
-    results = json.loads(Path(arguments.results).read_text("utf-8"))
+    results, output = read_results(__doc__, "benchmarks/lite0_photographs.json", "docs/lite0_photographs.png")
     rows, batches = results["rows"], sorted({row["batch"] for row in results["rows"]})
     title = (
         f"EfficientNet-Lite0 on {results['images']} photographs, one thread of an {results['hardware']['processor']}"
     )
-    with chart(arguments.output, (8, 0.8 + 3.2 * len(batches)), title) as figure:
+    with chart(output, (8, 0.8 + 3.2 * len(batches)), title) as figure:
         panels = figure.subplots(len(batches), len(_RUNTIMES), sharex=True, sharey=True, squeeze=False)
         for line, batch in zip(panels, batches, strict=True):
             for axes, (runtime, name) in zip(line, _RUNTIMES.items(), strict=True):

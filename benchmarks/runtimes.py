@@ -38,6 +38,14 @@ RUNTIMES: dict[str, Callable[[bytes, int | None], Run]] = {
 """Functions that load, by the name of the package."""
 
 
+def use_one_thread() -> None:
+    """Lets TensorFlow compute on one thread; before anything else is asked of it."""
+    import tensorflow as tf
+
+    tf.config.threading.set_intra_op_parallelism_threads(1)
+    tf.config.threading.set_inter_op_parallelism_threads(1)
+
+
 def load_tensorflow(folded: Any, batches: Iterable[int]) -> Run:
     """Compiles a folded network, its weights written into the graph, for batches of so many images."""
     import tensorflow as tf

@@ -22,6 +22,7 @@ import numpy as np
 import tf_routing
 from tf_routing import cost
 from tf_routing.objectives import DiverseRoutes
+from tf_routing.zoo.weights.torch_weights import transfer_by_name
 
 IMAGENETTE = (0, 217, 482, 491, 497, 566, 569, 571, 574, 701)
 """Places of Imagenette's ten classes among ImageNet's thousand."""
@@ -107,7 +108,7 @@ def build(weights: dict[str, np.ndarray] | None = None, size: int = 224, left_ou
     x = keras.layers.Dense(1000, activation="softmax", name="probabilities")(x)
     model = keras.Model(image, x, name="efficientnet_lite0")
     if weights is not None:
-        _load(model, weights)
+        transfer_by_name(model, weights, _name_in_torch, model.name, head="probabilities")
     return model
 
 
@@ -158,22 +159,12 @@ _PARTS = {
 }
 
 
-def _load(model: keras.Model, weights: dict[str, np.ndarray]) -> None:
-    for layer in (layer for layer in model.layers if layer.weights):
-        name = layer.name.removesuffix("_bn")
-        found = _ENDS.get(name)
-        if found is None:
-            _, number, part = name.split("_")
-            found = tuple(f"_blocks.{number}.{each}" for each in _PARTS[part])
-        if isinstance(layer, keras.layers.BatchNormalization):
-            values = [weights[f"{found[1]}.{each}"] for each in ("weight", "bias", "running_mean", "running_var")]
-        elif isinstance(layer, keras.layers.Dense):
-            values = [weights[f"{found[0]}.weight"].T, weights[f"{found[0]}.bias"]]
-        else:
-            # Of a depthwise convolution Keras counts as inputs what PyTorch counts as outputs.
-            axes = (2, 3, 0, 1) if isinstance(layer, keras.layers.DepthwiseConv2D) else (2, 3, 1, 0)
-            values = [weights[f"{found[0]}.weight"].transpose(axes)]
-        layer.set_weights(values)
+def _name_in_torch(name: str) -> tuple[str, str]:
+    if name in _ENDS:
+        return _ENDS[name]
+    _, number, part = name.split("_")
+    convolution, normalization = _PARTS[part]
+    return f"_blocks.{number}.{convolution}", f"_blocks.{number}.{normalization}"
 
 
 # Photographs

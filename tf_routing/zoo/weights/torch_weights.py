@@ -150,10 +150,31 @@ def transfer(model: Any, state: Mapping[str, Any], architecture: str) -> list[st
     Raises:
         ValueError: If weights are missing, left over, or of other shapes.
     """
+    state = _unwrap(state)
+    return transfer_by_name(model, state, _find_source(architecture, state).module, architecture)
+
+
+def transfer_by_name(
+    model: Any, state: Mapping[str, Any], module: Callable[[str], tuple[str, str]], network: str, head: str = "head"
+) -> list[str]:
+    """Gives a network the weights of one of PyTorch whose layers have other names.
+
+    Args:
+        model: The network.
+        state: The state dict: names to tensors or arrays.
+        module: Function from the name of a layer, without `_bn`, to the names of the convolution or dense layer and of
+            the normalisation behind it in PyTorch.
+        network: What the network is called in errors.
+        head: Name of the layer that classifies.
+
+    Returns:
+        Names of the layers that stay fresh: the head, where it has other classes or the state dict has none.
+
+    Raises:
+        ValueError: If weights are missing, left over, or of other shapes.
+    """
     import keras
 
-    state = _unwrap(state)
-    module = _find_source(architecture, state).module
     left, fresh, chosen = set(state), [], []
     for layer in (layer for layer in model.layers if layer.weights and layer.name != "standardize"):
         convolution, normalization = module(layer.name.removesuffix("_bn"))
@@ -162,17 +183,17 @@ def transfer(model: Any, state: Mapping[str, Any], architecture: str) -> list[st
         else:
             names = [f"{convolution}.{part}" for part in ("weight", "bias")][: len(layer.weights)]
         missing = [name for name in names if name not in state]
-        if layer.name == "head" and (missing or len(state[names[0]]) != model.output_shape[-1]):
+        if layer.name == head and (missing or len(state[names[0]]) != model.output_shape[-1]):
             fresh.append(layer.name)
             continue
         if missing:
-            raise ValueError(_describe_names(architecture, "lacks", missing))
+            raise ValueError(_describe_names(network, "lacks", missing))
         chosen.append((layer, names, _read_weights(layer, names, state)))
         left -= set(names)
-    head = f"{module('head')[0]}."
-    left = {name for name in left if not name.startswith(head) and not name.endswith(_COUNTERS)}
+    classifier = f"{module(head)[0]}."
+    left = {name for name in left if not name.startswith(classifier) and not name.endswith(_COUNTERS)}
     if left:
-        raise ValueError(_describe_names(architecture, "holds, and the network does not,", sorted(left)))
+        raise ValueError(_describe_names(network, "holds, and the network does not,", sorted(left)))
     for layer, _, weights in chosen:
         layer.set_weights(weights)
     return fresh
@@ -226,5 +247,5 @@ def _find_source(architecture: str, state: Mapping[str, Any]) -> _Source:
     )
 
 
-def _describe_names(architecture: str, verb: str, names: list[str]) -> str:
-    return f"The state dict is of another network than {architecture}: it {verb} {first_few(names, 3)}."
+def _describe_names(network: str, verb: str, names: list[str]) -> str:
+    return f"The state dict is of another network than {network}: it {verb} {first_few(names, 3)}."
