@@ -127,6 +127,17 @@ def gates_by_layer(tree: Stage | Exit, gate: tuple[str, int] | None = None) -> d
     return gates
 
 
+def decisions_reached(decisions: Mapping[str, Any], gates: Mapping[str, tuple[str, int]]) -> dict[str, Any]:
+    """Returns decisions, those behind a junction times the decision that leads to them: 0 where nobody comes.
+
+    Args:
+        decisions: Arrays or tensors `(batch, choices)` by name, junctions among them.
+        gates: The junction and the sink behind which a decision lies, by its name.
+    """
+    reached = {name: decisions[junction][:, sink : sink + 1] for name, (junction, sink) in gates.items()}
+    return {name: each * reached[name] if name in reached else each for name, each in decisions.items()}
+
+
 def find_tree(model: Any) -> Stage | None:
     """Returns the tree of an early-exit network, `None` for other networks.
 

@@ -71,8 +71,4 @@ def with_reach(model: keras.Model, decisions: dict[str, Any]) -> dict[str, Any]:
         model: The model.
         decisions: Arrays or tensors `(batch, choices)` by name.
     """
-    gates = gates_before(model)
-    if not gates:
-        return decisions
-    reached = {name: decisions[junction][:, sink : sink + 1] for name, (junction, sink) in gates.items()}
-    return {name: each * reached[name] if name in reached else each for name, each in decisions.items()}
+    return exit_tree.decisions_reached(decisions, gates_before(model))

@@ -7,7 +7,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from tf_routing import cost
+from tf_routing import cost, exit_tree
 from tf_routing.objectives.classification import Classification
 from tf_routing.objectives.objective import Objective
 from tf_routing.objectives.sample_weights import weighted_mean
@@ -136,11 +136,10 @@ class Distillation(Objective):
         return ops.concatenate([*(each[:, :1] for each in decisions), decisions[-1][:, 1:]], axis=-1)
 
     def _probabilities(self, outputs: dict[str, Any]) -> dict[str, Any]:
-        found = {name: ops.cast(outputs[name], "float32") for name in self.macs}
-        reached = {
-            name: ops.cast(outputs[gate], "float32")[:, sink, None] for name, (gate, sink) in self.behind.items()
-        }
-        return {name: each * reached.get(name, 1.0) for name, each in found.items()}
+        junctions = (gate for gate, _ in self.behind.values())
+        found = {name: ops.cast(outputs[name], "float32") for name in dict.fromkeys((*self.macs, *junctions))}
+        reached = exit_tree.decisions_reached(found, self.behind)
+        return {name: reached[name] for name in self.macs}
 
     def _executed_share(self, outputs: dict[str, Any]) -> Any:
         total = sum(sum(each) for each in self.macs.values())
