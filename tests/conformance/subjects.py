@@ -90,6 +90,12 @@ _TWO_EXITS = {"columns": ["column_1"], "junction": "junction_1", "sinks": [{"exi
 _PYRAMID = ((8, 8, 3), (4, 4, 3), (2, 2, 3))
 
 LAYERS: dict[str, LayerSubject] = {
+    "confidence_junction_first": LayerSubject(
+        "ConfidenceJunction", {"confidence": 0.4}, (_VECTOR,), ((2,), (2,), (1,), (1,))
+    ),
+    "confidence_junction_next": LayerSubject(
+        "ConfidenceJunction", {"confidence": 0.5}, (_VECTOR, (1,)), ((2,), (2,), (1,), (1,)), separate=True
+    ),
     "controller_first": LayerSubject("Controller", {"sub_blocks": 3, "init_open_rate": 0.7}, (_MAPS,), ((3,), (32,))),
     "controller_next": LayerSubject(
         "Controller", {"sub_blocks": 2, "hidden": 5, "force_one": True}, (_MAPS, (5,)), ((2,), (5,)), separate=True
@@ -359,8 +365,8 @@ def layer_batch(subject: LayerSubject) -> Any:
     return tensors if len(tensors) > 1 else tensors[0]
 
 
-ENDS_OF_TREES = {"ExitMixture", "Junction"}
-"""Layers that only make sense in a tree of exits, whose sparse run is of the whole model: `decide_chain8` has them."""
+ENDS_OF_TREES = {"ConfidenceJunction", "ExitMixture", "Junction"}
+"""Layers that only make sense in a tree of exits, whose sparse run is of the whole model: chains and cascades."""
 
 
 def rich_model() -> models.RoutedModel:

@@ -12,7 +12,7 @@ from tf_routing.layers import Junction
 from tf_routing.layers.routers.router import Router
 
 ROWS = 512
-ROUTERS = [name for name in LAYERS if name.startswith(("controller", "skip_router", "junction"))]
+ROUTERS = [name for name in LAYERS if name.startswith(("confidence", "controller", "skip_router", "junction"))]
 
 
 @pytest.fixture(autouse=True, params=["mixed_float16", "mixed_bfloat16"])

@@ -97,6 +97,7 @@ CITED = {
     "2404.00498": "Jordan",
     "1711.09485": "Wang, Yu, Dou, Darrell and Gonzalez",
     "1512.00567": "Szegedy et al.",
+    "1706.00885": "Wang et al.",
 }
 # A number behind a comma belongs to the list unless it counts something.
 _NUMBERS = r"\s+(\d[\d.ab]*(?:(?: and | to |-|, )\d[\d.ab]*(?!\d* (?!and|to)[a-z]))*)"

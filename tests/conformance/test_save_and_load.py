@@ -90,7 +90,8 @@ def test_training_goes_on_where_it_was_saved(tmp_path: Path) -> None:
 
 def test_the_rich_model_and_the_chain_hold_every_public_layer() -> None:
     assert set(layers.__all__) - ENDS_OF_TREES <= {type(layer).__name__ for layer in rich_model().layers}
-    assert {type(layer).__name__ for layer in small("short_chain").layers} >= ENDS_OF_TREES
+    nets = small("short_chain"), tf_routing.cascade([small("basecnn")] * 2)
+    assert {type(layer).__name__ for net in nets for layer in net.layers} >= ENDS_OF_TREES
 
 
 def _save(name: str, folder: Path) -> Path:

@@ -10,13 +10,15 @@ from tf_routing import layers
 from tf_routing.core import protocols
 from tf_routing.layers.routers.router import Router
 
-_ROUTERS = {"Controller", "Junction", "SkipRouter"}
+_JUNCTIONS = {"ConfidenceJunction", "Junction"}
+_ROUTERS = {"Controller", "SkipRouter"} | _JUNCTIONS
 _MIXING = {"CrossConnection", "CrossPrediction"}
 EXPECTED = {
     "Decides": _ROUTERS | _MIXING,
-    "ShowsOutputs": {"Controller", "Junction", "ExitMixture"},
+    "ShowsOutputs": {"Controller", "ExitMixture"} | _JUNCTIONS,
     "HasThresholds": _ROUTERS,
-    "CountsMacs": {"Controller", "Gate", "Junction", "PyramidColumn", "RouterMemory", "SkipRouter"}
+    "CountsMacs": {"Controller", "Gate", "PyramidColumn", "RouterMemory", "SkipRouter"}
+    | _JUNCTIONS
     | {"SqueezeExcite", "CrossStitch"}
     | _MIXING,
     "HasSubBlocks": {"SplitBlock", "SkipBlock"},

@@ -10,7 +10,7 @@ import pytest
 
 from tests.execution.split_nets import images, mixed_net, relative, rows_run
 from tf_routing.execution import GraphExecutor, Run, Settings, gated_blocks
-from tf_routing.execution.graph_executor import call_layer
+from tf_routing.execution.layer_calls import call_layer
 from tf_routing.execution.settings import load_settings
 from tf_routing.models import RoutedModel
 

@@ -171,16 +171,18 @@ def test_no_images_with_costs_give_no_rows() -> None:
 # What runs
 
 
-class Counted:
-    """A part's function that counts its calls and their rows."""
+class Counting(SparseExits):
+    """Counts the calls of parts and their rows."""
 
-    def __init__(self, function: Any) -> None:
-        self.function, self.inputs, self.rows, self.calls = function, function.inputs, 0, 0
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self.rows: Counter[Any] = Counter()
+        self.calls: Counter[Any] = Counter()
 
-    def __call__(self, inputs: Any) -> Any:
-        self.rows += int(inputs[0].shape[0])
-        self.calls += 1
-        return self.function(inputs)
+    def run_part(self, part: Any, maps: list[Any]) -> Any:
+        self.rows[part] += int(maps[-1].shape[0])
+        self.calls[part] += 1
+        return super().run_part(part, maps)
 
 
 @pytest.mark.parametrize("name", TREES)
@@ -188,13 +190,11 @@ def test_each_part_runs_on_the_samples_that_come_there_and_not_for_none(name: st
     for model in (net(name), forced(name, True), forced(name, False)):
         for count in (1, 40):
             decisions = answers(model, images(count), "masked")
-            executor = SparseExits(model, model.get_layer("probabilities"))
-            executor.functions = {part: Counted(function) for part, function in executor.functions.items()}
+            executor = Counting(model, model.get_layer("probabilities"))
             executor(tf.constant(images(count)))
-            reach = came(executor.tree, decisions, count)
-            for part, counted in executor.functions.items():
-                assert counted.rows == reach[part], part.layers
-                assert counted.calls == (reach[part] > 0)
+            for part, reach in came(executor.tree, decisions, count).items():
+                assert executor.rows[part] == reach, part.layers
+                assert executor.calls[part] == (reach > 0)
 
 
 def came(tree: Any, decisions: dict[str, np.ndarray], count: int) -> dict[Any, int]:

@@ -1,16 +1,23 @@
 """A network that leaves early, cut at its junctions into functions, which executors run on some of the samples."""
 
+from functools import partial
 from typing import Any, NamedTuple
 
 import keras
 from keras import ops
 
 from tf_routing import exit_tree
+from tf_routing.core.graph import run_function
+from tf_routing.execution.layer_calls import call_layer
+from tf_routing.execution.run import Run
 from tf_routing.exit_tree import Exit, Stage
 
 
 class Rows(NamedTuple):
-    """Rows that are carried on: a column's maps, finest first, and the cost that junctions are conditioned on."""
+    """Rows that are carried on: a column's maps, finest first, and the cost that junctions are conditioned on.
+
+    Before the maps stand images, where a later part reads these anew.
+    """
 
     maps: list[Any]
     cost: Any
@@ -22,9 +29,11 @@ class ExitFunctions:
     Args:
         model: The `RoutedModel`.
         mixture: Its `layers.ExitMixture`.
+        run: What its layers are handed; how blocks run is up to them where not given.
     """
 
-    def __init__(self, model: Any, mixture: Any) -> None:
+    def __init__(self, model: Any, mixture: Any, run: Run | None = None) -> None:
+        self.run = run or Run()
         self.mixture, self.tree, self.exits = mixture, mixture.tree, exit_tree.exits(mixture.tree)
         # Operations without weights too: a stage may begin or end with one.
         self.layers = {operation.name: operation for operation in model.operations}
@@ -41,13 +50,27 @@ class ExitFunctions:
         if isinstance(part, Exit):
             self.functions[part] = keras.Function(inputs[-1:], self.layers[part.layer].output)
             return
-        first, last = self.layers[part.columns[0]], self.layers[part.columns[-1]]
+        last = self.layers[part.columns[-1]]
         # The first stage begins at the image, not at the pyramid that its column reads.
-        given = inputs if part is self.tree else keras.tree.flatten(first.input)
-        outputs = keras.tree.flatten(last.output)
+        given = inputs if part is self.tree else inputs[self._first_read(part, inputs) :]
+        outputs = [*self._carried(part, inputs), *keras.tree.flatten(last.output)]
         self.functions[part] = keras.Function(given, outputs)
         for sink in part.sinks:
             self._cut(sink, outputs)
+
+    def _reads(self, part: Stage | Exit) -> list[Any]:
+        """Returns what the first column of a stage reads."""
+        return keras.tree.flatten(self.layers[part.columns[0]].input) if isinstance(part, Stage) else []
+
+    def _first_read(self, part: Stage, inputs: list[Any]) -> int:
+        """Returns the number of the first input that a stage or what follows it reads."""
+        read = [*self._reads(part), *self._carried(part, inputs)]
+        return min(number for number, tensor in enumerate(inputs) if any(tensor is each for each in read))
+
+    def _carried(self, stage: Stage, inputs: list[Any]) -> list[Any]:
+        """Returns the inputs that parts behind a stage read anew, as the networks of a cascade read the image."""
+        later = [tensor for sink in stage.sinks for part in exit_tree.parts(sink) for tensor in self._reads(part)]
+        return [tensor for tensor in inputs if any(tensor is each for each in later)]
 
     def __call__(self, inputs: Any) -> dict[str, Any]:
         """Returns `probabilities` and the decisions by name."""
@@ -66,7 +89,8 @@ class ExitFunctions:
     def run_part(self, part: Stage | Exit, maps: list[Any]) -> list[Any]:
         """Returns what comes out of a part, which reads the last of these maps."""
         function = self.functions[part]
-        return keras.tree.flatten(function(maps[-len(function.inputs) :]))
+        # Not the function itself: it lets layers such as `RandomFlip` train, as they do where nobody says otherwise.
+        return run_function(function, maps[-len(function.inputs) :], partial(call_layer, self.run, False))
 
     def score(self, stage: Stage, rows: Rows) -> Any:
         """Returns the scores of a stage's sinks, of which the largest is taken, and of equal ones the first."""

@@ -6,14 +6,12 @@ from typing import Any
 
 import keras
 
-from tf_routing.core.graph import run_calls
-from tf_routing.core.private_apis import standardize_inputs
-from tf_routing.core.protocols import SetsExecution, TakesRun
 from tf_routing.execution.bucket_exits import BucketExits
 from tf_routing.execution.carried_means import CarriedMeans
 from tf_routing.execution.choice import batch_method
 from tf_routing.execution.gated_layers import blocks_set_by, gated_blocks
 from tf_routing.execution.in_place import find_overwrites
+from tf_routing.execution.layer_calls import run_layers
 from tf_routing.execution.run import IMAGE_SIZE, Run, can_skip
 from tf_routing.execution.settings import BACKENDS, Settings, supports_jit
 from tf_routing.execution.static_rows import needs_static_shapes, runs_in_buckets
@@ -113,7 +111,7 @@ class GraphExecutor:
             training: Boolean.
             run: What `begin_run` returned.
         """
-        return _run_layers(self.graph, inputs, training, run)
+        return run_layers(self.graph, inputs, training, run)
 
     def needs_size(self, count: int, is_compiled: bool = False) -> bool:
         """Whether batches of this size run in a way of their own, so that a graph of theirs must know their size.
@@ -147,16 +145,21 @@ class GraphExecutor:
     def _mixture(self) -> Any:
         return find_mixture(self.graph)
 
+    @property
+    def _exit_run(self) -> Run:
+        # Between exits no block knows which maps the one before it made: rows leave in between.
+        return Run(self.settings, self.image_size or IMAGE_SIZE)
+
     @cached_property
     def _bucket_exits(self) -> Callable[[Any], dict[str, Any]]:
-        return BucketExits(self.graph, self._mixture)
+        return BucketExits(self.graph, self._mixture, self._exit_run)
 
     @cached_property
     def _sparse_exits(self) -> Callable[[Any], dict[str, Any]]:
         # Here: TensorFlow is not there on other backends.
         from tf_routing.execution.sparse_exits import SparseExits
 
-        return SparseExits(self.graph, self._mixture)
+        return SparseExits(self.graph, self._mixture, self._exit_run)
 
     def _run_batch(self, forward: Callable[[Any], Any], inputs: Any) -> Any:
         if needs_static_shapes():
@@ -181,31 +184,3 @@ def _begin_traces() -> Any:
     from tf_routing.execution.shared_traces import SharedTraces
 
     return SharedTraces()
-
-
-def _run_layers(graph: keras.Model, inputs: Any, training: bool | None, run: Run) -> Any:
-    return run_calls(graph, standardize_inputs(graph, inputs), partial(call_layer, run, training))
-
-
-def call_layer(run: Run, training: bool | None, layer: Any, /, *args: Any, **kwargs: Any) -> Any:
-    """Calls a layer of a graph, or an operation without weights, with what a run has for it.
-
-    Args:
-        run: The run.
-        training: Boolean.
-        layer: The layer or operation.
-        *args: Positional arguments of the call.
-        **kwargs: Keyword arguments of the call. Another `training` among them gives way, as where Keras runs a graph:
-            it notes there what a layer's default was when it was called.
-
-    Returns:
-        The layer's outputs.
-    """
-    if isinstance(layer, keras.Layer) and training is not None:
-        kwargs["training"] = training
-    if isinstance(layer, TakesRun):
-        kwargs["run"] = run
-    elif isinstance(layer, keras.Function) and not isinstance(layer, SetsExecution) and blocks_set_by(layer):
-        # Keras hands a model inside nothing but `training`.
-        return _run_layers(layer, args[0], training, run)
-    return layer(*args, **kwargs)

@@ -10,7 +10,7 @@ from keras import ops
 from tf_routing.core.graph import run_calls
 from tf_routing.core.private_apis import standardize_inputs
 from tf_routing.core.protocols import Decides, HasThresholds
-from tf_routing.execution.graph_executor import call_layer
+from tf_routing.execution.layer_calls import call_layer
 from tf_routing.execution.run import Run
 from tf_routing.execution.settings import Settings
 

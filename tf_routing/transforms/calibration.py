@@ -139,7 +139,7 @@ def _as_input(value: Any, spec: Any) -> Any:
 
 def _shift_and_run(model: Any, images: Any, rate: float, prefix: str, gates: list[CalibratedGate]) -> Any:
     """Runs the model once, in order of depth, and shifts every router when its turn comes, before it decides."""
-    from tf_routing.execution.graph_executor import call_layer
+    from tf_routing.execution.layer_calls import call_layer
     from tf_routing.execution.run import Run
     from tf_routing.models import RoutedModel
     from tf_routing.models.budgets.thresholds import find_routers
@@ -153,7 +153,7 @@ def _shift_and_run(model: Any, images: Any, rate: float, prefix: str, gates: lis
         is_router = isinstance(layer, HasThresholds)
         if is_router:
             layer.shift_thresholds(layer.shifts_for_rate(rate, *args))
-        outputs = call_layer(run, None, layer, *args, **kwargs)
+        outputs = call_layer(run, False, layer, *args, **kwargs)
         if is_router:
             gates.extend(_measured(layer, prefix + layer.name, args, outputs, rate))
         return outputs

@@ -96,6 +96,26 @@ def test_heads_and_junctions_train_alone() -> None:
     assert trained == {"router_1", "router_2", "junction_1", "exit_1"}
 
 
+@pytest.mark.parametrize("how", ["exit", "both"])
+def test_a_step_trains_heads_and_logs_what_they_lack(how: str) -> None:
+    copy, x = routed(how), images()
+    copy.compile(keras.optimizers.SGD(0.1), run_eagerly=True)
+    head = copy.get_layer("exit_1")
+    before = np.array(head.kernel)
+    logs = copy.train_on_batch(x, return_dict=True)
+    assert {"distillation_loss", "exits_loss", "cost_loss"} <= set(logs)
+    assert np.abs(np.array(head.kernel) - before).max() > 0
+
+
+def test_who_leaves_early_is_not_augmented() -> None:
+    model, x = own_net("transferred"), images()
+    copy = tf_routing.add_routing(model, "exit", exits=["b1_out"], input_range=RANGE)
+    copy.execution = "sparse"
+    expected = model(x, training=False)
+    for found in (copy(x, training=False), copy.decide(x)["probabilities"], copy.predict(x, verbose=0)):
+        np.testing.assert_allclose(found, expected, atol=1e-6)
+
+
 @pytest.mark.parametrize("how", ["exit", pytest.param("both", marks=pytest.mark.heavy)])
 def test_it_is_saved_and_folded(how: str, tmp_path: Path) -> None:
     copy, x = parted(how), images()

@@ -13,7 +13,9 @@ from tf_routing.exit_tree import Exit, Stage
 from tf_routing.exporting.onnx_writing.graph import BOOL, FLOAT, INT64, Flattened, Graph, Switches, Value
 from tf_routing.exporting.onnx_writing.layers import activate, write_layer
 from tf_routing.exporting.onnx_writing.walk import check_precision, write_function
-from tf_routing.layers import Junction
+from tf_routing.layers import ConfidenceJunction, Junction
+from tf_routing.layers.routers.confidence_junction import LEAST_DOUBT
+from tf_routing.layers.routers.exit_router import ExitRouter
 from tf_routing.models.decisions import routers_between
 
 
@@ -158,11 +160,13 @@ class ExitWriter:
             self.graph.add("Concat", *parts, axis=0) for parts in zip(*(each.tensors for each in left), strict=True)
         ]
 
-    def _choose(self, junction: Junction, maps: Value, cost: Value | None) -> list[str]:
+    def _choose(self, junction: ExitRouter, maps: Value, cost: Value | None) -> list[str]:
         """Returns the names of booleans by row, one vector per sink: of equal scores the first one's."""
         check_precision(junction)
         graph = self.graph
         with graph.inside(junction.name):
+            if isinstance(junction, ConfidenceJunction):
+                return _confidence_flags(graph, junction, maps)
             scores = _junction_scores(graph, junction, maps, cost)
             first = graph.add("ArgMax", scores, axis=1, keepdims=0)
             return [graph.add("Equal", first, graph.constant(np.int64(sink))) for sink in range(junction.sinks)]
@@ -197,3 +201,16 @@ def _junction_scores(graph: Graph, layer: Junction, maps: Value, cost: Value | N
             x = write_layer(layer.normalizations[number], graph, x)
         x = Value(graph.add("Relu", x.name), x.shape)
     return write_layer(layer.scores_layer, graph, x).name
+
+
+def _confidence_flags(graph: Graph, layer: ConfidenceJunction, logits: Value) -> list[str]:
+    """Returns who leaves and who goes on: the layer's own steps, in its order."""
+    relative = graph.add("Exp", graph.add("Sub", logits.name, graph.add("ReduceMax", logits.name, graph.integers(1))))
+    others = graph.add("Sub", graph.add("ReduceSum", relative, graph.integers(1), keepdims=0), _number(graph, 1.0))
+    doubt = graph.add("Log", graph.add("Max", others, _number(graph, LEAST_DOUBT)))
+    goes = graph.add("Greater", graph.add("Add", doubt, graph.constant(np.array(layer.threshold))), _number(graph, 0.0))
+    return [graph.add("Not", goes), goes]
+
+
+def _number(graph: Graph, value: float) -> str:
+    return graph.constant(np.float32(value))

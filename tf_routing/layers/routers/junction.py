@@ -11,12 +11,12 @@ from keras import ops
 from tf_routing.layers.initializers import distinct_seed
 from tf_routing.layers.parts import decision_policy, float_part
 from tf_routing.layers.pooling import channel_means
-from tf_routing.layers.routers.router import Router, shift_for_rate
+from tf_routing.layers.routers.exit_router import ExitRouter
 from tf_routing.support.validation import plain, positive_integer, seed_or_none
 
 
 @keras.saving.register_keras_serializable(package="tf_routing")
-class Junction(Router):
+class Junction(ExitRouter):
     """Chooses one of several sinks for every sample that reaches it: classify here, or go on to a column.
 
     Equation:
@@ -82,8 +82,8 @@ class Junction(Router):
         pooling: bool = False,
         **kwargs: Any,
     ) -> None:
-        super().__init__(**kwargs)
-        self.sinks, self.hidden = positive_integer("sinks", sinks), positive_integer("hidden", hidden)
+        super().__init__(positive_integer("sinks", sinks), **kwargs)
+        self.hidden = positive_integer("hidden", hidden)
         self.momentum, self.epsilon, self.seed = plain(momentum), plain(epsilon), seed_or_none(seed)
         self.pooling = bool(pooling)
         options = {"dtype": decision_policy(self), "trainable": self.trainable}
@@ -117,13 +117,6 @@ class Junction(Router):
             normalization.build((None, self.hidden))
         self.scores_layer.build((None, self.hidden))
 
-    def call(self, inputs: Any, reach: Any = None, cost: Any = None, training: bool | None = None) -> tuple[Any, ...]:
-        scores = self.scores(inputs, cost, training)
-        decision = ops.cast(ops.softmax(scores) if training else _first_largest(scores), self.compute_dtype)
-        if reach is not None:
-            decision = decision * ops.cast(reach, decision.dtype)
-        return decision, scores, *(decision[:, n : n + 1] for n in range(self.sinks))
-
     def scores(self, inputs: Any, cost: Any = None, training: bool | None = None) -> Any:
         """Returns only the scores of the sinks, `(batch, sinks)`."""
         # The coarsest maps are so small that the paper flattens them where other routers average.
@@ -138,44 +131,12 @@ class Junction(Router):
             x = ops.relu(x)
         return self.scores_layer(x)
 
-    def compute_output_spec(
-        self, inputs: Any, reach: Any = None, cost: Any = None, training: bool | None = None
-    ) -> tuple[Any, ...]:
-        decision, score = self.compute_dtype, self.scores_layer.compute_dtype
-        columns = [(self.sinks, decision), (self.sinks, score), *((1, decision),) * self.sinks]
-        return tuple(keras.KerasTensor((inputs.shape[0], width), dtype=dtype) for width, dtype in columns)
-
-    def observed(self, outputs: Any) -> dict[str, Any]:
-        """Returns the scores among this layer's `outputs` (a flat list), which objectives read."""
-        return {"scores": outputs[1]}
-
-    def margins(self, *inputs: Any) -> Any:
-        """Returns by how much the best score for going on exceeds the score of the first sink, `(batch, 1)`."""
-        scores = self.scores(inputs[0], inputs[2] if len(inputs) > 2 else None, training=False)
-        return ops.max(scores[:, 1:], axis=-1, keepdims=True) - scores[:, :1]
-
     def shift_thresholds(self, shifts: np.ndarray) -> None:
         """Adds `shifts` `(1,)` to the margin for going on."""
         bias = np.array(self.scores_layer.bias)
         # The margin is the best other score minus the first one, so lowering the first raises it.
         bias[0] -= shifts[0]
         self.scores_layer.bias.assign(bias)
-
-    def shifts_for_rate(self, rate: float, *inputs: Any) -> np.ndarray:
-        """Returns the shift with which a share `rate` of the samples that reach the junction goes on."""
-        margins, come = np.asarray(self.margins(*inputs), "float64")[:, 0], self.comes(*inputs)
-        # If no sample reaches the junction, the rate is that of all samples, as if they did.
-        return np.array([shift_for_rate(rate, margins[come] if come.any() else margins)])
-
-    def comes(self, *inputs: Any) -> np.ndarray:
-        """Returns which samples reach the junction, a boolean array `(batch,)`: those that did not leave before it."""
-        if len(inputs) < 2 or inputs[1] is None:
-            return super().comes(*inputs)
-        return np.asarray(ops.cast(inputs[1], "float32"))[:, 0] > 0.5
-
-    def taken(self, outputs: Any) -> np.ndarray:
-        """Returns which samples go on, an array `(batch, 1)` of 0 and 1."""
-        return super().taken(outputs)[:, 1:].sum(axis=1, keepdims=True)
 
     def without_normalization(self, folded_weights: Callable[[Any, Any], list[np.ndarray]]) -> "Junction":
         """Returns a copy for inference with `folded_weights(layer, normalization)` in its hidden layers."""
@@ -203,9 +164,3 @@ class Junction(Router):
             "pooling": self.pooling,
         }
         return {**super().get_config(), **config}
-
-
-def _first_largest(scores: Any) -> Any:
-    # A comparison: `argmax` of floats exports as Bitcast, which ONNX and TensorFlow Lite converters reject.
-    largest = scores >= ops.max(scores, axis=-1, keepdims=True)
-    return ops.logical_and(largest, ops.cumsum(ops.cast(largest, "int32"), axis=-1) == 1)

@@ -70,6 +70,8 @@ class TrainedObjective:
             return
         is_new = not objective.variables and not objective.state
         objective.build(self.model.symbolic_outputs())
+        # What it is built on tells it which terms it has.
+        self.terms = TermMeans(objective)
         if before is None or not is_new or objective is before:
             return
         changed = objective.go_on_from(before)

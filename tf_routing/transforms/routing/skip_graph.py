@@ -21,7 +21,7 @@ class SkipGraph:
         graph: The network.
         end: How it ends.
         blocks: The blocks that can be bypassed, in order of depth, none inside of another.
-        router: A router, of which every block gets a copy.
+        router: A router, of which every block gets a copy, where there are blocks.
         rescaled: The range to which a first layer brings floats in [0, 1].
 
     Attributes:
@@ -34,7 +34,7 @@ class SkipGraph:
         graph: FlatGraph,
         end: ClassifierEnd,
         blocks: Sequence[ResidualBlock],
-        router: SkipRouter,
+        router: SkipRouter | None,
         rescaled: tuple[float, float] = UNIT,
     ) -> None:
         self.graph, self.end, self.router, self.rescaled = graph, end, router, rescaled
@@ -62,17 +62,26 @@ class SkipGraph:
             return self._draw_block(self._last[call])
         copy = self._copy(call)
         self._run(call, self.tensors)
-        return [copy, *self._rescale(call)] if isinstance(copy, keras.layers.InputLayer) else [copy]
+        if not isinstance(copy, keras.layers.InputLayer):
+            return [copy]
+        return [copy, *self.begin(self.tensors[call.outputs[0]], self.free_name("to_input_range"))]
 
-    def _rescale(self, call: FlatCall) -> list[Any]:
-        """Notes the images, and brings them to the network's range."""
-        (tensor,) = call.outputs
-        self.image = self.tensors[tensor]
+    def begin(self, image: Any, name: str) -> list[Any]:
+        """Notes the images, and brings them to the network's range.
+
+        Args:
+            image: The symbolic tensor of the images.
+            name: Name of the layer that does so.
+
+        Returns:
+            List of that layer, empty where they are in that range.
+        """
+        self.image = self.tensors[self.graph.image] = image
         if self.rescaled == UNIT:
             return []
         low, high = self.rescaled
-        layer = keras.layers.Rescaling(high - low, low, name=self.free_name("to_input_range"))
-        self.tensors[tensor] = layer(self.image)
+        layer = keras.layers.Rescaling(high - low, low, name=name)
+        self.tensors[self.graph.image] = layer(image)
         return [layer]
 
     def _draw_block(self, block: ResidualBlock) -> list[Any]:
@@ -117,6 +126,7 @@ class SkipGraph:
         values.update(zip(call.outputs, outputs, strict=True))
 
     def _copy_router(self, number: int) -> SkipRouter:
+        assert self.router is not None, "blocks that are bypassed need a router"
         config = {**self.router.get_config(), "name": self.free_name(f"router_{number}")}
         return SkipRouter.from_config(config)
 
