@@ -8,6 +8,10 @@ ONNX Runtime, each on one thread, batch normalisation folded, and counts in the 
 runs the same 128 images through each, one batch after the other, in turn; times are medians of processor time over
 rounds. A network that decides is compared with the fastest static one that is at least as accurate, to within 0.3
 points: the one that a user would take instead.
+
+    python benchmarks/equal_accuracy.py runs/small runs/middle runs/large --cascade small large --output FILE
+
+makes networks that decide of static ones too: cascades, which ask the small one first.
 """
 
 import argparse
@@ -35,12 +39,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("runs", nargs="+", help="folders of finished runs, of networks that decide and static ones")
     parser.add_argument("--budgets", type=float, nargs="+", help="shares of the static cost; five where not given")
+    parser.add_argument("--cascade", nargs="+", action="append", default=[], help="runs to ask in turn, by their names")
     parser.add_argument("--rounds", type=int, default=25, help="rounds that count")
     parser.add_argument("--seed", type=int, default=0, help="draws the images of each round")
     parser.add_argument("--output", default="benchmarks/equal_accuracy.json")
     arguments = parser.parse_args()
     use_one_thread()
-    networks, images = _load(arguments.runs, arguments.budgets)
+    networks, images = _load(arguments.runs, arguments.cascade, arguments.budgets)
     drawn = np.random.default_rng(arguments.seed).integers(len(images), size=(arguments.rounds + 1, _IN_A_ROUND))
     rows = [row for batch in BATCHES for row in _compare(networks, images[drawn], batch)]
     machine = {**hardware(), "onnxruntime": version("onnxruntime")}
@@ -48,9 +53,11 @@ def main() -> None:
     write_json(Path(arguments.output), {"hardware": machine, **settings, "test_images": len(images), "rows": rows})
 
 
-def _load(folders: Sequence[str], budgets: Sequence[float] | None) -> tuple[list[dict[str, Any]], np.ndarray]:
+def _load(
+    folders: Sequence[str], cascades: Sequence[Sequence[str]], budgets: Sequence[float] | None
+) -> tuple[list[dict[str, Any]], np.ndarray]:
     """Returns what networks reached, with functions that run them by runtime; and the images that tell it."""
-    from tf_routing import data
+    from tf_routing import cascade, data
     from tf_routing.data.batching.pipelines import first_images
     from tf_routing.data.calibration import set_apart
     from tf_routing.runs.run_record import run_dataset
@@ -61,14 +68,24 @@ def _load(folders: Sequence[str], budgets: Sequence[float] | None) -> tuple[list
     if len(names) > 1:
         raise SystemExit(f"Runs must be of one dataset. Received: {', '.join(sorted(map(str, names)))}")
     dataset = data.load(names.pop())
+    labels = [_label(Path(folder)) for folder in folders]
+    models = {label: model for label, (model, _) in zip(labels, loaded, strict=True)}
+    architectures = {label: record["arguments"]["model"] for label, (_, record) in zip(labels, loaded, strict=True)}
+    for members in cascades:
+        if not set(members) <= set(labels):
+            raise SystemExit(f"--cascade takes names of runs, {', '.join(labels)}. Received: {', '.join(members)}")
+        models[" then ".join(members)] = cascade([models[name] for name in members])
+    test, calibration = set_apart(as_trained(dataset, *loaded[0]).test, 0.2)
     networks = []
-    for folder, (model, record) in zip(folders, loaded, strict=True):
-        test, calibration = set_apart(as_trained(dataset, model, record).test, 0.2)
-        label = Path(folder).parent.name if Path(folder).name.startswith("seed_") else Path(folder).name
+    for label, model in models.items():
         for network in _measure(model, calibration, test, budgets):
-            networks.append({"network": label, "model": record["arguments"]["model"], **network})
+            networks.append({"network": label, "model": architectures.get(label, "cascade"), **network})
             print(f"{label:24} {network['accuracy']:.4f} at {network['mean_macs']:12,.0f} MACs", flush=True)
     return networks, first_images(test, test.image_count)[0]
+
+
+def _label(folder: Path) -> str:
+    return folder.parent.name if folder.name.startswith("seed_") else folder.name
 
 
 def _measure(model: Any, calibration: Any, test: Any, budgets: Sequence[float] | None) -> Iterator[dict[str, Any]]:

@@ -98,6 +98,16 @@ def _write_file(row: dict[str, Any] | None) -> str:
 @of_file(BENCHMARKS / "equal_accuracy.json")
 def equal_accuracy_table(measured: Any) -> str:
     """What `python benchmarks/equal_accuracy.py` wrote: networks that decide, beside static ones as accurate."""
+    return _beside_static(measured)
+
+
+@of_file(BENCHMARKS / "cascades.json")
+def cascades_table(measured: Any) -> str:
+    """The same of cascades."""
+    return _beside_static(measured)
+
+
+def _beside_static(measured: Any) -> str:
     rows = [
         [
             row["network"].replace("_", " "),

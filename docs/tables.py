@@ -16,6 +16,7 @@ from network_tables import families_table, own_networks_table
 from papers_tables import PAPERS, reported_table
 from route_tables import evaluated_table, skipping_runs_table
 from runtime_tables import (
+    cascades_table,
     deployment_table,
     equal_accuracy_table,
     lite0_photographs_table,
@@ -205,6 +206,7 @@ _TABLES = {
     "xla_skipping": xla_skipping_table,
     "deployment": deployment_table,
     "equal_accuracy": equal_accuracy_table,
+    "cascades": cascades_table,
     "lite0_photographs": lite0_photographs_table,
     "cold_start": cold_start_table,
     "claims_rule": claims_rule,

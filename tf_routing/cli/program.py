@@ -13,6 +13,7 @@ from tf_routing.cli.commands import (
     calibrate,
     campaign,
     card,
+    cascade,
     cost,
     demo,
     evaluate,
@@ -56,6 +57,9 @@ COMMANDS: dict[str, Command] = {
         "Add routing to a network made elsewhere, and train what was added, without labels.",
         adapt.add_options,
         adapt.run,
+    ),
+    "cascade": Command(
+        "Make one network of several trained ones, which asks the cheapest first.", cascade.add_options, cascade.run
     ),
     "evaluate": Command("Measure a trained network on a test set.", evaluate.add_options, evaluate.run),
     "predict": Command(

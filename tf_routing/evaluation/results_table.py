@@ -68,6 +68,9 @@ def _list_runs(folder: Path) -> Iterator[Trained]:
     if not finished:
         raise FileNotFoundError(f"{folder} holds no finished run: {len(records)} folders with a {_RUN_FILE} in it.")
     for path, record in finished.items():
+        if "model" not in record["arguments"]:
+            print(f"Left out {path}: it is no network of the zoo.")
+            continue
         name = path.relative_to(folder).as_posix() if path != folder else path.name
         yield Trained(name, record["arguments"]["model"], path, record, {})
 

@@ -113,6 +113,15 @@ def test_budgets_are_met() -> None:
     assert cheap < model.cost(x).mean() / model.static_cost <= 1
 
 
+def test_calibration_sees_images_as_they_are() -> None:
+    # The first network flips images while it trains.
+    model, x = tf_routing.cascade(members(), input_range=RANGE), images(12)
+    tf_routing.calibrate(model, x, rate=0.5)
+    assert np.asarray(model.decide(x)["junction_1"]).sum(axis=0).tolist() == [6, 6]
+    odds = np.sort(np.log(1 / (1 / answers_of(members()[0], x).max(axis=1) - 1)))
+    assert odds[5] < float(model.get_layer("junction_1").threshold[0]) < odds[6]
+
+
 def test_it_is_saved_and_folded(tmp_path: Path) -> None:
     model, x = parted(), images(12)
     model.save(tmp_path / "cascade.keras")
