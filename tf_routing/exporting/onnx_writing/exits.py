@@ -10,7 +10,16 @@ import numpy as np
 from tf_routing import exit_tree
 from tf_routing.execution.exit_functions import ExitFunctions
 from tf_routing.exit_tree import Exit, Stage
-from tf_routing.exporting.onnx_writing.graph import BOOL, FLOAT, INT64, Flattened, Graph, Switches, Value
+from tf_routing.exporting.onnx_writing.graph import (
+    BOOL,
+    FLOAT,
+    INT64,
+    Flattened,
+    Graph,
+    Switches,
+    TabledSwitches,
+    Value,
+)
 from tf_routing.exporting.onnx_writing.layers import activate, write_layer
 from tf_routing.exporting.onnx_writing.walk import check_precision, write_function
 from tf_routing.layers import ConfidenceJunction, Junction
@@ -181,11 +190,8 @@ class ExitWriter:
     def _decide(self, exits: str) -> None:
         """Tells the graph the switches of every junction: zeros for rows that left before it."""
         for name, by_exit in exit_tree.switches_by_exit(self.cut.tree).items():
-            flags = tuple(
-                self.graph.add("Gather", self.graph.constant(np.array(taken)), exits, axis=0)
-                for taken in zip(*by_exit, strict=True)
-            )
-            self.graph.decide(name, Switches("", (len(flags),), flags))
+            table = np.array(by_exit)
+            self.graph.decide(name, TabledSwitches("", table.shape[1:], table, exits))
 
 
 def _junction_scores(graph: Graph, layer: Junction, maps: Value, cost: Value | None) -> str:
@@ -204,13 +210,11 @@ def _junction_scores(graph: Graph, layer: Junction, maps: Value, cost: Value | N
 
 
 def _confidence_flags(graph: Graph, layer: ConfidenceJunction, logits: Value) -> list[str]:
-    """Returns who leaves and who goes on: the layer's own steps, in its order."""
+    """Returns who leaves and who goes on: whose classes weigh more than one and the threshold's doubt do."""
     relative = graph.add("Exp", graph.add("Sub", logits.name, graph.add("ReduceMax", logits.name, graph.integers(1))))
-    others = graph.add("Sub", graph.add("ReduceSum", relative, graph.integers(1), keepdims=0), _number(graph, 1.0))
-    doubt = graph.add("Log", graph.add("Max", others, _number(graph, LEAST_DOUBT)))
-    goes = graph.add("Greater", graph.add("Add", doubt, graph.constant(np.array(layer.threshold))), _number(graph, 0.0))
+    weight = graph.add("ReduceSum", relative, graph.integers(1), keepdims=0)
+    doubt = np.exp(-np.array(layer.threshold, "float64"))
+    # Beyond the least doubt that the layer tells apart everybody goes on.
+    bound = np.where(doubt < LEAST_DOUBT, 0.0, 1 + doubt).astype("float32")
+    goes = graph.add("Greater", weight, graph.constant(bound))
     return [graph.add("Not", goes), goes]
-
-
-def _number(graph: Graph, value: float) -> str:
-    return graph.constant(np.float32(value))

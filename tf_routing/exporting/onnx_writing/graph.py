@@ -56,6 +56,19 @@ class Switches(Value):
 
 
 @dataclass(frozen=True, eq=False)
+class TabledSwitches(Value):
+    """A decision of 0 and 1 that follows from a number per image, as those of junctions from the exit; `name` is empty.
+
+    Args:
+        table: Booleans `(numbers, choices)`.
+        numbers: Name of the numbers `(batch,)`.
+    """
+
+    table: np.ndarray
+    numbers: str
+
+
+@dataclass(frozen=True, eq=False)
 class Flattened(Value):
     """Maps as vectors, held as the maps: who multiplies them with a kernel changes its order rather than theirs.
 
@@ -148,6 +161,8 @@ class Graph:
         """Returns the name of a value's numbers; those of switches are made."""
         if isinstance(value, Flattened):
             return self.add("Flatten", self.add("Transpose", value.maps.name, perm=[0, 2, 3, 1]), axis=1)
+        if isinstance(value, TabledSwitches):
+            return self.add("Gather", self.constant(value.table.astype("float32")), value.numbers, axis=0)
         if not isinstance(value, Switches):
             return value.name
         axis = self.integers(1)
@@ -192,6 +207,8 @@ class Graph:
         """Returns the names of switches as booleans `(batch,)`, one per choice."""
         if isinstance(value, Switches):
             return value.flags
+        if isinstance(value, TabledSwitches):
+            return tuple(self.add("Gather", self.constant(column), value.numbers, axis=0) for column in value.table.T)
         is_on = self.add("Greater", value.name, self.constant(np.float32(0.5)))
         return self.columns(is_on, value.channels)
 

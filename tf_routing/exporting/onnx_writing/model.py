@@ -9,7 +9,7 @@ from tf_routing.exit_tree import find_mixture
 from tf_routing.exporting.model_inputs import ModelInputs
 from tf_routing.exporting.onnx_writing import blocks, classifier_layers, pyramids, routers  # noqa: F401
 from tf_routing.exporting.onnx_writing.exits import ExitWriter
-from tf_routing.exporting.onnx_writing.graph import FLOAT, INT32, INT64, Graph, Switches, Value
+from tf_routing.exporting.onnx_writing.graph import FLOAT, INT32, INT64, Graph, Switches, TabledSwitches, Value
 from tf_routing.exporting.onnx_writing.walk import write_model
 
 
@@ -84,7 +84,8 @@ class _File:
         classes = graph.add("Cast", graph.add("Reshape", classes, graph.integers(-1)), to=INT32)
         self._show("probabilities", self._cut(self._mark(probabilities.name)), FLOAT, [probabilities.channels])
         self._show("classes", self._cut(classes), INT32, [])
-        switches = {name: each for name, each in graph.decisions.items() if isinstance(each, Switches)}
+        kinds = (Switches, TabledSwitches)
+        switches = {name: each for name, each in graph.decisions.items() if isinstance(each, kinds)}
         flags = self._join_flags(switches)
         for name, decision in graph.decisions.items():
             if name not in switches:
@@ -93,23 +94,26 @@ class _File:
             self._show_switches(switches, flags)
         self._show("macs", self._cut(self._count_macs(switches, flags)), INT64, [])
 
-    def _join_flags(self, switches: dict[str, Switches]) -> str:
+    def _join_flags(self, switches: dict[str, Any]) -> str:
         """Returns all decisions side by side, booleans `(batch, choices)`: one operation for what many would do."""
         graph = self.graph
+        table = _join_tables(switches)
+        if table is not None:
+            return graph.add("Gather", graph.constant(table.table), table.numbers, axis=0)
         flags = [flag for each in switches.values() for flag in graph.flags(each)]
         if not flags:
             return ""
         joined = graph.add("Concat", *flags, axis=0)
         return graph.add("Transpose", graph.add("Reshape", joined, graph.integers(len(flags), -1)), perm=[1, 0])
 
-    def _show_switches(self, switches: dict[str, Switches], flags: str) -> None:
+    def _show_switches(self, switches: dict[str, Any], flags: str) -> None:
         marked = self._cut(self._mark(self.graph.add("Cast", flags, to=FLOAT)))
         names = [name.replace("/", "_") for name in switches]
         sizes = [each.channels for each in switches.values()]
         self.graph.add_all("Split", marked, self.graph.integers(*sizes), outputs=names, axis=1)
         self.outputs += [(name, FLOAT, ["batch", size]) for name, size in zip(names, sizes, strict=True)]
 
-    def _count_macs(self, switches: dict[str, Switches], flags: str) -> str:
+    def _count_macs(self, switches: dict[str, Any], flags: str) -> str:
         """Returns the MACs executed for each image: one that holds NaN or infinity has no route."""
         graph = self.graph
         fixed, gated = cost.gated_macs(self.model)
@@ -117,6 +121,11 @@ class _File:
             rows = graph.add("Shape", self.finite, start=0, end=1)
             return graph.add("Expand", graph.integers(fixed), rows)
         macs = np.concatenate([_as_many(gated.get(name, ()), each.channels) for name, each in switches.items()])
+        table = _join_tables(switches)
+        if table is not None:
+            by_number = graph.add("Gather", graph.constant(fixed + table.table @ macs), table.numbers, axis=0)
+            finite = graph.add("Reshape", self.finite, graph.integers(-1))
+            return graph.add("Where", finite, by_number, graph.integers(fixed))
         taken = graph.add("Cast", graph.add("And", flags, self.finite), to=INT64)
         added = graph.add("ReduceSum", graph.add("Mul", taken, graph.constant(macs)), graph.integers(1), keepdims=0)
         return graph.add("Add", added, graph.integers(fixed))
@@ -131,6 +140,15 @@ class _File:
     def _show(self, name: str, tensor: str, kind: int, shape: list[int]) -> None:
         self.graph.add_all("Identity", tensor, outputs=[name.replace("/", "_")])
         self.outputs.append((name.replace("/", "_"), kind, ["batch", *shape]))
+
+
+def _join_tables(switches: dict[str, Any]) -> TabledSwitches | None:
+    """Returns decisions side by side where all of them follow from the same numbers, else `None`."""
+    tables = [each for each in switches.values() if isinstance(each, TabledSwitches)]
+    if not tables or len(tables) < len(switches) or len({each.numbers for each in tables}) > 1:
+        return None
+    joined = np.concatenate([each.table for each in tables], axis=1)
+    return TabledSwitches("", joined.shape[1:], joined, tables[0].numbers)
 
 
 def _as_many(macs: Any, choices: int) -> np.ndarray:
