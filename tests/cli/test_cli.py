@@ -390,7 +390,7 @@ def test_evaluate_without_a_record_needs_a_dataset(
 
 def test_evaluate_of_a_run_that_has_not_finished(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     (tmp_path / "run.json").write_text("{}", "utf-8")
-    assert "`tf-routing fit` continues it" in failed(["evaluate", str(tmp_path)], capsys)
+    assert "the command that began it continues it" in failed(["evaluate", str(tmp_path)], capsys)
 
 
 def test_evaluate_of_a_file_that_is_no_model(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:

@@ -113,7 +113,8 @@ def test_a_folder_is_a_curve(
     assert points(axes) == expected
     assert figures[0].get_suptitle() == "Error and executed cost, hybrid"
     assert capsys.readouterr().out.splitlines() == [
-        f"Skipping {runs}/hybrid_actor/computation_cost_3.2e-08: it has not finished; `tf-routing fit` continues it.",
+        f"Skipping {runs}/hybrid_actor/computation_cost_3.2e-08: it has not finished; the command that began it "
+        "continues it.",
         f"The figure is in {tmp_path}/curves.png.",
     ]
 

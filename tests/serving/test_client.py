@@ -21,10 +21,23 @@ from tests.conformance.subjects import finish, start_python
 from tests.gated_net import gated_model, images
 from tests.serving.exported import write_tiny
 from tests.serving.model_server import ModelServer, broken, served_by_grpc, served_by_rest, slow, spoilt, unavailable
+from tests.transforms.routing.own_nets import own_net
 from tf_routing import client
 from tf_routing.models import RoutedModel
 
 TRANSPORTS = ["grpc", "rest"]
+
+
+RANGES = {"of_bytes": (0.0, 255.0), "around_zero": (-1.0, 1.0)}
+
+
+def _net_of_range(taken: tuple[float, float]) -> RoutedModel:
+    """Returns a network made elsewhere, for images of 8x8 pixels in a range."""
+    net = own_net()
+    # Features of numbers around zero are small: answers should differ all the same.
+    kernel = net.get_layer("predictions").kernel
+    kernel.assign(kernel * 255 / max(taken))
+    return tf_routing.add_routing(net, input_range=taken)
 
 
 class Running:
@@ -41,6 +54,8 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     # One signature runs a single image in a way of its own.
     model.execution = "auto"
     tf_routing.export(model, folder / "net" / "3")
+    for name, taken in RANGES.items():
+        tf_routing.export(_net_of_range(taken), folder / name / "1")
     for version in (1, 2):
         write_tiny(folder / "tiny" / str(version), version)
     server = ModelServer(folder)
@@ -144,6 +159,33 @@ def test_bytes_mean_the_same_whoever_is_asked(address: str, running: Running) ->
     np.testing.assert_array_equal(decisions["macs"], running.model.cost(pictures.astype("float32") / 255))
     answer = client.predict([tf.io.encode_png(each).numpy() for each in pictures], address=address, model="net")
     np.testing.assert_allclose(answer["probabilities"], expected, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", RANGES)
+def test_bytes_reach_networks_of_other_ranges_as_they_take_them(name: str, address: str, running: Running) -> None:
+    pictures = np.random.default_rng(0).integers(0, 256, (2, 8, 8, 3), "uint8")
+    low, high = RANGES[name]
+    floats = pictures.astype("float32") / 255 * (high - low) + low
+    expected = np.asarray(_net_of_range(RANGES[name])(floats))
+    assert np.abs(expected - _net_of_range(RANGES[name])(pictures / np.float32(255))).max() > 1e-3
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for images_, signature in [
+            (floats, None),
+            *((pictures, each) for each in (None, "serving_default", "serve_one")),
+        ]:
+            answer = client.predict(images_, address=address, model=name, signature=signature)
+            np.testing.assert_allclose(answer["probabilities"], expected, rtol=1e-4, atol=1e-5)
+        routes = client.predict(pictures, address=address, model=name, signature="routes")
+    np.testing.assert_array_equal(routes["macs"], _net_of_range(RANGES[name]).cost(floats))
+    with pytest.warns(UserWarning, match=rf"server takes floats in \[{low:g}, {high:g}\]"):
+        client.predict(floats * 1000, address=address, model=name)
+
+
+def test_the_range_is_asked_for_only_where_it_decides(address: str, running: Running) -> None:
+    client.predict(images(), address=address, model="net")
+    client.predict(np.zeros((1, 6, 6, 3), "uint8"), address=address, model="net")
+    assert running.server.requests == 2
 
 
 @pytest.mark.parametrize(

@@ -38,7 +38,7 @@ def test_the_copy_measures_what_the_model_would(name: str) -> None:
     model = build()
     measured = EvaluationCopy(model, _TWO, build)
     (phase,), recipe = phases(load_recipe("quick")), load_recipe("quick")
-    measured.compile_for(phase, recipe, _STEPS)
+    measured.compile(lambda copy: compile_for(phase, copy, recipe, _STEPS))
     train(model, net)
     answers = [
         each.evaluate(net.images(), net.labels(), verbose=0, return_dict=True) for each in (model, measured.copy)

@@ -10,10 +10,11 @@ import numpy as np
 from tf_routing.client.addresses import parse_address
 from tf_routing.client.batches import as_inputs, batches, join_answers
 from tf_routing.client.errors import RequestRefused
-from tf_routing.client.image_types import match_signature
+from tf_routing.client.image_types import Range, match_signature
 from tf_routing.client.one_by_one import ask_one_by_one, holds_pictures
 from tf_routing.client.retrying import retry_call
 from tf_routing.client.servable import Servable
+from tf_routing.core.pixel_values import RANGE_SIGNATURE, UNIT
 from tf_routing.support.validation import not_negative, not_negative_integer, positive_integer, positive_number
 
 
@@ -48,14 +49,15 @@ def predict(
     NumPy and `requests` only; gRPC, which sends arrays in binary form, imports TensorFlow for its messages.
 
     Args:
-        images: Array `(images, height, width, channels)` of floats in [0, 1] or of bytes (uint8), or a list of JPEG or
-            PNG pictures as bytes. A model with more inputs takes a dict of `images` and auxiliary inputs.
+        images: Array `(images, height, width, channels)` of floats in the range that the model takes, [0, 1] for most,
+            or of bytes (uint8), or a list of JPEG or PNG pictures as bytes.
+            A model with more inputs takes a dict of `images` and auxiliary inputs.
         address: `grpc://host:8500`, `http://host:8501`, `https://...`, or `host:port`.
         model: Name of the model on the server.
         version: Integer, its version; the newest where not given.
         signature: Name of a signature, such as `"routes"` for decisions and executed MACs. Where not given, the one for
             the type of the images: `"serving_default"`, `"serve_uint8"` or `"serve_encoded"`. Bytes for a named
-            signature of floats are divided by 255.
+            signature of floats are brought to the range of the model, after a request that asks for it.
         transport: `"grpc"` or `"rest"`, for a `host:port` whose port is neither 8500 nor 8501.
         batch_size: Integer, images per request at most.
         timeout: Float, seconds within which a request must be answered.
@@ -83,13 +85,28 @@ def predict(
     (3, 4)
     """
     _check(model, version, batch_size, timeout, retries, backoff)
-    signature, inputs = match_signature(as_inputs(images), signature)
-    with closing(_connect(address, transport, Servable(model, version, signature), timeout)) as call:
 
-        def ask(batch: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-            """Returns the answer to one request, after retries where they can help."""
-            return retry_call(partial(call, batch), retries, backoff, retry_timeouts)
+    def connect(name: str) -> Any:
+        """Opens a connection to a signature, and closes it where the context ends."""
+        return closing(_connect(address, transport, Servable(model, version, name), timeout))
 
+    def ask_by(call: _Caller, batch: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """Returns the answer to one request, after retries where they can help."""
+        return retry_call(partial(call, batch), retries, backoff, retry_timeouts)
+
+    def ask_range() -> Range:
+        """Returns what black and white are to the network."""
+        with connect(RANGE_SIGNATURE) as call:
+            try:
+                answer = ask_by(call, {"rows": np.zeros(1, "float32")})
+            except RequestRefused:
+                # Networks that take [0, 1] have no such signature, and no export of before had one.
+                return UNIT
+        return float(answer["low"][0]), float(answer["high"][0])
+
+    signature, inputs = match_signature(as_inputs(images), signature, ask_range)
+    with connect(signature) as call:
+        ask = partial(ask_by, call)
         answers = [
             _request_answer(ask, batch, number * batch_size) for number, batch in enumerate(batches(inputs, batch_size))
         ]

@@ -5,13 +5,13 @@ from typing import Any
 
 import tensorflow as tf
 
-from tf_routing.core.pixel_values import LARGEST_BYTE
+from tf_routing.core.pixel_values import LARGEST_BYTE, scale_to
 from tf_routing.execution import gated_blocks
 from tf_routing.execution.batches import run_batch
 from tf_routing.models import RoutedModel
 from tf_routing.models.inputs.batches import image_input, other_inputs
 from tf_routing.models.inputs.images import image_part, with_images
-from tf_routing.models.inputs.input_range import input_range, scale_to
+from tf_routing.models.inputs.input_range import input_range
 from tf_routing.models.model_arguments import require_routed_model
 
 

@@ -80,12 +80,13 @@ def export_onnx(
 
     if keras.backend.backend() != "tensorflow":
         raise RuntimeError(f"ONNX needs the TensorFlow backend; this process runs {keras.backend.backend()!r}.")
+    from tf_routing.core.pixel_values import UNIT
     from tf_routing.execution import EXECUTIONS, check_skips
     from tf_routing.exporting.export_settings import ExportSettings
     from tf_routing.exporting.masked_run import running_masked
     from tf_routing.exporting.model_inputs import exported_model
     from tf_routing.exporting.verification import BATCHES, check_numbers, default_tolerance
-    from tf_routing.models.inputs.input_range import UNIT, input_range
+    from tf_routing.models.inputs.input_range import input_range
 
     exported_model(model)
     check_skips(model, one_of("execution", execution, EXECUTIONS))

@@ -6,6 +6,7 @@ from typing import Any
 import tensorflow as tf
 
 from tf_routing import cost
+from tf_routing.core.pixel_values import RANGE_SIGNATURE, UNIT
 from tf_routing.execution import gated_blocks
 from tf_routing.execution.freezing import freeze
 from tf_routing.exporting.decoding import DECODED_CHANNELS, decoded_images
@@ -34,6 +35,8 @@ def signatures(model: Any, inputs: ModelInputs, settings: ExportSettings) -> dic
         functions["serve_encoded"] = _build_graph(computed.classify_encoded, inputs.specs(tf.string, ()))
     if _runs_one_image_faster(model):
         functions["serve_one"] = _build_graph(computed.classify_one_or_more, inputs.specs())
+    if inputs.range != UNIT:
+        functions[RANGE_SIGNATURE] = _build_graph(computed.tell_range, [tf.TensorSpec((None,), tf.float32, "rows")])
     return functions
 
 
@@ -103,6 +106,12 @@ class _Functions:
         del decisions["probabilities"]
         named = {name.replace("/", "_"): decision for name, decision in decisions.items()}
         return {**named, "macs": _count_executed_macs(self.model, decisions, tf.shape(images)[0])}
+
+    def tell_range(self, rows: Any) -> dict[str, Any]:
+        """What black and white are to the network, once per row: a server wants as many answers as it was given."""
+        return {
+            name: tf.fill(tf.shape(rows), each) for name, each in zip(("low", "high"), self.inputs.range, strict=True)
+        }
 
 
 def _count_executed_macs(model: Any, decisions: dict[str, Any], count: Any) -> Any:

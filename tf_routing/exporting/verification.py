@@ -6,9 +6,9 @@ from typing import Any
 import keras
 import numpy as np
 
-from tf_routing.core.pixel_values import LARGEST_BYTE
+from tf_routing.core.pixel_values import LARGEST_BYTE, scale_to
 from tf_routing.core.private_apis import all_layers
-from tf_routing.models.inputs.input_range import input_range, scale_to
+from tf_routing.models.inputs.input_range import input_range
 
 BATCHES = (1, 3, 7)
 """Images in the batches that are compared."""

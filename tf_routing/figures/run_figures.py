@@ -22,7 +22,8 @@ from tf_routing.runs.finished_runs import (
     readable,
     trained_tree,
 )
-from tf_routing.support.validation import one_of
+from tf_routing.runs.run_record import is_adapted
+from tf_routing.support.validation import first_few, one_of
 
 
 def error_curves(output: Path, folders: Sequence[str] = (), panel: Sequence[Sequence[str]] = ()) -> None:
@@ -52,6 +53,12 @@ def _load_finished(folders: Sequence[str]) -> dict[str, list[FinishedRun]]:
     runs = {folder: finished_runs(folder) for folder in folders}
     if not any(runs.values()):
         raise ValueError(f"No run in {', '.join(folders)} has finished, so there is nothing to draw.")
+    adapted = [str(run.folder) for found in runs.values() for run in found if is_adapted(run.record)]
+    if adapted:
+        raise ValueError(
+            f"`folders` must hold runs of `tf-routing fit`. Those of `adapt` read no labels, so that there is no "
+            f"accuracy to draw; `tf-routing evaluate` measures it where labels are. Received: {first_few(adapted)}"
+        )
     return runs
 
 

@@ -9,6 +9,7 @@ import keras
 import numpy as np
 
 from tf_routing import cost, execution
+from tf_routing.core.pixel_values import UNIT
 from tf_routing.core.precision import float_policy
 from tf_routing.core.private_apis import all_layers
 from tf_routing.execution.gated_layers import blocks_set_by
@@ -22,7 +23,7 @@ from tf_routing.models.file_formats import FileFormats
 from tf_routing.models.inputs.batches import count_samples, drop_labels, image_input
 from tf_routing.models.inputs.checked_inputs import CheckedInputs
 from tf_routing.models.inputs.images import run_on_images
-from tf_routing.models.inputs.input_range import UNIT, check_range, input_range, note_range
+from tf_routing.models.inputs.input_range import check_range, input_range, note_range
 from tf_routing.models.reader import Reader
 from tf_routing.models.training.jit import JitWish
 from tf_routing.models.training.label_checks import LabelChecks

@@ -6,8 +6,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from tf_routing.core.pixel_values import UNIT, scale_to
 from tf_routing.data.images.decoding.framing import Framing
-from tf_routing.models.inputs.input_range import UNIT, scale_to
 
 
 class Answers(NamedTuple):

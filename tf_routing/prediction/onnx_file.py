@@ -5,8 +5,9 @@ from pathlib import Path
 
 import numpy as np
 
+from tf_routing.core.pixel_values import UNIT
 from tf_routing.data.images.decoding.framing import Framing
-from tf_routing.models.inputs.input_range import UNIT, check_range
+from tf_routing.models.inputs.input_range import check_range
 from tf_routing.prediction.checks import check_image_shape, name_classes, refuse_other_inputs
 from tf_routing.prediction.classifier import Answers, Classifier
 from tf_routing.support.extras import import_extra

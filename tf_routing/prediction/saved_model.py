@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from tf_routing.core.pixel_values import UNIT
 from tf_routing.data.images.decoding.framing import Framing
-from tf_routing.models.inputs.input_range import UNIT, check_range
+from tf_routing.models.inputs.input_range import check_range
 from tf_routing.prediction.checks import check_image_shape, name_classes, refuse_other_inputs
 from tf_routing.prediction.classifier import Answers, Classifier
 

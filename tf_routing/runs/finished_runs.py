@@ -46,7 +46,7 @@ def finished_runs(folder: str) -> list[FinishedRun]:
     runs = [FinishedRun(file.parent, _read_record(file)) for file in files]
     for run in runs:
         if "final" not in run.record:
-            print(f"Skipping {run.folder}: it has not finished; `tf-routing fit` continues it.")
+            print(f"Skipping {run.folder}: it has not finished; the command that began it continues it.")
     # Runs without a cost keep the order of their names.
     return sorted((run for run in runs if "final" in run.record), key=lambda run: run.computation_cost or 0.0)
 

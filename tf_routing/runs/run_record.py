@@ -75,6 +75,15 @@ def run_dataset(record: Mapping[str, Any] | None) -> str | None:
     return (record or {}).get("arguments", {}).get("dataset")
 
 
+def is_adapted(record: Mapping[str, Any]) -> bool:
+    """Returns whether a run added routing to a network made elsewhere: it read no labels, so that it knows no accuracy.
+
+    Args:
+        record: Content of its `run.json`.
+    """
+    return "network_checksum" in record["arguments"]
+
+
 def choose_dataset(given: str | None, record: Mapping[str, Any] | None) -> str:
     """Returns the name of a dataset that was given, that of the run where it is `None`.
 

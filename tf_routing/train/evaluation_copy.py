@@ -8,8 +8,6 @@ import numpy as np
 from tf_routing.models import RoutedModel
 from tf_routing.train.checkpoint import run_variables
 from tf_routing.train.distribution.replica_values import replica_count
-from tf_routing.train.phases import Phase, compile_for
-from tf_routing.train.recipes.recipe import Recipe
 
 
 class EvaluationCopy:
@@ -28,10 +26,14 @@ class EvaluationCopy:
         self.model = model
         self.copy = model if replica_count(strategy) == 1 else build()
 
-    def compile_for(self, phase: Phase, recipe: Recipe, steps: int) -> None:
-        """Compiles the copy, if there is one, as the model is compiled."""
+    def compile(self, compile_network: Callable[[RoutedModel], None]) -> None:
+        """Compiles the copy, if there is one, as the model is compiled.
+
+        Args:
+            compile_network: Compiles a network.
+        """
         if self.copy is not self.model:
-            compile_for(phase, self.copy, recipe, steps)
+            compile_network(self.copy)
             self.copy.optimizer.build(self.copy.trainable_variables)
 
     def update(self) -> RoutedModel:

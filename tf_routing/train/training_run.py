@@ -4,11 +4,11 @@ import dataclasses
 import importlib.util
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import keras
 
-from tf_routing.data import ImageSet
+from tf_routing.data import Dataset, ImageSet
 from tf_routing.data.batching.batches import add_drawn_inputs, evaluation_batches, training_batches
 from tf_routing.data.batching.device_batches import DeviceBatches, DeviceTestSet
 from tf_routing.data.images.picture_files import name_broken_files
@@ -22,10 +22,42 @@ from tf_routing.train.epochs import EpochRange
 from tf_routing.train.errors import explain_tensorflow_errors
 from tf_routing.train.evaluation_copy import EvaluationCopy
 from tf_routing.train.final_results import EVALUATION_BATCH
-from tf_routing.train.phases import Phase, compile_for
+from tf_routing.train.phases import Phase
+from tf_routing.train.recipes.recipe import Recipe
 from tf_routing.train.stop_signals import StoppedAfterStep, StopSignals
 from tf_routing.train.throughput import Throughput
-from tf_routing.train.training_task import TrainingTask
+
+
+class Task(Protocol):
+    """What a run trains, and what determines its result: a network, data, a recipe and a seed."""
+
+    @property
+    def dataset(self) -> Dataset:
+        """What to train and test on, as the network sees it."""
+
+    @property
+    def recipe(self) -> Recipe:
+        """How to train."""
+
+    @property
+    def seed(self) -> int:
+        """The seed of weights, order and augmentation."""
+
+    @property
+    def steps(self) -> int:
+        """The steps of an epoch."""
+
+    def build_network(self) -> RoutedModel:
+        """Builds the network, not yet compiled."""
+
+    def compile_network(self, phase: Phase, model: RoutedModel) -> None:
+        """Compiles it for a phase, with a new optimizer."""
+
+    def describe(self) -> dict[str, Any]:
+        """Returns `arguments` of the run's record: a folder's run continues where they are the same."""
+
+    def save_results(self, model: RoutedModel, output: Path, record: dict[str, Any], parameters: int) -> None:
+        """Saves the trained network, and writes what it is worth into the record."""
 
 
 @dataclasses.dataclass(kw_only=True)
@@ -44,7 +76,7 @@ class TrainingRun:
         count_routes: Boolean, whether the log shows how many routes the test images take.
     """
 
-    task: TrainingTask
+    task: Task
     model: RoutedModel
     measured: EvaluationCopy
     devices: Devices
@@ -87,8 +119,8 @@ def train_phase(run: TrainingRun, phase: Phase, saved: Saved) -> None:
     task, steps = run.task, run.task.steps
     goes_on = phase.start < saved.epochs_begun(steps)
     with run.devices.scope():
-        compile_for(phase, run.model, task.recipe, steps)
-    run.measured.compile_for(phase, task.recipe, steps)
+        task.compile_network(phase, run.model)
+    run.measured.compile(lambda copy: task.compile_network(phase, copy))
     phase = phase._replace(start=max(phase.start, saved.epoch))
     done = max(0, saved.step - phase.start * steps)
     batches = _training_batches(run, phase)

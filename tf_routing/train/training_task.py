@@ -3,11 +3,14 @@
 import dataclasses
 import json
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from tf_routing.data import Dataset
 from tf_routing.models import RoutedModel
+from tf_routing.train.final_results import save_results
 from tf_routing.train.networks import build_network, prepare_dataset
+from tf_routing.train.phases import Phase, compile_for
 from tf_routing.train.recipes.recipe import Recipe
 
 
@@ -35,26 +38,33 @@ class TrainingTask:
         """Builds the network, not yet compiled."""
         return build_network(self.architecture, self.dataset, self.recipe, self.model_arguments)
 
+    def compile_network(self, phase: Phase, model: RoutedModel) -> None:
+        """Compiles the network for a phase, with a new optimizer."""
+        compile_for(phase, model, self.recipe, self.steps)
+
+    def save_results(self, model: RoutedModel, output: Path, record: dict[str, Any], parameters: int) -> None:
+        """Saves the trained network, and writes what it is worth into the record."""
+        save_results(model, self.dataset, output, record, parameters)
+
     def describe(self) -> dict[str, Any]:
         """Returns `arguments` of the run's record: a folder's run continues where they are the same."""
-        images: dict[str, Any] = {
-            "train_images": self.dataset.train.image_count,
-            "test_images": self.dataset.test.image_count,
-        }
-        if self.dataset.held_out is not None:
-            images["held_out"] = self.dataset.held_out
-        if self.dataset.calibration_share is not None:
-            images["calibration_share"] = self.dataset.calibration_share
         # Through JSON, so that tuples compare as what a record of an earlier run holds.
         recipe, model_arguments = json.loads(json.dumps([self.recipe.describe(), dict(self.model_arguments)]))
         return {
             "model": self.architecture,
             "dataset": self.dataset.name,
-            **images,
+            **describe_images(self.dataset),
             "seed": self.seed,
             "model_arguments": model_arguments,
             "recipe": recipe,
         }
+
+
+def describe_images(dataset: Dataset) -> dict[str, Any]:
+    """Returns what a run's record says of the images that there are, and of those that were set apart."""
+    images: dict[str, Any] = {"train_images": dataset.train.image_count, "test_images": dataset.test.image_count}
+    apart = {"held_out": dataset.held_out, "calibration_share": dataset.calibration_share}
+    return images | {name: value for name, value in apart.items() if value is not None}
 
 
 def define_task(

@@ -9,7 +9,7 @@ import pytest
 
 import tf_routing
 from tests.transforms.routing.own_nets import CLASSES, draw_scores, images, own_net
-from tf_routing import exit_tree
+from tf_routing import cost, exit_tree
 from tf_routing.layers import Junction
 
 RANGE = (0, 255)
@@ -155,9 +155,24 @@ def test_budgets_are_met(how: str) -> None:
     np.testing.assert_allclose(copy.cost(x).mean(), cheapest, rtol=0.1)
 
 
-def test_budgets_of_what_skips_and_leaves_are_refused() -> None:
-    with pytest.raises(ValueError, match="must skip blocks or leave early, not both: .*calibrate` opens each gate"):
-        tf_routing.calibrate_budgets(routed("both"), images(4), budgets=[0.8])
+def test_budgets_of_what_skips_and_leaves_hold_on_other_images() -> None:
+    copy, x = parted("both"), images(12_000)
+    copy.execution = "masked"
+    known, unseen = x[::2], x[1::2]
+    least, *_, most = tf_routing.calibrate_budgets(copy, known[:200])
+    # From the first exit, with its block closed, to the last, with all open.
+    assert most.share == 1 and least.share < 0.3
+    between = np.linspace(least.budget, most.budget, 4)[1:-1]
+    for row in tf_routing.calibrate_budgets(copy, known, budgets=between, batch_size=2000):
+        assert row.share == pytest.approx(row.budget, rel=0.003)
+        copy.set_budget(row.budget)
+        routes = copy.routes(unseen)
+        costs = cost.executed_macs(copy, routes, len(unseen))
+        assert costs.mean() / copy.static_cost == pytest.approx(row.budget, rel=0.02)
+        shares = {name: switches[:, -1].mean() for name, switches in routes.items()}
+        assert sum(0 < share < 1 for share in shares.values()) > 1, shares
+    copy.execution = "sparse"
+    np.testing.assert_array_equal(copy.cost(unseen[:50]), costs[:50])
 
 
 REFUSALS: list[tuple[dict[str, Any], str]] = [

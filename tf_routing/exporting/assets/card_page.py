@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
-from tf_routing.models.inputs.input_range import UNIT, range_in_words
+from tf_routing.core.pixel_values import UNIT
+from tf_routing.models.inputs.input_range import range_in_words
 from tf_routing.support.tables import markdown_table
 from tf_routing.zoo.card_fields import write_arguments, write_by_data
 from tf_routing.zoo.cards import ReportedRow

@@ -5,9 +5,9 @@ from typing import Any, Protocol, runtime_checkable
 import keras
 import numpy as np
 
-from tf_routing.core.pixel_values import find_far_range
+from tf_routing.core.pixel_values import UNIT, find_far_range
 from tf_routing.models.inputs.images import image_part, takes_floats
-from tf_routing.models.inputs.input_range import UNIT, input_range, range_in_words
+from tf_routing.models.inputs.input_range import input_range, range_in_words
 from tf_routing.models.inputs.input_watch import InputWatch
 from tf_routing.support.notices import warn
 

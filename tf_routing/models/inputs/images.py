@@ -8,9 +8,9 @@ import keras
 import numpy as np
 from keras import ops
 
-from tf_routing.core.pixel_values import LARGEST_BYTE
+from tf_routing.core.pixel_values import LARGEST_BYTE, scale_to
 from tf_routing.models.inputs.batches import image_input
-from tf_routing.models.inputs.input_range import bytes_in_words, input_range, range_in_words, scale_to
+from tf_routing.models.inputs.input_range import bytes_in_words, input_range, range_in_words
 
 _BYTE = "uint8"
 

@@ -4,12 +4,9 @@ from typing import Any
 
 import keras
 
-from tf_routing.core.pixel_values import LARGEST_BYTE
+from tf_routing.core.pixel_values import LARGEST_BYTE, UNIT
 from tf_routing.models.inputs.batches import image_input
 from tf_routing.support.validation import is_number, plain
-
-UNIT = (0.0, 1.0)
-"""What networks take that say nothing else."""
 
 BYTES = (0.0, float(LARGEST_BYTE))
 """Bytes as they are, as floats."""
@@ -75,25 +72,3 @@ def bytes_in_words(value: tuple[float, float]) -> str:
     if value == BYTES:
         return "taken as they are"
     return f"divided by {LARGEST_BYTE}" if value == UNIT else "brought to that range"
-
-
-def scale_to(images: Any, value: tuple[float, float], largest: float) -> Any:
-    """Returns images of floats from 0 to `largest` in a range.
-
-    Where nothing is to be done, nothing is: numbers stay the same to the last bit.
-
-    Args:
-        images: Tensor or array of floats.
-        value: The range.
-        largest: Float, what white is in them.
-
-    Example:
-
-    >>> float(scale_to(255.0, (-1.0, 1.0), 255)), scale_to(7.0, (0.0, 255.0), 255)
-    (1.0, 7.0)
-    """
-    low, high = value
-    if high - low != largest:
-        images = images / largest
-        images = images * (high - low) if high - low != 1 else images
-    return images + low if low else images

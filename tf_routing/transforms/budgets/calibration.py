@@ -36,8 +36,10 @@ def calibrate_budgets(
 
     What is searched is o. A router that was trained with a price on computation scores by how much a part is worth it,
     so that one number for all, which changes the price, takes the least worthy parts away first; thresholds moved to
-    one rate each, as by `calibrate`, would not. Where blocks are switched, images run through the model some twenty
-    times; of a network that leaves early they run once.
+    one rate each, as by `calibrate`, would not. A model that both skips blocks and leaves early moves along the same
+    line, from all images leaving at the first exit with no block run, to all going on through every block: a rising o
+    opens gates and sends images on, wherever their scores are next to zero. Where blocks are switched, images run
+    through the model some twenty times; of a network that only leaves early they run once.
 
     The model keeps what was found, in `model.budgets`, in files and in copies. Thresholds stay as they are, until
     `model.set_budget` is called. A budget that no threshold meets within 2 %, since images score alike, is missed; a
@@ -57,9 +59,8 @@ def calibrate_budgets(
         List of `Budget`, the smallest first: what was asked for and what images do, on average, at each of them.
 
     Raises:
-        ValueError: If the model has no routers with thresholds, or both skips blocks and leaves early, these are no
-            images of the model, one holds NaN, a budget is no number in (0, 1] or none that thresholds reach, or there
-            are not as many labels as images.
+        ValueError: If the model has no routers with thresholds, these are no images of the model, one holds NaN, a
+            budget is no number in (0, 1] or none that thresholds reach, or there are not as many labels as images.
 
     Example:
 
@@ -80,24 +81,12 @@ def calibrate_budgets(
     positive_integer("batch_size", batch_size)
     if not find_routers(require_routed_model(model)):
         raise ValueError(f"`model` must have routers with thresholds; {model.name!r} has none.")
-    _refuse_both(model)
     given, known = read_images(model, images, labels)
     with budgets_forgotten(model):
         table, jumps = _search(model, given, known, asked, batch_size)
     model.budget_state = BudgetState(table)
     _warn_of_missed(table.budgets, jumps)
     return list(table.budgets)
-
-
-def _refuse_both(model: Any) -> None:
-    """Raises a `ValueError` if a model skips blocks between exits: the search knows one kind of decision at a time."""
-    from tf_routing.models.decisions import routers_between
-
-    if routers_between(model):
-        raise ValueError(
-            f"`model` must skip blocks or leave early, not both: thresholds of both are not searched yet. Received: "
-            f"{model.name!r}, which does both; `tf_routing.calibrate` opens each gate on a share of images."
-        )
 
 
 def _check_budgets(budgets: Any) -> list[float]:

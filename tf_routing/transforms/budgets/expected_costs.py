@@ -5,14 +5,19 @@ from typing import Any
 import numpy as np
 
 from tf_routing import exit_tree
+from tf_routing.models.decisions import gates_before
 from tf_routing.transforms.budgets.runs import Run, Runs
 from tf_routing.transforms.budgets.score_models import EXIT_LOGITS, PROBABILITIES, score_name
+from tf_routing.transforms.budgets.sink_spans import Span, find_spans, margins
+
+_ALWAYS = Span(np.array(-np.inf), np.array(np.inf))
 
 
 class GatedCosts:
     """Mean MACs by offset of networks whose routers switch blocks, each on or off by its own score.
 
-    An estimate away from the run: blocks that run or do not change what later routers read.
+    An estimate away from the run: blocks that run or do not change what later routers read. A block between exits
+    counts at those offsets at which an image comes to it.
 
     Args:
         runs: The runs.
@@ -20,26 +25,47 @@ class GatedCosts:
     """
 
     def __init__(self, runs: Runs, run: Run) -> None:
-        self.count, self.constant = len(run.macs), float(runs.fixed)
         self.by_router: dict[str, np.ndarray] = {}
-        flips, macs = [np.zeros(0)], [np.zeros(0)]
-        for number, name, each in runs.gates():
-            own = _flips_of(runs, run, number, name)
-            if own is None or own.shape != run.outputs[number][name].shape:
-                # No threshold that moves decides it.
-                self.constant += float((run.outputs[number][name] @ each).mean())
-            else:
-                self.by_router[runs.parts[number].prefix + name] = own
-                flips.append(own.reshape(-1))
-                macs.append(np.broadcast_to(each, own.shape).reshape(-1))
-        joined = np.concatenate(flips)
-        order = np.argsort(joined)
-        self.flips = joined[order]
-        self.rising = np.concatenate([[0.0], np.cumsum(np.concatenate(macs)[order])]) / self.count
+        steps: list[tuple[np.ndarray, np.ndarray]] = []
+        for number, part in enumerate(runs.parts):
+            outputs, behind = run.outputs[number], gates_before(part.model)
+            spans = find_spans(exit_tree.find_tree(part.model), outputs, run.offset)
+            self.by_router |= {part.prefix + name: flips for name, flips in spans.flips.items()}
+            for name, macs in runs.gates_of(number):
+                if name in spans.sinks:
+                    for span, each in zip(spans.sinks[name], macs, strict=True):
+                        steps += _step(*span, each)
+                    continue
+                own = _flips_of(runs, run, number, name)
+                if own is None or own.shape != outputs[name].shape:
+                    # No threshold that moves decides it.
+                    own = np.where(outputs[name] > 0.5, -np.inf, np.inf)
+                else:
+                    self.by_router[part.prefix + name] = own
+                junction, sink = behind.get(name, (None, 0))
+                comes = _ALWAYS if junction is None else [each[:, None] for each in spans.sinks[junction][sink]]
+                begins = np.maximum(own, comes[0])
+                steps += _step(begins, np.maximum(begins, comes[1]), macs)
+        self.flips = _join(list(self.by_router.values()))
+        places, macs = (_join([each[k] for each in steps], ordered=False) for k in (0, 1))
+        order = np.argsort(places)
+        self.places = places[order]
+        self.rising = runs.fixed + np.concatenate([[0.0], np.cumsum(macs[order])]) / len(run.macs)
 
     def mean_macs(self, offsets: np.ndarray) -> np.ndarray:
         """Returns the mean of MACs per image at each offset."""
-        return self.constant + self.rising[np.searchsorted(self.flips, offsets)]
+        return self.rising[np.searchsorted(self.places, offsets)]
+
+
+def _step(begins: np.ndarray, ends: np.ndarray, macs: Any) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Returns the offsets at which the cost of images changes, and by how many MACs: what begins to run ends again."""
+    rises = np.broadcast_to(np.asarray(macs, "float64"), begins.shape)
+    return [(begins, rises), (ends, -rises)]
+
+
+def _join(arrays: list[np.ndarray], ordered: bool = True) -> np.ndarray:
+    joined = np.concatenate([np.zeros(0), *(each.reshape(-1) for each in arrays)])
+    return np.sort(joined) if ordered else joined
 
 
 def _flips_of(runs: Runs, run: Run, number: int, name: str) -> np.ndarray | None:
@@ -65,7 +91,7 @@ class ExitCosts:
     def __init__(self, runs: Runs, run: Run) -> None:
         self.runs, self.base = runs, run
         self.by_router = {
-            part.prefix + name: run.offset - _margins(outputs[score_name(name)])
+            part.prefix + name: run.offset - margins(outputs[score_name(name)])
             for part, outputs in zip(runs.parts, run.outputs, strict=True)
             for name in part.model.decision_names
         }
@@ -95,11 +121,6 @@ class ExitCosts:
 
     def _count_macs(self, ways: list[tuple[dict[str, np.ndarray], np.ndarray]]) -> np.ndarray:
         return self.runs.count_macs([decisions for decisions, _ in ways])
-
-
-def _margins(scores: np.ndarray) -> np.ndarray:
-    scores = scores.astype("float64")
-    return scores[:, 1:].max(axis=1) - scores[:, 0]
 
 
 def walk_tree(tree: Any, outputs: Any, shift: float) -> tuple[dict[str, np.ndarray], np.ndarray]:

@@ -9,6 +9,7 @@ import numpy as np
 from tf_routing import cost
 from tf_routing.models import Ensemble
 from tf_routing.models.budgets.thresholds import apply_offset, find_routers, read_thresholds
+from tf_routing.models.decisions import with_reach
 from tf_routing.models.training.label_accuracy import label_ranks
 from tf_routing.transforms.budgets.score_models import PROBABILITIES, score_model
 
@@ -83,7 +84,11 @@ class Runs:
         """Runs all images with every threshold shifted."""
         apply_offset(self.routers, self.trained, offset)
         outputs = [part.scores.predict(self.images, self.batch_size, verbose=0) for part in self.parts]
-        outputs = [{name: np.asarray(values) for name, values in each.items()} for each in outputs]
+        # Who left runs nothing any more, whatever routers say of the maps.
+        outputs = [
+            with_reach(part.model, {name: np.asarray(values) for name, values in each.items()})
+            for part, each in zip(self.parts, outputs, strict=True)
+        ]
         probabilities = np.mean([each[PROBABILITIES] for each in outputs], axis=0)
         return Run(offset, self.count_macs(outputs), self.measure(probabilities), outputs)
 
@@ -94,16 +99,17 @@ class Runs:
     def count_macs(self, outputs: list[dict[str, np.ndarray]]) -> np.ndarray:
         """Returns the MACs per image of decisions, by part and name."""
         total = np.full(len(next(iter(outputs[0].values()))), self.fixed, "float64")
-        for part, name, macs in self.gates():
-            total += np.nan_to_num(outputs[part][name]).round().astype("float64") @ macs
+        for number, shown in enumerate(outputs):
+            for name, macs in self.gates_of(number):
+                total += np.nan_to_num(shown[name]).round().astype("float64") @ macs
         return total
 
-    def gates(self) -> Iterator[tuple[int, str, np.ndarray]]:
-        """Yields number of the part, name in it, and MACs `(choices,)` of each decision that costs something."""
-        for number, part in enumerate(self.parts):
-            for name in part.model.decision_names:
-                if part.prefix + name in self.gated:
-                    yield number, name, self.gated[part.prefix + name]
+    def gates_of(self, number: int) -> Iterator[tuple[str, np.ndarray]]:
+        """Yields name and MACs `(choices,)` of each decision of a part that costs something."""
+        part = self.parts[number]
+        for name in part.model.decision_names:
+            if part.prefix + name in self.gated:
+                yield name, self.gated[part.prefix + name]
 
     def measure(self, probabilities: np.ndarray) -> float | None:
         """Returns the accuracy of class probabilities, where labels are known."""

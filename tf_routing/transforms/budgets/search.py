@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 
 from tf_routing import exit_tree
+from tf_routing.models.decisions import routers_between
 from tf_routing.transforms.budgets.expected_costs import ExitCosts, GatedCosts
 from tf_routing.transforms.budgets.runs import Run, Runs
 from tf_routing.transforms.budgets.score_models import PROBABILITIES
@@ -21,7 +22,7 @@ class OffsetSearch:
     """Runs at some offsets, and what they tell about all others.
 
     Where blocks are switched, scores depend on what ran before, so that costs between two runs are estimated from the
-    scores in both, and the estimate is run. A network that leaves early is run once.
+    scores in both, and the estimate is run. A network that leaves early and skips nothing is run once.
 
     Args:
         runs: A model and images.
@@ -36,8 +37,7 @@ class OffsetSearch:
     def __init__(self, runs: Runs) -> None:
         first = runs.run(0.0)
         _refuse_broken(first)
-        leaves = all(exit_tree.find_tree(part.model) is not None for part in runs.parts)
-        self._exact = ExitCosts(runs, first) if leaves else None
+        self._exact = ExitCosts(runs, first) if all(_only_leaves(part.model) for part in runs.parts) else None
         self._runs, self.known = runs, [first]
         self._costs: dict[float, Any] = {}
         far = 10 * float(np.abs(self._costs_of(first).flips).clip(max=1e30).max(initial=0)) + 10
@@ -147,6 +147,10 @@ class OffsetSearch:
             first, last = (self._costs_of(run).mean_macs(offsets[inside]) for run in (before, after))
             means[inside] = first * (1 - share) + last * share
         return means
+
+
+def _only_leaves(model: Any) -> bool:
+    return exit_tree.find_tree(model) is not None and not routers_between(model)
 
 
 def _refuse_broken(run: Run) -> None:

@@ -40,7 +40,8 @@ def copy_state(layer: Any, copy: Any) -> None:
     if not isinstance(layer, keras.Layer):
         return
     for old, new in zip(layer.weights, copy.weights, strict=True):
-        new.assign(old)
+        # On JAX `assign` shares the buffer, which a training step then takes from the other network too.
+        new.assign(keras.ops.copy(old) if keras.backend.backend() == "jax" else old)
     for old_layer, new_layer in zip(all_layers(layer), all_layers(copy), strict=True):
         if new_layer.trainable != old_layer.trainable:
             new_layer.trainable = old_layer.trainable

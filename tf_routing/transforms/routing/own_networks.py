@@ -7,10 +7,10 @@ import keras
 
 from tf_routing import cost
 from tf_routing.core.model_arguments import require_graph_model
+from tf_routing.core.pixel_values import UNIT
 from tf_routing.layers import SkipRouter
 from tf_routing.models import RoutedModel
 from tf_routing.models.decisions import gates_before
-from tf_routing.models.inputs.input_range import UNIT
 from tf_routing.objectives import Distillation
 from tf_routing.support.validation import one_of
 from tf_routing.transforms.routing.block_choice import choose_blocks

@@ -6,8 +6,8 @@ from typing import Any
 import keras
 import numpy as np
 
+from tf_routing.core.pixel_values import UNIT
 from tf_routing.layers import SkipBlock, SkipRouter
-from tf_routing.models.inputs.input_range import UNIT
 from tf_routing.transforms.routing.classifier_end import ClassifierEnd
 from tf_routing.transforms.routing.flat_calls import FlatCall, FlatGraph
 from tf_routing.transforms.routing.layer_copies import copy_layer, copy_state
