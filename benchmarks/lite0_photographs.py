@@ -56,7 +56,7 @@ def main() -> None:
     drawn = np.random.default_rng(arguments.seed).integers(
         len(images), size=(arguments.rounds + 1, arguments.in_a_round)
     )
-    rows = [row for batch in arguments.batches for row in _time(networks, images[drawn], batch)]
+    rows = [row for batch in arguments.batches for row in time_networks(networks, images[drawn], batch)]
     machine = {**hardware(), "onnxruntime": version("onnxruntime")}
     settings = {key: getattr(arguments, key) for key in ("rounds", "in_a_round", "seed")}
     settings |= {"date": datetime.date.today().isoformat(), "images": len(images), "blocks": order}
@@ -71,20 +71,20 @@ def _list_networks(
     import keras
 
     weights = example.read_weights()
-    found = [_load("whole", example.build(weights), batches, images)]
+    found = [load_network("whole", example.build(weights), batches, images)]
     for file in files:
         model = keras.saving.load_model(file, compile=False)
         for budget in model.budgets:
             model.set_budget(budget.budget)
-            found.append(_load(Path(file).stem, model, batches, images, budget=round(budget.budget, 4)))
+            found.append(load_network(Path(file).stem, model, batches, images, budget=round(budget.budget, 4)))
     for count in range(1, _LEFT_OUT + 1):
         left_out = list(order[:count])
         model = example.build(weights, left_out=left_out)
-        found.append(_load("blocks left out", model, batches, images, left_out=left_out))
+        found.append(load_network("blocks left out", model, batches, images, left_out=left_out))
     return found
 
 
-def _load(network: str, model: Any, batches: Sequence[int], images: np.ndarray, **facts: Any) -> dict[str, Any]:
+def load_network(network: str, model: Any, batches: Sequence[int], images: np.ndarray, **facts: Any) -> dict[str, Any]:
     """Returns a network's answers and mean cost, by its ONNX file, and functions that run it."""
     from tf_routing import fold_batch_norm
     from tf_routing.exporting.onnx_writing.model import write_skipping
@@ -146,7 +146,7 @@ def _order_blocks(images: np.ndarray) -> list[dict[str, Any]]:
     ]
 
 
-def _time(networks: Sequence[Mapping[str, Any]], rounds: np.ndarray, batch: int) -> Iterator[dict[str, Any]]:
+def time_networks(networks: Sequence[Mapping[str, Any]], rounds: np.ndarray, batch: int) -> Iterator[dict[str, Any]]:
     """Yields a row per network and runtime: its time, and the share of the whole network's."""
 
     def run_round(run: Any, number: int) -> None:

@@ -1,6 +1,7 @@
-"""Draws what `lite0_photographs.py` measured: agreement with the whole network against time, routed and without blocks.
+"""Draws what `lite0_photographs.py` or `lite0_exits.py` measured: agreement with the whole network against time.
 
 python benchmarks/lite0_photographs_figure.py --output docs/lite0_photographs.png
+python benchmarks/lite0_photographs_figure.py --results benchmarks/lite0_exits.json --output docs/lite0_exits.png
 """
 
 from collections.abc import Mapping, Sequence
@@ -39,7 +40,7 @@ def _draw(axes: Any, rows: Sequence[Mapping[str, Any]]) -> None:
     networks = dict.fromkeys(row["network"] for row in rows if row is not whole)
     for number, network in enumerate(networks):
         own = sorted((row for row in rows if row["network"] == network), key=lambda row: row["share_of_macs"])
-        is_static = "left_out" in own[0]
+        is_static = "left_out" in own[0] or "exit" in own[0]
         times, agreements = [row["ratio"] for row in own], [row["agreement"] for row in own]
         spread = [
             [row["ratio"] - row["quartiles"][0] for row in own],

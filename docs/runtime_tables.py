@@ -1,5 +1,6 @@
 """Tables of the benchmarks that run networks in several runtimes."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from data_files import BENCHMARKS, of_file
@@ -137,6 +138,23 @@ def _write_rival(rival: dict[str, Any] | None) -> list[str]:
 @of_file(BENCHMARKS / "lite0_photographs.json")
 def lite0_photographs_table(measured: Any) -> str:
     """What `python benchmarks/lite0_photographs.py` wrote: agreement with the whole network, and shares of its time."""
+    rights = {
+        "agreement": "agreement, %",
+        "agreement_of_ten": "of ten",
+        "accuracy": "accuracy, %",
+        "accuracy_of_ten": "of ten",
+    }
+    return _photographs_table(measured, rights)
+
+
+@of_file(BENCHMARKS / "lite0_exits.json")
+def lite0_exits_table(measured: Any) -> str:
+    """What `python benchmarks/lite0_exits.py` wrote: agreement among ten classes, and shares of the whole's time."""
+    return _photographs_table(measured, {"agreement": "agreement, %", "accuracy": "accuracy, %"})
+
+
+def _photographs_table(measured: Any, rights: Mapping[str, str]) -> str:
+    """Returns a table of networks by setting: the shares of photographs that `rights` names, MACs and times."""
     columns = sorted({(row["runtime"], row["batch"]) for row in measured["rows"]})
     networks: dict[tuple[str, str], dict[tuple[str, int], dict[str, Any]]] = {}
     for row in measured["rows"]:
@@ -144,12 +162,11 @@ def lite0_photographs_table(measured: Any) -> str:
     rows = []
     for (network, setting), own in networks.items():
         first = next(iter(own.values()))
-        rights = ("agreement", "agreement_of_ten", "accuracy", "accuracy_of_ten")
         shares = [f"{100 * first[each]:.0f}" for each in rights]
         times = [_write_lite0_time(own[column]) for column in columns]
         rows.append([network, setting, *shares, f"{first['share_of_macs']:.2f}", *times])
     named = {"onnxruntime": "ONNX Runtime", "tensorflow": "TensorFlow"}
-    headings = ["network", "setting", "agreement, %", "of ten", "accuracy, %", "of ten", "MACs"]
+    headings = ["network", "setting", *rights.values(), "MACs"]
     headings += [f"{named[runtime]}, batch {batch}" for runtime, batch in columns]
     return (
         f"{_describe_onnx(measured['hardware'])}, one thread, {measured['images']} photographs, {measured['date']}:\n\n"
@@ -160,6 +177,8 @@ def lite0_photographs_table(measured: Any) -> str:
 def _name_lite0(row: dict[str, Any]) -> tuple[str, str]:
     if "budget" in row:
         return row["network"], f"budget {row['budget']:.2f}"
+    if "exit" in row:
+        return row["network"], f"behind `{row['exit']}`"
     return row["network"], f"{len(row['left_out'])} of 9" if "left_out" in row else "-"
 
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from tf_routing.client.addresses import parse_address
 from tf_routing.client.batches import as_inputs, batches, join_answers
-from tf_routing.client.errors import RequestRefused
+from tf_routing.client.errors import ModelNotFound, RequestRefused
 from tf_routing.client.image_types import Range, match_signature
 from tf_routing.client.one_by_one import ask_one_by_one, holds_pictures
 from tf_routing.client.retrying import retry_call
@@ -99,8 +99,9 @@ def predict(
         with connect(RANGE_SIGNATURE) as call:
             try:
                 answer = ask_by(call, {"rows": np.zeros(1, "float32")})
-            except RequestRefused:
-                # Networks that take [0, 1] have no such signature, and no export of before had one.
+            except (RequestRefused, ModelNotFound):
+                # Networks that take [0, 1] have no such signature, and no export of before had one. Where there is no
+                # network either, the images themselves will be told so.
                 return UNIT
         return float(answer["low"][0]), float(answer["high"][0])
 

@@ -5,11 +5,32 @@ from a class of this package.
 """
 
 from collections.abc import Callable, Sequence
+from functools import cache
 from typing import Any, Protocol, runtime_checkable
 
 
+class _Members(type(Protocol)):  # type: ignore[misc]
+    """Looks for the members of an interface faster than `typing` does, which lists them anew for every object.
+
+    Graphs are walked often, and each layer of them is asked for several interfaces.
+    """
+
+    def __instancecheck__(cls, instance: Any) -> bool:
+        if Protocol not in cls.__bases__:
+            return super().__instancecheck__(instance)
+        return all(hasattr(instance, name) for name in _member_names(cls))
+
+
+@cache
+def _member_names(interface: Any) -> tuple[str, ...]:
+    """Returns the names of the methods and attributes that an interface, and those that it extends, have."""
+    extended = [each for each in interface.__mro__ if isinstance(each, _Members)]
+    names = {name for each in extended for name in (*vars(each), *vars(each).get("__annotations__", ()))}
+    return tuple(sorted(name for name in names if not name.startswith("_")))
+
+
 @runtime_checkable
-class Decides(Protocol):
+class Decides(Protocol, metaclass=_Members):
     """A layer one of whose outputs is a decision: gates, or switches `(batch, choices)`."""
 
     def decision(self, outputs: Sequence[Any]) -> Any:
@@ -17,7 +38,7 @@ class Decides(Protocol):
 
 
 @runtime_checkable
-class ShowsOutputs(Protocol):
+class ShowsOutputs(Protocol, metaclass=_Members):
     """A layer with outputs that objectives read in addition to its decision."""
 
     def observed(self, outputs: Sequence[Any]) -> dict[str, Any]:
@@ -25,7 +46,7 @@ class ShowsOutputs(Protocol):
 
 
 @runtime_checkable
-class HasThresholds(Protocol):
+class HasThresholds(Protocol, metaclass=_Members):
     """A router that compares scores with thresholds, which `calibrate` shifts; see `layers.routers.router.Router`."""
 
     @property
@@ -49,7 +70,7 @@ class HasThresholds(Protocol):
 
 
 @runtime_checkable
-class CountsMacs(Protocol):
+class CountsMacs(Protocol, metaclass=_Members):
     """A layer that knows its cost."""
 
     def macs(self, input_shape: Any) -> int:
@@ -57,7 +78,7 @@ class CountsMacs(Protocol):
 
 
 @runtime_checkable
-class HasSubBlocks(Protocol):
+class HasSubBlocks(Protocol, metaclass=_Members):
     """A block that owns models, each behind a switch of its decision, and a shortcut around them."""
 
     sub_blocks: Sequence[Any]
@@ -66,7 +87,7 @@ class HasSubBlocks(Protocol):
 
 
 @runtime_checkable
-class Gated(Protocol):
+class Gated(Protocol, metaclass=_Members):
     """A layer that runs masked or sparse; see `execution.settings` for the values."""
 
     execution: str
@@ -74,7 +95,7 @@ class Gated(Protocol):
 
 
 @runtime_checkable
-class RunsSubBlocks(Gated, HasSubBlocks, Protocol):
+class RunsSubBlocks(Gated, HasSubBlocks, Protocol, metaclass=_Members):
     """A block as executors run it; see `layers.blocks.switched_block.SwitchedBlock`."""
 
     @property
@@ -96,14 +117,14 @@ class RunsSubBlocks(Gated, HasSubBlocks, Protocol):
 
 
 @runtime_checkable
-class TakesRun(Protocol):
+class TakesRun(Protocol, metaclass=_Members):
     """A layer whose `call` has an argument `run`, for what a model hands to its layers: an `execution.Run`."""
 
     takes_run: bool
 
 
 @runtime_checkable
-class SetsExecution(Protocol):
+class SetsExecution(Protocol, metaclass=_Members):
     """A model that says by itself how its gated parts run, such as `RoutedModel`."""
 
     def set_execution(self, execution_: str, method: str = "auto", batch_method: str = "auto") -> None:
@@ -111,7 +132,7 @@ class SetsExecution(Protocol):
 
 
 @runtime_checkable
-class HasExitTree(Protocol):
+class HasExitTree(Protocol, metaclass=_Members):
     """The layer in which the exits of a network that leaves early come together."""
 
     # An `exit_tree.Stage`: the package `core` knows nothing of what uses it.
@@ -119,7 +140,7 @@ class HasExitTree(Protocol):
 
 
 @runtime_checkable
-class OwnsModels(Protocol):
+class OwnsModels(Protocol, metaclass=_Members):
     """A layer that is made of models, which transforms replace one by one."""
 
     def rebuilt(self, transform: Callable[[Any], Any]) -> Any:
@@ -127,7 +148,7 @@ class OwnsModels(Protocol):
 
 
 @runtime_checkable
-class OwnsNormalizations(Protocol):
+class OwnsNormalizations(Protocol, metaclass=_Members):
     """A layer that is made of linear layers with a batch normalisation behind each."""
 
     def without_normalization(self, folded_weights: Callable[[Any, Any], list[Any]]) -> Any:
@@ -135,7 +156,7 @@ class OwnsNormalizations(Protocol):
 
 
 @runtime_checkable
-class DerivesConstants(Protocol):
+class DerivesConstants(Protocol, metaclass=_Members):
     """A preprocessing layer of Keras: it computes with constants that it derives from its weights."""
 
     def finalize_state(self) -> None:

@@ -92,8 +92,17 @@ def test_an_exit_answers_with_its_head() -> None:
 
 
 def test_heads_and_junctions_train_alone() -> None:
-    trained = {weight.path.split("/")[0] for weight in routed("both").trainable_weights}
-    assert trained == {"router_1", "router_2", "junction_1", "exit_1"}
+    copy = routed("both")
+    names = {"router_1", "router_2", "junction_1", "exit_1"}
+    assert {weight.path.split("/")[0] for weight in copy.trainable_weights} == names
+    before = {weight.path: np.array(weight) for weight in copy.weights}
+    copy.compile(keras.optimizers.Adam(0.1), run_eagerly=True)
+    logs = copy.fit(images(), verbose=0).history
+    terms = [logs[f"{name}_loss"][0] for name in ("distillation", "exits", "cost")]
+    assert sum(terms) == pytest.approx(logs["loss"][0], rel=1e-4) and min(terms) > 0
+    moved = {weight.path.split("/")[0] for weight in copy.weights if not np.array_equal(before[weight.path], weight)}
+    # Scores begin as constants, so that their kernels move first, and what is before them in the next step.
+    assert {"junction_1", "exit_1"} <= moved <= names
 
 
 @pytest.mark.parametrize("how", ["exit", "both"])
