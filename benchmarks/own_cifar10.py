@@ -79,7 +79,8 @@ def _list_networks(arguments: argparse.Namespace, training: np.ndarray, images: 
     known, others = training[: arguments.training_images], training[arguments.training_images :]
     cuts: dict[str, Any] = {}
     for how in arguments.how:
-        model = tf_routing.add_routing(plain, how, input_range=(0, 1), name=how)
+        sure = {} if how == "skip" else {"junction": "confidence"}
+        model = tf_routing.add_routing(plain, how, **sure, input_range=(0, 1), name=how)
         _train(model, how, known, arguments)
         tf_routing.calibrate_budgets(model, others)
         cuts = cuts or _cut(plain, model)
@@ -122,8 +123,7 @@ def _train(model: Any, how: str, images: np.ndarray, arguments: argparse.Namespa
     from tf_routing.transforms.routing.exit_training import train_exits
 
     if how != "skip":
-        views = np.concatenate([images, images[:, :, ::-1]])
-        train_exits(model, views, views=2, batch_size=100, seed=arguments.seed)
+        train_exits(model, np.concatenate([images, images[:, :, ::-1]]), batch_size=100)
         for layer in model.layers:
             if layer.name.startswith(("exit_", "junction_")):
                 layer.trainable = False
@@ -141,8 +141,9 @@ def _cut(plain: Any, model: Any) -> dict[str, Any]:
 
     found, part = {}, exit_tree.find_tree(model)
     while part is not None and part.junction is not None:
-        head = part.sinks[0].layer
-        layer, weights = part.columns[-1], model.get_layer(head).get_weights()
+        # The exit is the logits of a head, which the junction reads behind the layers of the network.
+        *_, layer, _, head = part.columns
+        weights = model.get_layer(head).get_weights()
         pooled = keras.layers.GlobalAveragePooling2D()(plain.get_layer(layer).output)
         dense = keras.layers.Dense(weights[1].shape[0], "softmax", name="probabilities")
         found[layer] = keras.Model(plain.input, dense(pooled), name="cut")

@@ -4,9 +4,10 @@
     python examples/lite0_exits.py --output lite0
 
 keeps of the network of `efficientnet_lite0.py` the ten classes of Imagenette, adds exits behind the widest layers of
-three blocks that change the shape of maps, and trains their heads and junctions on the training photographs of
-`imagenette224/subset`, each of them in several versions, to answer as the network does. It writes `lite0/exit.keras`,
-and `lite0/both.keras`, whose blocks can be skipped too, and says what five budgets do to the validation photographs.
+three blocks that change the shape of maps, and trains their heads on the training photographs of
+`imagenette224/subset`, each of them in several versions, to answer as the network does; photographs leave of which a
+head is sure. It writes `lite0/exit.keras`, and `lite0/both.keras`, whose blocks can be skipped too, and says what five
+budgets do to the validation photographs.
 What that saves in time `benchmarks/lite0_exits.py` measures.
 """
 
@@ -44,7 +45,9 @@ def main() -> None:
     whole = build_ten()
     expected = whole.predict(validation, batch_size=20, verbose=0).argmax(1)
     for how in arguments.how:
-        model = tf_routing.add_routing(whole, how, exits=EXITS, input_range=(0, 1), name=f"lite0_{how}")
+        model = tf_routing.add_routing(
+            whole, how, exits=EXITS, junction="confidence", input_range=(0, 1), name=f"lite0_{how}"
+        )
         learn_exits(model, training[~apart], arguments.views, arguments.seed)
         if how == "both":
             learn_routers(model, training[~apart], arguments.epochs)
@@ -76,10 +79,10 @@ def build_ten(weights: dict[str, np.ndarray] | None = None, **arguments: object)
 
 
 def learn_exits(model: tf_routing.RoutedModel, images: np.ndarray, views: int, seed: int) -> None:
-    """Trains heads and junctions on photographs as they are, mirrored, and on parts of them."""
+    """Trains heads on photographs as they are, mirrored, and on parts of them."""
     rng = np.random.default_rng(seed)
     seen = [images, images[:, :, ::-1], *(_cut_parts(images, rng) for _ in range(views - 2))][:views]
-    train_exits(model, np.concatenate(seen), views=views, batch_size=20, seed=seed)
+    train_exits(model, np.concatenate(seen), batch_size=20)
 
 
 def _cut_parts(images: np.ndarray, rng: np.random.Generator) -> np.ndarray:

@@ -53,7 +53,7 @@ class ExitFunctions:
         last = self.layers[part.columns[-1]]
         # The first stage begins at the image, not at the pyramid that its column reads.
         given = inputs if part is self.tree else inputs[self._first_read(part, inputs) :]
-        outputs = [*self._carried(part, inputs), *keras.tree.flatten(last.output)]
+        outputs = [*self._carried(part, inputs), *self._made_for_later(part), *keras.tree.flatten(last.output)]
         self.functions[part] = keras.Function(given, outputs)
         for sink in part.sinks:
             self._cut(sink, outputs)
@@ -71,6 +71,11 @@ class ExitFunctions:
         """Returns the inputs that parts behind a stage read anew, as the networks of a cascade read the image."""
         later = [tensor for sink in stage.sinks for part in exit_tree.parts(sink) for tensor in self._reads(part)]
         return [tensor for tensor in inputs if any(tensor is each for each in later)]
+
+    def _made_for_later(self, stage: Stage) -> list[Any]:
+        """Returns what parts behind a stage read of it but its end: maps, where it ends in the logits of an exit."""
+        columns = [self.layers[name] for name in stage.columns[:-1]]
+        return self._carried(stage, [tensor for layer in columns for tensor in keras.tree.flatten(layer.output)])
 
     def __call__(self, inputs: Any) -> dict[str, Any]:
         """Returns `probabilities` and the decisions by name."""

@@ -44,6 +44,31 @@ def test_predictions_are_the_same(how: str, kind: str) -> None:
         np.testing.assert_allclose(copy(x, training=False), model(x), rtol=2e-6)
 
 
+def test_junctions_of_confidence_read_their_heads() -> None:
+    model, x = own_net(), images(40)
+    copy = routed("exit", junction="confidence")
+    np.testing.assert_allclose(copy(x, training=False), model(x), rtol=2e-6)
+    copy.get_layer("exit_1").kernel.assign(0.05 * np.asarray(copy.get_layer("exit_1").kernel))
+    means = keras.ops.mean(keras.Model(copy.input, copy.get_layer("b1_out").output)(x), axis=(1, 2))
+    answers = np.asarray(keras.ops.softmax(copy.get_layer("exit_1")(means)))
+    sure = np.median(answers.max(1))
+    copy.get_layer("junction_1").threshold.assign(np.log([sure / (1 - sure)]))
+    expected = np.where((answers.max(1) >= sure)[:, None], answers, model(x))
+    for execution in ("masked", "sparse"):
+        copy.execution = execution
+        np.testing.assert_allclose(copy(x, training=False), expected, atol=1e-5)
+    assert copy.routes(x)["junction_1"][:, 0].tolist() == (answers.max(1) >= sure).tolist()
+    # The head is run by all, up to it and behind it.
+    head, first = 4 * CLASSES, 64 * 9 * 3 * 4 + 2 * 64 * 9 * 4 * 4
+    assert copy.cost(x).min() == first + head
+    assert copy.static_cost == first + head + copy_rest()
+
+
+def copy_rest() -> int:
+    """The multiply-accumulates of the residual net behind its first block, by hand."""
+    return 16 * 9 * 4 * 8 + 16 * 9 * 8 * 8 + 16 * 4 * 8 + 2 * 16 * 9 * 8 * 8 + 8 * CLASSES
+
+
 def test_exits_stand_where_the_size_of_maps_changes() -> None:
     copy = routed("exit")
     tree = exit_tree.find_tree(copy)
@@ -187,6 +212,8 @@ def test_budgets_of_what_skips_and_leaves_hold_on_other_images() -> None:
 REFUSALS: list[tuple[dict[str, Any], str]] = [
     ({"how": "exit", "where": ["b1_out"]}, "`where` means nothing with how='exit'"),
     ({"how": "skip", "exits": ["b1_out"]}, "`exits` means nothing with how='skip'"),
+    ({"how": "skip", "junction": "confidence"}, "`junction` means nothing with how='skip'"),
+    ({"how": "exit", "junction": "sure"}, "`junction` must be"),
     ({"how": "exit", "exits": "b1_out"}, "`exits` must be a list of names"),
     ({"how": "exit", "exits": ["b1_ou"]}, "Unknown layer 'b1_ou'. Did you mean: b1_out"),
     (

@@ -15,7 +15,7 @@ from tf_routing.objectives import Distillation
 from tf_routing.support.validation import one_of
 from tf_routing.transforms.routing.block_choice import choose_blocks
 from tf_routing.transforms.routing.classifier_end import find_end
-from tf_routing.transforms.routing.exit_graph import ExitGraph
+from tf_routing.transforms.routing.exit_graph import CONFIDENCE, LEARNED, ExitGraph
 from tf_routing.transforms.routing.exit_places import cut_stages
 from tf_routing.transforms.routing.flat_calls import list_calls
 from tf_routing.transforms.routing.network_range import find_range
@@ -33,6 +33,7 @@ def add_routing(
     *,
     router: SkipRouter | None = None,
     exits: Sequence[str] | None = None,
+    junction: str = LEARNED,
     input_range: tuple[float, float] | None = None,
     unit_input: bool = False,
     classifier_activation: str | None = None,
@@ -65,8 +66,11 @@ def add_routing(
         router: A `layers.SkipRouter` that decides by a threshold: every block gets a copy of it, whose scores start as
             constants. `SkipRouter(init_open_rate=0.7)` where not given.
         exits: With `"exit"` and `"both"`, names of layers or blocks behind which images can leave; the last block of
-            each size of maps but the smallest where not given. There a `layers.Junction` stands, `junction_1`, and a
-            head on channel means, `exit_1`, which has everything to learn. All images go on until it is trained.
+            each size of maps but the smallest where not given. There a junction stands, `junction_1`, and a head
+            on channel means, `exit_1`, which has everything to learn. All images go on until it is trained.
+        junction: `"learned"`, a `layers.Junction` that learns from maps who leaves; or `"confidence"`, a
+            `layers.ConfidenceJunction`: images leave of which their head is sure, and only heads have to learn. All go
+            on until budgets are calibrated.
         input_range: Pair of numbers, what black and white are to the network: `(0, 255)`, `(0, 1)` or `(-1, 1)`, say.
             Where not given it is found in a first layer that rescales or standardises bytes; with a warning, bytes are
             assumed if there is none. Floats reach the network as they are, bytes are brought to the range.
@@ -98,12 +102,13 @@ def add_routing(
     graph = list_calls(_require_classifier(model))
     end = find_end(graph, classifier_activation)
     found = find_residual_blocks(graph)
-    _check_arguments(how, where, router, exits)
+    one_of("junction", junction, (LEARNED, CONFIDENCE))
+    _check_arguments(how, where, router, exits, None if junction == LEARNED else junction)
     blocks = [] if how == "exit" else choose_blocks(found, where, model.name)
     stages = [] if how == "skip" else cut_stages(graph, end, found.blocks, exits, skips=how == "both")
     taken = find_range(graph, input_range)
     drawn = SkipGraph(graph, end, blocks, _check_router(router), taken if unit_input else UNIT)
-    leaving = ExitGraph(drawn)
+    leaving = ExitGraph(drawn, junction)
     if stages:
         answer = leaving.draw(stages)
     else:
@@ -121,9 +126,15 @@ def add_routing(
     return copy
 
 
-def _check_arguments(how: str, where: Any, router: Any, exits: Any) -> None:
+def _check_arguments(how: str, where: Any, router: Any, exits: Any, junction: Any) -> None:
     """Raises a `ValueError` if an argument means nothing here."""
-    idle = {"where": where, "router": router} if how == "exit" else {"exits": exits} if how == "skip" else {}
+    idle = (
+        {"where": where, "router": router}
+        if how == "exit"
+        else {"exits": exits, "junction": junction}
+        if how == "skip"
+        else {}
+    )
     for name, value in idle.items():
         if value is not None:
             raise ValueError(f"`{name}` means nothing with how={how!r}. Received: {name}={value!r}")
