@@ -25,7 +25,7 @@ from tf_routing.transforms.routing.exit_training import train_exits
 
 EXITS = ("block_8_depthwise_relu", "block_11_depthwise_relu", "block_15_depthwise_relu")
 """Layers behind which images can leave: wide ones, of which linear heads read more than of narrow ends of blocks."""
-BUDGETS = 5
+BUDGETS = (0.5, 0.6, 0.7, 0.8, 0.9)
 # Every so many of the training photographs find thresholds for budgets, and train nothing.
 _SET_APART = 5
 
@@ -51,7 +51,7 @@ def main() -> None:
         learn_exits(model, training[~apart], arguments.views, arguments.seed)
         if how == "both":
             learn_routers(model, training[~apart], arguments.epochs)
-        tf_routing.calibrate_budgets(model, training[apart], batch_size=20)
+        tf_routing.calibrate_budgets(model, training[apart], BUDGETS, batch_size=20)
         Path(arguments.output).mkdir(parents=True, exist_ok=True)
         model.save(Path(arguments.output, f"{how}.keras"))
         for row in model.budgets:

@@ -74,7 +74,8 @@ class ExitFunctions:
 
     def _made_for_later(self, stage: Stage) -> list[Any]:
         """Returns what parts behind a stage read of it but its end: maps, where it ends in the logits of an exit."""
-        columns = [self.layers[name] for name in stage.columns[:-1]]
+        # Folded normalisations are no layers any more.
+        columns = [self.layers[name] for name in stage.columns[:-1] if name in self.layers]
         return self._carried(stage, [tensor for layer in columns for tensor in keras.tree.flatten(layer.output)])
 
     def __call__(self, inputs: Any) -> dict[str, Any]:
