@@ -37,7 +37,7 @@ def _interfaces() -> dict[str, Any]:
     return {
         name: each
         for name, each in vars(protocols).items()
-        if isinstance(each, type) and each.__module__ == protocols.__name__
+        if isinstance(each, type) and each.__module__ == protocols.__name__ and not name.startswith("_")
     }
 
 

@@ -10,6 +10,7 @@ from tf_routing.models.reader import Reader
 from tf_routing.support.validation import not_negative
 
 _STEPS, _RATE = 200, 0.05
+_TINY = 1e-6
 
 
 def train_exits(model: Any, images: Any, *, decay: float = 0.01, batch_size: int = 32) -> None:
@@ -71,7 +72,9 @@ def _fit_head(x: np.ndarray, targets: np.ndarray, decay: float) -> tuple[np.ndar
     """Returns kernel and bias of the regression of class probabilities on features, by full-batch Adam."""
     mean, deviation = x.mean(axis=0), x.std(axis=0) + 1e-6
     x = (x - mean) / deviation
-    weights = [np.zeros((x.shape[1], targets.shape[1]), "float32"), np.zeros(targets.shape[1], "float32")]
+    # From how frequent classes are: to rare ones it would be a long way.
+    frequent = np.log(targets.mean(axis=0) + _TINY)
+    weights = [np.zeros((x.shape[1], targets.shape[1]), "float32"), frequent.astype("float32")]
     first, second = ([np.zeros_like(each) for each in weights] for _ in range(2))
     for step in range(1, _STEPS + 1):
         error = (_softmax(x @ weights[0] + weights[1]) - targets) / len(x)
