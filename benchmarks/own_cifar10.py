@@ -110,7 +110,9 @@ def build_plain() -> Any:
             return layer(*tensors, **settings)
         source = tensors[0]
         shortcut = source if layer.shortcut == "identity" else layer.shortcut(source)
-        total = keras.layers.Add(name=f"{layer.name}_sum")([shortcut, layer.sub_blocks[0](source)])
+        inside = layer.sub_blocks[0]
+        branch = keras.Model(inside.inputs, inside.outputs, name=f"{layer.name}_branch")
+        total = keras.layers.Add(name=f"{layer.name}_sum")([shortcut, branch(source)])
         return keras.layers.ReLU(name=layer.name)(total)
 
     return keras.Model(image, run_calls(released, image, call), name="resnet32")

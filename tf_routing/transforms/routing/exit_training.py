@@ -5,6 +5,8 @@ from typing import Any
 import numpy as np
 
 from tf_routing import exit_tree
+from tf_routing.layers import ConfidenceJunction
+from tf_routing.layers.routers.router import open_score
 from tf_routing.models.model_arguments import require_routed_model
 from tf_routing.models.reader import Reader
 from tf_routing.support.validation import not_negative
@@ -17,9 +19,10 @@ def train_exits(model: Any, images: Any, *, decay: float = 0.01, batch_size: int
     """Trains the heads of exits that `tf_routing.add_routing` added, without labels.
 
     A head learns the whole network's answers from the channel means that it reads, which are computed once, by a
-    regression that takes seconds. With `junction="confidence"` nothing else has to learn: `calibrate_budgets` finds how
-    sure is sure enough, on images that the heads did not learn from, since of others they are surer than they should
-    be. Learned junctions, and routers of blocks, learn by `fit`.
+    regression that takes seconds. With `junction="confidence"` nothing else has to learn: from now on images leave of
+    which a head is as sure as the junction's `confidence` says, and `calibrate_budgets` finds how sure is sure enough,
+    on images that the heads did not learn from, since of others they are surer than they should be. Learned junctions,
+    and routers of blocks, learn by `fit`.
 
     Equation:
         h = argmin mean KL(t, softmax(h(x))) + decay |h|^2 / 2
@@ -28,7 +31,7 @@ def train_exits(model: Any, images: Any, *, decay: float = 0.01, batch_size: int
         linear, whose bias does not decay; and t (B, K) the whole network's probabilities.
 
     Args:
-        model: What `add_routing` returned with `"exit"` or `"both"`. Its heads are changed, all else is not.
+        model: What `add_routing` returned with `"exit"` or `"both"`. Heads are changed, and thresholds of confidence.
         images: Images as the model takes them, an array, or batches without labels. Mirrored ones, and parts of them,
             are as good as more.
         decay: Float, L2 decay.
@@ -55,6 +58,10 @@ def train_exits(model: Any, images: Any, *, decay: float = 0.01, batch_size: int
     *features, logits = (np.asarray(each, "float32") for each in read.predict(images, batch_size, verbose=0))
     for name, x in zip(heads, features, strict=True):
         model.get_layer(name).set_weights(_fit_head(x, _softmax(logits), decay))
+    for layer in model.layers:
+        if isinstance(layer, ConfidenceJunction):
+            # Among the scores of routers, with which budgets move it: at the start it lets nobody leave.
+            layer.threshold.assign([open_score(layer.confidence)])
 
 
 def _find_heads(model: Any) -> tuple[list[str], str]:

@@ -70,7 +70,7 @@ def add_routing(
             on channel means, `exit_1`, which has everything to learn. All images go on until it is trained.
         junction: `"learned"`, a `layers.Junction` that learns from maps who leaves; or `"confidence"`, a
             `layers.ConfidenceJunction`: images leave of which their head is sure, and only heads have to learn. All go
-            on until budgets are calibrated.
+            on until heads have learnt or budgets are calibrated.
         input_range: Pair of numbers, what black and white are to the network: `(0, 255)`, `(0, 1)` or `(-1, 1)`, say.
             Where not given it is found in a first layer that rescales or standardises bytes; with a warning, bytes are
             assumed if there is none. Floats reach the network as they are, bytes are brought to the range.
