@@ -189,13 +189,24 @@ def test_budgets_are_met(how: str) -> None:
     np.testing.assert_allclose(copy.cost(x).mean(), cheapest, rtol=0.1)
 
 
+def test_budgets_of_what_skips_and_leaves_are_what_it_executes() -> None:
+    copy, x = parted("both"), images(80)
+    rows = tf_routing.calibrate_budgets(copy, x)
+    # From the first exit, with its block closed, to the last, with all open.
+    assert rows[-1].share == 1 and rows[0].share < 0.3
+    for row in rows:
+        copy.set_budget(row.budget)
+        assert copy.cost(x).mean() == pytest.approx(row.macs, rel=1e-6)
+        assert row.share == pytest.approx(row.budget, rel=0.1)
+    copy.set_budget(None)
+
+
+@pytest.mark.heavy
 def test_budgets_of_what_skips_and_leaves_hold_on_other_images() -> None:
     copy, x = parted("both"), images(12_000)
     copy.execution = "masked"
     known, unseen = x[::2], x[1::2]
     least, *_, most = tf_routing.calibrate_budgets(copy, known[:200])
-    # From the first exit, with its block closed, to the last, with all open.
-    assert most.share == 1 and least.share < 0.3
     between = np.linspace(least.budget, most.budget, 4)[1:-1]
     for row in tf_routing.calibrate_budgets(copy, known, budgets=between, batch_size=2000):
         assert row.share == pytest.approx(row.budget, rel=0.003)
