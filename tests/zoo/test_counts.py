@@ -253,3 +253,26 @@ def test_every_row_of_a_finished_paper_is_in_the_data_file(paper: str) -> None:
 @pytest.mark.parametrize("row", [row for row in ROWS if "macs_fixed" in row], ids=lambda row: row["row"])
 def test_the_parts_of_the_cost_sum_to_it(row: dict[str, Any]) -> None:
     assert row["macs_fixed"] + row["macs_sub_blocks"] + row["macs_controllers"] == row["macs"]
+
+
+def test_ratios_of_flops_are_those_of_the_printed_numbers() -> None:
+    """Su et al. divide by the static network that they trained, but what was pruned by the one it was pruned from."""
+    printed = {row["row"]: row["printed_gflops"] for row in ROWS if "printed_gflops" in row}
+    checked = 0
+    for row in ROWS:
+        ratios = row.get("flops_ratio_percent")
+        if ratios is None:
+            continue
+        name = row["row"]
+        depth = "resnet101" if "101" in name else "resnet50"
+        whole = {True: depth, "mobilenet" in name: "mobilenetv2", "140" in name: "mobilenetv2_140"}[True]
+        whole = "resnet50_he" if name == "resnet50_pruned" else whole
+        points = {str(point["rate"]): point["flops_g"] for point in row.get("operating_points", ())}
+        for ratio, flops in zip(
+            ratios.values() if points else [ratios],
+            [points[rate] for rate in ratios] if points else [row["printed_gflops"]],
+            strict=True,
+        ):
+            assert ratio == pytest.approx(100 * flops / printed[whole], abs=0.051)
+            checked += 1
+    assert checked == 29

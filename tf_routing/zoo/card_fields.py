@@ -1,7 +1,10 @@
 """The fields of cards as text, the same on pages, in tables and on the terminal."""
 
 from collections.abc import Collection, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from tf_routing.zoo.cards import ReportedRow
 
 _NOTHING = "-"
 
@@ -48,6 +51,37 @@ def write_number(value: float | None, form: str = "{:,}") -> str:
     ('551,594', '0.27 M', '-')
     """
     return _NOTHING if value is None else form.format(value)
+
+
+def write_printed_cost(row: "ReportedRow") -> str:
+    """Returns the costs that a paper prints beside the errors of a row; an empty text where it prints none.
+
+    Example:
+
+    >>> from tf_routing import zoo
+    >>> write_printed_cost(zoo.card("resnext50_4x24d").reported[0])
+    '4.2 GMACs, 106.1 % of the static network'
+    >>> write_printed_cost(zoo.card("dmnn50_n4").reported[0])
+    'at rate 0.7: 3.17 GMACs, 80.1 % of the static network'
+    """
+    ratios = row.flops_ratio_percent
+    by_rate = ratios if isinstance(ratios, Mapping) else {}
+    points = [
+        f"at rate {point['rate']}: {_write_gflops(point['flops_g'], by_rate.get(str(point['rate'])))}"
+        for point in row.operating_points or ()
+    ]
+    if row.printed_gflops is not None:
+        points.append(_write_gflops(row.printed_gflops, None if isinstance(ratios, Mapping) else ratios))
+    points += [f"K = {point['k']}: {point['flops_1e8']}e8 FLOPs" for point in row.trade_off or ()]
+    if row.router_cost_percent is not None:
+        points.append(f"a router {row.router_cost_percent} % of its block")
+    if row.cost_reduction_percent is not None:
+        points.append(f"{row.cost_reduction_percent} % saved")
+    return "; ".join(points)
+
+
+def _write_gflops(gflops: float, ratio: float | None) -> str:
+    return f"{gflops} GMACs" + ("" if ratio is None else f", {ratio} % of the static network")
 
 
 BUDGET_COLUMNS = ("budget", "executed MACs", "of static", "deviation", "accuracy", "static network as accurate")

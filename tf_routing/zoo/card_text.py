@@ -4,7 +4,7 @@ import textwrap
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from tf_routing.zoo.card_fields import BUDGET_COLUMNS, budget_cells, write_arguments, write_size
+from tf_routing.zoo.card_fields import BUDGET_COLUMNS, budget_cells, write_arguments, write_printed_cost, write_size
 
 if TYPE_CHECKING:
     from tf_routing.zoo.cards import ModelCard, ReportedRow
@@ -46,9 +46,11 @@ def _write_reported(row: "ReportedRow", of_paper: bool) -> str:
     macs = "" if row.macs is None else f", {row.macs:,} MACs per image"
     errors = "".join(f", error {error}% on {data}" for data, error in row.error_percent.items())
     arguments = write_arguments(row.arguments) or "default arguments"
+    printed = write_printed_cost(row)
+    cost = f"; the paper prints {printed}" if printed else ""
     return (
         f"{place}, {arguments} ({row.classes} classes at {write_size(row.input_shape)}): "
-        f"{row.trainable_parameters:,} parameters{macs}{errors}"
+        f"{row.trainable_parameters:,} parameters{macs}{errors}{cost}"
     )
 
 

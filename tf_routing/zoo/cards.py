@@ -29,6 +29,11 @@ class ReportedRow(NamedTuple):
         operating_points: For networks that skip: per target `rate` the reported `flops_g`, `error` on ImageNet or
             CIFAR-100, and the execution rate that the former implies.
         executed_blocks: For networks that skip blocks: the reported mean number of executed ones, by data set.
+        printed_gflops: Multiply-accumulates per image as the paper prints them, in billions, or `None`.
+        flops_ratio_percent: Those as the paper prints them in per cent of the static network's; a dict by target rate
+            for networks with `operating_points`.
+        router_cost_percent: For networks that skip blocks: what a router costs of its block, as the paper prints it.
+        cost_reduction_percent: For networks that skip blocks: what they save, as the paper prints it.
         trade_off: For networks that skip blocks: reported points of `accuracy`, executed blocks `k` and FLOPs.
         exit_macs: For networks that leave early: multiply-accumulates per image that leaves behind each level.
         needs: Further arguments with which the reported errors were reached and that only the user can give,
@@ -49,6 +54,10 @@ class ReportedRow(NamedTuple):
     note: str
     operating_points: list[dict[str, float]] | None = None
     executed_blocks: dict[str, float] | float | None = None
+    printed_gflops: float | None = None
+    flops_ratio_percent: dict[str, float] | float | None = None
+    router_cost_percent: float | None = None
+    cost_reduction_percent: float | None = None
     trade_off: list[dict[str, float]] | None = None
     exit_macs: list[int] | None = None
     needs: dict[str, str] | None = None

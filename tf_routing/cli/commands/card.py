@@ -33,8 +33,7 @@ def run(arguments: argparse.Namespace) -> None:
     measured = [row for row in card.reported if row.operating_points]
     if measured:
         needed = "".join(f", with {key}=..." for key in measured[0].needs or ())
-        points = [point for row in measured for point in row.operating_points or []]
-        show(_operating_point_table(points, needed))
+        show(_operating_point_table(measured, needed))
     trade_off = [point for row in card.reported for point in row.trade_off or []]
     if trade_off:
         show(_trade_off_table(trade_off))
@@ -59,23 +58,40 @@ def _reported_table(rows: list[ReportedRow], paper: str) -> Table:
         "with moving statistics": lambda row: write_number(row.total_parameters),
         "printed by the paper": lambda row: write_number(row.parameters_printed_millions, "{} M"),
         "MACs per image": lambda row: write_number(row.macs),
+        "GMACs printed": lambda row: write_number(row.printed_gflops, "{}"),
+        "of the static network's": lambda row: _write_ratio(row.flops_ratio_percent),
+        "a router of its block, printed": lambda row: write_number(row.router_cost_percent, "{} %"),
+        "saved, printed": lambda row: write_number(row.cost_reduction_percent, "{} %"),
         "where": lambda row: row.table if row.paper == paper else f"{row.table} of {row.paper}",
         "error, %": lambda row: write_by_data(row.error_percent, "\n"),
         "executed blocks": lambda row: _write_blocks(row.executed_blocks),
     }
     for heading, field in fields.items():
-        table.add_row(heading, *(field(row) for row in rows))
+        cells = [field(row) for row in rows]
+        # Most papers print some of these only.
+        if set(cells) != {"-"}:
+            table.add_row(heading, *cells)
     return table
 
 
-def _operating_point_table(points: list[dict[str, float]], needed: str) -> Table:
+def _operating_point_table(rows: list[ReportedRow], needed: str) -> Table:
     table = Table(title=f"What the paper reports at each target rate{needed}")
-    for heading in ("rate", "GMACs", "execution rate that these imply", "error, %"):
+    for heading in ("rate", "GMACs", "of the static network's, %", "execution rate that these imply", "error, %"):
         table.add_column(heading, justify="right")
-    for point in points:
-        values = (point[key] for key in ("rate", "flops_g", "implied_subblock_rate", "error"))
-        table.add_row(*map(str, values))
+    for row in rows:
+        ratios = row.flops_ratio_percent if isinstance(row.flops_ratio_percent, dict) else {}
+        for point in row.operating_points or []:
+            ratio = write_number(ratios.get(str(point["rate"])), "{}")
+            rate, gmacs, implied, error = (
+                str(point[key]) for key in ("rate", "flops_g", "implied_subblock_rate", "error")
+            )
+            table.add_row(rate, gmacs, ratio, implied, error)
     return table
+
+
+def _write_ratio(ratio: dict[str, float] | float | None) -> str:
+    # Those by rate stand in a table of their own.
+    return "-" if isinstance(ratio, dict) else write_number(ratio, "{} %")
 
 
 def _trade_off_table(points: list[dict[str, float]]) -> Table:
