@@ -96,6 +96,17 @@ def test_inner_widths_by_the_number_of_sub_blocks(sub_blocks: int, widths: list[
     assert split_resnet._inner_widths(None, sub_blocks, 1.0) == widths
 
 
+@pytest.mark.parametrize("sub_blocks", [1, 2, 3, 4, 5, 6, 8, 16])
+def test_more_sub_blocks_than_the_paper_s_have_the_weights_of_the_whole_block(sub_blocks: int) -> None:
+    """Eq. 1 and 2: a bottleneck of inner width C with 4 C channels in and out, against N of inner width w."""
+    whole = 4 * 64 * 64 + 9 * 64 * 64 + 64 * 4 * 64
+    width = split_resnet.equal_share(sub_blocks) * 64
+    assert sub_blocks * (4 * 64 * width + 9 * width**2 + width * 4 * 64) == pytest.approx(whole)
+    # The paper's own widths come near it.
+    found = split_resnet._inner_widths(None, sub_blocks, 1.0)
+    assert found == [pytest.approx(width * factor, rel=0.05, abs=1) for factor in (1, 2, 4, 8)]
+
+
 def test_a_residual_sub_block_is_a_narrow_bottleneck() -> None:
     assert [block.name for block in blocks(resnet())] == BLOCKS
     for block in blocks(resnet()):

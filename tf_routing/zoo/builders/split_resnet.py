@@ -18,7 +18,8 @@ from tf_routing.zoo.builders.parts.splitting import ControllerOptions, RateObjec
 _WIDTHS = (64, 128, 256, 512)
 _EXPANSION = 4
 _STEMS = {"imagenet": blocks.add_imagenet_stem, "cifar": blocks.add_cifar_stem}
-# The share of a block's inner width that each sub-block gets; the paper gives none, these meet its parameter counts.
+# The share of a block's inner width that each sub-block gets; the paper gives none, these meet its parameter counts. It
+# has no more than four.
 _RATIOS = {1: 1.0, 2: 0.6, 3: 0.465, 4: 0.375}
 _CATEGORY_WEIGHTS = (1e-4, 1e-3, 1e-2, 1e-1)
 
@@ -40,12 +41,13 @@ def build(
 
     Args:
         stage_blocks: Blocks of each of the four stages.
-        sub_blocks: Integer N, sub-blocks per block.
+        sub_blocks: Integer N, sub-blocks per block; with one, blocks are run or skipped whole.
         head: How the network ends.
         name: Name of the model.
         stem: `"imagenet"` (7x7, stride 2) or `"cifar"` (3x3, stride 1), each before a pool of stride 2.
         objective: What training aims at.
-        widths: Inner width of a sub-block in each stage; the paper's by default.
+        widths: Inner width of a sub-block in each stage; by default the paper's, and for more than four sub-blocks
+            the one with which a block has as many weights as before it was divided.
         controllers: How controllers decide.
         images: What the network reads.
         width_multiplier: Float that scales convolution widths.
@@ -75,11 +77,23 @@ def build(
 def _inner_widths(widths: Sequence[int] | None, sub_blocks: int, multiplier: float) -> list[int]:
     positive_integer("sub_blocks", sub_blocks)
     if widths is None:
-        one_of("sub_blocks", sub_blocks, _RATIOS)
-        widths = [math.floor(_RATIOS[sub_blocks] * width) for width in _WIDTHS]
+        ratio = _RATIOS.get(sub_blocks) or equal_share(sub_blocks)
+        widths = [max(1, math.floor(ratio * width)) for width in _WIDTHS]
     if len(widths) != len(_WIDTHS):
         raise ValueError(f"`widths` must hold {len(_WIDTHS)} integers, one per stage. Received: widths={widths!r}")
     return [blocks.scale_width(positive_integer("widths", width), multiplier) for width in widths]
+
+
+def equal_share(sub_blocks: int) -> float:
+    """Returns the share of a bottleneck's inner width with which its sub-blocks have as many weights as it had.
+
+    With inner width C and 4 C channels in and out, Eq. 1 is 4 C^2 + 9 C^2 + 4 C^2 and Eq. 2 N (8 C w + 9 w^2): the
+    share is the w / C that makes the two equal.
+
+    Args:
+        sub_blocks: Integer N.
+    """
+    return (math.sqrt(64 + 36 * 17 / sub_blocks) - 8) / 18
 
 
 def _add_bottleneck(x: Any, splitter: Splitter, inner: int, outer: int, strides: int, name: str) -> Any:
