@@ -21,6 +21,7 @@ from tf_routing.data import Dataset, ImageSet
 from tf_routing.evaluation.image_versions import version_batches
 from tf_routing.models import RoutedModel
 from tf_routing.runs.trained_network import load_trained
+from tf_routing.studies import study
 from tf_routing.studies.logged_routes import read_counts
 from tf_routing.studies.operating_points import count_router_macs
 from tf_routing.studies.study import conduct
@@ -91,8 +92,8 @@ def conducted(tmp_path_factory: pytest.TempPathFactory) -> Conducted:
 
 def asked(setup: Setup, name: str, *variants: Variant) -> dict[str, Any]:
     """What a study returns, perhaps of other variants than its own."""
-    study = STUDIES[name]._replace(variants=variants) if variants else STUDIES[name]
-    return conduct(name, study, setup)
+    chosen = STUDIES[name]._replace(variants=variants) if variants else STUDIES[name]
+    return conduct(name, chosen, setup)
 
 
 @functools.cache
@@ -228,6 +229,9 @@ def assert_is_grouped(setup: Setup, content: dict[str, Any]) -> None:
         names = Counter(setup.dataset.class_names[setup.dataset.test.labels[index]] for index in members)
         assert Counter(row["classes"]) == names
         assert row["executed_blocks"] == row["route"].count("1")
+        labels = setup.dataset.test.labels
+        first = {setup.dataset.class_names[labels[index]]: index for index in reversed(members)}
+        assert row["examples_by_class"] == first
 
 
 def test_operating_points_are_those_of_the_trained_network(conducted: Conducted) -> None:
@@ -287,9 +291,9 @@ def test_routers_of_the_three_kinds_cost_what_their_equations_say() -> None:
 
 
 def test_every_study_has_its_functions_and_folders_of_its_own() -> None:
-    for study in STUDIES.values():
-        assert all(map(callable, study.load_functions()))
-        variants = study.variants(12, _BLOCKS) if callable(study.variants) else study.variants
+    for each_study in STUDIES.values():
+        assert all(map(callable, each_study.load_functions()))
+        variants = each_study.variants(12, _BLOCKS) if callable(each_study.variants) else each_study.variants
         networks = {(folder_name(each.changes), *map(str, each.at_test.items())) for each in variants}
         labels = {each.label for each in variants}
         assert len(networks) == len(labels) == len(variants)
@@ -299,6 +303,15 @@ def test_rules_keep_a_number_and_routers_train_towards_its_share() -> None:
     variants = {each.label: each for each in STUDIES["decision_rules"].variants(12, _BLOCKS)}
     assert variants["threshold"].changes == variants["bernoulli"].changes == {"target": 0.8}
     assert variants["distributed 12"].changes == {"decision": "distributed", "keep": 12}
+
+
+def test_rules_and_drawn_decisions_keep_what_the_paper_s_models_executed() -> None:
+    setup = Setup("drn_resnet110", data.load("digits"), load_recipe("drn_quick"), Path("none"))
+    # Table 3: K = 16 at the lower cost, 45 at the best accuracy.
+    assert study._reported_keep(setup, STUDIES["decision_rules"].reported) == 16
+    assert study._reported_keep(setup, STUDIES["sampled_decisions"].reported) == 45
+    threshold, drawn = STUDIES["sampled_decisions"].variants(45, 54)
+    assert threshold.changes == drawn.changes == {"target": 45 / 54} and drawn.at_test == {"decision": "bernoulli"}
 
 
 @pytest.mark.parametrize(
@@ -365,6 +378,6 @@ def test_help_names_the_studies(capsys: pytest.CaptureFixture[str]) -> None:
 def test_a_study_is_an_entry() -> None:
     assert list_studies() == [
         *("trade_off", "route_counts", "path_consistency", "grouped_by_route", "made_consistent"),
-        *("router_kinds", "decision_rules"),
+        *("router_kinds", "decision_rules", "sampled_decisions"),
     ]
-    assert all(isinstance(study, Study) for study in STUDIES.values())
+    assert all(isinstance(each, Study) for each in STUDIES.values())

@@ -23,7 +23,8 @@ def grouped_routes(setup: Setup, runs: Sequence[TrainedVariant]) -> dict[str, An
     Returns:
         Dict of `network`, `images`, their number, `distinct_routes`, and `rows`, one dict for each of the 100 most
         frequent routes: `route`, a text of bits in order of depth, `executed_blocks`, `count`, `classes`, the counts of
-        classes by name, and `examples`, the indices of the first images.
+        classes by name, `examples`, the indices of the first images, and `examples_by_class`, the index of the first
+        image of each class by name.
     """
     (run,) = runs
     routes = hard_routes(load_network(setup, run).routes(version_batches(setup.dataset, None, setup.seed)))
@@ -45,4 +46,8 @@ def _row(group: RouteGroup, labels: np.ndarray, names: Sequence[str]) -> dict[st
         "count": len(group.images),
         "classes": {name: int(count) for name, count in zip(names, counts, strict=True) if count},
         "examples": group.images[:_EXAMPLES].tolist(),
+        "examples_by_class": {
+            names[label]: int(group.images[labels[group.images] == label][0])
+            for label in np.flatnonzero(counts).tolist()
+        },
     }

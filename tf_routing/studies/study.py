@@ -46,20 +46,21 @@ def _choose_variants(name: str, study: Study, setup: Setup, keep: int | None) ->
             raise ValueError(f"`keep` means nothing to the study {name!r}. Received: keep={keep!r}")
         return study.variants
     blocks = len(build(setup, {}).decision_names)
-    keep = _reported_keep(setup) if keep is None else positive_integer("keep", keep)
+    keep = _reported_keep(setup, study.reported) if keep is None else positive_integer("keep", keep)
     if keep > blocks:
         raise ValueError(f"`keep` must be at most {blocks}, the blocks there are. Received: keep={keep!r}")
     return study.variants(keep, blocks)
 
 
-def _reported_keep(setup: Setup) -> int:
-    """Returns the paper's number of executed blocks at its lower cost, on this dataset or else on its first."""
+def _reported_keep(setup: Setup, version: str) -> int:
+    """Returns the number of blocks that one of the paper's models executes, on this dataset or else on its first."""
     reported = zoo.card(setup.architecture).reported
     by_data = reported[0].executed_blocks if reported else None
-    lower = {key: value for key, value in by_data.items() if key.endswith("_v2")} if isinstance(by_data, dict) else {}
-    if not lower:
+    known = by_data if isinstance(by_data, dict) else {}
+    executed = {key: value for key, value in known.items() if key.endswith(f"_{version}")}
+    if not executed:
         raise ValueError(f"`keep` must be given: the paper reports none for {setup.architecture}. Received: keep=None")
-    return int(lower.get(f"{setup.dataset.name}_v2", next(iter(lower.values()))))
+    return int(executed.get(f"{setup.dataset.name}_{version}", next(iter(executed.values()))))
 
 
 def _describe(name: str, setup: Setup) -> dict[str, Any]:

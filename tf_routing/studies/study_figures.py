@@ -19,6 +19,7 @@ from tf_routing.analysis import (
 from tf_routing.evaluation.image_versions import images_at, version_batches
 from tf_routing.studies.study_runs import Setup
 
+_COLUMNS = 12
 _ROWS = 8
 _POINT = {"accuracy": "accuracy", "executed_blocks": "executed blocks K", "executed_macs": "executed MACs"}
 _KIND = {
@@ -54,18 +55,21 @@ def path_consistency(setup: Setup, content: dict[str, Any], title: str, path: Pa
 
 
 def grouped_by_route(setup: Setup, content: dict[str, Any], title: str, path: Path) -> None:
-    """Draws the most frequent routes with some of their images."""
+    """Draws the most frequent routes: one column per class where there are few, else some images of each route."""
     shown = content["rows"][:_ROWS]
-    indices = [index for row in shown for index in row["examples"]]
-    images = dict(zip(indices, images_at(version_batches(setup.dataset, None, setup.seed), indices), strict=True))
     names, labels = setup.dataset.class_names, setup.dataset.test.labels
+    by_class = len(names) <= _COLUMNS
+    places = [[row["examples_by_class"].get(name) for name in names] if by_class else row["examples"] for row in shown]
+    indices = sorted({index for row in places for index in row if index is not None})
+    images = dict(zip(indices, images_at(version_batches(setup.dataset, None, setup.seed), indices), strict=True))
     rows = [
         ImageRow(
             f"{_count_of(row['count'], 'image')}\n{route_text(np.array([int(bit) for bit in row['route']]))}",
-            np.stack([images[index] for index in row["examples"]]),
-            [names[labels[index]] for index in row["examples"]],
+            [None if index is None else images[index] for index in own],
+            # The titles of columns stand once.
+            (names if number == 0 else [""] * len(names)) if by_class else [names[labels[index]] for index in own],
         )
-        for row in shown
+        for number, (row, own) in enumerate(zip(shown, places, strict=True))
     ]
     frequent = f"{len(shown)} most frequent of {content['distinct_routes']:,} routes"
     draw_image_rows(rows, path, f"{_add_subject(setup, title)}: {frequent}")

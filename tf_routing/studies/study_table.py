@@ -35,11 +35,14 @@ class Study(NamedTuple):
         title: Title of its figure.
         variants: The variants; or, where they keep a number of blocks, a function of that number and of all blocks.
         load_functions: Imports and returns what measures and draws the variants.
+        reported: For variants by a number of blocks: which of the paper's models has executed it where the user gives
+            none, `"v2"`, of lower cost, or `"v1"`, of the best accuracy.
     """
 
     title: str
     variants: Sequence[Variant] | Callable[[int, int], Sequence[Variant]]
     load_functions: Callable[[], StudyFunctions]
+    reported: str = "v2"
 
 
 def _load_trade_off() -> StudyFunctions:
@@ -98,6 +101,14 @@ def _keep_blocks(keep: int, blocks: int) -> list[Variant]:
     ]
 
 
+def _draw_decisions(keep: int, blocks: int) -> list[Variant]:
+    share = {"target": keep / blocks}
+    return [
+        Variant("threshold", share),
+        Variant("bernoulli", share, at_test={"decision": "bernoulli"}),
+    ]
+
+
 _CONSISTENCY = [
     Variant("with consistency and diversity", {}),
     Variant("without routing terms", {"consistency_weight": 0.0, "diversity_weight": 0.0}),
@@ -141,6 +152,12 @@ STUDIES: dict[str, Study] = {
         "Rules of decision",
         _keep_blocks,
         _load_decision_rules,
+    ),
+    "sampled_decisions": Study(
+        "Decisions by threshold and drawn",
+        _draw_decisions,
+        _load_decision_rules,
+        reported="v1",
     ),
 }
 

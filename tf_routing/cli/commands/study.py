@@ -24,7 +24,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     model = "name of an architecture that skips blocks"
     add_training_options(parser, model, _RECIPE, "folder of the data file, the figure and the runs")
     parser.set_defaults(recipe=_RECIPE)
-    parser.add_argument("--keep", type=int, help="blocks that decision_rules keeps; the paper's where not given")
+    parser.add_argument(
+        "--keep", type=int, help="blocks that decision_rules and sampled_decisions keep; the paper's where not given"
+    )
 
 
 def run(arguments: argparse.Namespace) -> None:
