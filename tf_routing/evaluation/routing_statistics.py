@@ -1,6 +1,6 @@
 """Statistics of the decisions of a gated network: executed cost, execution rates, distinct routes."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -45,10 +45,24 @@ def rates_by_category(
     routes: dict[str, np.ndarray], labels: np.ndarray, categories: Sequence[int], names: Sequence[str]
 ) -> dict[str, dict[str, list[float]]]:
     """Returns the execution rate of every sub-block among each category's images, by category and decision."""
-    groups = np.asarray(categories)[labels]
+    table = np.asarray(categories)
+    return rates_by_group(routes, labels, {name: np.flatnonzero(table == each) for each, name in enumerate(names)})
+
+
+def rates_by_group(
+    routes: dict[str, np.ndarray], labels: np.ndarray, groups: Mapping[str, Sequence[int] | np.ndarray]
+) -> dict[str, dict[str, list[float]]]:
+    """Returns the execution rate of every sub-block among the images of groups of classes, by group and decision.
+
+    Args:
+        routes: Decisions of a test set.
+        labels: Its class indices.
+        groups: Dict from a group's name to its classes; a class may be in several.
+    """
+    members = {name: np.isin(labels, classes) for name, classes in groups.items()}
     return {
-        name: {decision: switches[groups == group].mean(axis=0).tolist() for decision, switches in routes.items()}
-        for group, name in enumerate(names)
+        name: {decision: switches[own].mean(axis=0).tolist() for decision, switches in routes.items()}
+        for name, own in members.items()
     }
 
 

@@ -78,6 +78,36 @@ def _load_accuracy_by_parameters() -> Callable[..., None]:
     return accuracy_by_parameters
 
 
+def _load_executed_cost() -> Callable[..., None]:
+    from tf_routing.figures.skipping_figures import executed_cost
+
+    return executed_cost
+
+
+def _load_easy_and_hard() -> Callable[..., None]:
+    from tf_routing.figures.skipping_figures import easy_and_hard
+
+    return easy_and_hard
+
+
+def _load_execution_rates() -> Callable[..., None]:
+    from tf_routing.figures.skipping_figures import execution_rates
+
+    return execution_rates
+
+
+def _load_compared_methods() -> Callable[..., None]:
+    from tf_routing.figures.compared_figures import compared_methods
+
+    return compared_methods
+
+
+def _load_structure() -> Callable[..., None]:
+    from tf_routing.figures.structure_figures import structure
+
+    return structure
+
+
 _NETWORK = ("folders", "model")
 _DATA = ("dataset", "data_dir")
 
@@ -93,6 +123,15 @@ FIGURES: dict[str, FigureKind] = {
     ),
     "weight_histograms": FigureKind(_load_weight_histograms, (*_NETWORK, "layers"), (_NETWORK, ("layers",))),
     "accuracy_by_parameters": FigureKind(_load_accuracy_by_parameters, ("table", "source")),
+    "structure": FigureKind(_load_structure, (*_NETWORK, "architecture"), ((*_NETWORK, "architecture"),)),
+    "compared_methods": FigureKind(
+        _load_compared_methods, ("comparison", "folders", "points"), (("comparison", "folders", "points"),)
+    ),
+    "executed_cost": FigureKind(_load_executed_cost, (*_NETWORK, *_DATA), (_NETWORK,)),
+    "easy_and_hard": FigureKind(_load_easy_and_hard, (*_NETWORK, *_DATA, "classes", "rows"), (_NETWORK,)),
+    "execution_rates": FigureKind(
+        _load_execution_rates, (*_NETWORK, *_DATA, "groups", "categories"), (_NETWORK, ("groups", "categories"))
+    ),
 }
 
 

@@ -19,6 +19,7 @@ from tf_routing.runs.finished_runs import (
     folder_labels,
     label_runs,
     logged_shares,
+    mean_executed_macs,
     readable,
     trained_tree,
 )
@@ -40,7 +41,7 @@ def error_curves(output: Path, folders: Sequence[str] = (), panel: Sequence[Sequ
     """
     groups = [group for group in (folders, *panel) if group]
     distinct = list(dict.fromkeys(folder for group in groups for folder in group))
-    runs = _load_finished(distinct)
+    runs = load_finished(distinct)
     labels = folder_labels(distinct)
     panels = [
         Panel("", [curve for folder in group for curve in _curves(labels[folder], runs[folder])]) for group in groups
@@ -49,7 +50,12 @@ def error_curves(output: Path, folders: Sequence[str] = (), panel: Sequence[Sequ
     draw_error_curves([panel for panel in panels if panel.curves], output, title)
 
 
-def _load_finished(folders: Sequence[str]) -> dict[str, list[FinishedRun]]:
+def load_finished(folders: Sequence[str]) -> dict[str, list[FinishedRun]]:
+    """Returns the finished runs of folders, or raises a `ValueError` if there is none.
+
+    Raises:
+        FileNotFoundError: If a folder holds no run.
+    """
     runs = {folder: finished_runs(folder) for folder in folders}
     if not any(runs.values()):
         raise ValueError(f"No run in {', '.join(folders)} has finished, so there is nothing to draw.")
@@ -70,22 +76,18 @@ def _title(title: str, runs: dict[str, list[FinishedRun]]) -> str:
 def _curves(label: str, runs: Sequence[FinishedRun]) -> list[Curve]:
     """Returns one curve of all runs trained at one cost, and one for each run conditioned on the cost."""
     conditioned = [run for run in runs if "by_cost" in run.record["final"]]
-    points = [_point(run.record["final"]) for run in runs if run not in conditioned]
+    points = [run_point(run.record["final"]) for run in runs if run not in conditioned]
     curves = [Curve(label, points)] if points else []
     for run in conditioned:
         name = label if len(runs) == 1 else f"{label}, {readable(run.folder.name)}"
-        curves.append(Curve(name, [_point(results) for results in run.record["final"]["by_cost"]]))
+        curves.append(Curve(name, [run_point(results) for results in run.record["final"]["by_cost"]]))
     return curves
 
 
-def _point(results: dict[str, Any]) -> tuple[float, float]:
+def run_point(results: dict[str, Any]) -> tuple[float, float]:
     """Returns mean multiply-accumulates and error: those of early-exit statistics, else from accuracy and cost."""
-    if "error" in results:
-        return results["mean_macs"], results["error"]
-    executed = results.get("executed_macs")
-    # A dict for networks that skip; for others the log holds a number under this name.
-    macs = executed["mean"] if isinstance(executed, dict) else results["macs"]
-    return macs, 1 - results["accuracy"]
+    error = results["error"] if "error" in results else 1 - results["accuracy"]
+    return mean_executed_macs(results), error
 
 
 def exits(output: Path, folders: Sequence[str], by: str = "correctness") -> None:
@@ -101,7 +103,7 @@ def exits(output: Path, folders: Sequence[str], by: str = "correctness") -> None
         ValueError: If `by` is not known, no run has finished, none leaves early, or classes differ.
     """
     one_of("by", by, SLICES)
-    runs = _load_finished(folders)
+    runs = load_finished(folders)
     uses: list[ExitUse] = []
     names: set[tuple[str, ...]] = set()
     for label, run in label_runs(runs):
@@ -138,7 +140,7 @@ def exits_over_training(output: Path, folders: Sequence[str]) -> None:
         FileNotFoundError: If a folder holds no run.
         ValueError: If no run has finished, or none leaves early.
     """
-    runs = _load_finished(folders)
+    runs = load_finished(folders)
     shares = {label: logged_shares(run) for label, run in label_runs(runs)}
     shares = {label: by_exit for label, by_exit in shares.items() if by_exit}
     if not shares:

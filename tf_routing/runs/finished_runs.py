@@ -5,7 +5,7 @@ import json
 import re
 import zipfile
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -59,6 +59,24 @@ def _read_record(file: Path) -> dict[str, Any]:
     if not isinstance(record, dict) or "arguments" not in record:
         raise ValueError(f"{file} is no record of a run: it has no arguments.")
     return record
+
+
+def mean_executed_macs(results: Mapping[str, Any]) -> float:
+    """Returns what a network executes per image, the mean over test images where it differs between them.
+
+    Args:
+        results: What a record holds as `final`.
+
+    Example:
+
+    >>> mean_executed_macs({"macs": 9_000, "executed_macs": {"mean": 4_000.0}}), mean_executed_macs({"macs": 9_000})
+    (4000.0, 9000)
+    """
+    if "mean_macs" in results:
+        return results["mean_macs"]
+    executed = results.get("executed_macs")
+    # A dict for networks that skip; for others the log holds a number under this name.
+    return executed["mean"] if isinstance(executed, dict) else results["macs"]
 
 
 def folder_labels(folders: Sequence[str]) -> dict[str, str]:

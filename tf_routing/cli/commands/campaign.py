@@ -10,6 +10,7 @@ from rich.table import Table
 from tf_routing.cli.options import add_data_dir_option
 from tf_routing.cli.quiet_start import start_quietly
 from tf_routing.data import datasets
+from tf_routing.runs.finished_runs import mean_executed_macs
 from tf_routing.runs.seeds import summarize
 from tf_routing.support.terminal import show
 from tf_routing.train.campaigns.campaign import missing_trainings, train_missing
@@ -67,7 +68,17 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _status_table(campaign: Campaign, rows: Sequence[dict[str, Any]], output: Path) -> Table:
     table = Table(title=campaign.title)
-    for heading in ("comparison", "network", "seeds", "accuracy", "deviation", "best", "processor minutes", "now"):
+    for heading in (
+        "comparison",
+        "network",
+        "seeds",
+        "accuracy",
+        "deviation",
+        "best",
+        "million MACs",
+        "processor minutes",
+        "now",
+    ):
         table.add_column(heading)
     networks: dict[tuple[str, str], list[Training]] = {}
     for training in campaign.trainings:
@@ -81,11 +92,12 @@ def _status_table(campaign: Campaign, rows: Sequence[dict[str, Any]], output: Pa
 
 def _format_results(rows: Sequence[dict[str, Any]]) -> list[str]:
     if not rows:
-        return ["-"] * 4
+        return ["-"] * 5
     accuracies = summarize(rows)
     spread = "-" if accuracies.deviation is None else f"{accuracies.deviation:.4f}"
     minutes = sum(row["processor_seconds"] for row in rows) / len(rows) / 60
-    return [f"{accuracies.mean:.4f}", spread, f"{accuracies.best:.4f}", f"{minutes:.1f}"]
+    macs = sum(mean_executed_macs(row["final"]) for row in rows) / len(rows) / 1e6
+    return [f"{accuracies.mean:.4f}", spread, f"{accuracies.best:.4f}", f"{macs:,.4g}", f"{minutes:.1f}"]
 
 
 def _format_progress(trainings: Sequence[Training], found: Sequence[dict[str, Any]], output: Path) -> str:

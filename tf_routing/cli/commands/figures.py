@@ -6,6 +6,7 @@ from typing import Any
 
 from tf_routing.cli.quiet_start import start_quietly
 from tf_routing.figures.figure_table import FIGURES, FigureKind, find_figure, list_figures
+from tf_routing.zoo.comparisons import COMPARISONS
 
 _OPTIONS: dict[str, dict[str, Any]] = {
     "panel": {
@@ -25,7 +26,14 @@ _OPTIONS: dict[str, dict[str, Any]] = {
         "metavar": "GATE",
         "help": "gates, for example 'g[2][2,1]': routing layer 2, from input 2 to output 1, all counted from 1",
     },
-    "classes": {"nargs": "+", "metavar": "CLASS", "help": "gate_histograms: names of classes"},
+    "classes": {"nargs": "+", "metavar": "CLASS", "help": "gate_histograms, easy_and_hard: names of classes"},
+    "rows": {"type": int, "help": "easy_and_hard: images of least and of most cost of each class; 2 where not given"},
+    "groups": {
+        "nargs": "+",
+        "metavar": "NAME=CLASS,CLASS",
+        "help": "execution_rates: groups of any classes, such as animals=cat,dog",
+    },
+    "categories": {"help": "execution_rates: cifar100, or a JSON file with the category of every class"},
     "layers": {
         "nargs": "+",
         "metavar": "LAYER",
@@ -34,6 +42,9 @@ _OPTIONS: dict[str, dict[str, Any]] = {
     "steps": {"type": int, "help": "gate_images: steps of gradient ascent; 300 where not given"},
     "seed": {"type": int, "help": "seed of what is drawn, or of the noise that an image is made from; 0 if not given"},
     "table": {"help": "accuracy_by_parameters: table of the multi-path paper, 'Table 3' where not given"},
+    "architecture": {"metavar": "NAME", "help": "structure: name of an architecture, in place of a trained network"},
+    "comparison": {"help": f"compared_methods: what a paper compares, one of {', '.join(COMPARISONS)}"},
+    "points": {"metavar": "FILE", "help": "compared_methods: .csv file of more points: method, label, macs, error"},
     "source": {
         "nargs": "+",
         "metavar": "SOURCE",
@@ -43,8 +54,10 @@ _OPTIONS: dict[str, dict[str, Any]] = {
 _SINGULAR = {
     "folders": "folder",
     "images": "image by its index",
+    "comparison": "comparison of a paper",
     "gates": "gate, for example 'g[2][2,1]',",
     "classes": "class",
+    "groups": "group, for example animals=cat,dog,",
     "layers": "layer",
 }
 
