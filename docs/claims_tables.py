@@ -115,28 +115,50 @@ def _write_claim(claim: Mapping[str, Any]) -> str:
     return f"{claim['text']} ({claim['where']}).{note}"
 
 
+def claim_commands(claim: Mapping[str, Any], content: Mapping[str, Any], places: Sequence[Place]) -> list[str]:
+    """Returns the commands that train what a claim compares; none where it compares with what only papers report.
+
+    Args:
+        claim: An entry of `claims`.
+        content: What `read_claims` returns.
+        places: What `read_places` returns.
+    """
+    names = list_networks(claim)
+    fitting = [place for place in places if all(name in place.trainings for name in names)]
+    if fitting:
+        return list(dict.fromkeys(_campaign_command(place, place.trainings[names[0]][0]) for place in fitting))
+    if any(is_quoted(content["networks"][name]) for name in names):
+        return []
+    return list(dict.fromkeys(fit_command(name, content["networks"][name], places) for name in names))
+
+
+def list_networks(claim: Mapping[str, Any]) -> list[str]:
+    """Returns the names of the networks that a claim compares."""
+    return list(dict.fromkeys(name for relation in list_relations(claim) for name in relation.networks))
+
+
 def _claim_lines(claim: Mapping[str, Any], content: Mapping[str, Any], places: Sequence[Place]) -> list[list[str]]:
     """Returns how networks were trained, what they came to, and the verdict, once per comparison that has them all."""
     relations = list_relations(claim)
-    names = list(dict.fromkeys(name for relation in relations for name in relation.networks))
+    names = list_networks(claim)
     fitting = [place for place in places if all(name in place.trainings for name in names)]
     if fitting:
         return [_place_line(place, relations, names) for place in fitting]
-    quoted = [name for name in names if _is_quoted(content["networks"][name])]
+    quoted = [name for name in names if is_quoted(content["networks"][name])]
     if quoted:
         return [["-", f"quoted by the paper, not built here: {', '.join(map('`{}`'.format, quoted))}", UNKNOWN]]
-    commands = dict.fromkeys(fit_command(name, content["networks"][name], places) for name in names)
+    commands = claim_commands(claim, content, places)
     return [["-", "<br>".join([f"{_NOT_YET}:", *map("`{}`".format, commands)]), _NOT_YET]]
 
 
-def _is_quoted(network: Mapping[str, Any]) -> bool:
+def is_quoted(network: Mapping[str, Any]) -> bool:
+    """Returns whether a network is one that a paper only quotes, so that no name of the zoo builds it."""
     return "reported" in network and "model" not in network and not reported_row(network["reported"][0])["architecture"]
 
 
 def _place_line(place: Place, relations: Sequence[Relation], names: Sequence[str]) -> list[str]:
     training = place.trainings[names[0]][0]
-    where = "" if "cpu" in training.where else " --where gpu"
-    command = f"`tf-routing campaign {place.file.relative_to(_ROOT)}{where}`"
+    command = f"`{_campaign_command(place, training)}`"
     missing = [name for name in names if not place.rows[name]]
     if missing:
         which = ", ".join(f"`{name}`" for name in missing)
@@ -146,6 +168,11 @@ def _place_line(place: Place, relations: Sequence[Relation], names: Sequence[str
     verdict = FAILS if FAILS in parts else HOLDS if set(parts) == {HOLDS} else UNKNOWN
     ours = "<br>".join(_write_relation(relation, place.rows) for relation in relations)
     return [_write_budget(place, training, names), ours, verdict]
+
+
+def _campaign_command(place: Place, training: Training) -> str:
+    where = "" if "cpu" in training.where else " --where gpu"
+    return f"tf-routing campaign {place.file.relative_to(_ROOT)}{where}"
 
 
 def check_budgets(place: Place, names: Sequence[str]) -> None:

@@ -13,7 +13,7 @@ from api_tables import API_PAGES, api_list
 from claims_tables import claims_rule, claims_table
 from data_files import NOTHING_YET
 from network_tables import families_table, own_networks_table
-from papers_tables import PAPERS, reported_table
+from papers_tables import FAMILIES, PAPERS, reported_table, reproduced_table
 from route_tables import evaluated_table, skipping_runs_table
 from runtime_tables import (
     cascades_table,
@@ -214,6 +214,7 @@ _TABLES = {
     "claims_rule": claims_rule,
     **{f"claims_{family}": partial(claims_table, family) for family in ("multipath", "dmnn", "drn", "early_exit")},
     **{f"reported_{paper}": partial(reported_table, paper) for paper in PAPERS},
+    **{f"reproduced_{paper}": partial(reproduced_table, paper) for paper in FAMILIES},
     **{f"api_{page}": partial(api_list, page) for page in API_PAGES},
 }
 
