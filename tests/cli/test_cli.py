@@ -378,7 +378,7 @@ def test_evaluate_on_other_data_names_what_differs(
 
 def test_evaluate_of_nothing(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     error = failed(["evaluate", str(tmp_path)], capsys)
-    assert "There is no trained model at" in error and "Give the folder of a run that `tf-routing fit` fin" in error
+    assert "There is no trained model at" in error and "Give the folder of a run that `tf-routing fit` or" in error
 
 
 def test_evaluate_without_a_record_needs_a_dataset(
