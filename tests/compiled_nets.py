@@ -2,14 +2,19 @@
 
 import re
 from collections.abc import Callable, Sequence
+from io import BytesIO
 from typing import Any
+from unittest import mock
 
 import keras
 import numpy as np
 
 from tests import exit_net, gated_net, skip_net
+from tf_routing import zoo
 from tf_routing.models import RoutedModel
 from tf_routing.transforms.calibration import calibrate
+from tf_routing.zoo.architectures import ARCHITECTURES
+from tf_routing.zoo.builders import mobilenetv2
 
 COUNTS = (0, 1, 5, 33)
 
@@ -45,15 +50,63 @@ NETS: dict[str, Callable[[], tuple[RoutedModel, np.ndarray]]] = {
 """A model and forty images for it, by what skips."""
 
 
+_DEPTH_DIVISOR, _LEVELS = 5, 3
+
+
 def in_zoo(name: str) -> tuple[RoutedModel, np.ndarray]:
-    """Returns a small net of the zoo that ends in logits, and forty images."""
-    from tests.conformance.subjects import disturb, draw_scores, images, small
+    """Returns a calibrated net of the zoo that ends in logits, with few blocks, and forty images."""
+    from tests.conformance.subjects import disturb, draw_scores, images
 
     keras.utils.set_random_seed(1)
-    model = small(name, classifier_activation=None)
+    model = few_blocks(name)
     disturb(model)
     draw_scores(model)
     return _calibrated(model, images(name, 40), 0.8 if "chain" in name or "tree" in name else 0.5), images(name, 40)
+
+
+def few_blocks(name: str) -> RoutedModel:
+    """Returns a net of the zoo as its own builder makes it, of two stages with a fifth of the blocks, or three levels.
+
+    XLA compiles every block anew, and further blocks and stages repeat what was compiled. A stage keeps one block at
+    least, and the first one two: one behind the stem, and one with an identity shortcut.
+    """
+    from tests.conformance.subjects import MODELS
+
+    line, arguments = ARCHITECTURES[name], {**MODELS[name], "classifier_activation": None}
+    bound = dict(line.arguments)
+    if "stage_blocks" in bound:
+        first, second = (max(1, round(count / _DEPTH_DIVISOR)) for count in bound["stage_blocks"][:2])
+        bound["stage_blocks"] = (max(2, first), second)
+        if "widths" in bound:
+            bound["widths"] = bound["widths"][:2]
+    if "tree" in line.defaults:
+        arguments["tree"] = _cut(line.defaults["tree"], _LEVELS)
+    # Of MobileNetV2's blocks those up to the first two that differ in nothing but their weights.
+    rows = [(*row[:2], min(row[2], 2), row[3]) for row in mobilenetv2._TABLE[:3]]
+    shorter = mock.patch.dict(ARCHITECTURES, {name: line._replace(arguments=bound)})
+    with shorter, mock.patch.object(mobilenetv2, "_TABLE", rows):
+        return zoo.get(name, **arguments)
+
+
+def _cut(tree: dict[str, Any], levels: int) -> dict[str, Any]:
+    """Returns so many levels of a tree of columns, every branch of them."""
+    below = [] if levels == 1 else [_cut(sink, levels - 1) for sink in tree["sinks"] if sink != "classify"]
+    return {**tree, "sinks": ["classify", *below]}
+
+
+def save_weights(model: RoutedModel) -> bytes:
+    """Returns the weights of a net as a file, for a net of its kind that runs elsewhere."""
+    file = BytesIO()
+    np.savez(file, *(np.asarray(weight) for weight in model.weights))
+    return file.getvalue()
+
+
+def load_weights(model: RoutedModel, path: str) -> RoutedModel:
+    """Returns a net with the weights that `save_weights` wrote of one of its kind."""
+    with np.load(path) as stored:
+        for weight, name in zip(model.weights, stored.files, strict=True):
+            weight.assign(stored[name])
+    return model
 
 
 def compiled(model: RoutedModel, execution: str) -> Callable[[Any], dict[str, np.ndarray]]:
