@@ -1,12 +1,14 @@
 """Functions whose weights are constants."""
 
 import re
+from itertools import chain
 
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 
+from tests import gated_net
 from tests.graph_operations import operations
 from tests.skip_net import images, skip_model
 from tf_routing.execution.freezing import freeze
@@ -45,8 +47,25 @@ def test_kernels_are_constants_where_a_branch_reads_them() -> None:
     assert "ReadVariableOp" not in operations(function)
 
 
-def _kinds(function: tf.compat.v1.GraphDef) -> set[str]:
-    return {node.op for node in function.node_def}
+@pytest.mark.parametrize(("count", "method"), [(None, "patterns"), (None, "rows"), (1, "switch")])
+def test_each_kernel_is_held_once_whatever_patterns_need_it(count: int | None, method: str) -> None:
+    model = gated_net.gated_model()
+    model.set_execution("sparse", method)
+    signature = [tf.TensorSpec((count, *model.input_shape[1:]))]
+    graph = freeze(lambda x: model(x, training=False), signature).graph.as_graph_def()
+    nodes = [*graph.node, *chain.from_iterable(each.node_def for each in graph.library.function)]
+    held = [tf.make_ndarray(node.attr["value"].tensor) for node in nodes if node.op == "Const"]
+    kernels = [np.asarray(weight) for weight in model.weights if len(weight.shape) == 4]
+    # A stem, two parts, three of two convolutions each, and a projection.
+    assert [sum(np.array_equal(kernel, each) for each in held) for kernel in kernels] == [1] * 10
+    if method != "rows":
+        # What stays a call when TensorFlow makes the graph ready to run: it would copy the parts into every pattern.
+        stay = [each for each in graph.library.function if each.attr["_noinline"].b]
+        assert sorted(_kinds(each).count("Conv2D") for each in stay) == [1] * 3 + [2] * 3
+
+
+def _kinds(function: tf.compat.v1.GraphDef) -> list[str]:
+    return [node.op for node in function.node_def]
 
 
 def test_a_function_that_draws_at_random_cannot_be_frozen() -> None:

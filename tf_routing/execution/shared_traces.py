@@ -77,9 +77,12 @@ class SharedTraces:
 
         return run_with
 
+    def reads_scope(self) -> bool:
+        """Whether weights are what a scope around the model has for them, such as constants of a frozen function."""
+        return in_stateless_scope() and not self._is_inside
+
     def _reads_elsewhere(self) -> bool:
-        own = self._is_inside or not in_stateless_scope()
-        return tf.executing_eagerly() or tf.distribute.has_strategy() or not own
+        return tf.executing_eagerly() or tf.distribute.has_strategy() or self.reads_scope()
 
     def _find_value(self, variable: keras.Variable) -> Any:
         # Not always `value`, which casts where a block computes in half precision.

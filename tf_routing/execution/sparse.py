@@ -73,17 +73,19 @@ class _Parts:
 
     def __init__(self, block: Any, way: _Way, traces: SharedTraces, means: list[Any]) -> None:
         self.block, self.way, self.means, self.count = block, way, means, len(block.sub_blocks)
-        self.functions = [self._function(part, traces) for part in block.sub_blocks]
+        # Where weights are constants, every pattern would hold those of its parts once more.
+        trace = partial(trace_once, keeps_calls=traces.reads_scope())
+        self.functions = [self._function(part, traces, trace) for part in block.sub_blocks]
         shortcut = partial(block.shortcut_terms, training=False)
         # A shortcut that returns its input is not traced: it would come back as another tensor.
-        self.shortcut = trace_once(shortcut) if self.count > 1 and isinstance(block.shortcut, keras.Model) else shortcut
+        self.shortcut = trace(shortcut) if self.count > 1 and isinstance(block.shortcut, keras.Model) else shortcut
 
-    def _function(self, part: keras.Model, traces: SharedTraces) -> Callable[[Any], Any]:
+    def _function(self, part: keras.Model, traces: SharedTraces, trace: Callable[..., Any]) -> Callable[[Any], Any]:
         function = partial(_run_part, part)
         if self.count == 1:
             # Called once: a function of its own would be one more to trace.
             return function
-        return partial(traces.run, part, _run_part, "part", otherwise=trace_once(function))
+        return partial(traces.run, part, _run_part, "part", otherwise=trace(function))
 
     def finish(self, rows: Any, chosen: list[int]) -> Any:
         """Returns the block's output for rows that all chose the same parts."""
