@@ -1,4 +1,4 @@
-"""Data files that tables are written of, and what stands in a table's place where there is no data yet."""
+"""Data files that tables are written of, what was aimed at, and what stands in a table's place without data."""
 
 import json
 from collections.abc import Callable
@@ -25,3 +25,26 @@ def of_file(path: Path) -> Callable[[Callable[[Any], str]], Callable[[], str]]:
         return table
 
     return decorate
+
+
+TARGETS: dict[str, Any] = json.loads((BENCHMARKS / "targets.json").read_text("utf-8"))
+"""What benchmarks aimed at, by the table that shows it."""
+
+
+def write_aim(found: float, target: float | None) -> str:
+    """Returns a ratio, and in brackets what was aimed at, where anything was."""
+    return f"{found:.2f}" if target is None else f"{found:.2f} ({target:.2f})"
+
+
+def find_target(table: str, batch: int, **row: Any) -> float | None:
+    """Returns what a table's row aimed at in batches of a size.
+
+    Args:
+        table: Name of the table.
+        batch: Integer, images per batch.
+        **row: What an entry of the targets is of; an entry need not name all of it.
+    """
+    for entry in TARGETS[table]:
+        if all(entry.get(key, value) == value for key, value in row.items()):
+            return entry["targets"].get(str(batch))
+    return None

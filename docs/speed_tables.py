@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from data_files import BENCHMARKS, NOTHING_YET, of_file
+from data_files import BENCHMARKS, NOTHING_YET, TARGETS, find_target, of_file, write_aim
 
 from tf_routing.support.tables import markdown_table
 
@@ -11,7 +11,10 @@ from tf_routing.support.tables import markdown_table
 def skipping_table(contests: Any) -> str:
     """What `python benchmarks/skipping.py` wrote, one table per contest and kind of processor."""
     measured = [each for contest in contests.values() for each in contest]
-    tables = [f"{describe_processor(each['hardware'])}:\n\n{_contest_table(each['rows'])}" for each in measured]
+    tables = [
+        f"{describe_processor(each['hardware'])}:\n\n{_contest_table(each['rows'], each['hardware']['avx512'])}"
+        for each in measured
+    ]
     return "\n".join(tables) or NOTHING_YET
 
 
@@ -21,12 +24,14 @@ def describe_processor(machine: dict[str, Any]) -> str:
     return f"{machine['cores']} cores of {machine['processor']}, {vectors} AVX-512"
 
 
-def _contest_table(measured: list[dict[str, Any]]) -> str:
-    """Time per image, as a share of the first network's, and the share of its processor time."""
+def _contest_table(measured: list[dict[str, Any]], avx512: bool) -> str:
+    """Time per image, as a share of the first network's, and the share of its processor time; what was aimed at."""
     batches = sorted({row["batch"] for row in measured})
     ratios: dict[str, dict[int, str]] = {}
     for row in measured:
-        shown = f"{row['milliseconds_per_image']:.1f} ms ({row['wall_ratio']:.2f}; {row['processor_ratio']:.2f})"
+        target = find_target("skipping", row["batch"], network=row["network"], avx512=avx512)
+        aim = "" if target is None else f"; aim {target:.2f}"
+        shown = f"{row['milliseconds_per_image']:.1f} ms ({row['wall_ratio']:.2f}; {row['processor_ratio']:.2f}{aim})"
         ratios.setdefault(row["network"], {})[row["batch"]] = shown
     headings = ["network", *(f"batch {batch}" for batch in batches)]
     return markdown_table(
@@ -42,7 +47,8 @@ def leaving_table(measured: Any) -> str:
             row["chain"].replace("_", " "),
             str(row["batch"]),
             f"{row['milliseconds_per_image']:.3f} ms",
-            *(_write_share(row[side]) for side in ("same_error", "same_operations")),
+            _write_share(row["same_error"], _find_leaving_target(row)),
+            _write_share(row["same_operations"]),
             f"{row['masked']['wall_ratio']:.2f}",
         ]
         for row in measured["rows"]
@@ -50,8 +56,12 @@ def leaving_table(measured: Any) -> str:
     return markdown_table(["chain", "batch", "time", "of the same error", "of the same operations", "of all run"], rows)
 
 
-def _write_share(side: dict[str, Any]) -> str:
-    return f"{side['wall_ratio']:.2f} of `{side['network']}`"
+def _find_leaving_target(row: dict[str, Any]) -> float | None:
+    return TARGETS["leaving"].get(str(row["batch"])) if row["chain"] == "actor_cost_8e-09" else None
+
+
+def _write_share(side: dict[str, Any], target: float | None = None) -> str:
+    return f"{write_aim(side['wall_ratio'], target)} of `{side['network']}`"
 
 
 @of_file(BENCHMARKS / "training.json")
@@ -159,6 +169,7 @@ def cold_start_table(measured: Any) -> str:
     }
     shown = {what: title for what, title in columns.items() if any(what in row for row in measured["rows"])}
     rows = [[f"`{row['network']}`", *(_write_cold(row, what) for what in shown)] for row in measured["rows"]]
+    rows.append(["aimed at, beside the static network", *(_write_cold_aim(what) for what in shown)])
     machine = f"{describe_processor(measured['hardware'])}, TensorFlow {measured['hardware']['tensorflow']}"
     return f"{machine}, {measured['settings']['date']}:\n\n{markdown_table(['network', *shown.values()], rows)}"
 
@@ -168,3 +179,10 @@ def _write_cold(row: dict[str, Any], what: str) -> str:
         return "-"
     value = f"{row[what] / 2**30:.1f} GiB" if what == "peak_bytes" else f"{row[what]:.1f} s"
     return value if row["network"] == row["static"] else f"{value} ({row['ratios'][what]:.2f})"
+
+
+def _write_cold_aim(what: str) -> str:
+    if what not in TARGETS["cold_start"]:
+        return "-"
+    # Another size of batch aims at a share of the network's own first call.
+    return f"{TARGETS['cold_start'][what]:.2f}" + (" of its first" if what == "other_size_seconds" else "")
