@@ -49,8 +49,11 @@ def main() -> None:
     drawn = np.random.default_rng(arguments.seed).integers(len(images), size=(arguments.rounds + 1, _IN_A_ROUND))
     rows = [row for batch in BATCHES for row in _compare(networks, images[drawn], batch)]
     machine = {**hardware(), "onnxruntime": version("onnxruntime")}
-    settings = {key: getattr(arguments, key) for key in ("rounds", "seed")}
-    write_json(Path(arguments.output), {"hardware": machine, **settings, "test_images": len(images), "rows": rows})
+    settings = {key: getattr(arguments, key) for key in ("rounds", "seed")} | {"equal": EQUAL}
+    write_json(
+        Path(arguments.output),
+        {"hardware": machine, **settings, "test_images": len(images), "rows": rows},
+    )
 
 
 def _load(
@@ -70,7 +73,7 @@ def _load(
     dataset = data.load(names.pop())
     labels = [_label(Path(folder)) for folder in folders]
     models = {label: model for label, (model, _) in zip(labels, loaded, strict=True)}
-    architectures = {label: record["arguments"]["model"] for label, (_, record) in zip(labels, loaded, strict=True)}
+    records = {label: record for label, (_, record) in zip(labels, loaded, strict=True)}
     for members in cascades:
         if not set(members) <= set(labels):
             raise SystemExit(f"--cascade takes names of runs, {', '.join(labels)}. Received: {', '.join(members)}")
@@ -79,9 +82,19 @@ def _load(
     networks = []
     for label, model in models.items():
         for network in _measure(model, calibration, test, budgets):
-            networks.append({"network": label, "model": architectures.get(label, "cascade"), **network})
+            networks.append({"network": label, **_describe(records.get(label)), **network})
             print(f"{label:24} {network['accuracy']:.4f} at {network['mean_macs']:12,.0f} MACs", flush=True)
     return networks, first_images(test, test.image_count)[0]
+
+
+def _describe(record: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Returns what a network is, and how it was trained; a cascade was not."""
+    if record is None:
+        return {"model": "cascade"}
+    run = record["arguments"]
+    training = {"recipe": run["recipe"]["name"], "epochs": run["recipe"]["epochs"]}
+    training |= {key: run[key] for key in ("model_arguments", "seed", "train_images")}
+    return {"model": run["model"], "training": training | {"processor_seconds": record.get("processor_seconds")}}
 
 
 def _label(folder: Path) -> str:

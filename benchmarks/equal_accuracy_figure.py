@@ -18,7 +18,7 @@ def main() -> None:
     rows, batches = results["rows"], sorted({row["batch"] for row in results["rows"]})
     deciding = sorted({row["network"] for row in rows if row["decides"]})
     title = f"Networks that decide beside static ones, one thread of an {results['hardware']['processor']}"
-    with chart(output, (8, 3.8), title) as figure:
+    with chart(output, (8, 4.4), title) as figure:
         for axes, batch in zip(figure.subplots(1, len(batches), sharey=True, squeeze=False)[0], batches, strict=True):
             _draw(axes, [row for row in rows if row["batch"] == batch], deciding)
             axes.set(title=f"batches of {batch}", xlabel="milliseconds per image, in the faster runtime")
@@ -37,7 +37,7 @@ def _draw(axes: Any, rows: Sequence[Mapping[str, Any]], deciding: Sequence[str])
         axes.plot(
             [_time(row) for row in own], [row["accuracy"] for row in own], "o-", color=pick_color(number), label=network
         )
-    axes.margins(x=0.12, y=0.15)
+    axes.margins(x=0.12, y=0.2)
     labels = [row["network"].removeprefix("decide_") for row in static]
     # Without labels: the others keep off their marks.
     others = [(_time(row), row["accuracy"]) for row in rows if row["decides"]]

@@ -111,6 +111,27 @@ def cascades_table(measured: Any) -> str:
     return _beside_static(measured)
 
 
+@of_file(BENCHMARKS / "cascades.json")
+def headline(measured: Any) -> str:
+    """The fastest cascade that is as accurate as the best static network, by batch."""
+    best = max((row for row in measured["rows"] if not row["decides"]), key=lambda row: row["accuracy"])
+    found = []
+    for batch in sorted({row["batch"] for row in measured["rows"]}):
+        rivals = [
+            row
+            for row in measured["rows"]
+            if row["batch"] == batch and row.get("rival") and row["accuracy"] >= best["accuracy"] - measured["equal"]
+        ]
+        row = min(rivals, key=lambda row: row["rival"]["ratio"])
+        found.append(f"{row['rival']['ratio']:.2f} of its time in batches of {batch} ({100 * row['accuracy']:.2f} %)")
+    machine = _describe_onnx(measured["hardware"])
+    return (
+        f"Beside the most accurate static network ({100 * best['accuracy']:.2f} % of {measured['test_images']:,} test "
+        f"images of CIFAR-10), a cascade of two static networks that is as accurate to within "
+        f"{100 * measured['equal']:.1f} points takes {' and '.join(found)}, one seed, {machine}, one thread.\n"
+    )
+
+
 def _beside_static(measured: Any) -> str:
     rows = [
         [

@@ -19,6 +19,7 @@ from runtime_tables import (
     cascades_table,
     deployment_table,
     equal_accuracy_table,
+    headline,
     lite0_exits_table,
     lite0_photographs_table,
     onnx_skipping_table,
@@ -45,7 +46,11 @@ from tf_routing.zoo.cards import ReportedRow, read_data
 from tf_routing.zoo.weights.releases import RELEASED, read_index
 
 ROOT = Path(__file__).parent.parent
-PAGES = tuple(path for path in sorted((ROOT / "docs").rglob("*.md")) if "\n<!-- /" in path.read_text("utf-8"))
+PAGES = tuple(
+    path
+    for path in (ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")))
+    if "\n<!-- /" in path.read_text("utf-8")
+)
 
 
 def main() -> int:
@@ -208,6 +213,7 @@ _TABLES = {
     "deployment": deployment_table,
     "equal_accuracy": equal_accuracy_table,
     "cascades": cascades_table,
+    "headline": headline,
     "lite0_photographs": lite0_photographs_table,
     "lite0_exits": lite0_exits_table,
     "cold_start": cold_start_table,
