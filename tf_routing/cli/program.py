@@ -23,6 +23,7 @@ from tf_routing.cli.commands import (
     launch,
     pack,
     predict,
+    report,
     study,
     tune,
 )
@@ -74,6 +75,7 @@ COMMANDS: dict[str, Command] = {
         "Train the variants of a network that a question needs, measure and draw them.", study.add_options, study.run
     ),
     "figures": Command("Draw what finished runs did, or what a dataset shows.", figures.add_options, figures.run),
+    "report": Command("Write a page of HTML that shows a finished run.", report.add_options, report.run),
     "tune": Command("Search loss weights, margins, temperatures and the learning rate.", tune.add_options, tune.run),
     "campaign": Command(
         "Train the networks of a comparison, several seeds of each, one after the other.",
