@@ -104,7 +104,7 @@ def _write_panel(gallery: Gallery) -> str:
         '<h3 id="panel-title">No image is chosen</h3>\n'
         '<p class="steps"><button type="button" id="previous">Previous image</button> '
         '<button type="button" id="next">Next image</button></p>\n'
-        '<div class="answer"><img id="panel-image" alt="" hidden>'
+        '<div class="answer"><img id="panel-image" alt="No image is chosen" hidden>'
         '<div><p id="panel-said" role="status" aria-live="polite"></p><ol id="panel-classes"></ol></div></div>\n'
         f"{shown}</div>"
     )

@@ -5,6 +5,9 @@ import math
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
+# Between a number and its unit: no line ends there.
+_FIXED = "\u00a0"
+
 
 class Shaded(NamedTuple):
     """A cell of a table whose background is as strong as its share.
@@ -35,9 +38,9 @@ def percent(share: float) -> str:
     Example:
 
     >>> percent(0.8046)
-    '80.46 %'
+    '80.46\xa0%'
     """
-    return f"{100 * share:.2f} %" if math.isfinite(share) else "-"
+    return f"{100 * share:.2f}{_FIXED}%" if math.isfinite(share) else "-"
 
 
 def whole_percent(share: float) -> str:
@@ -46,9 +49,9 @@ def whole_percent(share: float) -> str:
     Example:
 
     >>> whole_percent(0.8046)
-    '80 %'
+    '80\xa0%'
     """
-    return f"{100 * share:.0f} %" if math.isfinite(share) else "-"
+    return f"{100 * share:.0f}{_FIXED}%" if math.isfinite(share) else "-"
 
 
 def millions(macs: float) -> str:
@@ -57,11 +60,11 @@ def millions(macs: float) -> str:
     Example:
 
     >>> millions(5196400), millions(1_234_567_890), millions(42_000)
-    ('5.20 million', '1,235 million', '0.042 million')
+    ('5.20\xa0million', '1,235\xa0million', '0.042\xa0million')
     """
     value = macs / 1e6
     digits = 0 if value >= 100 else 1 if value >= 10 else 2 if value >= 1 else 3
-    return f"{value:,.{digits}f} million"
+    return f"{value:,.{digits}f}{_FIXED}million"
 
 
 def readable(name: str) -> str:
