@@ -26,7 +26,7 @@ def write_confusion(measured: Measurement) -> str:
     """Returns the section on confusions: a matrix, or the most frequent ones where classes are many."""
     counts, names = count_confusion(measured), measured.class_names
     if len(names) <= _MATRIX:
-        rows = [
+        rows: list[list[str | Shaded]] = [
             [name, *(Shaded(f"{count:,}", count / max(row.sum(), 1)) for count in row)]
             for name, row in zip(names, counts, strict=True)
         ]

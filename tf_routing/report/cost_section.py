@@ -118,9 +118,9 @@ def _write_groups(measured: Measurement) -> str:
     """Returns the accuracy of images by what they cost: exits, or as many images from the cheapest to the dearest."""
     headings = ("images", "how many", "MACs per image", "share of the static cost", "accuracy")
     if measured.taken is not None:
-        # Exits in the order of the results: those of the tree.
-        names = next(iter([measured.results, *measured.results.get("by_cost", [])][-1:]))["exits"]
-        groups = [(f"leave at {readable(name)}", np.flatnonzero(measured.taken == name)) for name in names]
+        groups = [
+            (f"leave at {readable(name)}", np.flatnonzero(measured.taken == name)) for name in measured.exit_names
+        ]
         caption = "Accuracy by exit"
     elif len(set(measured.macs.tolist())) > 1:
         parts = np.array_split(np.argsort(measured.macs, kind="stable"), _GROUPS)

@@ -2,6 +2,7 @@
 
 import html
 import math
+import re
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
@@ -114,7 +115,9 @@ def _cell(cell: str | Shaded) -> str:
     if isinstance(cell, Shaded):
         share = min(max(cell.share, 0.0), 1.0) if math.isfinite(cell.share) else 0.0
         return f'<td class="heat" style="--v:{share:.3g}">{escape(cell.text)}</td>'
-    return f"<td>{escape(cell)}</td>"
+    # Numbers stand below each other by their ends, words by their beginnings.
+    kind = "" if cell[:1].isdigit() or cell == "-" else ' class="text"'
+    return f"<td{kind}>{escape(cell)}</td>"
 
 
 def section(name: str, heading: str, *parts: str) -> str:
@@ -131,9 +134,9 @@ def section(name: str, heading: str, *parts: str) -> str:
 
 
 def paragraph(*sentences: str, kind: str = "") -> str:
-    """Returns a paragraph of plain sentences; nothing where all are empty."""
-    said = " ".join(filter(None, sentences))
-    return f'<p class="{kind}">{escape(said)}</p>' if said else ""
+    """Returns a paragraph of plain sentences, code between backticks; nothing where all are empty."""
+    said = re.sub("`([^`]*)`", r"<code>\1</code>", escape(" ".join(filter(None, sentences))))
+    return f'<p class="{kind}">{said}</p>' if said else ""
 
 
 def details(summary: str, *parts: str) -> str:

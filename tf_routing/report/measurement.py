@@ -68,6 +68,11 @@ class Measurement:
         return None if self.taken is None else exit_tree.find_tree(self.model)
 
     @property
+    def exit_names(self) -> list[str]:
+        """The names of the exits, in order of the tree; none of a network that no image leaves early."""
+        return [] if self.tree is None else [leaf.layer for leaf in exit_tree.exits(self.tree)]
+
+    @property
     def block_switches(self) -> dict[str, np.ndarray]:
         """The switches of blocks that images skip; where they leave is another matter."""
         junctions = {} if self.tree is None else exit_tree.junctions(self.tree)

@@ -44,13 +44,13 @@ class Picture(NamedTuple):
     """A test image.
 
     Args:
-        index: Integer, which one.
+        number: Integer, which one of the test images, from 0.
         address: A `data:` address of it.
         way: What it ran, in few words; empty for a network where all images run the same.
         values: Those of the marks of the diagrams, one list behind the other.
     """
 
-    index: int
+    number: int
     address: str
     way: str
     values: list[float]

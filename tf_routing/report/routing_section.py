@@ -12,6 +12,7 @@ from tf_routing.report.markup import Shaded, details, millions, paragraph, reada
 from tf_routing.report.measurement import GATED_IMAGES, Measurement
 
 _ROUTES, _CLASSES = 8, 40
+_MEAN_COST = "Mean cost is a share of the static one."
 
 
 def write_rates(measured: Measurement) -> str:
@@ -23,9 +24,10 @@ def write_rates(measured: Measurement) -> str:
         return section("rates", "Routing", paragraph(about))
     parts = []
     if measured.taken is not None:
-        names = _list_exits(measured)
-        shares = [(readable(name), [float((measured.taken == name).mean())]) for name in names]
-        parts.append(draw_bars("Share of test images that leave at each exit", _number(shares), "exit"))
+        names = measured.exit_names
+        # As exits are called: of a chain by their numbers, of a tree by the numbers on the way to them.
+        shares = [(readable(name.removeprefix("exit_")), [float((measured.taken == name).mean())]) for name in names]
+        parts.append(draw_bars("Share of test images that leave at each exit", shares, "exit"))
     if measured.block_switches:
         bars = [(name, each.mean(axis=0).tolist()) for name, each in measured.block_switches.items()]
         parts.append(
@@ -38,11 +40,6 @@ def write_rates(measured: Measurement) -> str:
 def _number(bars: Sequence[tuple[str, list[float]]]) -> list[tuple[str, list[float]]]:
     """Returns bars with short names: their numbers, from 1."""
     return [(str(number), shares) for number, (_, shares) in enumerate(bars, 1)]
-
-
-def _list_exits(measured: Measurement) -> list[str]:
-    results = measured.results
-    return list(results["by_cost"][0]["exits"] if "by_cost" in results else results["exits"])
 
 
 def _write_rates(measured: Measurement) -> str:
@@ -66,7 +63,7 @@ def _write_gates(measured: Measurement) -> list[str]:
     rows = [
         (
             readable(name),
-            f"{i + 1} to {j + 1}",
+            f"{i + 1}\u00a0to\u00a0{j + 1}",
             Shaded(f"{gates[:, i, j].mean():.3f}", gates[:, i, j].mean()),
             f"{gates[:, i, j].std():.3f}",
         )
@@ -81,11 +78,11 @@ def write_classes(measured: Measurement) -> str:
     chosen = _choose_classes(measured)
     headings, columns = ["class", "images", "accuracy"], []
     if measured.switches:
-        headings.append("mean share of the static cost")
+        headings.append("mean cost")
         columns.append(measured.macs / measured.static_macs)
     ways, parts = _list_ways(measured)
     count = len(next(iter(measured.gates.values()))) if measured.gates else len(measured.labels)
-    rows = []
+    rows: list[list[str | Shaded]] = []
     for label in chosen:
         own = measured.labels == label
         row: list[str | Shaded] = [measured.class_names[label], f"{own.sum():,}", _shade(measured.right[own])]
@@ -129,8 +126,8 @@ def _list_ways(measured: Measurement) -> tuple[list[tuple[str, np.ndarray]], lis
         ]
         return ways, [paragraph("The mean of each gate, from input to path, by the true class.")]
     if measured.taken is not None:
-        ways = [(readable(name), measured.taken == name) for name in _list_exits(measured)]
-        return ways, [paragraph("The share of the images of each true class that leave at each exit.")]
+        ways = [(readable(name), measured.taken == name) for name in measured.exit_names]
+        return ways, [paragraph("The share of the images of each true class that leave at each exit.", _MEAN_COST)]
     if not measured.switches:
         return [], []
     rows = hard_routes(measured.switches)
@@ -149,5 +146,5 @@ def _list_ways(measured: Measurement) -> tuple[list[tuple[str, np.ndarray]], lis
     ]
     headings = ("route", "images", "parts that run", "MACs per image", "\u25a0 runs, \u25a1 is left out")
     caption = "The most frequent routes" if len(groups) > len(frequent) else "All routes"
-    about = f"The share of the images of each true class that take each route; {len(groups):,} routes are taken in all."
-    return ways, [table(caption, headings, legend, "routes"), paragraph(about)]
+    about = f"The share of the images of each true class that take each route, of {len(groups):,} in all."
+    return ways, [table(caption, headings, legend, "routes"), paragraph(about, _MEAN_COST)]

@@ -75,8 +75,9 @@ def write_curves(log: Sequence[Mapping[str, str]]) -> str:
             "training", "Training", paragraph("There is no log: this network was put together, not trained.")
         )
     names = _list_metrics(log)
-    charts = [_draw_shares(log, names)]
-    charts += [_draw_metric(log, name) for name in names if not _is_share(name)]
+    charts = [_draw_metric(log, name) for name in names if not _is_share(name)]
+    # After accuracy and loss.
+    charts.insert(2, _draw_shares(log, names))
     about = "After each epoch; dashed: on training images, solid: on test images." if _has_tests(log) else ""
     grid = f'<div class="charts">{"".join(filter(None, charts))}</div>'
     return section("training", "Training", paragraph(about), grid, _write_log(log, names))
