@@ -6,7 +6,6 @@ import keras
 import numpy as np
 
 from tests import exit_net, skip_net
-from tests.conformance.subjects import draw_scores
 from tf_routing import layers
 from tf_routing.data import Dataset, ImageSet
 from tf_routing.models import RoutedModel
@@ -18,9 +17,10 @@ _SHAPE, _COUNT = exit_net.SHAPE, 24
 
 
 def dataset() -> Dataset:
-    """Returns test images whose bytes differ, and their classes."""
-    pixels = np.random.default_rng(5).integers(0, 256, (_COUNT, *_SHAPE), dtype="uint8")
-    images = ImageSet(pixels, np.arange(_COUNT) % len(CLASSES))
+    """Returns test images of unlike colours, so that routers tell them apart, and their classes."""
+    random = np.random.default_rng(5)
+    pixels = random.integers(0, 256, (_COUNT, *_SHAPE)) * random.uniform(0, 1, (_COUNT, 1, 1, 3)) ** 2
+    images = ImageSet(pixels.astype("uint8"), np.arange(_COUNT) % len(CLASSES))
     return Dataset("noise", images, images, CLASSES, mirrors=False)
 
 
@@ -30,14 +30,15 @@ def build(kind: str) -> RoutedModel:
     if kind in ("exits", "tree"):
         return exit_net.exit_model(exit_net.CHAIN if kind == "exits" else exit_net.BRANCHES)
     if kind == "skip":
-        model = skip_net.skip_model(shape=_SHAPE)
-        draw_scores(model)
-        return model
+        # The first network whose images differ in what they cost: an untrained router may send all of them one way.
+        models = (skip_net.skip_model(seed, shape=_SHAPE) for seed in range(50))
+        return next(model for model in models if len(set(model.cost(dataset().test.images).tolist())) > 2)
     image = keras.Input(_SHAPE)
     paths: list = [keras.layers.Conv2D(4, 3, activation="relu")(image)]
     if kind == "paths":
         for number in (1, 2):
-            paths = layers.CrossConnection(paths=2, name=f"route_{number}")(paths if number > 1 else paths[0])
+            route = layers.CrossConnection(paths=2, name=f"route_{number}")
+            paths, _ = route(paths if number > 1 else paths[0], return_gates=True)
     means = [keras.layers.GlobalAveragePooling2D()(path) for path in paths]
     x = keras.layers.Average()(means) if len(means) > 1 else means[0]
     return RoutedModel(image, keras.layers.Dense(len(CLASSES), "softmax")(x), name=kind)

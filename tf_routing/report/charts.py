@@ -210,7 +210,8 @@ def _find_room(x: float, y: float, width: float, taken: Sequence[Box]) -> tuple[
     """Returns left and top of a label near a dot, where it covers nothing and stays inside, if there is room."""
     half = _LINE / 2
     near = [(x + 7, y - half), (x - 7 - width, y - half), (x - width / 2, y - 6 - _LINE), (x - width / 2, y + 6)]
-    far = [(x + dx, y + dy) for dy in (-20, 14, -34, 28, -48, 42) for dx in (7, -7 - width, -width / 2)]
+    columns = (7, -7 - width, -width / 2, 24, -24 - width)
+    far = [(x + dx, y - half + dy) for dy in (0, -14, 20, -28, 34, -42, 48) for dx in columns]
     for left, top in (*near, *far):
         inside = left >= _LEFT and left + width <= _WIDTH and _TOP - 8 <= top <= _HEIGHT - _BOTTOM - _LINE
         if inside and not any(_overlap((left, top, width, _LINE), box) for box in taken):
