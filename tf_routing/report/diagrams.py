@@ -168,7 +168,10 @@ def flow_diagram(flow: Sequence[RouteFlow]) -> Diagram:
         )
         boxes += "".join(_draw_box(marks, x, top + _DEPTH, f"{name}, output {j}") for j, x in enumerate(ends, 1))
         if number:
-            links = "".join(f'<path class="link" d="M{x:.0f} {top - _PERIOD + _DEPTH:.0f}V{top}"/>' for x in starts)
+            links = "".join(
+                f'<path class="link" d="M{x:.0f} {top - _PERIOD + _DEPTH + _BOX[1] / 2:.0f}V{top - _BOX[1] / 2:.0f}"/>'
+                for x in starts
+            )
             gates = links + gates
         drawn += gates + boxes + f'<text x="0" y="{top + _DEPTH / 2 + 4:.0f}">{escape(name)}</text>'
     about = (
@@ -209,9 +212,9 @@ def _draw_box(marks: list[Mark], x: float, y: float, label: str) -> str:
 
 def _draw_gate(marks: list[Mark], start: tuple[float, float], end: tuple[float, float], label: str) -> str:
     marks.append(Mark(label))
-    # A third along the line, where the lines of one input have parted and those of two have not yet crossed.
-    x, y = (a + 0.36 * (b - a) for a, b in zip(start, end, strict=True))
-    place = f'cx="{x:.1f}" cy="{y:.1f}" r="7"'
+    # So far along the line those of one input have parted, and those of two have not yet crossed.
+    x, y = (a + 0.28 * (b - a) for a, b in zip(start, end, strict=True))
+    place = f'cx="{x:.1f}" cy="{y:.1f}" r="6.5"'
     return (
         f'<g class="mark gate" data-mark="{len(marks) - 1}"><title>{escape(label)}</title>'
         f'<path class="value" d="M{start[0]:.0f} {start[1]:.0f}L{end[0]:.0f} {end[1]:.0f}"/>'
