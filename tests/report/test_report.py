@@ -180,9 +180,10 @@ def test_pictures_show_the_ways_that_the_model_tells(
 
 def test_gates_of_pictures_are_those_of_the_model(folders: dict[str, Path], models: dict[str, RoutedModel]) -> None:
     routes = models["paths"].routes(dataset().test.images)
-    labels = re.findall(r"<title>(route[^<]*)</title>", text_of(folders["paths"]))
+    marks = re.findall(r'data-mark="(\d+)"><title>(route[^<]*)</title>', text_of(folders["paths"]))
     for index, picture in pictures_of(folders["paths"]).items():
-        values = dict(zip(labels, picture["values"], strict=True))
+        assert len(marks) == len(picture["values"])
+        values = {label: picture["values"][int(mark)] for mark, label in marks}
         assert values["route 1, input 1"] == 1
         for name, gates in routes.items():
             for (i, j), gate in np.ndenumerate(gates[int(index)]):
