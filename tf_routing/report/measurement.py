@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from tf_routing import cost, exit_tree
+from tf_routing import cost, exit_tree, zoo
 from tf_routing.data import Dataset
 from tf_routing.data.batching.batches import evaluation_batches, first_images
 from tf_routing.evaluation.accuracies import accuracies, are_right
@@ -138,7 +138,7 @@ def time_network(measured: Measurement, record: Mapping[str, Any], rounds: int) 
     """
     arguments = record["arguments"]
     images = first_images(measured.dataset.test, max(BATCH_SIZES))[0]
-    # What was put together from several networks is no network of the zoo.
-    name = None if "networks" in arguments else arguments.get("model")
+    # Cascades and networks made elsewhere have no baseline in the zoo.
+    name = arguments.get("model") if arguments.get("model") in zoo.list_models() else None
     times = measure_times(measured.model, name, arguments.get("model_arguments", {}), images, rounds)
     return {"times": times, "hardware": hardware()}
