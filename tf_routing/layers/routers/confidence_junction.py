@@ -80,6 +80,7 @@ class ConfidenceJunction(ExitRouter):
         self.threshold = self.add_weight((1,), start, policy.variable_dtype, name="threshold")
 
     def scores(self, inputs: Any, cost: Any = None, training: bool | None = None) -> Any:
+        """Returns only the scores for leaving and for going on, `(batch, 2)`."""
         margin = self.threshold - log_odds(ops.cast(inputs, self.score_dtype))
         return ops.concatenate([ops.zeros_like(margin), margin], axis=-1)
 

@@ -3,6 +3,8 @@
 from typing import Any
 
 import numpy as np
+from scipy.optimize import minimize
+from scipy.special import log_softmax, softmax
 
 from tf_routing import exit_tree
 from tf_routing.layers import ConfidenceJunction
@@ -10,9 +12,6 @@ from tf_routing.layers.routers.router import open_score
 from tf_routing.models.model_arguments import require_routed_model
 from tf_routing.models.reader import Reader
 from tf_routing.support.validation import not_negative
-
-_STEPS, _RATE = 200, 0.05
-_TINY = 1e-6
 
 
 def train_exits(model: Any, images: Any, *, decay: float = 0.01, batch_size: int = 32) -> None:
@@ -57,7 +56,7 @@ def train_exits(model: Any, images: Any, *, decay: float = 0.01, batch_size: int
     read = Reader(model.input, [*pools, model.get_layer(deepest).output], executor=model.executor)
     *features, logits = (np.asarray(each, "float32") for each in read.predict(images, batch_size, verbose=0))
     for name, x in zip(heads, features, strict=True):
-        model.get_layer(name).set_weights(_fit_head(x, _softmax(logits), decay))
+        model.get_layer(name).set_weights(_fit_head(x, softmax(logits.astype("float64"), axis=1), decay))
     for layer in model.layers:
         if isinstance(layer, ConfidenceJunction):
             # Among the scores of routers, with which budgets move it: at the start it lets nobody leave.
@@ -76,25 +75,19 @@ def _find_heads(model: Any) -> tuple[list[str], str]:
 
 
 def _fit_head(x: np.ndarray, targets: np.ndarray, decay: float) -> tuple[np.ndarray, np.ndarray]:
-    """Returns kernel and bias of the regression of class probabilities on features, by full-batch Adam."""
-    mean, deviation = x.mean(axis=0), x.std(axis=0) + 1e-6
-    x = (x - mean) / deviation
-    # From how frequent classes are: to rare ones it would be a long way.
-    frequent = np.log(targets.mean(axis=0) + _TINY)
-    weights = [np.zeros((x.shape[1], targets.shape[1]), "float32"), frequent.astype("float32")]
-    first, second = ([np.zeros_like(each) for each in weights] for _ in range(2))
-    for step in range(1, _STEPS + 1):
-        error = (_softmax(x @ weights[0] + weights[1]) - targets) / len(x)
-        for n, gradient in enumerate((x.T @ error + decay * weights[0], error.sum(axis=0))):
-            first[n] = 0.9 * first[n] + 0.1 * gradient
-            second[n] = 0.999 * second[n] + 0.001 * gradient**2
-            # Smaller steps to the end, so that it is one.
-            rate = _RATE * (1 - (step - 1) / _STEPS) * np.sqrt(1 - 0.999**step) / (1 - 0.9**step)
-            weights[n] -= rate * first[n] / (np.sqrt(second[n]) + 1e-8)
-    kernel = weights[0] / deviation[:, None]
-    return kernel, weights[1] - mean @ kernel
+    """Returns kernel and bias of the regression of class probabilities on features: the one optimum that it has."""
+    mean, deviation = x.mean(axis=0, dtype="float64"), x.std(axis=0, dtype="float64") + 1e-6
+    with_one = np.column_stack([(x - mean) / deviation, np.ones(len(x))])
+    shape = (with_one.shape[1], targets.shape[1])
 
+    def loss(flat: np.ndarray) -> tuple[float, np.ndarray]:
+        """Returns the loss, but for a constant, and its gradient."""
+        weights = flat.reshape(shape)
+        logs, kernel = log_softmax(with_one @ weights, axis=1), weights[:-1]
+        gradient = with_one.T @ (np.exp(logs) - targets) / len(x)
+        gradient[:-1] += decay * kernel
+        return decay * np.sum(kernel**2) / 2 - np.sum(targets * logs) / len(x), gradient.ravel()
 
-def _softmax(logits: np.ndarray) -> np.ndarray:
-    powers = np.exp(logits - logits.max(axis=1, keepdims=True))
-    return powers / powers.sum(axis=1, keepdims=True)
+    found = minimize(loss, np.zeros(shape).ravel(), jac=True, method="L-BFGS-B").x.reshape(shape)
+    kernel = found[:-1] / deviation[:, None]
+    return kernel, found[-1] - mean @ kernel
