@@ -115,7 +115,7 @@ def test_every_network_of_a_claim_is_known_and_can_be_trained_or_is_quoted(claim
     named = {name for claim in content["claims"] for each in claims.list_relations(claim) for name in each.networks}
     assert named == set(content["networks"])
     for name, network in content["networks"].items():
-        if claims._is_quoted(network):
+        if claims.is_quoted(network):
             continue
         words = claims.fit_command(name, network, places).split()
         assert words[words.index("--recipe") + 1] in list_recipes()

@@ -249,7 +249,7 @@ def failed(words: list[str | Path], output: Path, capsys: pytest.CaptureFixture[
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["error_curve", "a"], "Unknown figure 'error_curve'. Did you mean: error_curves?"),
+        (["error_curve", "a"], "Unknown figure 'error_curve'. Did you mean: error_curves, structure?"),
         (["exits"], "`folders` must name at least one folder for the figure 'exits'. Received: none"),
         (["samples", "a"], "`folders` means nothing to the figure 'samples'. Received: folders=['a']"),
         (["exits", "a", "--panel", "b"], "`panel` means nothing to the figure 'exits'. Received: panel=[['b']]"),

@@ -22,6 +22,7 @@ from tf_routing.cli.main import main
 from tf_routing.data import Dataset, ImageSet
 from tf_routing.evaluation.evaluate import evaluate
 from tf_routing.train import fit as fit_module
+from tf_routing.train import training_task
 from tf_routing.train.callbacks import Checkpoints
 from tf_routing.train.fit import fit
 from tf_routing.train.phases import compile_for, phases
@@ -159,7 +160,7 @@ def test_a_continued_log_has_every_row_once(runs: Runs) -> None:
 def test_a_run_that_stopped_after_its_last_epoch_is_finished(runs: Runs, tmp_path: Path) -> None:
     recipe = dataclasses.replace(_RECIPE, epochs=1, drops=())
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(fit_module, "save_results", interruption_at_the_end)
+        patch.setattr(training_task, "save_results", interruption_at_the_end)
         with pytest.raises(KeyboardInterrupt):
             run(tmp_path, architecture="basecnn", recipe=recipe)
     record, printed = run(tmp_path, architecture="basecnn", recipe=recipe)

@@ -45,7 +45,7 @@ def reported_methods(comparison: str) -> list[Method]:
 
     Reference:
         Su et al. (2019), *Dynamic Multi-path Neural Network*, arXiv:1902.10949, Fig. 4. Wang et al. (2020), *Dynamic
-        Routing with Path Diversity and Consistency for Compact Network Learning*, arXiv:2005.14439, Fig. 8a.
+        Routing with Path Diversity and Consistency for Compact Network Learning*, arXiv:2005.14439, Fig. 8.
     """
     one_of("comparison", comparison, COMPARISONS)
     paper, table, column, _ = COMPARISONS[comparison]

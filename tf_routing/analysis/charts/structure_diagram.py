@@ -4,7 +4,7 @@ import os
 from collections.abc import Sequence
 from typing import Any
 
-from tf_routing.analysis.charts.style import BLUE, GREEN, GREY, INK, LINE, NOTE, RED, chart, measure_title
+from tf_routing.analysis.charts.style import BLUE, GREEN, GREY, INK, LINE, NOTE, RED, SHADE, chart, measure_title
 from tf_routing.analysis.path_structure import Column
 
 _COLORS = {"cross-prediction": GREEN, "cross-connection": BLUE, "cross-stitch": RED, "average": GREY}
@@ -97,7 +97,7 @@ def _draw_box(axes: Any, x: float, y: float, label: str) -> None:
     from matplotlib.patches import Rectangle
 
     corner = x - _BOX[0] / 2, y - _BOX[1] / 2
-    light = "#eeeeee" if label == "pool" else "white"
+    light = SHADE if label == "pool" else "white"
     axes.add_patch(Rectangle(corner, *_BOX, facecolor=light, edgecolor=INK, linewidth=0.9, zorder=2))
     axes.text(x, y, label, rotation=90, ha="center", va="center", fontsize=NOTE + 1.5, color=INK, zorder=3)
 

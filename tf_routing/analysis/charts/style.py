@@ -18,7 +18,7 @@ PALETTE = (
 HEAT_MAP = "viridis"
 """Name of the colour map of shares and of whatever else has an order."""
 # Of text and lines that stand back behind what is drawn.
-INK, LINE = "#444444", "#999999"
+INK, LINE, SHADE = "#444444", "#999999", "#eeeeee"
 NOTE = 7
 """Font size of what stands inside panels, such as numbers beside marks."""
 DOTS_PER_INCH = 120
