@@ -165,7 +165,19 @@ LAYERS: dict[str, LayerSubject] = {
     "skip_block_projection": LayerSubject(
         "SkipBlock", {}, (_MAPS, (1,)), ((3, 4, 5),), partial(_skip, "projection", 5, 2), True, (1,)
     ),
+    "skip_block_bypass": LayerSubject(
+        "SkipBlock",
+        {"activation": "linear", "adds_shortcut": False},
+        (_MAPS, (1,)),
+        ((3, 4, 5),),
+        partial(_skip, "projection", 5, 2),
+        True,
+        (1,),
+    ),
     "skip_router_linear": LayerSubject("SkipRouter", {"init_open_rate": 0.6}, (_MAPS,), ((1,),)),
+    "skip_router_channels": LayerSubject(
+        "SkipRouter", {"hidden": "channels", "hidden_activation": "linear", "beta": 25.0}, (_MAPS,), ((1,),)
+    ),
     "skip_router_conv": LayerSubject("SkipRouter", {"kind": "conv"}, (_MAPS,), ((1,),)),
     "skip_router_recurrent": LayerSubject("SkipRouter", {"kind": "recurrent", "beta": 5.0}, ((2,),), ((1,),)),
     "split_block_identity": LayerSubject(

@@ -313,3 +313,18 @@ def test_a_wrong_number_of_switches_is_named(count: int) -> None:
     message = rf"SkipBlock of 1 sub-blocks takes as many switches. Received: switches.shape=\(8, {count}\)"
     with pytest.raises(ValueError, match=message):
         skip_block("identity")(maps(), np.zeros((BATCH, count)))
+
+
+@pytest.mark.parametrize(("execution", "method"), METHODS)
+def test_a_bypass_of_its_own_takes_the_place_of_the_whole_block(execution: str, method: str) -> None:
+    block = skip_block("projection", activation="linear", adds_shortcut=False, execution=execution, method=method)
+    x = maps()
+    whole, way = (computed(each, x) for each in models(block))
+    found = np.asarray(block(x, HARD, training=False))
+    np.testing.assert_allclose(found, np.where(HARD[:, None, None] > 0, whole, way), atol=1e-12)
+    soft = SOFT[:, None, None]
+    blended = np.asarray(block(x, SOFT, training=True))
+    np.testing.assert_allclose(blended, soft * whole + (1 - soft) * way, atol=1e-12)
+    again = SkipBlock.from_config(block.get_config())
+    assert not again.adds_shortcut and not block.rebuilt(keras.models.clone_model).adds_shortcut
+    assert "adds_shortcut" not in skip_block("identity").get_config()

@@ -375,3 +375,21 @@ def test_inputs_of_another_shape_are_shown(kind: str, shape: tuple[int, ...], ex
     message = f"SkipRouter of kind '{kind}' takes {expected}. Received: inputs.shape={received}"
     with pytest.raises(ValueError, match=message):
         SkipRouter(kind)(np.ones(shape, "float32"))
+
+
+def test_as_many_hidden_units_as_channels_and_no_nonlinearity_are_one_layer() -> None:
+    router, x = random_router("linear", hidden="channels", hidden_activation="linear", beta=25.0)
+    (w1, b1), (w2, b2) = router.hidden_layer.get_weights(), router.scores_layer.get_weights()
+    assert w1.shape == (CHANNELS, CHANNELS)
+    values = x.mean(axis=(1, 2)) @ (w1 @ w2) + (b1 @ w2 + b2)
+    np.testing.assert_allclose(array(router(x, training=True)), eq_3(values, 25.0), rtol=1e-9)
+    np.testing.assert_array_equal(array(router(x, training=False))[:, 0], values[:, 0] >= values[:, 1])
+    # Two products per image, with C hidden units.
+    assert router.macs((None, HEIGHT, WIDTH, CHANNELS)) == CHANNELS * CHANNELS + CHANNELS * 2
+    again = SkipRouter.from_config(router.get_config())
+    assert (again.hidden, again.hidden_activation) == ("channels", "linear")
+
+
+def test_unknown_activations_of_hidden_units_are_refused() -> None:
+    with pytest.raises(ValueError, match="hidden_activation"):
+        SkipRouter(hidden_activation="gelu")

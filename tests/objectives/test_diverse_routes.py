@@ -1,5 +1,6 @@
 """The objective of networks that skip blocks against Eq. 5-10 in NumPy, each term and each gradient by hand."""
 
+import math
 from typing import Any
 
 import keras
@@ -424,3 +425,35 @@ def test_a_weight_or_margin_below_zero_is_named(argument: str, value: Any) -> No
 def test_other_wrong_arguments_are_named(arguments: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         DiverseRoutes(MACS, **arguments)
+
+
+# As in the authors' later public code
+
+
+@pytest.mark.parametrize("copies", [2, COPIES])
+def test_routes_of_both_entries_are_farther_apart_by_the_root_of_two(copies: int) -> None:
+    values = routes()
+    # |(r, 1 - r) - (s, 1 - s)| is sqrt(2) |r - s|: the same as routes stretched by it.
+    found = terms(built(copies=copies, entries="both"), values)
+    expected = equations(math.sqrt(2) * values, copies)
+    for name in ("consistency_loss", "diversity_loss", "regularization_loss"):
+        assert found[name] == pytest.approx(expected[name], rel=1e-5, abs=1e-6)
+    assert found["cost_loss"] == pytest.approx(equations(values, copies)["cost_loss"], rel=1e-5)
+
+
+@pytest.mark.parametrize("target", [0.5, 3.5])
+def test_the_cost_is_the_distance_from_a_number_of_blocks(target: float) -> None:
+    values = routes()
+    objective = built(target_blocks=target)
+    executed = values.sum(axis=1).mean()
+    assert terms(objective, values)["cost_loss"] == pytest.approx(OWN["cost_weight"] * abs(executed - target), rel=1e-5)
+    # At evaluation, and with other copies, too.
+    for other in (objective.at_evaluation(), objective.grouped(2), DiverseRoutes(**objective.get_config())):
+        assert terms(other, values)["cost_loss"] == pytest.approx(terms(objective, values)["cost_loss"])
+
+
+def test_a_number_of_blocks_and_a_share_exclude_each_other() -> None:
+    with pytest.raises(ValueError, match="which `target_blocks` replaces"):
+        built(target_blocks=2.0, target=0.5)
+    with pytest.raises(ValueError, match="`target_blocks` must be a positive number"):
+        built(target_blocks=0)

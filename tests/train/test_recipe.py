@@ -13,6 +13,7 @@ import pytest
 
 from tf_routing import data, zoo
 from tf_routing.train.recipes.recipe import Recipe, list_recipes, load_recipe
+from tf_routing.train.recipes.recipe_files import read_recipe
 
 _STEPS = 391
 
@@ -84,6 +85,18 @@ def test_recipes_of_the_paper_on_diverse_routes() -> None:
         assert (loaded.learning_rate, loaded.drops, loaded.drop_factor) == (0.1, (150, 200), 10)
         assert (loaded.momentum, loaded.nesterov, loaded.kernel_decay) == (0.9, False, 1e-4)
         assert (loaded.image_size, loaded.random_size_crop, loaded.shift, loaded.mirror) == (image_size, False, 4, True)
+
+
+def test_the_recipe_of_the_later_public_code() -> None:
+    loaded, arguments = load_recipe("drn_codinet"), read_recipe("drn_codinet").values["arguments"]
+    assert (loaded.epochs, loaded.drops, loaded.frozen_epochs, loaded.copies) == (220, (60, 85), 20, 4)
+    assert arguments["consistency_weight"] == arguments["diversity_weight"] > 0
+    model = zoo.get("drn_resnet32", width_multiplier=0.125, **arguments)
+    objective = model.default_objective()
+    assert (objective.entries, objective.target_blocks, objective.regularization_weight) == ("both", 16.0, 0.0)
+    routers = [model.get_layer(name) for name in model.decision_names]
+    assert {(each.hidden, each.hidden_activation, each.beta) for each in routers} == {("channels", "linear", 25.0)}
+    assert len(routers) == 15
 
 
 @pytest.mark.parametrize(

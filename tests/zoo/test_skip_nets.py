@@ -267,3 +267,47 @@ def test_equal_blocks_cost_the_same_in_the_objective() -> None:
     expected = {f"router_{n}": [STRIDED if n in (6, 11) else REGULAR] for n in range(1, 16)}
     assert macs == expected
     assert {name: each.tolist() for name, each in gated_macs(net())[1].items()} == macs
+
+
+# As in the authors' later public code
+
+
+def _codinet() -> RoutedModel:
+    return shallow(bypass="learnt", hidden="channels", hidden_activation="linear", beta=25.0, entries="both")
+
+
+def test_blocks_that_change_the_shape_are_bypassed_by_a_convolution_of_their_own() -> None:
+    blocks = {block.name: block for block in of_type(_codinet(), SkipBlock)}
+    changing = {"stage_2_block_1": (4, 6), "stage_3_block_1": (6, 8)}
+    for name, block in blocks.items():
+        assert block.adds_shortcut == (name not in changing)
+        if name in changing:
+            (kernel,) = [each for each in block.shortcut.weights if len(each.shape) == 4]
+            assert tuple(kernel.shape) == (1, 1, *changing[name])
+            # The block itself is the one of the paper, its subsampling included.
+            assert any(isinstance(layer, IdentityShortcut) for layer in block.sub_blocks[0].layers)
+    (fixed, gated), (before, same) = gated_macs(_codinet()), gated_macs(shallow())
+    # Images of 8 pixels, halved before each of the two.
+    bypasses = 4 * 4 * 4 * 6 + 2 * 2 * 6 * 8
+    routers = sum((channels - 16) * (channels + 2) for channels in (4, 4, 4, 6, 8))
+    assert fixed - before == bypasses + routers
+    assert {name: each.tolist() for name, each in gated.items()} == {name: each.tolist() for name, each in same.items()}
+
+
+def test_skipped_blocks_answer_the_same_masked_and_sparse() -> None:
+    model, x = _codinet(), images(8)
+    for name in model.decision_names:
+        layer = model.get_layer(name).scores_layer
+        layer.kernel.assign(np.random.default_rng(len(name)).normal(size=layer.kernel.shape))
+    expected, taken = model.predict(x, verbose=0), routes(model, x)
+    assert 0 < taken.mean() < 1
+    model.execution = "sparse"
+    np.testing.assert_allclose(model.predict(x, verbose=0), expected, atol=1e-5)
+    model.execution = "masked"
+
+
+def test_routers_of_that_code_are_as_wide_as_their_input() -> None:
+    for router in of_type(_codinet(), SkipRouter):
+        channels = router.input.shape[-1]
+        assert router.hidden_layer.kernel.shape == (channels, channels)
+        assert router.hidden_layer.activation is keras.activations.linear

@@ -9,12 +9,13 @@ import numpy as np
 from keras import ops
 
 from tf_routing import cost
-from tf_routing.core.replicas import rows_of_all_replicas
+from tf_routing.core.replicas import mean_over_replicas, rows_of_all_replicas
 from tf_routing.objectives.classification import Classification
 from tf_routing.objectives.objective import Objective
-from tf_routing.support.validation import is_number, not_negative, one_of, plain, positive_integer
+from tf_routing.support.validation import is_number, not_negative, one_of, plain, positive_integer, positive_number
 
 REGULARIZATIONS = ("within", "center")
+ENTRIES = ("execute", "both")
 _RAISE, _LOWER = 1.05, 0.95
 _LEAST_WEIGHT, _MOST_WEIGHT = 1e-4, 10.0
 # Added to squared norms: the gradient of a root at zero is infinite, and that of a zero distance would be NaN.
@@ -50,6 +51,10 @@ class DiverseRoutes(Objective):
         has neither. The weight mu is "adjusted adaptively": with a `target` it is multiplied by 1.05 after epochs that
         executed more blocks than that, and by 0.95 after those that executed less.
 
+        The authors' later public code (CoDiNet) has neither L_reg nor costs of blocks: with `target_blocks` K,
+        L_cost = |mean_B sum_k r_k - K|. There routes hold both entries of every decision, r_k and 1 - r_k: with
+        `entries` "both" all distances are sqrt(2) times as long.
+
         At evaluation every row of a batch is another image, so L_cons is 0, and so is L_reg with "within".
 
     Args:
@@ -67,6 +72,9 @@ class DiverseRoutes(Objective):
         target: Float in (0, 1], the share of executed blocks that the cost weight is adapted to after every epoch;
             `None` keeps the weight.
         label_smoothing: Float in [0, 1), as for `Classification`.
+        entries: `"execute"`, routes hold the share of running each block, or `"both"`, that of bypassing it too.
+        target_blocks: Float, the mean number of executed blocks from which the cost term is the distance; `None` for
+            Eq. 8.
 
     Raises:
         ValueError: If an argument is unknown or out of range.
@@ -97,7 +105,14 @@ class DiverseRoutes(Objective):
         regularization: str = "within",
         target: float | None = None,
         label_smoothing: float = 0.0,
+        entries: str = "execute",
+        target_blocks: float | None = None,
     ) -> None:
+        if target_blocks is not None and target is not None:
+            raise ValueError(
+                f"`target` adapts the weight of Eq. 8, which `target_blocks` replaces: give one of them. "
+                f"Received: target={target!r}, target_blocks={target_blocks!r}"
+            )
         if target is not None and not (is_number(target) and 0 < target <= 1):
             raise ValueError(f"`target` must be None or in (0, 1]. Received: target={target!r}")
         self.macs = {name: list(map(int, each)) for name, each in macs.items()}
@@ -109,6 +124,8 @@ class DiverseRoutes(Objective):
         self.consistency_margin = not_negative("consistency_margin", consistency_margin)
         self.diversity_margin = not_negative("diversity_margin", diversity_margin)
         self.regularization = one_of("regularization", regularization, REGULARIZATIONS)
+        self.entries = one_of("entries", entries, ENTRIES)
+        self.target_blocks = None if target_blocks is None else positive_number("target_blocks", target_blocks)
         self.target, self.classification = plain(target), Classification(label_smoothing)
         self.adapted_weight: Any = None
 
@@ -167,7 +184,7 @@ class DiverseRoutes(Objective):
         return DiverseRoutes(**{**self.get_config(), "label_smoothing": label_smoothing})
 
     def __call__(self, labels: Any, outputs: dict[str, Any], sample_weight: Any = None) -> dict[str, Any]:
-        routes = self._routes(outputs)
+        routes = self._compared_routes(outputs)
         groups = ops.reshape(routes, (-1, self.copies, routes.shape[-1]))
         centres = ops.mean(groups, axis=1)
         deviations = _norm(groups - ops.expand_dims(centres, 1))
@@ -178,7 +195,7 @@ class DiverseRoutes(Objective):
             **self.classification(labels, outputs, sample_weight),
             "consistency_loss": self.consistency_weight * beyond,
             "diversity_loss": self.diversity_weight * self._closeness(rows_of_all_replicas(centres)),
-            "cost_loss": self._current_cost_weight() * self._expected_share(outputs),
+            "cost_loss": self._current_cost_weight() * self._cost(outputs),
             # Not exactly zero for identical copies: a distance is at least the root of `_TINY`.
             "regularization_loss": regularization_weight * spread,
         }
@@ -194,6 +211,16 @@ class DiverseRoutes(Objective):
 
     def _routes(self, outputs: dict[str, Any]) -> Any:
         return ops.concatenate([ops.cast(outputs[name], "float32") for name in self.macs], axis=-1)
+
+    def _compared_routes(self, outputs: dict[str, Any]) -> Any:
+        routes = self._routes(outputs)
+        return routes if self.entries == "execute" else ops.concatenate([routes, 1 - routes], axis=-1)
+
+    def _cost(self, outputs: dict[str, Any]) -> Any:
+        if self.target_blocks is None:
+            return self._expected_share(outputs)
+        executed = mean_over_replicas(ops.mean(ops.sum(self._routes(outputs), axis=-1)))
+        return ops.abs(executed - self.target_blocks)
 
     def _closeness(self, centres: Any) -> Any:
         """Returns the mean over pairs of images of the squared distance that is missing to the margin (Eq. 6)."""
@@ -223,6 +250,8 @@ class DiverseRoutes(Objective):
             "regularization": self.regularization,
             "target": self.target,
             "label_smoothing": self.classification.label_smoothing,
+            "entries": self.entries,
+            "target_blocks": self.target_blocks,
         }
 
 

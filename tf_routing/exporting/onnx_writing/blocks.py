@@ -29,7 +29,9 @@ def _skip_block(layer: SkipBlock, graph: Graph, x: Value, switches: Value) -> Va
         shortcut, term = x, (own := _convolve_by_one(graph, own))
     with graph.of_rows():
         branch = write_model(layer.sub_blocks[0], graph, own)
-    finished = activate(graph, layer.activation, graph.add("Add", branch.name, term.name))
+    finished = branch.name
+    if layer.adds_shortcut:
+        finished = activate(graph, layer.activation, graph.add("Add", branch.name, term.name))
     maps = Value(graph.add("ScatterND", shortcut.name, rows, finished), shortcut.shape)
     if layer.keeps_what_it_bypasses:
         graph.carry_means(x, maps, rows, finished)

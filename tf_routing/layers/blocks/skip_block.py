@@ -23,13 +23,15 @@ class SkipBlock(SwitchedBlock):
         for the samples that are switched on (sparse), where the backend can.
 
         The paper writes S(X) = X throughout, which does not fit blocks that change the shape: these are bypassed by
-        their projection or subsampling, without the activation.
+        their projection or subsampling, without the activation. Where `adds_shortcut` is false, F = T(X): the branch
+        is the block with all that it has, and S a way of its own that bypasses it, such as a learnt one.
 
     Args:
         branch: Functional model of one input and one output.
         shortcut: `"identity"`, or a functional model of the branch's shapes, for blocks that change them. It always
             runs.
-        activation: Activation of the sum.
+        activation: Activation of the sum; with `adds_shortcut=False` there is none, for the branch has its own.
+        adds_shortcut: Boolean, whether the block is the sum of branch and shortcut, or the branch alone.
         **kwargs: `execution` and `method`, see `RoutedModel.set_execution`, and as for every `keras.layers.Layer`.
 
     Call arguments:
@@ -57,9 +59,15 @@ class SkipBlock(SwitchedBlock):
     """
 
     def __init__(
-        self, branch: keras.Model, shortcut: keras.Model | str = "identity", activation: Any = "relu", **kwargs: Any
+        self,
+        branch: keras.Model,
+        shortcut: keras.Model | str = "identity",
+        activation: Any = "relu",
+        adds_shortcut: bool = True,
+        **kwargs: Any,
     ) -> None:
         super().__init__([branch], shortcut, activation, **kwargs)
+        self.adds_shortcut = bool(adds_shortcut)
         if isinstance(shortcut, keras.Model):
             own = shortcut.input_shape, shortcut.output_shape
         else:
@@ -83,9 +91,19 @@ class SkipBlock(SwitchedBlock):
 
     def finish(self, inputs: Any, terms: Sequence[Any]) -> Any:
         """Returns the activated sum of shortcut and branch, or the bare shortcut where the branch did not run."""
-        return terms[0] if len(terms) == 1 else self.activation(terms[0] + terms[1])
+        if len(terms) == 1:
+            return terms[0]
+        return self.activation(terms[0] + terms[1]) if self.adds_shortcut else terms[1]
 
     def weighted(self, inputs: Any, terms: Sequence[Any], outputs: Sequence[Any], weights: Sequence[Any]) -> Any:
         """Returns the blend of the complete block and its shortcut (Eq. 4)."""
         shortcut, weight = terms[0], weights[0]
         return weight * self.finish(inputs, [shortcut, outputs[0]]) + (1 - weight) * shortcut
+
+    def own_settings(self) -> dict[str, Any]:
+        """Returns what a block that is rebuilt of other parts keeps."""
+        return {} if self.adds_shortcut else {"adds_shortcut": False}
+
+    def get_config(self) -> dict[str, Any]:
+        # Left out by default, as in files of earlier versions.
+        return {**super().get_config(), **self.own_settings()}

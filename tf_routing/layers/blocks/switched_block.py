@@ -117,7 +117,11 @@ class SwitchedBlock(keras.layers.Layer):
         # The flag by argument: set later, it would overwrite those of the parts.
         own = {"name": self.name, "dtype": self.dtype_policy, "trainable": self.trainable}
         how = {"execution": self.execution, "method": self.method}
-        return self.of_parts(parts, shortcut, self.activation, **how, **own)
+        return self.of_parts(parts, shortcut, self.activation, **how, **own, **self.own_settings())
+
+    def own_settings(self) -> dict[str, Any]:
+        """Returns the settings that a kind of block has beside its parts, shortcut and activation."""
+        return {}
 
     def get_config(self) -> dict[str, Any]:
         config = {

@@ -15,6 +15,8 @@ from tf_routing.layers.routers.replica_draws import uniform_rows
 from tf_routing.layers.routers.router import Router, check_open_rate, open_score
 from tf_routing.support.validation import one_of, plain, positive_integer, positive_number, seed_or_none
 
+CHANNELS = "channels"
+ACTIVATIONS = ("relu", "linear")
 KINDS = ("linear", "conv", "recurrent")
 DECISIONS = ("threshold", "bernoulli", "given")
 
@@ -41,7 +43,8 @@ class SkipRouter(Router):
     Args:
         kind: `"linear"`, two dense layers on channel means; `"conv"`, a 3x3 convolution, channel means and one dense
             layer; or `"recurrent"`, without weights: the scores come from a `RouterMemory` that all blocks share.
-        hidden: Integer, hidden units of a `"linear"` router.
+        hidden: Integer, hidden units of a `"linear"` router, or `"channels"` for as many as the input has channels.
+        hidden_activation: Activation of the hidden units; `"linear"` makes the two layers one.
         beta: Float, steepness of the soft decision in training.
         decision: How to decide at inference: `"threshold"` as above; `"bernoulli"` at random with probability p[0]; or
             `"given"`, by the second call argument, in training too, so that no weight of the router is read.
@@ -81,25 +84,30 @@ class SkipRouter(Router):
     def __init__(
         self,
         kind: str = "linear",
-        hidden: int = 16,
+        hidden: int | str = 16,
         beta: float = 10.0,
         decision: str = "threshold",
         init_open_rate: float | None = None,
         momentum: float = 0.9,
         epsilon: float = 1e-5,
         seed: int | None = None,
+        hidden_activation: str = "relu",
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.kind = one_of("kind", kind, KINDS)
-        self.hidden = positive_integer("hidden", hidden)
+        self.hidden: int | str = hidden if hidden == CHANNELS else positive_integer("hidden", hidden)
+        self.hidden_activation = one_of("hidden_activation", hidden_activation, ACTIVATIONS)
         self.beta = positive_number("beta", beta)
         self.rule = one_of("decision", decision, DECISIONS)
         self.init_open_rate = check_open_rate(init_open_rate)
         self.momentum, self.epsilon, self.seed = plain(momentum), plain(epsilon), seed_or_none(seed)
         # Only where it is used: the state of a generator is a weight, and would be saved.
         self.draw_seed = keras.random.SeedGenerator(self.seed) if decision == "bernoulli" else None
-        self.hidden_layer = self._dense(self.hidden, "hidden", "relu", kernel_initializer="he_normal")
+        self.hidden_layer: Any = None
+        # Of as many units as there are channels: when these are known.
+        if isinstance(self.hidden, int):
+            self.hidden_layer = self._add_hidden(self.hidden)
         self.scores_layer = self._dense(2, "scores", bias_initializer=self._initial_bias)
         self.conv: Any = None
         self.normalization: Any = None
@@ -109,6 +117,9 @@ class SkipRouter(Router):
         # `trainable` too: a network that was saved with frozen routers must load with as many trainable weights.
         options = {"dtype": decision_policy(self), "trainable": self.trainable}
         return float_part(keras.layers.Dense(units, activation, name=name, **options, **arguments))
+
+    def _add_hidden(self, units: int) -> keras.layers.Dense:
+        return self._dense(units, "hidden", self.hidden_activation, kernel_initializer="he_normal")
 
     def build(self, inputs_shape: Any, switches_shape: Any = None) -> None:
         expected = "scores (batch, 2)" if self.kind == "recurrent" else "maps (batch, height, width, channels)"
@@ -128,8 +139,13 @@ class SkipRouter(Router):
         if self.kind == "conv":
             self._build_conv(inputs_shape)
         else:
+            if self.hidden_layer is None:
+                self.hidden_layer = self._add_hidden(channels)
             self.hidden_layer.build((None, channels))
-        self.scores_layer.build((None, channels if self.kind == "conv" else self.hidden))
+        self.scores_layer.build((None, channels if self.kind == "conv" else self._count_hidden(channels)))
+
+    def _count_hidden(self, channels: int) -> int:
+        return channels if self.hidden == CHANNELS else int(self.hidden)
 
     def _build_conv(self, inputs_shape: Any) -> None:
         options = {"dtype": decision_policy(self), "trainable": self.trainable}
@@ -228,7 +244,7 @@ class SkipRouter(Router):
         shape = input_shape[0] if isinstance(input_shape, list) else input_shape
         _, height, width, channels = shape
         if self.kind == "linear":
-            return self.hidden * (channels + 2)
+            return self._count_hidden(channels) * (channels + 2)
         return 9 * channels**2 * math.ceil(height / 2) * math.ceil(width / 2) + 2 * channels
 
     def get_config(self) -> dict[str, Any]:
@@ -241,6 +257,7 @@ class SkipRouter(Router):
             "momentum": self.momentum,
             "epsilon": self.epsilon,
             "seed": self.seed,
+            "hidden_activation": self.hidden_activation,
         }
         return {**super().get_config(), **config}
 

@@ -6,10 +6,12 @@ describes no stem for Tiny-ImageNet: a 3x3 convolution and a 3x3 max-pool of str
 """
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 from tf_routing import cost, layers
 from tf_routing.models import RoutedModel
+from tf_routing.support.validation import one_of
 from tf_routing.zoo.builders.parts import blocks
 from tf_routing.zoo.builders.parts.heads import Head, finish_model
 from tf_routing.zoo.builders.parts.images import ImageInput, add_image_input
@@ -25,6 +27,7 @@ def build(
     head: Head,
     name: str,
     bottleneck: bool = False,
+    bypass: str = "shortcut",
     routers: RouterOptions,
     objective: RouteObjective,
     images: ImageInput,
@@ -39,6 +42,8 @@ def build(
         name: Name of the model.
         bottleneck: Boolean: bottlenecks, projections where shapes change and a stem that halves, or basic blocks and
             shortcuts without parameters.
+        bypass: What takes the place of a block that changes the shape and does not run: `"shortcut"`, its own shortcut,
+            or `"learnt"`, a 1x1 convolution of its own, as in the authors' later public code.
         routers: How it is decided which blocks run.
         objective: What training aims at.
         images: What the network reads.
@@ -52,20 +57,21 @@ def build(
     """
     widths = [blocks.scale_width(width, width_multiplier) for width in widths]
     image, x = add_image_input(images)
+    one_of("bypass", bypass, ("shortcut", "learnt"))
     skipper = Skipper(image, stage_blocks, routers)
     x = blocks.add_cifar_stem(x, widths[0]) if bottleneck else blocks.convolve(x, widths[0], "stem", use_bias=False)
     add_block = _add_bottleneck if bottleneck else _add_basic_block
     for stage, (count, width) in enumerate(zip(stage_blocks, widths, strict=True), 1):
         for block in range(1, count + 1):
             strides = 2 if stage > 1 and block == 1 else 1
-            x = add_block(x, skipper, width, strides, f"stage_{stage}_block_{block}")
+            x = add_block(x, skipper, width, strides, f"stage_{stage}_block_{block}", bypass == "learnt")
     model = finish_model(image, [x], head, name)
     macs = {decision: by_block.tolist() for decision, by_block in cost.gated_macs(model)[1].items()}
     model.set_default_objective(objective.create(macs))
     return model
 
 
-def _add_basic_block(x: Any, skipper: Skipper, width: int, strides: int, name: str) -> Any:
+def _add_basic_block(x: Any, skipper: Skipper, width: int, strides: int, name: str, learnt: bool) -> Any:
     def branch(y: Any) -> Any:
         """Convolves twice."""
         y = blocks.convolve(y, width, "conv_1", strides=strides, use_bias=False)
@@ -75,10 +81,12 @@ def _add_basic_block(x: Any, skipper: Skipper, width: int, strides: int, name: s
         """Brings the input to the shape of the block's output, without parameters."""
         return layers.IdentityShortcut(width, strides, name="subsample")(y)
 
-    return skipper.add(x, name, branch, subsample if strides > 1 or x.shape[-1] != width else "identity")
+    if strides == 1 and x.shape[-1] == width:
+        return skipper.add(x, name, branch, "identity")
+    return skipper.add(x, name, branch, subsample, partial(_bypass, width, strides) if learnt else None)
 
 
-def _add_bottleneck(x: Any, skipper: Skipper, width: int, strides: int, name: str) -> Any:
+def _add_bottleneck(x: Any, skipper: Skipper, width: int, strides: int, name: str, learnt: bool) -> Any:
     outer = _EXPANSION * width
 
     def branch(y: Any) -> Any:
@@ -91,4 +99,11 @@ def _add_bottleneck(x: Any, skipper: Skipper, width: int, strides: int, name: st
         """Convolves the input to the shape of the block's output."""
         return blocks.convolve(y, outer, "conv", kernel=1, strides=strides, use_bias=False, relu=False)
 
-    return skipper.add(x, name, branch, projection if strides > 1 or x.shape[-1] != outer else "identity")
+    if strides == 1 and x.shape[-1] == outer:
+        return skipper.add(x, name, branch, "identity")
+    return skipper.add(x, name, branch, projection, partial(_bypass, outer, strides) if learnt else None)
+
+
+def _bypass(width: int, strides: int, y: Any) -> Any:
+    """Convolves the input to the shape of the block's output, and activates it as a block would."""
+    return blocks.convolve(y, width, "conv", kernel=1, strides=strides, use_bias=False)

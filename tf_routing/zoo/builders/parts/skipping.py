@@ -37,7 +37,8 @@ class RouterOptions:
 
     Args:
         router: `"linear"`, `"conv"` or `"recurrent"`, see `layers.SkipRouter`.
-        hidden: Integer, hidden units of a `"linear"` router.
+        hidden: Integer, hidden units of a `"linear"` router; `"channels"` for as many as its input has channels.
+        hidden_activation: `"relu"` or `"linear"`, what follows the hidden units.
         beta: Float, sharpness of soft decisions, see `layers.SkipRouter`.
         decision: `"threshold"` as trained; `"bernoulli"` draws decisions at inference; `"first"`, `"random"` and
             `"distributed"` keep a number of blocks and read no router, see `layers.KeptBlocks`.
@@ -50,17 +51,20 @@ class RouterOptions:
     """
 
     CONDITIONS: ClassVar[tuple[Condition, ...]] = (
-        Condition(("router", "beta", "init_open_rate", "hidden"), _routers_decide, _WHERE_ROUTERS_DECIDE),
-        Condition(("hidden",), lambda values: values["router"] == "linear", "with router='linear'"),
+        Condition(
+            ("router", "beta", "init_open_rate", "hidden", "hidden_activation"), _routers_decide, _WHERE_ROUTERS_DECIDE
+        ),
+        Condition(("hidden", "hidden_activation"), lambda values: values["router"] == "linear", "with router='linear'"),
     )
 
     router: str = "linear"
-    hidden: int = 16
+    hidden: int | str = 16
     beta: float = 10.0
     decision: str = "threshold"
     keep: int | None = None
     init_open_rate: float | None = None
     seed: int | None = None
+    hidden_activation: str = "relu"
 
     def __post_init__(self) -> None:
         one_of("router", self.router, KINDS)
@@ -88,6 +92,8 @@ class RouteObjective:
         regularization_weight: Float, weight of the regularisation term (gamma).
         consistency_margin: Float, distance from the centre that costs nothing (Eq. 5).
         diversity_margin: Float, distance between centres from which on it costs nothing (Eq. 6).
+        entries: `"execute"` or `"both"`, the entries of a decision that are compared.
+        target_blocks: Float, the number of executed blocks from which the cost term is the distance, or `None`.
         regularization: `"within"` or `"center"`, the reading of Eq. 10.
         target: Float in (0, 1], the share of executed blocks to which the cost weight adapts, or `None`.
 
@@ -100,6 +106,7 @@ class RouteObjective:
             (
                 *("consistency_weight", "diversity_weight", "cost_weight", "regularization_weight"),
                 *("consistency_margin", "diversity_margin", "regularization", "target"),
+                *("entries", "target_blocks"),
             ),
             _routers_decide,
             _WHERE_ROUTERS_DECIDE,
@@ -114,6 +121,8 @@ class RouteObjective:
     diversity_margin: float = 0.5
     regularization: str = "within"
     target: float | None = None
+    entries: str = "execute"
+    target_blocks: float | None = None
 
     def __post_init__(self) -> None:
         # Refuses what is not possible before anything is built.
@@ -137,6 +146,7 @@ class Skipper:
         self.options, self.blocks = options, 0
         shared = {"init_open_rate": options.init_open_rate}
         self.arguments: dict[str, Any] = {"kind": options.router, "hidden": options.hidden, "beta": options.beta}
+        self.arguments |= {"hidden_activation": options.hidden_activation}
         self.arguments |= {"decision": "given" if options.by_rule else options.decision}
         self.memory: Any = None
         if options.router == "recurrent":
@@ -151,7 +161,9 @@ class Skipper:
             )
             self.kept = rule(image)
 
-    def add(self, x: Any, name: str, branch: Callable[[Any], Any], shortcut: Any) -> Any:
+    def add(
+        self, x: Any, name: str, branch: Callable[[Any], Any], shortcut: Any, bypass: Callable[[Any], Any] | None = None
+    ) -> Any:
         """Adds a router and the block that it runs or bypasses.
 
         Args:
@@ -159,9 +171,15 @@ class Skipper:
             name: Name of the block.
             branch: Function of an input tensor that returns the branch's output.
             shortcut: `"identity"`, or a function of an input tensor that returns the shortcut's output.
+            bypass: Function of an input tensor that returns what takes the block's place; the shortcut's output by
+                default.
         """
         self.blocks += 1
         decision = self._add_router(x)
+        if bypass is not None:
+            whole = wrap_model(x, lambda y: _add_up(branch(y), y if shortcut == "identity" else shortcut(y)), "branch")
+            way = wrap_model(x, bypass, "bypass")
+            return layers.SkipBlock(whole, way, "linear", adds_shortcut=False, name=name)(x, decision)
         model = wrap_model(x, shortcut, "shortcut") if callable(shortcut) else shortcut
         return layers.SkipBlock(wrap_model(x, branch, "branch"), model, "relu", name=name)(x, decision)
 
@@ -177,3 +195,7 @@ class Skipper:
         features = keras.layers.Dense(_FEATURES, kernel_initializer="he_normal", name=f"{name}_features")(pooled)
         scores, self.state = self.memory(features) if self.state is None else self.memory(features, self.state)
         return scores
+
+
+def _add_up(branch: Any, shortcut: Any) -> Any:
+    return keras.layers.ReLU(name="relu")(keras.layers.Add(name="add")([branch, shortcut]))
