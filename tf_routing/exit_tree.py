@@ -5,7 +5,7 @@ model and figures read the same tree. Files hold it as nested dicts (`to_config`
 description with channels instead of names, which `zoo.builders.exit_trees` turns into it.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from tf_routing.core.protocols import HasExitTree
@@ -71,6 +71,26 @@ def parts(tree: Stage | Exit) -> Iterator[Stage | Exit]:
 def sinks(part: Stage | Exit) -> tuple[Stage | Exit, ...]:
     """Returns what may follow; nothing follows an exit."""
     return part.sinks if isinstance(part, Stage) else ()
+
+
+def chain(columns: Sequence[tuple[str, ...]], junctions: Sequence[str], exits: Sequence[str]) -> Stage:
+    """Returns the tree of stages in a row, with a junction and an exit behind each but the last, which has an exit.
+
+    Args:
+        columns: Names of the columns of each stage.
+        junctions: Name of the junction behind each stage but the last.
+        exits: Name of the exit behind each stage.
+
+    Example:
+
+    >>> chain([("column_1",), ("column_2",)], ["junction_1"], ["exit_1", "exit_2"]).sinks[1]
+    Stage(columns=('column_2',), junction=None, sinks=(Exit(layer='exit_2'),))
+    """
+    *before, last = map(Exit, exits)
+    tree = Stage(columns[-1], None, (last,))
+    for layers, junction, leaf in reversed(list(zip(columns[:-1], junctions, before, strict=True))):
+        tree = Stage(layers, junction, (leaf, tree))
+    return tree
 
 
 def exits(tree: Stage | Exit) -> list[Exit]:

@@ -6,14 +6,13 @@ from typing import Any, NamedTuple
 
 import keras
 
-from tf_routing import cost, exit_tree
+from tf_routing import exit_tree
 from tf_routing.core.model_arguments import require_graph_model
 from tf_routing.layers import ConfidenceJunction, ExitMixture
 from tf_routing.models import RoutedModel
-from tf_routing.models.decisions import gates_before
 from tf_routing.models.inputs.input_range import UNIT
-from tf_routing.objectives import Distillation
 from tf_routing.transforms.routing.classifier_end import ClassifierEnd, find_end
+from tf_routing.transforms.routing.default_objective import learn_from_itself
 from tf_routing.transforms.routing.flat_calls import FlatGraph, list_calls
 from tf_routing.transforms.routing.network_range import find_range
 from tf_routing.transforms.routing.skip_graph import SkipGraph
@@ -88,12 +87,10 @@ def cascade(
     drawing = _Drawing(confidence)
     for number, member in enumerate(members, 1):
         drawing.add(member, member.range if unit_input else UNIT, number == len(members))
-    copy = RoutedModel(drawing.image, drawing.join(members[-1].end), name=name)
+    copy = RoutedModel(drawing.image, drawing.join(), name=name)
     copy.input_range = UNIT if unit_input else members[0].range
     drawing.copy_weights(freeze_bodies)
-    if None not in drawing.image.shape[1:]:
-        macs = {decision: by_choice.tolist() for decision, by_choice in cost.gated_macs(copy)[1].items()}
-        copy.set_default_objective(Distillation(macs, gates_before(copy)))
+    learn_from_itself(copy)
     return copy
 
 
@@ -186,15 +183,13 @@ class _Drawing:
         self._reaches.append(leaves)
         self._graphs.append(drawn)
 
-    def join(self, end: ClassifierEnd) -> Any:
+    def join(self) -> Any:
         """Returns the answer of the cascade, the probabilities of the network at which each image left."""
-        *before, last = [exit_tree.Exit(f"exit_{number}") for number in range(1, len(self._graphs) + 1)]
-        tree = exit_tree.Stage(self._columns[-1], None, (last,))
-        for number, leaf in reversed(list(enumerate(before))):
-            tree = exit_tree.Stage(self._columns[number], f"junction_{number + 1}", (leaf, tree))
-        return ExitMixture(tree, "softmax", dtype=self._graphs[-1].end_policy, name="probabilities")(
-            self._logits, self._reaches
-        )[0]
+        numbers = range(1, len(self._graphs) + 1)
+        junctions, leaves = ([f"{kind}_{number}" for number in numbers] for kind in ("junction", "exit"))
+        tree = exit_tree.chain(self._columns, junctions[:-1], leaves)
+        mixture = ExitMixture(tree, "softmax", dtype=self._graphs[-1].end_policy, name="probabilities")
+        return mixture(self._logits, self._reaches)[0]
 
     def copy_weights(self, freeze: bool) -> None:
         """Gives all layers the weights of the networks."""

@@ -44,8 +44,9 @@ class ExitGraph:
                 layers += read
             columns.append(tuple(layers))
         self._add_exit(self.drawn.end.logits.name, self.drawn.draw_logits(), reach)
+        tree = exit_tree.chain(columns, [junction.name for junction in self._junctions], self._names)
         name, policy = self.drawn.free_name("probabilities"), self.drawn.end_policy
-        return ExitMixture(self._chain(columns), "softmax", dtype=policy, name=name)(self._logits, self._reaches)[0]
+        return ExitMixture(tree, "softmax", dtype=policy, name=name)(self._logits, self._reaches)[0]
 
     def _leave(self, maps: Any, reach: Any, number: int) -> tuple[Any, list[str]]:
         """Adds a junction and a head, and returns the probability of going on, and the layers that all images run."""
@@ -72,14 +73,6 @@ class ExitGraph:
         self._names.append(name)
         self._logits.append(logits)
         self._reaches.append(reach)
-
-    def _chain(self, columns: Sequence[tuple[str, ...]]) -> exit_tree.Stage:
-        """Returns the tree of stages in a row with an exit behind each."""
-        *exits, last = map(exit_tree.Exit, self._names)
-        tree = exit_tree.Stage(columns[-1], None, (last,))
-        for layers, junction, leaf in reversed(list(zip(columns, self._junctions, exits, strict=False))):
-            tree = exit_tree.Stage(layers, junction.name, (leaf, tree))
-        return tree
 
     def open(self) -> None:
         """Lets all images go on at every junction."""

@@ -5,16 +5,14 @@ from typing import Any
 
 import keras
 
-from tf_routing import cost
 from tf_routing.core.model_arguments import require_graph_model
 from tf_routing.core.pixel_values import UNIT
 from tf_routing.layers import SkipRouter
 from tf_routing.models import RoutedModel
-from tf_routing.models.decisions import gates_before
-from tf_routing.objectives import Distillation
 from tf_routing.support.validation import one_of
 from tf_routing.transforms.routing.block_choice import choose_blocks
 from tf_routing.transforms.routing.classifier_end import find_end
+from tf_routing.transforms.routing.default_objective import learn_from_itself
 from tf_routing.transforms.routing.exit_graph import CONFIDENCE, LEARNED, ExitGraph
 from tf_routing.transforms.routing.exit_places import cut_stages
 from tf_routing.transforms.routing.flat_calls import list_calls
@@ -120,9 +118,7 @@ def add_routing(
     leaving.open()
     if freeze_body:
         drawn.freeze()
-    if None not in drawn.image.shape[1:]:
-        macs = {decision: by_choice.tolist() for decision, by_choice in cost.gated_macs(copy)[1].items()}
-        copy.set_default_objective(Distillation(macs, gates_before(copy)))
+    learn_from_itself(copy)
     return copy
 
 
