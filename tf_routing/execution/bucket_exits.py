@@ -18,10 +18,12 @@ class BucketExits(ExitFunctions):
     """Runs each part of a model that leaves early on the rows that come to it; see `ExitFunctions`."""
 
     def leave(self, rows: Rows) -> list[Any]:
+        """Keeps shapes static: a mask says which rows are still there, and answers are written where rows leave."""
         count = ops.shape(rows.maps[0])[0]
         return self._run(self.tree, rows, ops.ones((count,), "bool"), self.answer_nothing(count))
 
     def take(self, tensor: Any, rows: Any) -> Any:
+        """Gathers in `keras.ops`, on any backend."""
         return ops.take(tensor, rows, axis=0)
 
     def _run(self, part: Stage | Exit, rows: Rows, is_here: Any, answers: list[Any]) -> list[Any]:

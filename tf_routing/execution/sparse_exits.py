@@ -16,9 +16,11 @@ class SparseExits(ExitFunctions):
     """Runs each part of a model that leaves early on the rows that come to it; see `ExitFunctions`."""
 
     def leave(self, rows: Rows) -> list[Any]:
+        """Splits the rows at every junction: no part sees a row that left before it."""
         return self._run(self.tree, rows)
 
     def take(self, tensor: Any, rows: Any) -> Any:
+        """Gathers by TensorFlow, whose gather the converters to other formats know."""
         return tf.gather(tensor, rows)
 
     def _run(self, part: Stage | Exit, rows: Rows) -> list[Any]:

@@ -87,6 +87,7 @@ class KeptBlocks(keras.layers.Layer):
         return ops.cast(ranks < self.keep, self.compute_dtype)
 
     def keep_by_rule(self) -> np.ndarray:
+        """Returns for every block whether a rule that draws nothing keeps it: `"first"` or `"distributed"`."""
         if self.rule == "first":
             return np.arange(self.blocks) < self.keep
         counts = [0] * len(self.stage_blocks)

@@ -106,7 +106,7 @@ class CheckedInputs:
     def _make_any_size(self: Any, make: Any, force: bool) -> None:
         """Makes the predict function, for batches of all sizes; Keras's `make` leaves one for each it sees."""
 
-        def make_another() -> Any:
+        def _make_another() -> Any:
             before = self.predict_function
             make(True)
             made, self.predict_function = self.predict_function, before
@@ -114,7 +114,7 @@ class CheckedInputs:
 
         if force or self.predict_function is None:
             self.predict_function = AnySize(
-                make_another, partial(self.executor.needs_size, is_compiled=self.jit_compile)
+                _make_another, partial(self.executor.needs_size, is_compiled=self.jit_compile)
             )
 
     def _make(self: Any, name: str, make: Any, force: bool) -> Any:
