@@ -11,55 +11,30 @@ each in turn, and times are medians over rounds of processor time, as shares of 
 and round.
 """
 
-import argparse
-import datetime
 import sys
 from collections.abc import Iterator, Sequence
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from lite0_photographs import load_network, time_networks
+from agreement import cut_off, judge, load_network, measure, read_options
 from runtimes import use_one_thread
-
-from tf_routing.support.files import write_json
-from tf_routing.support.hardware import hardware
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "examples"))
 
 
 def main() -> None:
     """Measures, prints and writes."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("models", nargs="+", help="files of routed networks, with budgets")
-    parser.add_argument("--batches", type=int, nargs="+", default=[1, 32], help="images per batch")
-    parser.add_argument("--in_a_round", type=int, default=32, help="photographs of a round")
-    parser.add_argument("--rounds", type=int, default=11, help="rounds that count")
-    parser.add_argument("--seed", type=int, default=0, help="draws the photographs of each round")
-    parser.add_argument("--output", default="benchmarks/lite0_exits.json")
-    arguments = parser.parse_args()
+    arguments = read_options(__doc__, "files of routed networks, with budgets", "benchmarks/lite0_exits.json")
     import efficientnet_lite0 as example
 
     use_one_thread()
     images, labels = example.load_images("validation")
-    networks = list(_list_networks(arguments.models, arguments.batches, images))
-    whole = networks[0]["answers"].argmax(1), networks[0]["mean_macs"]
+    networks = list(_list_networks(arguments.networks, arguments.batches, images))
     for network in networks:
-        first = network["answers"].argmax(1)
-        network["agreement"], network["accuracy"] = (
-            round(float(np.mean(first == each)), 4) for each in (whole[0], labels)
-        )
-        network["share_of_macs"] = round(network["mean_macs"] / whole[1], 4)
+        judge(network, networks[0], labels)
         print(network["network"], network.get("budget"), network["agreement"], network["share_of_macs"], flush=True)
-    drawn = np.random.default_rng(arguments.seed).integers(
-        len(images), size=(arguments.rounds + 1, arguments.in_a_round)
-    )
-    rows = [row for batch in arguments.batches for row in time_networks(networks, images[drawn], batch)]
-    machine = {**hardware(), "onnxruntime": version("onnxruntime")}
-    settings = {key: getattr(arguments, key) for key in ("rounds", "in_a_round", "seed")}
-    settings |= {"date": datetime.date.today().isoformat(), "images": len(images)}
-    write_json(Path(arguments.output), {"hardware": machine, **settings, "rows": rows})
+    measure(arguments, networks, images)
 
 
 def _list_networks(files: Sequence[str], batches: Sequence[int], images: np.ndarray) -> Iterator[dict[str, Any]]:
@@ -80,18 +55,7 @@ def _list_networks(files: Sequence[str], batches: Sequence[int], images: np.ndar
             model.set_budget(budget.budget)
             yield load_network(Path(file).stem, model, batches, images, budget=round(budget.budget, 4))
     for layer, weights in heads.items():
-        yield load_network("cut", _cut(ten, layer, weights), batches, images, exit=layer)
-
-
-def _cut(model: Any, layer: str, weights: list[np.ndarray]) -> Any:
-    """Returns a network that ends behind a layer, in a head of these weights."""
-    import keras
-
-    pooled = keras.layers.GlobalAveragePooling2D()(model.get_layer(layer).output)
-    head = keras.layers.Dense(weights[1].shape[0], "softmax", name="probabilities")
-    cut = keras.Model(model.input, head(pooled), name="cut")
-    head.set_weights(weights)
-    return cut
+        yield load_network("cut", cut_off(ten, layer, weights), batches, images, exit=layer)
 
 
 if __name__ == "__main__":
