@@ -169,46 +169,53 @@ def lite0_photographs_table(measured: Any) -> str:
         "accuracy": "accuracy, %",
         "accuracy_of_ten": "of ten",
     }
-    return _photographs_table(measured, rights)
+    return _agreement_table(measured, rights)
 
 
 @of_file(BENCHMARKS / "lite0_exits.json")
 def lite0_exits_table(measured: Any) -> str:
     """What `python benchmarks/lite0_exits.py` wrote: agreement among ten classes, and shares of the whole's time."""
-    return _photographs_table(measured, {"agreement": "agreement, %", "accuracy": "accuracy, %"})
+    return _agreement_table(measured, {"agreement": "agreement, %", "accuracy": "accuracy, %"})
 
 
-def _photographs_table(measured: Any, rights: Mapping[str, str]) -> str:
-    """Returns a table of networks by setting: the shares of photographs that `rights` names, MACs and times."""
+@of_file(BENCHMARKS / "own_cifar10.json")
+def own_cifar10_table(measured: Any) -> str:
+    """What `python benchmarks/own_cifar10.py` wrote: agreement on all test images, and shares of the whole's time."""
+    return _agreement_table(measured, {"agreement": "agreement, %", "accuracy": "accuracy, %"})
+
+
+def _agreement_table(measured: Any, rights: Mapping[str, str]) -> str:
+    """Returns a table of networks by setting: the shares of images that `rights` names, MACs and times."""
+    digits = 0 if measured["images"] <= 100 else 1
     columns = sorted({(row["runtime"], row["batch"]) for row in measured["rows"]})
     networks: dict[tuple[str, str], dict[tuple[str, int], dict[str, Any]]] = {}
     for row in measured["rows"]:
-        networks.setdefault(_name_lite0(row), {})[row["runtime"], row["batch"]] = row
+        networks.setdefault(_name_setting(row), {})[row["runtime"], row["batch"]] = row
     rows = []
     for (network, setting), own in networks.items():
         first = next(iter(own.values()))
-        shares = [f"{100 * first[each]:.0f}" for each in rights]
-        times = [_write_lite0_time(own[column]) for column in columns]
+        shares = [f"{100 * first[each]:.{digits}f}" for each in rights]
+        times = [_write_agreeing_time(own[column]) for column in columns]
         rows.append([network, setting, *shares, f"{first['share_of_macs']:.2f}", *times])
     named = {"onnxruntime": "ONNX Runtime", "tensorflow": "TensorFlow"}
     headings = ["network", "setting", *rights.values(), "MACs"]
     headings += [f"{named[runtime]}, batch {batch}" for runtime, batch in columns]
     return (
-        f"{_describe_onnx(measured['hardware'])}, one thread, {measured['images']} photographs, {measured['date']}:\n\n"
+        f"{_describe_onnx(measured['hardware'])}, one thread, {measured['images']:,} images, {measured['date']}:\n\n"
         f"{markdown_table(headings, rows)}"
     )
 
 
-def _name_lite0(row: dict[str, Any]) -> tuple[str, str]:
+def _name_setting(row: dict[str, Any]) -> tuple[str, str]:
     if "budget" in row:
         return row["network"], f"budget {row['budget']:.2f}"
     if "exit" in row:
         return row["network"], f"behind `{row['exit']}`"
-    return row["network"], f"{len(row['left_out'])} of 9" if "left_out" in row else "-"
+    return row["network"], f"{len(row['left_out'])} blocks" if "left_out" in row else "-"
 
 
-def _write_lite0_time(row: dict[str, Any]) -> str:
+def _write_agreeing_time(row: dict[str, Any]) -> str:
     if row["network"] == "whole":
-        return f"{row['milliseconds_per_image']:.1f} ms"
+        return f"{row['milliseconds_per_image']:.3g} ms"
     lower, upper = row["quartiles"]
     return f"{row['ratio']:.2f} ({lower:.2f} to {upper:.2f})"
