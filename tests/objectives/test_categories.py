@@ -1,9 +1,11 @@
 """Tables of categories, the built-in one against the dataset itself."""
 
+import importlib
 import json
 import warnings
 from collections import Counter
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -12,6 +14,10 @@ import pytest
 from tests.data.prepared_data import FOLDER
 from tf_routing.objectives import load_categories
 from tf_routing.objectives.categories import name_categories
+
+_DOCS = Path(__file__).parents[2] / "docs"
+# Where the package of Debian puts it.
+_WORDNET = Path("/usr/share/wordnet")
 
 
 def test_the_superclasses_of_cifar100_hold_five_classes_each() -> None:
@@ -35,6 +41,63 @@ def test_the_superclasses_of_cifar100_are_the_datasets_own() -> None:
     assert name_categories("cifar100", range(20)) == builder.info.features["coarse_label"].names
 
 
+@pytest.fixture(scope="module")
+def wordnet() -> ModuleType:
+    with pytest.MonkeyPatch.context() as patched:
+        patched.syspath_prepend(str(_DOCS))
+        return importlib.import_module("imagenet_categories")
+
+
+def test_the_classes_of_imagenet_have_58_categories_of_like_sizes() -> None:
+    sizes = Counter(load_categories("imagenet2012", 1000))
+    assert set(sizes) == set(range(58))
+    assert max(sizes.values()) <= 27
+    names = name_categories("imagenet2012", range(58))
+    assert len(set(names)) == 58
+    # Tench and goldfish, magpie, Siamese cat, trilobite.
+    named = [names[load_categories("imagenet2012", 1000)[number]] for number in (0, 1, 18, 284, 69)]
+    assert named == ["aquatic_vertebrate", "aquatic_vertebrate", "passerine", "feline", "arthropod"]
+
+
+def test_the_largest_category_loses_the_part_nearest_to_half_of_it(wordnet: ModuleType) -> None:
+    # By hand: of the seven leaves below 1, three are below 2 and four below 3, and of these three below 4.
+    above = {10: [2, 1], 11: [2, 1], 12: [2, 1], 13: [4, 3, 1], 14: [4, 3, 1], 15: [4, 3, 1], 16: [3, 1]}
+    ancestors = {leaf: [leaf, *line] for leaf, line in above.items()}
+    assert wordnet.divide_classes(ancestors, 1) == [1] * 7
+    # 2 and 3 are as near to three and a half: that which is numbered first leaves.
+    assert wordnet.divide_classes(ancestors, 2) == [2, 2, 2, 1, 1, 1, 1]
+    # Of four leaves nearest to two are three; a single one, 13 or 16, is as near, but numbered later.
+    assert wordnet.divide_classes(ancestors, 3) == [2, 2, 2, 4, 4, 4, 1]
+    # Of two categories of three leaves that which is numbered first is divided.
+    assert wordnet.divide_classes(ancestors, 4) == [10, 2, 2, 4, 4, 4, 1]
+
+
+def test_a_noun_has_its_first_word_and_hypernym(wordnet: ModuleType, tmp_path: Path) -> None:
+    lines = [
+        "  1 A licence, whose lines begin with spaces.",
+        "00000010 03 n 02 cat 0 true_cat 0 003 ~ 00000020 n 0000 @ 00000030 n 0000 @ 00000040 n 0000 | a | b",
+        "00000020 03 n 01 Tom 1 001 @i 00000010 n 0000 | of that kind",
+        "00000030 03 n 0a a 0 b 0 c 0 d 0 e 0 f 0 g 0 h 0 i 0 j 0 001 @ 00000050 n 0000 | ten words, in hexadecimal",
+        "00000050 03 n 01 root 0 000 | with nothing above",
+    ]
+    (tmp_path / "data.noun").write_text("\n".join(lines), "utf-8")
+    names, hypernyms = wordnet.read_nouns(tmp_path / "data.noun")
+    assert names == {10: "cat", 20: "Tom", 30: "a", 50: "root"}
+    assert hypernyms == {10: 30, 20: 10, 30: 50}
+    assert wordnet.list_ancestors(20, hypernyms) == [20, 10, 30, 50]
+
+
+@pytest.mark.skipif(not _WORDNET.is_dir(), reason="WordNet 3.0 is not installed")
+def test_the_categories_of_imagenet_are_those_of_the_rule(wordnet: ModuleType) -> None:
+    names, hypernyms = wordnet.read_nouns(_WORDNET / "data.noun")
+    ancestors = {each: wordnet.list_ancestors(each, hypernyms) for each in wordnet.read_classes()}
+    assert len(ancestors) == 1000
+    roots = wordnet.divide_classes(ancestors, 58)
+    order = sorted(set(roots))
+    assert [order.index(root) for root in roots] == load_categories("imagenet2012", 1000)
+    assert [names[root] for root in order] == name_categories("imagenet2012", range(58))
+
+
 @pytest.mark.parametrize("table", [[2, 0, 1, 0], (0, 0, 0, 3), np.array([1, 0, 0, 2])])
 def test_a_table_may_be_a_list(table: Any) -> None:
     loaded = load_categories(table, 4)
@@ -54,7 +117,7 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
         load_categories(tmp_path / "nowhere.json", 3)
 
 
-@pytest.mark.parametrize("name", ["cifar10", "imagenet", "table.txt"])
+@pytest.mark.parametrize("name", ["cifar10", "places365", "table.txt"])
 def test_an_unknown_name_lists_the_known_and_says_what_a_path_is(name: str) -> None:
     with pytest.raises(ValueError, match=rf"Unknown table of categories '{name}'.*cifar100.*end in '\.json'"):
         load_categories(name, 100)

@@ -9,15 +9,16 @@ from typing import Any
 from tf_routing.support.package_files import read_package_file
 from tf_routing.support.validation import is_integer, unknown
 
-_BUILT_IN = ("cifar100",)
+_BUILT_IN = ("cifar100", "imagenet2012")
 
 
 def load_categories(categories: str | os.PathLike[str] | Sequence[int], classes: int) -> list[int]:
     """Loads a table that holds the category of every class.
 
     Args:
-        categories: `"cifar100"` for its 20 superclasses, the path of a JSON file that holds a list with one integer
-            per class, or such a list.
+        categories: `"cifar100"` for its 20 superclasses, `"imagenet2012"` for 58 groups of ImageNet's 1,000 classes,
+            the path of a JSON file that holds a list with one integer per class, or such a list. The groups of
+            ImageNet are ours, divided by the hypernyms of WordNet 3.0 (Princeton University, 2006).
         classes: Integer, number of classes.
 
     Returns:

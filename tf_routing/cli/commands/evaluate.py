@@ -33,7 +33,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--resize", type=int, help="of pictures before they are cropped; the run's where not given")
     parser.add_argument("--crops", type=int, default=1, help="1, or 10: corners and centre, mirrored too")
     parser.add_argument("--output", help="JSON file for the results; with --all the table, a .csv file")
-    parser.add_argument("--categories", help="table of categories for execution rates: cifar100, or a .json file")
+    parser.add_argument(
+        "--categories", help="for execution rates: cifar100, imagenet2012, or a .json file of one integer per class"
+    )
     parser.add_argument("--figure", help="picture of these rates")
     parser.add_argument(
         "--rounds", type=int, help="timed calls; 0 for no timing. 15 on TensorFlow where not given, with --all 0"

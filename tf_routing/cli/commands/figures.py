@@ -33,7 +33,7 @@ _OPTIONS: dict[str, dict[str, Any]] = {
         "metavar": "NAME=CLASS,CLASS",
         "help": "execution_rates: groups of any classes, such as animals=cat,dog",
     },
-    "categories": {"help": "execution_rates: cifar100, or a JSON file with the category of every class"},
+    "categories": {"help": "execution_rates: cifar100, imagenet2012, or a JSON file with the category of every class"},
     "layers": {
         "nargs": "+",
         "metavar": "LAYER",

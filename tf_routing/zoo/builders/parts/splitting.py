@@ -43,8 +43,8 @@ class RateObjective:
         target_rate: Float in (0, 1], the share of sub-blocks that training aims at.
         use_category: Boolean, whether training supervises the controllers' states by category; by default where
             categories are known.
-        categories: Category of every class: a list of integers, a JSON file of one, or `"cifar100"`; see
-            `objectives.load_categories`.
+        categories: Category of every class: a list of integers, a JSON file of one, `"cifar100"` or
+            `"imagenet2012"`; see `objectives.load_categories`.
         flops_total: `"subblocks"` or `"network"`, what the cost that training aims at is a share of.
 
     Raises:
