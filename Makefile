@@ -10,18 +10,20 @@ INSTALLED := $(VENV)/.installed
 INSTALLED_TEST := $(VENV)/.installed-test
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
+TESTS := $(BIN)/python -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder
+
 export TF_CPP_MIN_LOG_LEVEL ?= 2
 
 # Data sets that lie beside the checkout, unless the environment names others.
 ifeq ($(origin TFDS_DATA_DIR),undefined)
 ifneq ($(wildcard ../shared/data/.),)
-test heavy: export TFDS_DATA_DIR := $(abspath ../shared/data)
+test slow heavy: export TFDS_DATA_DIR := $(abspath ../shared/data)
 endif
 endif
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test lint heavy docs clean
+.PHONY: help demo test slow lint heavy docs clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' Makefile
@@ -29,8 +31,11 @@ help: ## List the targets
 demo: $(INSTALLED) ## Install, train and run a small routed network; results in runs/demo
 	$(BIN)/tf-routing demo --output runs/demo
 
-test: lint ## Install with the test tools, check style and types, run the tests
-	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder
+test: lint ## Install with the test tools, check style and types, run the fast tests
+	$(TESTS) -m 'not heavy and not slow'
+
+slow: $(INSTALLED_TEST) ## Run the slower tests, which `make test` leaves out; with it they are what CI runs
+	$(TESTS) -m 'slow and not heavy'
 
 lint: $(INSTALLED_TEST) ## Check style, types and which way imports run
 	$(BIN)/ruff check .

@@ -9,6 +9,7 @@ import pytest
 import tensorflow as tf
 
 from tests.eager import eager
+from tests.list_slow import read_slow
 
 # With several processes a file stays in one of them (`--dist loadfile`), so that what its tests share is made once. The
 # files that take longest come first: one that began last would keep a single process busy while the others wait.
@@ -35,7 +36,13 @@ LONGEST = (
 )
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    # Before pytest deselects by markers.
+    slow = read_slow()
+    for item in items:
+        if item.nodeid in slow:
+            item.add_marker("slow")
     places = {f"tests/{name}": place for place, name in enumerate(LONGEST)}
     items.sort(key=lambda item: places.get(item.nodeid.partition("::")[0], len(places)))
 

@@ -48,6 +48,8 @@ def write_records(path: Path, examples: Examples) -> str:
 
 def _example(image: bytes, label: int) -> tf.train.Example:
     values = {
+        # Some datasets have an identifier; others do not read it.
+        "id": tf.train.Feature(bytes_list=tf.train.BytesList(value=[b"picture"])),
         "image": tf.train.Feature(bytes_list=tf.train.BytesList(value=[image])),
         "label": tf.train.Feature(int64_list=tf.train.Int64List(value=[label])),
     }
