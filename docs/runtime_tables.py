@@ -211,11 +211,12 @@ def _name_setting(row: dict[str, Any]) -> tuple[str, str]:
         return row["network"], f"budget {row['budget']:.2f}"
     if "exit" in row:
         return row["network"], f"behind `{row['exit']}`"
-    return row["network"], f"{len(row['left_out'])} blocks" if "left_out" in row else "-"
+    return row["network"], str(len(row["left_out"])) if "left_out" in row else "-"
 
 
 def _write_agreeing_time(row: dict[str, Any]) -> str:
     if row["network"] == "whole":
-        return f"{row['milliseconds_per_image']:.3g} ms"
+        milliseconds = row["milliseconds_per_image"]
+        return f"{milliseconds:.{1 if milliseconds >= 10 else 2}f} ms"
     lower, upper = row["quartiles"]
     return f"{row['ratio']:.2f} ({lower:.2f} to {upper:.2f})"
