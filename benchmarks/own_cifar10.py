@@ -1,7 +1,7 @@
 r"""What routing saves of a residual network that was trained here, on all test images of CIFAR-10.
 
-    tf-routing fit --model resnet32 --dataset cifar10 --recipe cifar_fast --epochs 8 --calibration_share 0.1 \
-        --output runs/resnet32
+    tf-routing fit --model resnet32 --width_multiplier 0.5 --dataset cifar10 --recipe cifar_fast --epochs 6 \
+        --calibration_share 0.1 --output runs/resnet32
     python benchmarks/own_cifar10.py runs/resnet32 --output benchmarks/own_cifar10.json
 
 The network decides nothing. `add_routing` gives it exits, routers, or both, and nothing of it changes: exits learn the
@@ -53,7 +53,7 @@ def main() -> None:
         told = ("network", "budget", "exit", "left_out", "agreement", "accuracy", "share_of_macs")
         print({key: network[key] for key in told if key in network}, flush=True)
     settings = {"router_images": _ROUTER_IMAGES, "router_epochs": _ROUTER_EPOCHS, "training_images": len(training)}
-    settings["trained"] = {key: record["arguments"][key] for key in ("model", "seed")}
+    settings["trained"] = {key: record["arguments"][key] for key in ("model", "model_arguments", "seed")}
     measure(arguments, networks, images, **settings)
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from tests.conftest import LONGEST, pytest_runtest_setup
-from tests.list_slow import read_report, read_slow
+from tests.list_slow import keep_fast, read_report, read_slow
 
 
 def test_the_longest_files_exist() -> None:
@@ -41,6 +41,12 @@ def test_a_report_names_tests_as_pytest_takes_them(tmp_path: Path) -> None:
         ("tests/layers/test_gates.py::test_one[a-b]", 2.5),
         ("tests/test_site.py::test_two", 0.1),
     ]
+
+
+def test_every_property_keeps_its_fastest_case() -> None:
+    property_, other = "tests/conformance/test_a.py::test_one", "tests/layers/test_b.py::test_two"
+    took = {f"{property_}[x]": 9.0, f"{property_}[y]": 5.0, f"{other}[x]": 5.0, f"{other}[y]": 1.0}
+    assert list(keep_fast(took, 2.0)) == [f"{other}[y]", f"{property_}[y]"]
 
 
 def test_slow_tests_are_tests() -> None:
