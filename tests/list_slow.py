@@ -3,8 +3,8 @@
     .venv/bin/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --junitxml report.xml
     .venv/bin/python -m tests.list_slow report.xml
 
-Of a property that all nets are tested for, in `tests/conformance/`, the fastest case stays in `make test` however long it
-takes. Continuous integration runs both.
+Of a property that all nets are tested for, in `tests/conformance/`, the fastest case stays in `make test`, however long
+it takes. Continuous integration runs both.
 """
 
 import argparse
