@@ -23,7 +23,7 @@ endif
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test slow lint heavy docs clean
+.PHONY: help demo test slow lint heavy docs package clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' Makefile
@@ -49,6 +49,11 @@ heavy: $(INSTALLED_TEST) ## Run the longer checks, which `make test` leaves out
 docs: $(INSTALLED_TEST) ## Build the site of the documentation in build/site, and check its links
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
 
+package: $(INSTALLED_TEST) ## Build wheel and source archive in dist/, and check what an index would show of them
+	rm -rf dist
+	$(BIN)/python -m build --outdir dist
+	$(BIN)/python -m twine check --strict dist/*
+
 clean: ## Remove the environment and the caches; runs/ stays
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache
 
@@ -61,7 +66,7 @@ $(CREATED):
 
 $(INSTALLED): setup.cfg pyproject.toml $(CREATED)
 	@rm -f $(INSTALLED) $(INSTALLED_TEST)
-	$(PIP) install --editable .
+	$(PIP) install --editable '.[train]'
 	@touch $@
 
 $(INSTALLED_TEST): setup.cfg pyproject.toml $(CREATED)

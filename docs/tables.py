@@ -12,6 +12,7 @@ import tomli_w
 from api_tables import API_PAGES, api_list
 from claims_tables import claims_rule, claims_table
 from data_files import NOTHING_YET
+from install_tables import installs_table
 from network_tables import families_table, own_networks_table
 from papers_tables import FAMILIES, PAPERS, reported_table, reproduced_table
 from route_tables import evaluated_table, skipping_runs_table
@@ -217,6 +218,7 @@ _TABLES = {
     "lite0_photographs": lite0_photographs_table,
     "lite0_exits": lite0_exits_table,
     "cold_start": cold_start_table,
+    "installs": installs_table,
     "claims_rule": claims_rule,
     **{f"claims_{family}": partial(claims_table, family) for family in ("multipath", "dmnn", "drn", "early_exit")},
     **{f"reported_{paper}": partial(reported_table, paper) for paper in PAPERS},

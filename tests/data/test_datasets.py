@@ -5,6 +5,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from sklearn import datasets
+from sklearn.model_selection import train_test_split
 
 from tests.data.prepared_data import load_or_skip
 from tf_routing import data
@@ -52,6 +54,18 @@ def test_digits_are_the_same_every_time(digits: Dataset) -> None:
     again = data.load("digits")
     for first, second in zip((*digits.train, *digits.test), (*again.train, *again.test), strict=True):
         np.testing.assert_array_equal(first, second)
+
+
+def test_digits_are_those_of_scikit_learn_parted_as_it_parts_them(digits: Dataset) -> None:
+    bunch = datasets.load_digits()
+    train, test = train_test_split(np.arange(1797), test_size=0.25, stratify=bunch.target, random_state=0)
+    for part, chosen in ((digits.train, train), (digits.test, test)):
+        np.testing.assert_array_equal(part.labels, bunch.target[chosen])
+        # Pixels beside the middle of the enlarged image are weighed means of the four in the middle of the small one.
+        small = np.round(bunch.images[chosen] * (255 / 16))
+        weights = np.array([[0.625, 0.375], [0.375, 0.625]])
+        middle = np.einsum("iy,nyx,jx->nij", weights, small[:, 3:5, 3:5], weights)
+        np.testing.assert_allclose(part.images[:, 15:17, 15:17, 0], middle, atol=1)
 
 
 def test_no_test_digit_is_a_training_digit(digits: Dataset) -> None:

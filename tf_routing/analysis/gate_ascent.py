@@ -6,12 +6,12 @@ from typing import Any, NamedTuple
 import keras
 import numpy as np
 from keras import ops
-from scipy.ndimage import gaussian_filter
 
 from tf_routing.analysis.gate_address import GateAddress, find_gate, routing_layers
 from tf_routing.analysis.gradients import value_and_gradient
 from tf_routing.models import RoutedModel
 from tf_routing.models.reader import Reader
+from tf_routing.support.extras import import_extra
 from tf_routing.support.validation import not_negative, not_negative_integer, positive_integer, positive_number
 
 _GREY, _NOISE = 0.5, 0.05
@@ -107,6 +107,7 @@ def synthesize_image(
 
     Raises:
         ValueError: If the model has no such gate, or an argument is out of range.
+        ImportError: If the extra `train` is not installed.
 
     Example:
 
@@ -157,4 +158,5 @@ def _normalize(gradient: np.ndarray) -> np.ndarray:
 
 def _blur(gradient: np.ndarray, deviation: float) -> np.ndarray:
     # Values over the edge come in on the other side, as those of moves do.
-    return gaussian_filter(gradient, deviation, axes=(0, 1), mode="wrap")
+    blur = import_extra("scipy.ndimage", "train", "Synthesising an image").gaussian_filter
+    return blur(gradient, deviation, axes=(0, 1), mode="wrap")

@@ -13,6 +13,7 @@ from tf_routing.data.sources.tfds_folders import (
     exists_in,
     find_prepared,
     list_prepared,
+    require_tfds,
 )
 from tf_routing.support.validation import first_few, unknown
 
@@ -38,6 +39,7 @@ def check(name: str, data_dir: str | None = None) -> None:
     Raises:
         ValueError: If the name is not known, or a folder of pictures lacks what is needed.
         FileNotFoundError: If the dataset is not prepared in the folder; the message says how to get it.
+        ImportError: If TensorFlow Datasets prepared it, and the extra `datasets` is not installed.
 
     Example:
 
@@ -56,13 +58,15 @@ def check(name: str, data_dir: str | None = None) -> None:
             check_packed(name)
         else:
             find_classes(name)
+    else:
+        require_tfds(name)
 
 
 def load(name: str, data_dir: str | None = None) -> Dataset:
     """Loads a dataset.
 
     Args:
-        name: `"digits"` (scikit-learn's handwritten digits, resized to 32x32x3; no download), `"cifar10"`,
+        name: `"digits"` (handwritten digits of this package, resized to 32x32x3; no download), `"cifar10"`,
             `"cifar100"` (fine labels), `"mnist"` or `"svhn_cropped"`, all but the first prepared by TensorFlow
             Datasets; `"hybrid"` (the digits 0 to 4 of `mnist`, coloured, and five classes of `cifar10`), `"cifar2"`
             (horses and others), `"cifar5"` (cats, deer, dogs, horses and others): these come as arrays. Or any other
@@ -82,6 +86,7 @@ def load(name: str, data_dir: str | None = None) -> Dataset:
     Raises:
         ValueError: If the name is not known, or the dataset lacks what is needed.
         FileNotFoundError: If the dataset is not prepared in the folder; the message says how to get it.
+        ImportError: If TensorFlow Datasets prepared it, and the extra `datasets` is not installed.
 
     Example:
 
@@ -136,6 +141,7 @@ def _check_prepared(names: Sequence[str], data_dir: str | None) -> None:
     for name in names:
         if not exists_in(name, data_dir):
             raise FileNotFoundError(describe_download(name, data_folder(data_dir)))
+        require_tfds(name)
 
 
 def _missing(name: str, data_dir: str | None) -> Exception:

@@ -5,6 +5,8 @@ import warnings
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from tf_routing.support.extras import import_extra
+
 LEVEL = 0.95
 HOLDS, FAILS, UNKNOWN = "holds", "does not hold", "cannot be told"
 
@@ -43,6 +45,9 @@ def mean_difference(first: Sequence[float], second: Sequence[float]) -> Interval
     Returns:
         An `Interval`.
 
+    Raises:
+        ImportError: If the extra `train` is not installed.
+
     Example:
 
     >>> interval = mean_difference([1.0, 2.0, 3.0], [5.0, 6.0, 7.0])
@@ -55,8 +60,7 @@ def mean_difference(first: Sequence[float], second: Sequence[float]) -> Interval
     if statistics.stdev(first) == statistics.stdev(second) == 0:
         # Counts, which seeds do not change.
         return Interval(difference, difference, difference)
-    from scipy.stats import ttest_ind
-
+    ttest_ind = import_extra("scipy.stats", "train", "An interval of a difference").ttest_ind
     with warnings.catch_warnings():
         # Of one that is the same for all seeds: not a lack of precision here.
         warnings.filterwarnings("ignore", "Precision loss occurred", RuntimeWarning)

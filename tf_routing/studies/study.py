@@ -8,6 +8,7 @@ from tf_routing import zoo
 from tf_routing.studies.study_runs import Setup, build, check_variants, train_variants
 from tf_routing.studies.study_table import Study
 from tf_routing.studies.variants import Variant
+from tf_routing.support.extras import import_extra
 from tf_routing.support.files import write_json
 from tf_routing.support.hardware import versions
 from tf_routing.support.validation import not_negative_integer, positive_integer
@@ -28,8 +29,10 @@ def conduct(name: str, study: Study, setup: Setup, keep: int | None = None) -> d
     Raises:
         ValueError: If an argument is wrong, or a run's folder holds another run.
         TypeError: If the network does not know an argument.
+        ImportError: If the extra `figures` is not installed.
     """
     not_negative_integer("seed", setup.seed)
+    import_extra("matplotlib", "figures", "The figure of a study")
     variants = _choose_variants(name, study, setup, keep)
     check_variants(setup, variants)
     runs = train_variants(setup, variants)

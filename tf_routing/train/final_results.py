@@ -1,6 +1,5 @@
 """What the end of a run leaves in its folder: the network's file, its routing figure, and its results in the record."""
 
-import importlib.util
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +15,7 @@ from tf_routing.models import RoutedModel
 from tf_routing.models.decisions import decision_tensors
 from tf_routing.runs.run_record import write_record
 from tf_routing.runs.trained_network import framing_record
+from tf_routing.support.extras import describe_missing
 from tf_routing.support.files import explain_write_errors, whole_file
 
 EVALUATION_BATCH = 256
@@ -54,8 +54,9 @@ def save_results(
 def _draw(model: RoutedModel, dataset: data.Dataset, path: Path) -> None:
     if not any(len(decision.shape) == 3 for decision in decision_tensors(model).values()):
         return
-    if importlib.util.find_spec("matplotlib") is None:
-        print(f"{path} is not drawn: matplotlib is not installed.")
+    missing = describe_missing("matplotlib", "figures", str(path))
+    if missing:
+        print(missing)
         return
     images, labels = first_images(dataset.test, _PICTURED)
     with explain_write_errors(path):

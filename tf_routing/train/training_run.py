@@ -15,6 +15,7 @@ from tf_routing.data.images.picture_files import name_broken_files
 from tf_routing.evaluation.routing_statistics import is_gated
 from tf_routing.models import RoutedModel
 from tf_routing.runs.run_record import write_record
+from tf_routing.support.extras import describe_missing
 from tf_routing.train.callbacks import Checkpoints, EpochLog, EventLog, RouteCount, StopAtNotFinite, logged_time
 from tf_routing.train.checkpoint import Saved, Spent, restore_checkpoint
 from tf_routing.train.distribution.devices import Devices
@@ -204,15 +205,24 @@ def _list_callbacks(run: TrainingRun, tested: Any, log: EpochLog, checkpoints: C
     if not run.devices.writes:
         return [finite, checkpoints]
     counts = run.count_routes and is_gated(run.model)
-    # Where there is no TensorFlow, there are no events of it.
-    events = importlib.util.find_spec("tensorflow") is not None
     return [
         finite,
         *([RouteCount(tested, run.measured.update)] if counts else []),
         log,
-        *([EventLog(run.output / "tensorboard", write_graph=False)] if events else []),
+        *_list_event_logs(run.output / "tensorboard"),
         checkpoints,
     ]
+
+
+def _list_event_logs(folder: Path) -> list[Any]:
+    # Where there is no TensorFlow, there are no events of it.
+    if importlib.util.find_spec("tensorflow") is None:
+        return []
+    missing = describe_missing("tensorboard", "tensorboard", str(folder))
+    if missing:
+        print(missing)
+        return []
+    return [EventLog(folder, write_graph=False)]
 
 
 def _run_loop(run: TrainingRun, phase: Phase, batches: Any, done: int, tested: Any, callbacks: list[Any]) -> None:

@@ -131,14 +131,14 @@ def draw_trials(path: Path, goal: str, space: Sequence[Parameter], rows: Sequenc
         space: What was searched.
         rows: What `trial_rows` returns.
     """
-    from matplotlib.ticker import MaxNLocator
-
     from tf_routing.analysis.charts.style import HEAT_MAP, RED, add_panels, chart, shape_grid
 
     # As many in each row as in the others, as far as that goes.
     across = -(-len(space) // -(-len(space) // _PANELS_IN_A_ROW))
     down, _ = shape_grid(len(space), across)
     with chart(path, (_PANEL * across + 0.9, _PANEL * down + 0.3)) as figure:
+        from matplotlib.ticker import MaxNLocator
+
         panels = add_panels(figure, len(space), across, sharey=True)
         dots: Any = None
         for axes, parameter in zip(panels, space, strict=True):

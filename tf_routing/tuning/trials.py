@@ -5,12 +5,12 @@ from typing import Any
 
 import keras
 import numpy as np
-from sklearn.model_selection import train_test_split
 
 from tf_routing.data import Dataset, ImageSet
 from tf_routing.data.batching.batches import add_drawn_inputs, evaluation_batches, training_batches
 from tf_routing.evaluation.routing_statistics import is_gated, routing_statistics
 from tf_routing.models import RoutedModel
+from tf_routing.support.extras import import_extra
 from tf_routing.train.networks import build_network
 from tf_routing.train.phases import Phase, compile_for
 from tf_routing.train.recipes.recipe import Recipe
@@ -41,7 +41,8 @@ def held_out(dataset: Dataset, share: float, seed: int) -> Dataset:
     if not 0 < share < 1:
         raise ValueError(f"`validation_share` must be between 0 and 1. Received: validation_share={share!r}")
     images, labels = dataset.train
-    kept, out = train_test_split(np.arange(len(labels)), test_size=share, stratify=labels, random_state=seed)
+    split = import_extra("sklearn.model_selection", "tune", "A held-out part").train_test_split
+    kept, out = split(np.arange(len(labels)), test_size=share, stratify=labels, random_state=seed)
     kept, out = np.sort(kept), np.sort(out)
     return dataset._replace(train=ImageSet(images[kept], labels[kept]), test=ImageSet(images[out], labels[out]))
 

@@ -14,8 +14,8 @@ TUNERS = ("random", "hyperband", "bayesian")
 
 def require_tuner(kind: str) -> Any:
     """Returns the module `keras_tuner`, or raises an `ImportError` that says how to get what this tuner needs."""
-    if kind == "bayesian":
-        import_extra("scipy", "tune", "A Bayesian search")
+    for module in ("scipy", "sklearn", "matplotlib"):
+        import_extra(module, "tune", "`tf-routing tune`")
     return import_extra("keras_tuner", "tune", "`tf-routing tune`")
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from tf_routing.support.extras import import_extra
 from tf_routing.support.files import whole_file
 
 BLUE, RED, GREEN, GREY = "#1f6fb4", "#c0392b", "#2e9d4f", "#7f8c8d"
@@ -41,6 +42,11 @@ _SETTINGS: Any = {
 }
 
 
+def import_matplotlib() -> Any:
+    """Returns the module, or raises an `ImportError` that names the extra that brings it."""
+    return import_extra("matplotlib", "figures", "A picture")
+
+
 @contextlib.contextmanager
 def chart(
     path: str | os.PathLike[str], size: tuple[float, float], title: str = "", layout: Any = "constrained"
@@ -53,8 +59,7 @@ def chart(
         title: Title of the picture.
         layout: Matplotlib's layout engine; `None` where places are set by hand.
     """
-    import matplotlib
-
+    matplotlib = import_matplotlib()
     # Not pyplot: it keeps figures and picks a display of its own.
     from matplotlib.figure import Figure
 
@@ -76,18 +81,14 @@ def pick_color(number: int) -> str:
 
 def pick_ordered_colors(count: int) -> list[Any]:
     """Returns colours of things that have an order, dark to light."""
-    import matplotlib
-
     # One more than asked for: the lightest is hard to see on white.
-    colors = matplotlib.colormaps[HEAT_MAP].resampled(count + 1)
+    colors = import_matplotlib().colormaps[HEAT_MAP].resampled(count + 1)
     return [colors(number) for number in range(count)]
 
 
 def pick_many_colors(count: int) -> list[Any]:
     """Returns as many different colours as there are classes, more than a palette has."""
-    import matplotlib
-
-    return list(matplotlib.colormaps["turbo"](np.linspace(0.05, 0.95, count)))
+    return list(import_matplotlib().colormaps["turbo"](np.linspace(0.05, 0.95, count)))
 
 
 def shape_grid(panels: int, across: int) -> tuple[int, int]:

@@ -6,6 +6,7 @@ from typing import Any
 
 from tf_routing.cli.quiet_start import start_quietly
 from tf_routing.figures.figure_table import FIGURES, FigureKind, find_figure, list_figures
+from tf_routing.support.extras import import_extra
 from tf_routing.zoo.comparisons import COMPARISONS
 
 _OPTIONS: dict[str, dict[str, Any]] = {
@@ -109,6 +110,7 @@ def _given_options(arguments: argparse.Namespace, figure: FigureKind) -> dict[st
 
 def _check_output(output: str) -> None:
     """Raises a `ValueError` that lists the known endings if a picture's is none of them."""
+    import_extra("matplotlib", "figures", "`tf-routing figures`")
     from matplotlib.figure import Figure
 
     endings = [f".{ending}" for ending in sorted(Figure().canvas.get_supported_filetypes())]

@@ -1,1 +1,1 @@
-"""Loads datasets from where they are kept: TensorFlow Datasets, scikit-learn, folders of image files."""
+"""Loads datasets from where they are kept: this package, TensorFlow Datasets, folders of image files."""

@@ -4,7 +4,7 @@ from typing import Any
 
 from tf_routing.data.dataset import Dataset
 from tf_routing.data.images.image_stream import ImageStream
-from tf_routing.data.sources.tfds_folders import check_features
+from tf_routing.data.sources.tfds_folders import check_features, import_tfds
 
 # Of TensorFlow Datasets' image sets, those of letters and digits: a mirrored one is another or none.
 _NO_MIRRORS = {"emnist", "kmnist", "mnist", "mnist_corrupted", "omniglot", "svhn_cropped"}
@@ -19,20 +19,18 @@ def load_streams(name: str, folder: str) -> Dataset:
 
     Raises:
         ValueError: If it lacks the feature `image` or `label`, or a test split with labels, or has another file format.
+        ImportError: If the extra `datasets` is not installed.
     """
-    import tensorflow_datasets as tfds
-
+    tfds = import_tfds(name)
     check_features(folder)
     builder = tfds.builder_from_directory(folder)
-    _check_content(name, builder.info)
+    _check_content(tfds, name, builder.info)
     train = _stream(builder.info, "train")
     class_names = list(builder.info.features["label"].names)
     return Dataset(name, train, _test_stream(name, builder.info), class_names, builder.info.name not in _NO_MIRRORS)
 
 
-def _check_content(name: str, info: Any) -> None:
-    import tensorflow_datasets as tfds
-
+def _check_content(tfds: Any, name: str, info: Any) -> None:
     needed = {"image": tfds.features.Image, "label": tfds.features.ClassLabel}
     wrong = [key for key, kind in needed.items() if not isinstance(dict(info.features).get(key), kind)]
     if wrong or info.features["image"].np_dtype != "uint8":

@@ -1,9 +1,11 @@
-"""Finds the folders in which TensorFlow Datasets prepared a dataset, without importing it or running its code."""
+"""Finds the folders in which TensorFlow Datasets prepared a dataset, without running the code of what it finds."""
 
 import json
 import os
 import re
 from typing import Any
+
+from tf_routing.support.extras import describe_missing, import_extra
 
 _NAME = re.compile(r"(?P<dataset>\w+)(/(?P<config>[\w.+-]+))?(:(?P<version>\d+\.\d+\.\d+))?")
 _VERSION = re.compile(r"\d+\.\d+\.\d+")
@@ -44,12 +46,25 @@ def exists_in(name: str, data_dir: str | None) -> bool:
     return _exists(os.path.join(data_folder(data_dir), name))
 
 
+def import_tfds(name: str) -> Any:
+    """Returns the module that reads a prepared dataset, or raises an `ImportError` that names the extra with it."""
+    return import_extra("tensorflow_datasets", "datasets", f"Dataset {name!r}")
+
+
+def require_tfds(name: str) -> None:
+    """Raises an `ImportError` if what reads a prepared dataset is not installed, without importing it."""
+    missing = describe_missing("tensorflow_datasets", "datasets", f"Dataset {name!r}")
+    if missing:
+        raise ImportError(missing)
+
+
 def describe_download(name: str, folder: str) -> str:
     """Returns the message for a known dataset that is not in the folder: how to get it."""
+    missing = describe_missing("tensorflow_datasets", "datasets", "It")
     return (
         f"Dataset {name!r} is not prepared in {folder}. Point --data_dir or TFDS_DATA_DIR to a folder that has it, or "
         f"download it there with: python -c \"import tensorflow_datasets as tfds; tfds.load('{name}')\". "
-        "`--dataset digits` needs no download."
+        f"`--dataset digits` needs no download.{missing and f' {missing}'}"
     )
 
 

@@ -3,14 +3,13 @@
 from typing import Any
 
 import numpy as np
-from scipy.optimize import minimize
-from scipy.special import log_softmax, softmax
 
 from tf_routing import exit_tree
 from tf_routing.layers import ConfidenceJunction
 from tf_routing.layers.routers.router import open_score
 from tf_routing.models.model_arguments import require_routed_model
 from tf_routing.models.reader import Reader
+from tf_routing.support.extras import import_extra
 from tf_routing.support.validation import not_negative
 
 
@@ -38,6 +37,7 @@ def train_exits(model: Any, images: Any, *, decay: float = 0.01, batch_size: int
 
     Raises:
         ValueError: If the model has no such exits.
+        ImportError: If the extra `train` is not installed.
 
     Example:
 
@@ -51,6 +51,7 @@ def train_exits(model: Any, images: Any, *, decay: float = 0.01, batch_size: int
     >>> train_exits(model, np.random.default_rng(0).uniform(size=(20, 8, 8, 3)).astype("float32"))
     """
     not_negative("decay", decay)
+    softmax = import_extra("scipy.special", "train", "Training exits").softmax
     heads, deepest = _find_heads(require_routed_model(model))
     pools = [model.get_layer(f"{name}_pool").output for name in heads]
     read = Reader(model.input, [*pools, model.get_layer(deepest).output], executor=model.executor)
@@ -77,6 +78,9 @@ def _find_heads(model: Any) -> tuple[list[str], str]:
 def _fit_head(x: np.ndarray, targets: np.ndarray, decay: float) -> tuple[np.ndarray, np.ndarray]:
     """Returns kernel and bias of the regression of class probabilities on features: the one optimum that it has."""
     mean, deviation = x.mean(axis=0, dtype="float64"), x.std(axis=0, dtype="float64") + 1e-6
+    from scipy.optimize import minimize
+    from scipy.special import log_softmax
+
     with_one = np.column_stack([(x - mean) / deviation, np.ones(len(x))])
     shape = (with_one.shape[1], targets.shape[1])
 

@@ -66,8 +66,6 @@ def draw_exit_diagram(
         McGill and Perona (2017), *Deciding How to Decide: Dynamic Routing in Artificial Neural Networks*,
         arXiv:1703.06217, Fig. 6 and 7.
     """
-    from matplotlib.patches import Patch
-
     one_of("by", by, SLICES)
     colors = _choose_colors(by, class_count(networks), class_names)
     panels = _lay_out(networks)
@@ -75,6 +73,8 @@ def draw_exit_diagram(
     with chart(path, (max(width, measure_title(title)), height), title) as figure:
         for axes, panel in zip(add_panels(figure, len(panels), _COLUMNS), panels, strict=True):
             _draw_panel(axes, panel, by, list(colors.values()))
+        from matplotlib.patches import Patch
+
         patches = [Patch(color=color) for color in colors.values()]
         figure.legend(patches, colors, loc="outside right center", ncols=-(-len(colors) // _LEGEND))
         figure.supxlabel("area of a circle: share of the images that leave there")
