@@ -4,12 +4,15 @@ import json
 import shutil
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
+import yaml
 
 from tests.conformance.subjects import ROOT
 from tests.exporting.exported import normalised_net, tiny_net
 from tf_routing import export, zoo
+from tf_routing.exporting.assets.front_matter import write_front_matter
 from tf_routing.exporting.checksums import check_checksums, write_checksums
 from tf_routing.models import RoutedModel
 
@@ -17,6 +20,8 @@ _TRAINING = {
     "dataset": "digits",
     "recipe": {"name": "quick", "epochs": 3},
     "model_arguments": {"width_multiplier": 0.125},
+    "final accuracy": 0.91251,
+    "final executed_macs": {"mean": 5.5, "deviation": 1.0},
 }
 
 
@@ -62,6 +67,39 @@ def test_the_card_can_be_read(model: RoutedModel, folder: Path) -> None:
         assert row in text
     columns = {line.count(" | ") for line in text.splitlines() if line.startswith("| ---")}
     assert columns == {1, 3}
+
+
+def _read_fields(folder: Path) -> tuple[dict[str, Any], str]:
+    """The fields of a card as Hugging Face reads them, and the page below."""
+    _, fields, page = (folder / "README.md").read_text("utf-8").split("---\n", 2)
+    return yaml.safe_load(fields), page.lstrip()
+
+
+def test_hugging_face_reads_the_card(folder: Path) -> None:
+    fields, page = _read_fields(folder)
+    assert page == (folder / "assets" / "card.md").read_text("utf-8")
+    assert (fields["library_name"], fields["pipeline_tag"], fields["license"]) == (
+        *("tf_routing", "image-classification"),
+        "apache-2.0",
+    )
+    assert {"multipath", "basecnn-2cc", "dynamic-routing"} <= set(fields["tags"])
+    # This dataset is none of the hub's.
+    assert "datasets" not in fields
+    (row,) = fields["model-index"]
+    (result,) = row["results"]
+    assert (row["name"], result["dataset"]) == ("basecnn_2cc", {"type": "digits", "name": "digits", "split": "test"})
+    assert {each["type"]: each["value"] for each in result["metrics"]} == {"accuracy": 0.9125, "executed_macs": 5.5}
+    assert fields["metrics"] == ["accuracy", "executed_macs"]
+
+
+def test_what_was_not_measured_is_no_result() -> None:
+    facts = {"name": "a: b", "architecture": None, "license": None, "training": {"dataset": "cifar10"}}
+    fields = yaml.safe_load(write_front_matter(facts).strip("-\n"))
+    assert "model-index" not in fields and "metrics" not in fields
+    assert (fields["datasets"], fields["license"], fields["license_link"]) == (
+        *(["uoft-cs/cifar10"], "other"),
+        "assets/LICENSE",
+    )
 
 
 def test_ones_own_network_and_licence(tmp_path: Path) -> None:

@@ -7,8 +7,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from tf_routing.exporting.assets.card_files import card_files
 from tf_routing.exporting.assets.class_names import validate_names
-from tf_routing.exporting.assets.licence import read_licence
+from tf_routing.exporting.assets.licence import LIBRARYS, read_licence
 from tf_routing.exporting.checksums import write_checksums
 from tf_routing.exporting.descriptions import describe
 from tf_routing.exporting.export_settings import ExportSettings
@@ -38,7 +39,8 @@ def export(
     Its signatures take batches of any size: `serving_default` floats in [0, 1], `serve_uint8` bytes, `serve_encoded`
     encoded pictures; `serve_one`, of networks that skip, is faster for one image. They return `probabilities` and
     `classes`; `routes` returns the decisions by name and the executed `macs`. The object itself can be called and
-    trained on as TensorFlow Hub defines it. `assets/` has a card, names of classes, a licence and checksums.
+    trained on as TensorFlow Hub defines it. `assets/` has a card, names of classes, a licence and checksums, and
+    `README.md` is the card as Hugging Face reads it.
     `docs/saved_models.md` describes all of it.
 
     Args:
@@ -81,12 +83,16 @@ def export(
     exported_model(model)
     settings = ExportSettings(version, fold_batch_norm, freeze, crop, resize).validate(model)
     architecture, training = _find_architecture(model, architecture), _validate_training(training)
-    texts = {"LICENSE": read_licence(license)}
+    texts = {"assets/LICENSE": read_licence(license)}
     if class_names is not None:
-        texts["labels.txt"] = "".join(f"{name}\n" for name in validate_names(class_names, model.output_shape[-1]))
+        texts["assets/labels.txt"] = "".join(
+            f"{name}\n" for name in validate_names(class_names, model.output_shape[-1])
+        )
     with whole_folder(path) as folder:
         signatures = _write_graph(model, str(folder), settings)
-        _write_assets(folder, {**texts, **_write_card(model, architecture, signatures, training, settings)})
+        facts = _collect_facts(model, architecture, signatures, training, settings)
+        facts["license"] = LIBRARYS if license is None else None
+        _write_assets(folder, {**texts, **card_files(facts)})
 
 
 def _require_tensorflow() -> None:
@@ -145,24 +151,21 @@ def _fold(model: RoutedModel) -> RoutedModel:
     return folded if len(folded.weights) < len(model.weights) else model
 
 
-def _write_card(
+def _collect_facts(
     model: RoutedModel,
     architecture: str | None,
     signatures: list[str],
     training: Mapping[str, Any] | None,
     settings: ExportSettings,
-) -> dict[str, str]:
-    """Returns the texts of a card's files, by their names."""
+) -> dict[str, Any]:
     from tf_routing.exporting.assets.card_facts import collect_facts
-    from tf_routing.exporting.assets.card_page import write_page
 
-    facts = collect_facts(model, architecture, signatures, training, **asdict(settings))
-    return {"card.json": json.dumps(facts, indent=2) + "\n", "card.md": write_page(facts)}
+    return collect_facts(model, architecture, signatures, training, **asdict(settings))
 
 
 def _write_assets(folder: Path, texts: Mapping[str, str]) -> None:
     (folder / "assets").mkdir(exist_ok=True)
     for name, text in texts.items():
-        (folder / "assets" / name).write_text(text, "utf-8")
+        (folder / name).write_text(text, "utf-8")
     # Last: they are of every other file.
     write_checksums(folder)

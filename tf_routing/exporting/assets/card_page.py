@@ -9,12 +9,19 @@ from tf_routing.support.tables import markdown_table
 from tf_routing.zoo.card_fields import write_arguments, write_by_data
 from tf_routing.zoo.cards import ReportedRow
 
+_USE = """\
+    import tensorflow as tf
+    signatures = tf.saved_model.load(FOLDER).signatures
+    signatures["serving_default"](images=images)["probabilities"]"""
+
 
 def write_page(card: Mapping[str, Any]) -> str:
     """Returns the page about the facts of `card_facts.collect_facts`."""
     parts = [
         f"# {card['name']}, version {card['version']}",
         _write_counts(card),
+        "## Use",
+        _USE,
         *_write_reported(card),
         *_write_training(card),
     ]

@@ -30,11 +30,11 @@ def write_version(folder: str | os.PathLike[str], version: int) -> None:
     if not isinstance(card, dict) or card.get("version") in (None, version):
         return
     from tf_routing.exporting.assets.card_facts import FORMAT
-    from tf_routing.exporting.assets.card_page import write_page
+    from tf_routing.exporting.assets.card_files import card_files
 
     # What is not ours stays.
     if card.get("format") == FORMAT:
         card["version"] = version
-        for path, text in ((file, json.dumps(card, indent=2) + "\n"), (file.with_suffix(".md"), write_page(card))):
-            with whole_file(path) as temporary:
+        for name, text in card_files(card).items():
+            with whole_file(Path(folder) / name) as temporary:
                 temporary.write_text(text, "utf-8")

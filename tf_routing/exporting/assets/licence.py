@@ -6,6 +6,8 @@ from pathlib import Path
 
 import tf_routing
 
+LIBRARYS = "apache-2.0"
+"""This library's licence, as the hub of Hugging Face calls it."""
 _PLACES = ("licenses/LICENSE", "LICENSE")
 
 
