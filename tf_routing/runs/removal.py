@@ -14,7 +14,7 @@ _OF_A_RUN = (
     "checkpoints/epoch_*.npz",
     "tensorboard/*/events.out.tfevents.*",
 )
-_FOLDERS = ("checkpoints", "tensorboard/train", "tensorboard/validation", "tensorboard")
+_FOLDERS = ("checkpoints", "tensorboard/train", "tensorboard/validation", "tensorboard/routing", "tensorboard")
 
 
 def remove_run(output: Path, patterns: Sequence[str] = _OF_A_RUN, folders: Sequence[str] = _FOLDERS) -> None:

@@ -209,12 +209,12 @@ def _list_callbacks(run: TrainingRun, tested: Any, log: EpochLog, checkpoints: C
         finite,
         *([RouteCount(tested, run.measured.update)] if counts else []),
         log,
-        *_list_event_logs(run.output / "tensorboard"),
+        *_list_event_logs(run.output / "tensorboard", tested, run),
         checkpoints,
     ]
 
 
-def _list_event_logs(folder: Path) -> list[Any]:
+def _list_event_logs(folder: Path, tested: Any, run: TrainingRun) -> list[Any]:
     # Where there is no TensorFlow, there are no events of it.
     if importlib.util.find_spec("tensorflow") is None:
         return []
@@ -222,7 +222,12 @@ def _list_event_logs(folder: Path) -> list[Any]:
     if missing:
         print(missing)
         return []
-    return [EventLog(folder, write_graph=False)]
+    routing = []
+    if run.model.decision_names:
+        from tf_routing.train.routing_events import RoutingEvents
+
+        routing.append(RoutingEvents(folder / "routing", tested, run.measured.update))
+    return [*routing, EventLog(folder, write_graph=False)]
 
 
 def _run_loop(run: TrainingRun, phase: Phase, batches: Any, done: int, tested: Any, callbacks: list[Any]) -> None:
