@@ -67,7 +67,7 @@ def main() -> None:
     parser.add_argument("wheels", nargs="+", help="wheels, or LABEL=WHEEL; the label is `now` where not given")
     parser.add_argument("--pythons", nargs="+", default=[sys.executable], help="interpreters")
     parser.add_argument("--extras", nargs="+", default=[""], help="sets of extras, such as train,onnx; '' for none")
-    parser.add_argument("--rounds", type=int, default=9, help="processes for each import; 0 to measure no time")
+    parser.add_argument("--rounds", type=int, default=5, help="processes for each import; 0 to measure no time")
     parser.add_argument("--output", default="benchmarks/installs.json")
     arguments = parser.parse_args()
     from tf_routing.support.files import write_json
@@ -128,7 +128,7 @@ def _try(environment: Environment) -> None:
     with tempfile.TemporaryDirectory() as folder:
         finished = _run([environment.python, "-c", code + _EXPORT], folder)
     error = "" if finished.returncode == 0 else finished.stderr.strip().splitlines()[-1]
-    environment.row |= {"readme_runs": finished.returncode == 0, "error": error}
+    environment.row.update(readme_runs=finished.returncode == 0, error=error)
     print(environment.row["label"], environment.row["extras"], "README:", error or "runs", flush=True)
 
 
