@@ -1,12 +1,13 @@
 """How much a network loses when one of its blocks is left out for all images: an order in which to prune it."""
 
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from tf_routing import cost, exit_tree
 from tf_routing.core.protocols import HasThresholds
+from tf_routing.core.tensors import Images
 from tf_routing.models import RoutedModel
 from tf_routing.models.inputs.batches import image_input, to_arrays
 from tf_routing.models.inputs.images import check_images
@@ -33,7 +34,7 @@ class BlockSensitivity(NamedTuple):
     macs: int
 
 
-def block_sensitivity(model: RoutedModel, images: Any, batch_size: int = 32) -> list[BlockSensitivity]:
+def block_sensitivity(model: RoutedModel, images: Images, batch_size: int = 32) -> list[BlockSensitivity]:
     """Returns how many images keep their class when one block is left out, by block, the most dispensable first.
 
     It takes one pass over the images with every gate open, and one per block with that block closed, whatever the

@@ -1,6 +1,6 @@
 """`predict`: sends images to a model on a server, in batches and with retries, and returns its outputs."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from functools import partial
 from typing import Any, Protocol
@@ -29,7 +29,7 @@ class _Caller(Protocol):
 
 
 def predict(
-    images: Any,
+    images: np.ndarray | Sequence[bytes] | Mapping[str, Any],
     *,
     address: str,
     model: str,

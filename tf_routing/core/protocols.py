@@ -100,7 +100,10 @@ class RunsSubBlocks(Gated, HasSubBlocks, Protocol, metaclass=_Members):
 
     @property
     def output_map(self) -> tuple[int, ...]:
-        """The shape of one sample's output."""
+        """The shape of one sample's output; `None` for sizes that depend on the images."""
+
+    def map_shape(self, inputs: Any) -> tuple[Any, ...]:
+        """Returns the shape of one sample's output for these inputs."""
 
     @property
     def keeps_what_it_bypasses(self) -> bool:

@@ -21,7 +21,9 @@ def run_buckets(block: Any, inputs: Any, switches: Any, run: Run) -> Any:
     shortcut = block.shortcut_terms(inputs, training=False)
     if len(block.sub_blocks) == 1:
         return _finish_rows(block, inputs, shortcut, is_open[:, 0], run)
-    total = shortcut[0] if shortcut else ops.zeros((ops.shape(inputs)[0], *block.output_map), block.compute_dtype)
+    total = (
+        shortcut[0] if shortcut else ops.zeros((ops.shape(inputs)[0], *block.map_shape(inputs)), block.compute_dtype)
+    )
     for number, part in enumerate(block.sub_blocks):
         [total] = update_rows(_adder(part), [inputs, total], is_open[:, number], [total])
     return block.finish(inputs, [total])

@@ -95,9 +95,9 @@ class _Parts:
         """Returns the channel means of the output, if those of the input are known: new for the rows that ran."""
         return [tf.tensor_scatter_nd_update(means, rows, average_positions(finished)) for means in self.means]
 
-    def finish_none(self) -> Any:
-        """Returns the block's output for no rows."""
-        return tf.zeros((0, *self.block.output_map), self.block.compute_dtype)
+    def finish_none(self, inputs: Any) -> Any:
+        """Returns the block's output for no rows of these maps."""
+        return tf.zeros((0, *self.block.map_shape(inputs)), self.block.compute_dtype)
 
 
 def _run_part(part: keras.Model, rows: Any) -> Any:
@@ -119,7 +119,7 @@ def _run_patterns(parts: _Parts, inputs: Any, is_open: Any) -> list[Any]:
         tf.cond(
             tf.size(alike) > 0,
             lambda alike=alike, p=p: parts.finish(tf.gather(inputs, alike), _list_chosen(p, parts.count)),
-            parts.finish_none,
+            partial(parts.finish_none, inputs),
         )
         for p, alike in enumerate(rows)
     ]
@@ -129,7 +129,7 @@ def _run_patterns(parts: _Parts, inputs: Any, is_open: Any) -> list[Any]:
 def _run_rows(parts: _Parts, inputs: Any, is_open: Any) -> list[Any]:
     if parts.count == 1:
         return _finish_rows(parts, inputs, is_open)
-    zeros = tf.zeros((tf.shape(inputs)[0], *parts.block.output_map), parts.block.compute_dtype)
+    zeros = tf.zeros((tf.shape(inputs)[0], *parts.block.map_shape(inputs)), parts.block.compute_dtype)
     total = sum(parts.shortcut(inputs), start=zeros)
     for n, function in enumerate(parts.functions):
         rows = tf.where(is_open[:, n])

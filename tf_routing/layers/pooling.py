@@ -2,11 +2,12 @@
 
 from typing import Any
 
+from tf_routing.core.tensors import Tensor
 from tf_routing.execution.carried_means import average_positions
 from tf_routing.execution.run import Run
 
 
-def channel_means(inputs: Any, run: Run | None = None) -> Any:
+def channel_means(inputs: Tensor, run: Run | None = None) -> Any:
     """Averages maps `(batch, height, width, channels)` over their positions; vectors pass unchanged (Eq. 1).
 
     Means of maps in half precision are float32: a decision must not depend on how they are rounded.

@@ -1,10 +1,11 @@
 """A model that averages the answers of independently trained members."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import keras
 
+from tf_routing.core.tensors import Images, Tensor
 from tf_routing.models.model_arguments import require_routed_model
 from tf_routing.models.routed_model import RoutedModel
 from tf_routing.objectives.members import MemberObjectives
@@ -73,14 +74,20 @@ class Ensemble(RoutedModel):
         """The models that answer together."""
         return [layer for layer in self.layers if isinstance(layer, RoutedModel)]
 
-    def call(self, inputs: Any, training: bool | None = None, mask: Any = None, return_outputs: bool = False) -> Any:
+    def call(
+        self,
+        inputs: Tensor | Mapping[str, Tensor],
+        training: bool | None = None,
+        mask: Any = None,
+        return_outputs: bool = False,
+    ) -> Any:
         if not return_outputs:
             return super().call(inputs, training=training, mask=mask)
         outputs = {m.name: m(inputs, training=training, return_outputs=True) for m in self.members}
         answers = [output["probabilities"] for output in outputs.values()]
         return {"probabilities": sum(answers[1:], start=answers[0]) / len(answers), **outputs}
 
-    def routes(self, x: Any, batch_size: int = 32) -> dict[str, Any]:
+    def routes(self, x: Images, batch_size: int = 32) -> dict[str, Any]:
         """Returns the decisions of every member by `member/decision` name; see `RoutedModel.routes`."""
         self._check_inputs(x)
         # What can be read once must do for all members.

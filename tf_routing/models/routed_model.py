@@ -1,6 +1,6 @@
 """The Keras model of every network in the zoo: it classifies, and shows the decisions and their cost per image."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, fields
 from functools import cached_property
 from typing import Any
@@ -12,6 +12,7 @@ from tf_routing import cost, execution
 from tf_routing.core.pixel_values import UNIT
 from tf_routing.core.precision import float_policy
 from tf_routing.core.private_apis import all_layers
+from tf_routing.core.tensors import Images, Tensor
 from tf_routing.execution.gated_layers import blocks_set_by
 from tf_routing.execution.graph_executor import GraphExecutor
 from tf_routing.execution.settings import Settings, load_settings
@@ -81,7 +82,13 @@ class RoutedModel(FileFormats, SetsBudget, ObjectiveTraining, JitWish, LabelChec
         mark_source(self, outputs)
         return outputs
 
-    def call(self, inputs: Any, training: bool | None = None, mask: Any = None, return_outputs: bool = False) -> Any:
+    def call(
+        self,
+        inputs: Tensor | Mapping[str, Tensor],
+        training: bool | None = None,
+        mask: Any = None,
+        return_outputs: bool = False,
+    ) -> Any:
         forward = super().call
 
         def run(images: Any) -> Any:
@@ -95,7 +102,7 @@ class RoutedModel(FileFormats, SetsBudget, ObjectiveTraining, JitWish, LabelChec
 
         return run_on_images(self, run, inputs, training)
 
-    def decide(self, inputs: Any) -> dict[str, Any]:
+    def decide(self, inputs: Tensor | Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Returns `probabilities` and the decisions by name for a batch, run as `execution` says.
 
         Args:
@@ -111,7 +118,7 @@ class RoutedModel(FileFormats, SetsBudget, ObjectiveTraining, JitWish, LabelChec
             outputs = self(inputs, training=False, return_outputs=True)
         return {"probabilities": outputs["probabilities"], **self.decisions(outputs)}
 
-    def answer_whole(self, inputs: Any, closed: Collection[str] = ()) -> dict[str, Any]:
+    def answer_whole(self, inputs: Tensor | Mapping[str, Tensor], closed: Collection[str] = ()) -> dict[str, Tensor]:
         """Returns what the model answers at inference with every gate open, and with no image leaving early.
 
         Args:
@@ -156,7 +163,7 @@ class RoutedModel(FileFormats, SetsBudget, ObjectiveTraining, JitWish, LabelChec
         """The names of the decisions, in order of depth."""
         return list(decision_tensors(self))
 
-    def routes(self, x: Any, batch_size: int = 32) -> dict[str, np.ndarray]:
+    def routes(self, x: Images, batch_size: int = 32) -> dict[str, np.ndarray]:
         """Returns the decisions per image.
 
         Args:
@@ -179,7 +186,7 @@ class RoutedModel(FileFormats, SetsBudget, ObjectiveTraining, JitWish, LabelChec
         # By name: on JAX they come sorted, `router_10` before `router_2`.
         return with_reach(self, {name: np.asarray(decisions[name]) for name in self.decision_names})
 
-    def decisions(self, outputs: dict[str, Any]) -> dict[str, Any]:
+    def decisions(self, outputs: dict[str, Tensor]) -> dict[str, Tensor]:
         """Picks the decisions among what `call(..., return_outputs=True)` returns, named as by `routes`."""
         return with_reach(self, {name: outputs[name] for name in self.decision_names})
 
@@ -188,7 +195,7 @@ class RoutedModel(FileFormats, SetsBudget, ObjectiveTraining, JitWish, LabelChec
         """MACs of the most expensive route that a sample can take."""
         return cost.static_macs(self)
 
-    def cost(self, x: Any, batch_size: int = 32) -> np.ndarray:
+    def cost(self, x: Images, batch_size: int = 32) -> np.ndarray:
         """Returns the MACs executed per image.
 
         Every path of a multi-path net runs for every image, so that all cost the same there.
@@ -289,11 +296,11 @@ class RoutedModel(FileFormats, SetsBudget, ObjectiveTraining, JitWish, LabelChec
         """Sets what `default_objective` returns copies of; it is saved with the model."""
         self.trained_objective.default = objective
 
-    def symbolic_outputs(self) -> dict[str, Any]:
+    def symbolic_outputs(self) -> dict[str, Tensor]:
         """Returns what objectives read, as symbolic tensors."""
         return output_tensors(self)
 
-    def predict(self, x: Any, *args: Any, **kwargs: Any) -> Any:
+    def predict(self, x: Images, *args: Any, **kwargs: Any) -> np.ndarray:
         """Returns class probabilities as `keras.Model.predict` does; see there.
 
         In a dict of inputs a single number stands for all samples.

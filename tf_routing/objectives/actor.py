@@ -7,6 +7,7 @@ import keras
 from keras import ops
 
 from tf_routing import exit_tree
+from tf_routing.core.tensors import Array, Tensor
 from tf_routing.objectives.early_exit import EarlyExit
 from tf_routing.objectives.sample_weights import weighted_mean
 from tf_routing.support.validation import not_negative
@@ -81,7 +82,9 @@ class Actor(EarlyExit):
         """`classification_loss`, `computation_loss`, `kernel_loss` and `decisiveness_loss`."""
         return ("classification_loss", "computation_loss", "kernel_loss", "decisiveness_loss")
 
-    def __call__(self, labels: Any, outputs: dict[str, Any], sample_weight: Any = None) -> dict[str, Any]:
+    def __call__(
+        self, labels: Array, outputs: dict[str, Tensor], sample_weight: Array | None = None
+    ) -> dict[str, Tensor]:
         reach = self.reach(outputs)
         errors, _ = self.errors(labels, outputs)
         expected = sum(reach[leaf] * errors[leaf] for leaf in self.exits)

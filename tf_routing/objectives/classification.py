@@ -5,6 +5,7 @@ from typing import Any
 import keras
 from keras import ops
 
+from tf_routing.core.tensors import Array, Tensor
 from tf_routing.objectives.labels import class_distributions
 from tf_routing.objectives.objective import Objective
 from tf_routing.objectives.sample_weights import weighted_mean
@@ -55,7 +56,9 @@ class Classification(Objective):
         """The name of the only term, `classification_loss`."""
         return ("classification_loss",)
 
-    def __call__(self, labels: Any, outputs: dict[str, Any], sample_weight: Any = None) -> dict[str, Any]:
+    def __call__(
+        self, labels: Array, outputs: dict[str, Tensor], sample_weight: Array | None = None
+    ) -> dict[str, Tensor]:
         # A softmax and a logarithm in one are stable where probabilities underflow.
         from_logits = "logits" in outputs
         predictions = outputs["logits" if from_logits else "probabilities"]

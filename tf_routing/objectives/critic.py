@@ -6,6 +6,7 @@ from typing import Any
 import keras
 from keras import ops
 
+from tf_routing.core.tensors import Array, Tensor
 from tf_routing.exit_tree import Exit, Stage
 from tf_routing.objectives.early_exit import EarlyExit
 from tf_routing.objectives.sample_weights import weighted_mean
@@ -89,7 +90,9 @@ class Critic(EarlyExit):
         """`classification_loss`, `regression_loss` and `kernel_loss`."""
         return ("classification_loss", "regression_loss", "kernel_loss")
 
-    def __call__(self, labels: Any, outputs: dict[str, Any], sample_weight: Any = None) -> dict[str, Any]:
+    def __call__(
+        self, labels: Array, outputs: dict[str, Tensor], sample_weight: Array | None = None
+    ) -> dict[str, Tensor]:
         # The routes as constants: the scores learn from the regression only.
         given = {name: ops.stop_gradient(share) for name, share in self.reach(outputs).items()}
         entropies, wrong = self.errors(labels, outputs)

@@ -8,6 +8,7 @@ import numpy as np
 from keras import ops
 
 from tf_routing import cost, exit_tree
+from tf_routing.core.tensors import Array, Tensor
 from tf_routing.objectives.classification import Classification
 from tf_routing.objectives.objective import Objective
 from tf_routing.objectives.sample_weights import weighted_mean
@@ -104,7 +105,9 @@ class Distillation(Objective):
         """`execution_rate`, the executed share of what can be skipped, and `agreement` with the whole network."""
         return ("execution_rate", "agreement")
 
-    def __call__(self, labels: Any, outputs: dict[str, Any], sample_weight: Any = None) -> dict[str, Any]:
+    def __call__(
+        self, labels: Array, outputs: dict[str, Tensor], sample_weight: Array | None = None
+    ) -> dict[str, Tensor]:
         teacher = ops.stop_gradient(_logits(outputs, "whole_"))
         exits = _exit_logits(outputs)
         terms = {}

@@ -10,6 +10,7 @@ from keras import ops
 
 from tf_routing import cost
 from tf_routing.core.replicas import mean_over_replicas, rows_of_all_replicas
+from tf_routing.core.tensors import Array, Tensor
 from tf_routing.objectives.classification import Classification
 from tf_routing.objectives.objective import Objective
 from tf_routing.support.validation import is_number, not_negative, one_of, plain, positive_integer, positive_number
@@ -183,7 +184,9 @@ class DiverseRoutes(Objective):
         """Returns this objective with another `label_smoothing` of its classification term."""
         return DiverseRoutes(**{**self.get_config(), "label_smoothing": label_smoothing})
 
-    def __call__(self, labels: Any, outputs: dict[str, Any], sample_weight: Any = None) -> dict[str, Any]:
+    def __call__(
+        self, labels: Array, outputs: dict[str, Tensor], sample_weight: Array | None = None
+    ) -> dict[str, Tensor]:
         routes = self._compared_routes(outputs)
         groups = ops.reshape(routes, (-1, self.copies, routes.shape[-1]))
         centres = ops.mean(groups, axis=1)

@@ -9,6 +9,7 @@ from keras import ops
 
 from tf_routing import cost
 from tf_routing.core.replicas import mean_over_replicas
+from tf_routing.core.tensors import Array, Tensor
 from tf_routing.objectives.categories import validate_categories
 from tf_routing.objectives.classification import Classification
 from tf_routing.objectives.labels import class_distributions
@@ -127,7 +128,9 @@ class DynamicMultipath(Objective):
         """The categories that the heads predict, and the controllers that have a head."""
         return {"categories": self.categories, "category_weights": list(self.category_weights)}
 
-    def __call__(self, labels: Any, outputs: dict[str, Any], sample_weight: Any = None) -> dict[str, Any]:
+    def __call__(
+        self, labels: Array, outputs: dict[str, Tensor], sample_weight: Array | None = None
+    ) -> dict[str, Tensor]:
         classification = self.classification(labels, outputs, sample_weight)["classification_loss"]
         terms = {"classification_loss": self.classification_scale * classification}
         if self.categories is not None:

@@ -8,6 +8,7 @@ from keras import ops
 
 from tf_routing import exit_tree
 from tf_routing.core.replicas import mean_over_replicas
+from tf_routing.core.tensors import Array
 from tf_routing.objectives.labels import class_distributions
 from tf_routing.objectives.objective import Objective
 from tf_routing.objectives.reach import hard_reach, soft_reach
@@ -164,7 +165,7 @@ class EarlyExit(Objective):
         # The root of the mean over the whole batch is not the mean of the roots over its parts on replicas.
         return {name: ops.rsqrt(mean_over_replicas(ops.mean(ops.square(reach[name])))) for name in self.macs}
 
-    def errors(self, labels: Any, outputs: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    def errors(self, labels: Array, outputs: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
         """Returns per-sample cross-entropies, and 1 where the prediction is wrong and 0 elsewhere, both by exit."""
         logits = self._logits(outputs)
         targets = ops.expand_dims(class_distributions(labels, logits[:, 0]), 1)

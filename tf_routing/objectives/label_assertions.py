@@ -7,13 +7,15 @@ from typing import Any
 
 import tensorflow as tf
 
+from tf_routing.core.tensors import Array
+
 _ROWS = "`y` must have as many rows as there are predictions. Received: rows "
 # How `Assert` prints a message in parts: the parts in brackets, and then where it stood in the graph.
 _MESSAGE = re.compile(r"assertion failed: \[(`y` .*?)\]\s*(?:\n|\[\[|\[Op:|$)")
 
 
 def assert_labels(
-    labels: Any, fits: Any, rows: Any, shown: Sequence[Any], sentence: tuple[str, Sequence[str], str]
+    labels: Array, fits: Any, rows: Any, shown: Sequence[Any], sentence: tuple[str, Sequence[str], str]
 ) -> Any:
     """Returns `labels` behind assertions: reading them raises if one is outside of the classes or rows are missing.
 

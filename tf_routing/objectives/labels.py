@@ -12,11 +12,13 @@ import keras
 import numpy as np
 from keras import ops
 
+from tf_routing.core.tensors import Array
+
 # How far the sum of a distribution may be from 1: label smoothing and mixup, computed in bfloat16, stay below it.
 TOLERANCE = 0.01
 
 
-def class_distributions(labels: Any, predictions: Any) -> Any:
+def class_distributions(labels: Array, predictions: Any) -> Any:
     """Returns labels as distributions `(batch, classes)`, whether they are indices or distributions already.
 
     Args:
@@ -44,7 +46,7 @@ def class_distributions(labels: Any, predictions: Any) -> Any:
     return ops.where(ops.expand_dims(fits, -1), targets, ops.full_like(targets, np.nan))
 
 
-def require_classes(labels: Any, classes: int, rows: Any, ignored: int | None = None) -> tuple[Any, Any]:
+def require_classes(labels: Array, classes: int, rows: Any, ignored: int | None = None) -> tuple[Any, Any]:
     """Returns labels, and which are within the classes; on TensorFlow, reading the labels raises if one is not.
 
     Args:
@@ -78,7 +80,7 @@ def require_classes(labels: Any, classes: int, rows: Any, ignored: int | None = 
     return labels, fits
 
 
-def check_labels(labels: Any, classes: int, argument: str = "y", ignored: int | None = None) -> None:
+def check_labels(labels: Array, classes: int, argument: str = "y", ignored: int | None = None) -> None:
     """Raises a `ValueError` if one of the labels is outside of the classes.
 
     Args:

@@ -5,6 +5,7 @@ from typing import Any
 
 import keras
 
+from tf_routing.core.tensors import Array, Tensor
 from tf_routing.objectives.objective import Objective
 
 
@@ -76,7 +77,9 @@ class MemberObjectives(Objective):
                     )
         return drawn
 
-    def __call__(self, labels: Any, outputs: dict[str, Any], sample_weight: Any = None) -> dict[str, Any]:
+    def __call__(
+        self, labels: Array, outputs: dict[str, Tensor], sample_weight: Array | None = None
+    ) -> dict[str, Tensor]:
         return self._join(lambda member, objective: objective(labels, _select_member(outputs, member), sample_weight))
 
     def measures(self, outputs: dict[str, Any]) -> dict[str, Any]:

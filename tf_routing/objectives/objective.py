@@ -5,6 +5,8 @@ from typing import Any
 
 from keras import ops
 
+from tf_routing.core.tensors import Array, Tensor
+
 
 class Objective:
     """Turns labels and a model's outputs into named loss terms, whose sum is minimised (base class).
@@ -124,7 +126,9 @@ class Objective:
         """Returns this objective with label smoothing, if it has a classification term."""
         return self
 
-    def __call__(self, labels: Any, outputs: dict[str, Any], sample_weight: Any = None) -> dict[str, Any]:
+    def __call__(
+        self, labels: Array, outputs: dict[str, Tensor], sample_weight: Array | None = None
+    ) -> dict[str, Tensor]:
         """Returns the loss terms.
 
         Args:

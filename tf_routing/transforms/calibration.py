@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tf_routing.core.graph import run_calls
 from tf_routing.core.protocols import HasThresholds
+from tf_routing.core.tensors import Images
 from tf_routing.support.notices import warn
 from tf_routing.support.validation import first_few, is_number
 
@@ -57,7 +58,7 @@ class CalibratedGate(NamedTuple):
         return f"{self.gate} reached {self.reached:.3g}{reason}"
 
 
-def calibrate(model: "RoutedModel", images: Any, rate: float) -> list[CalibratedGate]:
+def calibrate(model: "RoutedModel", images: Images, rate: float) -> list[CalibratedGate]:
     """Shifts the thresholds of the routers of a gated model so that every gate opens on a share of the images.
 
     The routers stay and go on deciding per image. They are shifted in order of depth, since a router sees only images

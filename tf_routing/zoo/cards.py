@@ -6,8 +6,7 @@ from typing import Any, NamedTuple
 from tf_routing.support.package_files import read_package_file
 from tf_routing.zoo.card_text import card_text
 from tf_routing.zoo.registry import find
-from tf_routing.zoo.weights.keras_weights import IMAGENET_NAMES
-from tf_routing.zoo.weights.releases import read_releases
+from tf_routing.zoo.weights.tags import list_tags
 
 
 class ReportedRow(NamedTuple):
@@ -123,10 +122,8 @@ def card(architecture: str) -> ModelCard:
     rows.sort(key=lambda row: bool(row["arguments"]))
     reported = [ReportedRow(**{field: row[field] for field in ReportedRow._fields if field in row}) for row in rows]
     measured = [run for run in read_data("measured.json") if run["model"] == architecture]
-    weights = ["imagenet"] if architecture in IMAGENET_NAMES else []
-    weights += [row["tag"] for row in read_releases() if row["architecture"] == architecture]
     budgets = [run for run in read_data("budgets.json") if run["model"] == architecture]
-    return ModelCard(architecture, found.family, found.recipe, reported, measured, weights, budgets)
+    return ModelCard(architecture, found.family, found.recipe, reported, measured, list_tags(architecture), budgets)
 
 
 def read_data(file: str) -> list[dict[str, Any]]:

@@ -4,7 +4,7 @@ Importing this module does not import Keras.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, fields
+from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
 from tf_routing.support.validation import positive_number, unknown
@@ -77,7 +77,9 @@ def construct(
         asked, load = open_weights(architecture, weights, shape, given, defaults)
         values |= asked
     name = common.name or name_model(architecture, values, given, {**defaults, **line.defaults})
-    completed = {**asdict(common), "classes": classes, "input_shape": shape, "name": name}
+    # Not `asdict`, which copies what it finds: a tensor's copy is no part of its graph.
+    shared = {name: getattr(common, name) for name in _COMMON}
+    completed = {**shared, "classes": classes, "input_shape": shape, "name": name}
     model = call_builder(build, {**completed, **values})
     if load is not None:
         load(model)
@@ -101,7 +103,7 @@ def _list_free_arguments(
 
 def _choose_size(
     architecture: str, line: Architecture, common: CommonArguments, weights: Any
-) -> tuple[int, tuple[int, int, int]]:
+) -> tuple[int, tuple[int | None, int | None, int]]:
     """Returns classes and input shape: as asked for, else those of released weights, else the paper's."""
     found = {"classes": line.defaults["classes"], "input_shape": line.defaults["input_shape"]}
     if weights is not None:
@@ -109,7 +111,7 @@ def _choose_size(
 
         found |= find_released_shape(architecture, weights)
     classes = found["classes"] if common.classes is None else common.classes
-    return classes, tuple(found["input_shape"] if common.input_shape is None else common.input_shape)
+    return classes, tuple(found["input_shape"] if common.shape is None else common.shape)
 
 
 def _list_family_defaults(line: Architecture, classes: int) -> dict[str, Any]:

@@ -8,23 +8,26 @@ import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from tf_routing.core.tensors import Tensor
 from tf_routing.support.validation import plain, unknown
 from tf_routing.zoo.architecture import Architecture
 from tf_routing.zoo.architectures import ARCHITECTURES
 from tf_routing.zoo.arguments.builder_arguments import list_builder_arguments
 from tf_routing.zoo.arguments.common_arguments import CommonArguments
 from tf_routing.zoo.construction import check_keras_settings, construct
+from tf_routing.zoo.weights.tags import list_tags
 
 if TYPE_CHECKING:
     from tf_routing.models import RoutedModel
 
 
-def list_models(pattern: str = "*", *, family: str | None = None) -> list[str]:
+def list_models(pattern: str = "*", *, family: str | None = None, pretrained: bool = False) -> list[str]:
     """Returns the names of the zoo's architectures, in the order of the papers' tables.
 
     Args:
         pattern: Shell-style wildcard that names must match.
         family: Only architectures of this family, for example `"multipath"`.
+        pretrained: Boolean, whether to list what has trained weights, as `"name.tag"`, a name that `zoo.get` takes too.
 
     Returns:
         List of names for `zoo.get`.
@@ -37,15 +40,16 @@ def list_models(pattern: str = "*", *, family: str | None = None) -> list[str]:
     >>> from tf_routing import zoo
     >>> zoo.list_models("resnet20_*cc")
     ['resnet20_2cc', 'resnet20_3cc', 'resnet20_4cc']
+    >>> zoo.list_models("*.hybrid", pretrained=True)
+    ['decide_chain8.hybrid']
     """
     families = {line.family for line in ARCHITECTURES.values()}
     if family is not None and family not in families:
         raise ValueError(unknown("family", family, families))
-    return [
-        name
-        for name, line in ARCHITECTURES.items()
-        if fnmatch.fnmatchcase(name, pattern) and family in (None, line.family)
-    ]
+    names = [name for name, line in ARCHITECTURES.items() if family in (None, line.family)]
+    if pretrained:
+        names = [f"{name}.{tag}" for name in names for tag in list_tags(name)]
+    return [name for name in names if fnmatch.fnmatchcase(name, pattern)]
 
 
 def find(architecture: str) -> Architecture:
@@ -83,7 +87,8 @@ def get(
     /,
     *,
     classes: int | None = None,
-    input_shape: tuple[int, int, int] | None = None,
+    input_shape: tuple[int | None, int | None, int] | None = None,
+    input_tensor: Tensor | None = None,
     weights: str | os.PathLike[str] | Mapping[str, Any] | None = None,
     include_top: bool = True,
     pooling: str | None = None,
@@ -97,9 +102,14 @@ def get(
     (`path_{p}_conv_{k}` on one of several paths), `route_{l}` in order of depth, `head`, `logits`, `probabilities`.
 
     Args:
-        architecture: A name of `zoo.list_models()`.
+        architecture: A name of `zoo.list_models()`, or with the tag of its weights one of
+            `zoo.list_models(pretrained=True)`: `"drn_resnet32.cifar10"` is `"drn_resnet32"` with `weights="cifar10"`.
         classes: Integer of at least 2, number of classes; by default the paper's, or those of the weights.
-        input_shape: Tuple `(height, width, channels)`; by default the paper's, or that of released weights.
+        input_shape: Tuple `(height, width, channels)`; by default the paper's, or that of released weights. With
+            `include_top=False` height and width may be `None`, for images of any size.
+        input_tensor: Symbolic tensor of float images, a `keras.Input` or what layers make of one, which the network
+            reads in place of an input of its own. The model then takes what that input takes; set its `input_range`
+            where that is not [0, 1].
         weights: `None` for random weights, the path of a `.keras` or `.weights.h5` file or of a run's folder, the tag
             of weights that were trained here (see `zoo.card`), or `"imagenet"` for those of `keras.applications`, which
             `resnet50`, `resnet101` and `mobilenetv2` have. A state dict of torchvision or timm, which brings its
@@ -131,7 +141,15 @@ def get(
     >>> model.output_shape
     (None, 7)
     """
+    architecture, dot, tag = architecture.partition(".")
+    if dot and weights is not None:
+        raise ValueError(
+            f"`weights` are named twice, by {architecture}.{tag} and by weights={weights!r}: leave one out."
+        )
+    weights = tag if dot else weights
     line = find(architecture)
     check_keras_settings(architecture)
-    common = CommonArguments(plain(classes), plain(input_shape), include_top, pooling, name, classifier_activation)
+    common = CommonArguments(
+        plain(classes), plain(input_shape), include_top, pooling, name, classifier_activation, input_tensor
+    )
     return construct(architecture, line, common, plain(family_arguments), weights)

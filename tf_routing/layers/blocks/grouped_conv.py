@@ -5,6 +5,7 @@ from typing import Any
 import keras
 from keras import ops
 
+from tf_routing.core.tensors import Tensor
 from tf_routing.support.validation import plain
 
 
@@ -50,7 +51,7 @@ class GroupedConv2D(keras.layers.Conv2D):
         # Keras keeps arguments that are NumPy integers as they are, and then cannot save them.
         super().__init__(*plain(args), **plain(kwargs))
 
-    def convolution_op(self, inputs: Any, kernel: Any) -> Any:
+    def convolution_op(self, inputs: Tensor, kernel: Any) -> Any:
         """Returns the convolution of `inputs` with `kernel` `(height, width, channels // groups, filters)`."""
         channels = -1 if self.data_format == "channels_last" else 1
         groups = ops.split(inputs, self.groups, axis=channels)

@@ -5,6 +5,7 @@ from typing import Any
 import keras
 from keras import ops
 
+from tf_routing.core.tensors import Tensor
 from tf_routing.layers.channels_last import check_channels_last
 from tf_routing.support.validation import positive_integer
 
@@ -56,7 +57,7 @@ class IdentityShortcut(keras.layers.Layer):
                 f"Received: inputs.shape={tuple(input_shape)}"
             )
 
-    def call(self, inputs: Any) -> Any:
+    def call(self, inputs: Tensor) -> Tensor:
         missing = self.filters - inputs.shape[-1]
         kept = inputs[:, :: self.strides, :: self.strides, :]
         return ops.pad(kept, ((0, 0), (0, 0), (0, 0), (0, missing))) if missing else kept

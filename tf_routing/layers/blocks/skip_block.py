@@ -5,6 +5,7 @@ from typing import Any
 
 import keras
 
+from tf_routing.core.tensors import Tensor
 from tf_routing.layers.blocks.switched_block import SwitchedBlock
 from tf_routing.support.validation import one_of
 
@@ -89,13 +90,13 @@ class SkipBlock(SwitchedBlock):
         """Whether samples that bypass the branch leave unchanged: true of the identity shortcut."""
         return self.shortcut == "identity"
 
-    def finish(self, inputs: Any, terms: Sequence[Any]) -> Any:
+    def finish(self, inputs: Tensor, terms: Sequence[Any]) -> Tensor:
         """Returns the activated sum of shortcut and branch, or the bare shortcut where the branch did not run."""
         if len(terms) == 1:
             return terms[0]
         return self.activation(terms[0] + terms[1]) if self.adds_shortcut else terms[1]
 
-    def weighted(self, inputs: Any, terms: Sequence[Any], outputs: Sequence[Any], weights: Sequence[Any]) -> Any:
+    def weighted(self, inputs: Tensor, terms: Sequence[Any], outputs: Sequence[Any], weights: Sequence[Any]) -> Tensor:
         """Returns the blend of the complete block and its shortcut (Eq. 4)."""
         shortcut, weight = terms[0], weights[0]
         return weight * self.finish(inputs, [shortcut, outputs[0]]) + (1 - weight) * shortcut

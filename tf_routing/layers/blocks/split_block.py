@@ -6,6 +6,7 @@ from typing import Any
 import keras
 from keras import ops
 
+from tf_routing.core.tensors import Tensor
 from tf_routing.layers.blocks.switched_block import SwitchedBlock
 from tf_routing.support.validation import one_of
 
@@ -65,14 +66,14 @@ class SplitBlock(SwitchedBlock):
         one_of("shortcut", shortcut if not isinstance(shortcut, keras.Model) else None, ("identity", None))
         super().__init__(sub_blocks, shortcut, activation, **kwargs)
 
-    def finish(self, inputs: Any, terms: Sequence[Any]) -> Any:
+    def finish(self, inputs: Tensor, terms: Sequence[Any]) -> Tensor:
         """Returns the activated sum of `terms`, or zeros where there are none, as many rows as `inputs` has."""
         if not terms:
-            shape = (ops.shape(inputs)[0], *self.output_map)
+            shape = (ops.shape(inputs)[0], *self.map_shape(inputs))
             return self.activation(ops.zeros(shape, dtype=self.compute_dtype))
         return self.activation(sum(terms[1:], start=terms[0]))
 
-    def weighted(self, inputs: Any, terms: Sequence[Any], outputs: Sequence[Any], weights: Sequence[Any]) -> Any:
+    def weighted(self, inputs: Tensor, terms: Sequence[Any], outputs: Sequence[Any], weights: Sequence[Any]) -> Tensor:
         """Returns the activated sum of the shortcut and of the sub-blocks times their switches (Eq. 4)."""
         masked = [output * weight for output, weight in zip(outputs, weights, strict=True)]
         return self.finish(inputs, [*terms, *masked])

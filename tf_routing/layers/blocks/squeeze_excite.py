@@ -5,6 +5,7 @@ from typing import Any
 import keras
 from keras import ops
 
+from tf_routing.core.tensors import Tensor
 from tf_routing.layers.channels_last import check_channels_last
 from tf_routing.layers.parts import float_part, part_policy
 from tf_routing.layers.pooling import channel_means
@@ -74,7 +75,7 @@ class SqueezeExcite(keras.layers.Layer):
     def _hidden(self, channels: int) -> Any:
         return self.hidden if self.ratio is None else max(1, channels // self.ratio)
 
-    def call(self, inputs: Any) -> Any:
+    def call(self, inputs: Tensor) -> Tensor:
         factors = self.excite(self.squeeze(channel_means(inputs)))
         return inputs * ops.expand_dims(factors, (1, 2))
 

@@ -5,7 +5,9 @@ from collections.abc import Callable, Sequence
 from typing import Any, Self
 
 import keras
+from keras import ops
 
+from tf_routing.core.tensors import Tensor
 from tf_routing.execution.block_executor import execute
 from tf_routing.execution.run import Run
 from tf_routing.execution.settings import METHODS, possible, supports_jit
@@ -61,16 +63,16 @@ class SwitchedBlock(keras.layers.Layer):
                 f"Received: switches.shape={tuple(switches_shape)}"
             )
 
-    def call(self, inputs: Any, switches: Any, training: bool | None = None, run: Run | None = None) -> Any:
+    def call(self, inputs: Tensor, switches: Tensor, training: bool | None = None, run: Run | None = None) -> Tensor:
         return execute(self, inputs, switches, training, run)
 
-    def shortcut_terms(self, inputs: Any, training: bool | None = None) -> list[Any]:
+    def shortcut_terms(self, inputs: Tensor, training: bool | None = None) -> list[Any]:
         """Returns the shortcut's output in a list, which is empty where there is no shortcut."""
         if self.shortcut is None:
             return []
         return [inputs if isinstance(self.shortcut, str) else self.shortcut(inputs, training=training)]
 
-    def finish(self, inputs: Any, terms: Sequence[Any]) -> Any:
+    def finish(self, inputs: Tensor, terms: Sequence[Any]) -> Tensor:
         """Returns the block's output for samples that all made the same choice.
 
         Args:
@@ -79,7 +81,7 @@ class SwitchedBlock(keras.layers.Layer):
         """
         raise NotImplementedError
 
-    def weighted(self, inputs: Any, terms: Sequence[Any], outputs: Sequence[Any], weights: Sequence[Any]) -> Any:
+    def weighted(self, inputs: Tensor, terms: Sequence[Any], outputs: Sequence[Any], weights: Sequence[Any]) -> Tensor:
         """Returns the block's output with every sub-block run and weighted by its switch.
 
         Args:
@@ -97,8 +99,19 @@ class SwitchedBlock(keras.layers.Layer):
 
     @property
     def output_map(self) -> tuple[int, ...]:
-        """The shape of the output for one sample, without the batch."""
+        """The shape of the output for one sample, without the batch; `None` for sizes that depend on the images."""
         return self.sub_blocks[0].output_shape[1:]
+
+    def map_shape(self, inputs: Tensor) -> tuple[Any, ...]:
+        """Returns the shape of the output for one sample of these, without the batch.
+
+        Where the block was built for maps of any size, one sample tells, through the shortcut if there is one.
+        """
+        if None not in self.output_map:
+            return self.output_map
+        one = inputs[:1]
+        (term,) = self.shortcut_terms(one, training=False) or [self.sub_blocks[0](one, training=False)]
+        return tuple(ops.shape(term)[1:])
 
     def compute_output_spec(
         self, inputs: Any, switches: Any, training: bool | None = None, run: Run | None = None

@@ -4,6 +4,7 @@ from typing import Any
 
 import keras
 
+from tf_routing.core.tensors import Tensor
 from tf_routing.layers.paths.mixing import mix
 from tf_routing.layers.paths.routing_layer import RoutingLayer
 
@@ -50,6 +51,6 @@ class CrossConnection(RoutingLayer):
         sections 3 and 4, Eq. 1 to 3 and 5, Algorithm 2.
     """
 
-    def combine(self, inputs: list[Any], gates: Any, training: bool | None) -> list[Any]:
+    def combine(self, inputs: list[Any], gates: Tensor, training: bool | None) -> list[Any]:
         """Returns the weighted sums of the inputs (Eq. 5)."""
         return mix(inputs, gates)

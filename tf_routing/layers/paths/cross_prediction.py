@@ -4,6 +4,7 @@ from typing import Any
 
 import keras
 
+from tf_routing.core.tensors import Tensor
 from tf_routing.layers.initializers import distinct_copy
 from tf_routing.layers.parts import float_part, part_policy
 from tf_routing.layers.paths.mixing import weighted_sum
@@ -131,7 +132,7 @@ class CrossPrediction(RoutingLayer):
     def _predicted_shape(self, shape: tuple[Any, ...]) -> tuple[Any, ...]:
         return (*shape[:-1], self.filters or self.units)
 
-    def combine(self, inputs: list[Any], gates: Any, training: bool | None) -> list[Any]:
+    def combine(self, inputs: list[Any], gates: Tensor, training: bool | None) -> list[Any]:
         """Returns the normalised, rectified weighted sums of the predictions (Eq. 4)."""
         outputs = []
         for j, normalization in enumerate(self.normalizations):

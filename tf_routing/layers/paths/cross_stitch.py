@@ -6,6 +6,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from tf_routing.core.tensors import Tensor
 from tf_routing.layers.paths.parallel import as_parallel, parallel_shapes
 from tf_routing.support.validation import positive_integer
 
@@ -65,7 +66,7 @@ class CrossStitch(keras.layers.Layer):
             name="alpha", shape=start.shape, initializer=lambda shape, dtype=None: ops.convert_to_tensor(start, dtype)
         )
 
-    def call(self, inputs: Any) -> list[Any]:
+    def call(self, inputs: Tensor) -> list[Any]:
         tensors = as_parallel(self, inputs, self.alpha.shape[0])
         return [
             sum((self.alpha[i, j] * tensor for i, tensor in enumerate(tensors[1:], 1)), self.alpha[0, j] * tensors[0])

@@ -9,8 +9,10 @@ from typing import Any
 
 from keras import ops
 
+from tf_routing.core.tensors import Tensor
 
-def mix(tensors: Sequence[Any], gates: Any) -> list[Any]:
+
+def mix(tensors: Sequence[Any], gates: Tensor) -> list[Any]:
     """Returns `Y_j = sum_i gates[:, i, j] X_i` for each output j: m `tensors` of one shape, `gates` `(B, m, n)`."""
     return [weighted_sum(tensors, gates[:, :, j]) for j in range(gates.shape[2])]
 

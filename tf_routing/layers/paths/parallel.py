@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 from typing import Any
 
+from tf_routing.core.tensors import Tensor
 from tf_routing.layers.channels_last import check_channels_last
 
 
-def as_parallel(layer: Any, inputs: Any, count: int) -> list[Any]:
+def as_parallel(layer: Any, inputs: Tensor, count: int) -> list[Any]:
     """Returns `inputs` as a list of `count` tensors of one shape; a single tensor becomes a list of one."""
     tensors = list(inputs) if isinstance(inputs, (list, tuple)) else [inputs]
     if len(tensors) != count:

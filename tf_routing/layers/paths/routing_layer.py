@@ -5,6 +5,7 @@ from typing import Any
 import keras
 from keras import ops
 
+from tf_routing.core.tensors import Tensor
 from tf_routing.layers.initializers import distinct_copy
 from tf_routing.layers.paths.parallel import as_parallel, parallel_shapes
 from tf_routing.layers.routers.gate import Gate
@@ -52,17 +53,17 @@ class RoutingLayer(keras.layers.Layer):
     def build_outputs(self, shapes: list[tuple[Any, ...]]) -> None:
         """Creates the weights that the outputs need in addition to the gates; none by default."""
 
-    def combine(self, inputs: list[Any], gates: Any, training: bool | None) -> list[Any]:
+    def combine(self, inputs: list[Any], gates: Tensor, training: bool | None) -> list[Any]:
         """Returns the n outputs for m inputs and gates `(batch, m, n)`."""
         raise NotImplementedError
 
-    def call(self, inputs: Any, return_gates: bool = False, training: bool | None = None) -> Any:
+    def call(self, inputs: Tensor, return_gates: bool = False, training: bool | None = None) -> Tensor:
         tensors = as_parallel(self, inputs, len(self.gates))
         gates = ops.stack([gate(tensor) for gate, tensor in zip(self.gates, tensors, strict=True)], axis=1)
         outputs = self.combine(tensors, gates, training)
         return (outputs, gates) if return_gates else outputs
 
-    def decision(self, outputs: Any) -> Any:
+    def decision(self, outputs: Any) -> Tensor:
         """Returns the gates among this layer's `outputs` (a flat list), or None where it was called without them."""
         return outputs[-1] if len(outputs) == self.paths + 1 else None
 

@@ -5,6 +5,7 @@ from typing import Any
 import keras
 from keras import ops
 
+from tf_routing.core.tensors import Tensor
 from tf_routing.support.validation import positive_number
 
 
@@ -47,7 +48,7 @@ class Gamma(keras.layers.Layer):
         super().__init__(**kwargs)
         self.exponent = positive_number("exponent", exponent)
 
-    def call(self, inputs: Any) -> Any:
+    def call(self, inputs: Tensor) -> Tensor:
         return ops.power(inputs, ops.cast(self.exponent, inputs.dtype))
 
     def get_config(self) -> dict[str, Any]:

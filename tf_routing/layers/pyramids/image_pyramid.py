@@ -5,6 +5,7 @@ from typing import Any
 import keras
 from keras import ops
 
+from tf_routing.core.tensors import Tensor
 from tf_routing.layers.channels_last import check_channels_last
 from tf_routing.support.validation import one_of, positive_integer
 
@@ -59,7 +60,7 @@ class ImagePyramid(keras.layers.Layer):
                 f"Received: inputs.shape={tuple(inputs_shape)}"
             )
 
-    def call(self, inputs: Any) -> list[Any]:
+    def call(self, inputs: Tensor) -> list[Any]:
         factors = [2**scale for scale in range(self.scales)]
         if self.method == "strided":
             return [inputs[:, ::factor, ::factor] for factor in factors]

@@ -7,6 +7,7 @@ from typing import Any
 import keras
 from keras import ops
 
+from tf_routing.core.tensors import Tensor
 from tf_routing.layers.channels_last import check_channels_last
 from tf_routing.layers.initializers import distinct_seed
 from tf_routing.support.validation import plain, positive_integer, seed_or_none
@@ -107,7 +108,7 @@ class PyramidColumn(keras.layers.Layer):
         for normalization, filters in zip(self.normalizations, self.filters[-self.outputs :], strict=True):
             normalization.build((None, None, None, filters))
 
-    def call(self, inputs: Any, training: bool | None = None) -> list[Any]:
+    def call(self, inputs: Tensor, training: bool | None = None) -> list[Any]:
         maps = inputs if isinstance(inputs, (list, tuple)) else [inputs]
         linear = [self.across[0](maps[0])]
         for across, down, x in zip(self.across[1:], self.down, maps[1:], strict=True):

@@ -7,6 +7,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from tf_routing.core.tensors import Tensor
 from tf_routing.layers.parts import decision_policy
 from tf_routing.layers.routers.exit_router import ExitRouter
 from tf_routing.support.validation import is_number, plain
@@ -79,7 +80,7 @@ class ConfidenceJunction(ExitRouter):
         policy = decision_policy(self)
         self.threshold = self.add_weight((1,), start, policy.variable_dtype, name="threshold")
 
-    def scores(self, inputs: Any, cost: Any = None, training: bool | None = None) -> Any:
+    def scores(self, inputs: Tensor, cost: Tensor | None = None, training: bool | None = None) -> Tensor:
         """Returns only the scores for leaving and for going on, `(batch, 2)`."""
         margin = self.threshold - log_odds(ops.cast(inputs, self.score_dtype))
         return ops.concatenate([ops.zeros_like(margin), margin], axis=-1)
@@ -96,7 +97,7 @@ class ConfidenceJunction(ExitRouter):
         return {**super().get_config(), "confidence": self.confidence}
 
 
-def log_odds(logits: Any) -> Any:
+def log_odds(logits: Tensor) -> Any:
     """Returns the log-odds of the most probable class, `(batch, 1)`, 13.8 at most.
 
     Example:

@@ -6,6 +6,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from tf_routing.core.tensors import Tensor
 from tf_routing.execution.run import Run
 from tf_routing.layers.channels_last import check_channels_last
 from tf_routing.layers.parts import decision_policy, float_part
@@ -119,7 +120,7 @@ class Controller(Router):
         return self.use_previous and state is not None
 
     def call(
-        self, inputs: Any, state: Any = None, training: bool | None = None, run: Run | None = None
+        self, inputs: Tensor, state: Tensor | None = None, training: bool | None = None, run: Run | None = None
     ) -> tuple[Any, Any]:
         state = self._next_state(inputs, state, run)
         scores = self._scores(state)
@@ -163,7 +164,7 @@ class Controller(Router):
         """Returns the state among this layer's `outputs` (a flat list), which the category term of objectives reads."""
         return {"state": outputs[1]}
 
-    def margins(self, *inputs: Any) -> Any:
+    def margins(self, *inputs: Any) -> Tensor:
         """Returns by how much the "on" scores of sub-blocks exceed their "off" scores, `(batch, sub_blocks)`."""
         scores = self._scores(self._next_state(inputs[0], inputs[1] if len(inputs) > 1 else None))
         return scores[..., 1] - scores[..., 0]

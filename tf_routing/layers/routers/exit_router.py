@@ -6,6 +6,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from tf_routing.core.tensors import Tensor
 from tf_routing.layers.parts import decision_policy
 from tf_routing.layers.routers.router import Router, shift_for_rate
 
@@ -30,7 +31,7 @@ class ExitRouter(Router):
         super().__init__(**kwargs)
         self.sinks = sinks
 
-    def scores(self, inputs: Any, cost: Any = None, training: bool | None = None) -> Any:
+    def scores(self, inputs: Tensor, cost: Tensor | None = None, training: bool | None = None) -> Tensor:
         """Returns only the scores of the sinks, `(batch, sinks)`."""
         raise NotImplementedError
 
@@ -39,7 +40,9 @@ class ExitRouter(Router):
         """The precision in which scores are computed and compared."""
         return decision_policy(self).compute_dtype
 
-    def call(self, inputs: Any, reach: Any = None, cost: Any = None, training: bool | None = None) -> tuple[Any, ...]:
+    def call(
+        self, inputs: Tensor, reach: Tensor | None = None, cost: Tensor | None = None, training: bool | None = None
+    ) -> tuple[Any, ...]:
         scores = self.scores(inputs, cost, training)
         decision = ops.cast(ops.softmax(scores) if training else _first_largest(scores), self.compute_dtype)
         if reach is not None:
@@ -57,7 +60,7 @@ class ExitRouter(Router):
         """Returns the scores among this layer's `outputs` (a flat list), which objectives read."""
         return {"scores": outputs[1]}
 
-    def margins(self, *inputs: Any) -> Any:
+    def margins(self, *inputs: Any) -> Tensor:
         """Returns by how much the best score for going on exceeds the score of the first sink, `(batch, 1)`."""
         scores = self.scores(inputs[0], inputs[2] if len(inputs) > 2 else None, training=False)
         return ops.max(scores[:, 1:], axis=-1, keepdims=True) - scores[:, :1]

@@ -5,6 +5,7 @@ from typing import Any
 import keras
 from keras import ops
 
+from tf_routing.core.tensors import Tensor
 from tf_routing.layers.channels_last import check_channels_last
 from tf_routing.layers.parts import float_part, part_policy
 from tf_routing.layers.pooling import channel_means
@@ -83,11 +84,11 @@ class Gate(keras.layers.Layer):
         self.hidden_layer.build((input_shape[0], input_shape[-1]))
         self.choice_layer.build((input_shape[0], self.hidden))
 
-    def scores(self, inputs: Any) -> Any:
+    def scores(self, inputs: Tensor) -> Tensor:
         """Returns the scores a of Eq. 2, before the softmax, `(batch, choices)`."""
         return self.choice_layer(self.hidden_layer(channel_means(inputs)))
 
-    def call(self, inputs: Any) -> Any:
+    def call(self, inputs: Tensor) -> Tensor:
         # Over outputs, not inputs: what an input hands on sums to the input, while an output may receive more or less.
         return ops.softmax(self.scores(inputs), axis=-1)
 

@@ -8,6 +8,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from tf_routing.core.tensors import Tensor
 from tf_routing.layers.initializers import distinct_seed
 from tf_routing.layers.parts import decision_policy, float_part
 from tf_routing.layers.pooling import channel_means
@@ -117,7 +118,7 @@ class Junction(ExitRouter):
             normalization.build((None, self.hidden))
         self.scores_layer.build((None, self.hidden))
 
-    def scores(self, inputs: Any, cost: Any = None, training: bool | None = None) -> Any:
+    def scores(self, inputs: Tensor, cost: Tensor | None = None, training: bool | None = None) -> Tensor:
         """Returns only the scores of the sinks, `(batch, sinks)`."""
         # The coarsest maps are so small that the paper flattens them where other routers average.
         x = channel_means(inputs) if self.pooling else ops.reshape(inputs, (-1, prod(inputs.shape[1:])))

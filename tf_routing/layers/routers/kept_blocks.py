@@ -7,6 +7,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from tf_routing.core.tensors import Tensor
 from tf_routing.layers.routers.replica_draws import uniform_rows
 from tf_routing.support.validation import one_of, positive_integer, seed_or_none
 
@@ -69,7 +70,7 @@ class KeptBlocks(keras.layers.Layer):
         # Only where it is used: the state of a generator is a weight, and would be saved.
         self.draw_seed = keras.random.SeedGenerator(self.seed) if rule == "random" else None
 
-    def call(self, inputs: Any) -> list[Any]:
+    def call(self, inputs: Tensor) -> list[Any]:
         count = ops.shape(inputs)[0]
         if self.rule == "random":
             switches = self._draw(count)

@@ -6,6 +6,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from tf_routing.core.tensors import Tensor
 from tf_routing.support.validation import is_number, plain
 
 
@@ -27,11 +28,11 @@ class Router(keras.layers.Layer):
         # No autocast: inputs and weights keep their dtype, and the parts cast them by `decision_policy`.
         super().__init__(autocast=False, **kwargs)
 
-    def decision(self, outputs: Any) -> Any:
+    def decision(self, outputs: Any) -> Tensor:
         """Returns the 0/1 switches among this layer's `outputs` (a flat list)."""
         return outputs[0]
 
-    def margins(self, *inputs: Any) -> Any:
+    def margins(self, *inputs: Any) -> Tensor:
         """Returns scores at inference, `(batch, choices)`: a choice is taken where its score is positive."""
         raise NotImplementedError
 

@@ -5,6 +5,7 @@ from typing import Any
 import keras
 from keras import ops
 
+from tf_routing.core.tensors import Tensor
 from tf_routing.layers.parts import decision_policy, float_part
 from tf_routing.layers.routers.router import check_open_rate, open_score
 from tf_routing.support.validation import positive_integer
@@ -71,7 +72,7 @@ class RouterMemory(keras.layers.Layer):
         self.cell.build((None, inputs_shape[-1]))
         self.scores.build((None, self.units))
 
-    def call(self, inputs: Any, state: Any = None) -> tuple[Any, Any]:
+    def call(self, inputs: Tensor, state: Tensor | None = None) -> tuple[Any, Any]:
         if state is None:
             state = ops.zeros((ops.shape(inputs)[0], 2 * self.units), dtype=self.cell.compute_dtype)
         output, states = self.cell(inputs, list(ops.split(state, 2, axis=-1)))

@@ -7,6 +7,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from tf_routing.core.tensors import Tensor
 from tf_routing.execution.run import Run
 from tf_routing.layers.channels_last import check_channels_last
 from tf_routing.layers.parts import decision_policy, float_part
@@ -161,7 +162,9 @@ class SkipRouter(Router):
     def _initial_bias(self, shape: Any, dtype: Any = None) -> Any:
         return ops.convert_to_tensor([open_score(self.init_open_rate), 0.0], dtype=dtype)
 
-    def call(self, inputs: Any, switches: Any = None, training: bool | None = None, run: Run | None = None) -> Any:
+    def call(
+        self, inputs: Tensor, switches: Tensor | None = None, training: bool | None = None, run: Run | None = None
+    ) -> Tensor:
         if self.rule == "given":
             if switches is None:
                 raise ValueError("SkipRouter with decision='given' needs its second call argument, `switches`.")
@@ -205,7 +208,7 @@ class SkipRouter(Router):
     ) -> Any:
         return keras.KerasTensor((inputs.shape[0], 1), dtype=self.compute_dtype)
 
-    def margins(self, *inputs: Any) -> Any:
+    def margins(self, *inputs: Any) -> Tensor:
         """Returns how much the score for running exceeds that for bypassing, `(batch, 1)`."""
         return self._margins(inputs[0], training=False)
 

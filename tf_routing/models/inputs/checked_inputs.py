@@ -6,6 +6,7 @@ from typing import Any
 
 import keras
 
+from tf_routing.core.tensors import Images
 from tf_routing.models.inputs.batch_guard import NoBatch, guard, keep_values, refuse_endless
 from tf_routing.models.inputs.batch_sizes import AnySize
 from tf_routing.models.inputs.batches import repeat_per_sample
@@ -45,13 +46,13 @@ class CheckedInputs:
             self.input_watch.has_looked = warn_of_far_images(self, inputs, "inputs")
         return super().__call__(*args, **kwargs)  # type: ignore[misc]
 
-    def fit(self: Any, x: Any = None, *args: Any, **kwargs: Any) -> Any:
+    def fit(self: Any, x: Images | None = None, *args: Any, **kwargs: Any) -> Any:
         """Trains the model; see `keras.Model.fit`."""
         x = self._watch_first(self._begin_loop(self._require_images(x)))
         with keep_values(self):
             return super().fit(x, *args, **kwargs)  # type: ignore[misc]
 
-    def evaluate(self: Any, x: Any = None, *args: Any, **kwargs: Any) -> Any:
+    def evaluate(self: Any, x: Images | None = None, *args: Any, **kwargs: Any) -> Any:
         """Measures the model; see `keras.Model.evaluate`."""
         x = self._begin_loop(self._require_images(x))
         if _steps(kwargs, args[4:]) is None:
@@ -60,7 +61,7 @@ class CheckedInputs:
         with keep_values(self):
             return super().evaluate(x, *args, **kwargs)  # type: ignore[misc]
 
-    def predict(self: Any, x: Any, *args: Any, **kwargs: Any) -> Any:
+    def predict(self: Any, x: Images, *args: Any, **kwargs: Any) -> Any:
         """Returns the answers of the model; see `keras.Model.predict`. No images have answers of shape `(0, ...)`."""
         x = self._begin_loop(self._check_inputs(x))
         if _holds_none(x):
@@ -76,15 +77,15 @@ class CheckedInputs:
                 raise
             return self._answer_none()
 
-    def train_on_batch(self: Any, x: Any, *args: Any, **kwargs: Any) -> Any:
+    def train_on_batch(self: Any, x: Images, *args: Any, **kwargs: Any) -> Any:
         """Takes one step; see `keras.Model.train_on_batch`."""
         return super().train_on_batch(self._require_images(x), *args, **kwargs)  # type: ignore[misc]
 
-    def test_on_batch(self: Any, x: Any, *args: Any, **kwargs: Any) -> Any:
+    def test_on_batch(self: Any, x: Images, *args: Any, **kwargs: Any) -> Any:
         """Measures one batch; see `keras.Model.test_on_batch`."""
         return super().test_on_batch(self._require_images(x), *args, **kwargs)  # type: ignore[misc]
 
-    def predict_on_batch(self: Any, x: Any) -> Any:
+    def predict_on_batch(self: Any, x: Images) -> Any:
         """Returns the answers for one batch; see `keras.Model.predict_on_batch`."""
         x = self._check_inputs(x)
         return self._answer_none() if _holds_none(x) else super().predict_on_batch(x)  # type: ignore[misc]

@@ -7,6 +7,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from tf_routing.core.tensors import Array, Images
 from tf_routing.objectives.labels import check_labels, require_classes
 from tf_routing.objectives.sample_weights import check_weights
 
@@ -56,7 +57,7 @@ class LabelChecks:
     labels_are_classes = False
     ignored_label: int | None = None
 
-    def fit(self: Any, x: Any = None, y: Any = None, *args: Any, **kwargs: Any) -> Any:
+    def fit(self: Any, x: Images | None = None, y: Array | None = None, *args: Any, **kwargs: Any) -> Any:
         """Trains the model; see `keras.Model.fit`."""
         self._check_given(y, kwargs.get("sample_weight"), kwargs.get("class_weight"))
         validation = kwargs.get("validation_data")
@@ -69,11 +70,11 @@ class LabelChecks:
 
     def evaluate(
         self: Any,
-        x: Any = None,
-        y: Any = None,
+        x: Images | None = None,
+        y: Array | None = None,
         batch_size: int | None = None,
         verbose: Any = "auto",
-        sample_weight: Any = None,
+        sample_weight: Array | None = None,
         *args: Any,
         **kwargs: Any,
     ) -> Any:
@@ -85,14 +86,21 @@ class LabelChecks:
             )
 
     def train_on_batch(
-        self: Any, x: Any, y: Any = None, sample_weight: Any = None, class_weight: Any = None, **kwargs: Any
+        self: Any,
+        x: Images,
+        y: Array | None = None,
+        sample_weight: Array | None = None,
+        class_weight: Any = None,
+        **kwargs: Any,
     ) -> Any:
         """Takes one step; see `keras.Model.train_on_batch`."""
         self._check_given(y, sample_weight, class_weight)
         with _explained():
             return super().train_on_batch(x, y, sample_weight, class_weight, **kwargs)  # type: ignore[misc]
 
-    def test_on_batch(self: Any, x: Any, y: Any = None, sample_weight: Any = None, **kwargs: Any) -> Any:
+    def test_on_batch(
+        self: Any, x: Images, y: Array | None = None, sample_weight: Array | None = None, **kwargs: Any
+    ) -> Any:
         """Measures one batch; see `keras.Model.test_on_batch`."""
         self._check_given(y, sample_weight)
         with _explained():

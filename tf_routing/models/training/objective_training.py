@@ -4,6 +4,7 @@ from typing import Any
 
 import keras
 
+from tf_routing.core.tensors import Array, Images
 from tf_routing.models.training.end_of_epoch import with_end_of_epoch
 from tf_routing.models.training.label_accuracy import with_label_accuracy
 from tf_routing.models.training.label_checks import ignored_label
@@ -83,8 +84,8 @@ class ObjectiveTraining:
 
     def fit(
         self: Any,
-        x: Any = None,
-        y: Any = None,
+        x: Images | None = None,
+        y: Array | None = None,
         batch_size: int | None = None,
         epochs: int = 1,
         verbose: Any = "auto",

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
+from tf_routing.core.tensors import Images
 from tf_routing.support.notices import warn
 from tf_routing.support.validation import first_few, is_number, plain, positive_integer
 
@@ -20,7 +21,7 @@ _LISTED = 5
 
 def calibrate_budgets(
     model: "RoutedModel",
-    images: Any,
+    images: Images,
     budgets: Sequence[float] | None = None,
     labels: Any = None,
     batch_size: int = 256,

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 
 from tf_routing import exit_tree
+from tf_routing.core.tensors import Images
 from tf_routing.layers import ConfidenceJunction
 from tf_routing.layers.routers.router import open_score
 from tf_routing.models.model_arguments import require_routed_model
@@ -13,7 +14,7 @@ from tf_routing.support.extras import import_extra
 from tf_routing.support.validation import not_negative
 
 
-def train_exits(model: Any, images: Any, *, decay: float = 0.01, batch_size: int = 32) -> None:
+def train_exits(model: Any, images: Images, *, decay: float = 0.01, batch_size: int = 32) -> None:
     """Trains the heads of exits that `tf_routing.add_routing` added, without labels.
 
     A head learns the whole network's answers from the channel means that it reads, which are computed once, by a

@@ -4,6 +4,7 @@ McGill and Perona (2017), *Deciding How to Decide: Dynamic Routing in Artificial
 section 3.1 and section 5, Figure 3. The paper prints no widths: those of `exit_trees.py` are from its authors' code.
 """
 
+import dataclasses
 from dataclasses import dataclass
 from typing import Any
 
@@ -91,13 +92,13 @@ def build(
 def _add_pyramid(images: ImageInput, pyramid: PyramidOptions, scales: int) -> tuple[Any, list[Any]]:
     """Returns the image input, and what the first column reads, finest first."""
     divisor = 2 ** (scales - 1)
-    if any(side % divisor for side in images.input_shape[:2]):
+    if any(side is not None and side % divisor for side in images.input_shape[:2]):
         raise ValueError(
             f"`input_shape` must have sides that {divisor} divides, {divisor} at least, for {scales} scales. "
             f"Received: input_shape={images.input_shape!r}"
         )
     # Standardised behind the gamma: means and deviations are those of light.
-    image, x = add_image_input(ImageInput(images.input_shape))
+    image, x = add_image_input(dataclasses.replace(images, standardize=None))
     if pyramid.gamma != 1:
         x = layers.Gamma(pyramid.gamma, name="gamma")(x)
     return image, layers.ImagePyramid(scales, pyramid.pyramid, name="pyramid")(standardize(x, images))

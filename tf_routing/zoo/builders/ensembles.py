@@ -35,12 +35,14 @@ def build(
         An `Ensemble`.
 
     Raises:
-        ValueError: If `include_top` is false.
+        ValueError: If `include_top` is false, or the input is to be one that is there already.
     """
     if not head.include_top:
         raise ValueError(
             f"An ensemble averages answers and has no features of its own; take those of a member, one of {members}. "
             "Received: include_top=False"
         )
+    if images.input_tensor is not None:
+        raise ValueError("`input_tensor` cannot be that of an ensemble, whose members read an input of its own.")
     shared = {**asdict(head), **asdict(images), "width_multiplier": width_multiplier}
     return Ensemble.of([build_member(member, **shared) for member in members], name=name)

@@ -87,8 +87,8 @@ def build(
     return RoutedModel(image, classify(columns.tensors, head, paths.average), name=name)
 
 
-def _check_size(input_shape: tuple[int, int, int], pools: int) -> None:
-    if min(input_shape[:2]) < 2**pools:
+def _check_size(input_shape: tuple[int | None, int | None, int], pools: int) -> None:
+    if any(side is not None and side < 2**pools for side in input_shape[:2]):
         raise ValueError(
             f"`input_shape` must be at least {2**pools} pixels each way for {pools} pools. "
             f"Received: input_shape={input_shape!r}"

@@ -66,8 +66,9 @@ def build(
             strides = 2 if stage > 1 and block == 1 else 1
             x = add_block(x, skipper, width, strides, f"stage_{stage}_block_{block}", bypass == "learnt")
     model = finish_model(image, [x], head, name)
-    macs = {decision: by_block.tolist() for decision, by_block in cost.gated_macs(model)[1].items()}
-    model.set_default_objective(objective.create(macs))
+    if None not in images.input_shape:
+        macs = {decision: by_block.tolist() for decision, by_block in cost.gated_macs(model)[1].items()}
+        model.set_default_objective(objective.create(macs))
     return model
 
 

@@ -74,7 +74,7 @@ IMAGENET_NAMES = tuple(_APPLICATIONS)
 
 
 def match_arguments(
-    architecture: str, input_shape: tuple[int, int, int], given: Mapping[str, Any], defaults: Mapping[str, Any]
+    architecture: str, input_shape: tuple[int | None, int | None, int], given: Mapping[str, Any], defaults: Mapping[str, Any]
 ) -> dict[str, Any]:
     """Returns the arguments with which our network agrees with that of `keras.applications`.
 
@@ -105,7 +105,7 @@ def match_arguments(
     return needed
 
 
-def fetch(architecture: str, input_shape: tuple[int, int, int]) -> Any:
+def fetch(architecture: str, input_shape: tuple[int | None, int | None, int]) -> Any:
     """Returns the network of `keras.applications` with its weights, from its cache or downloaded into it.
 
     Raises:

@@ -21,7 +21,7 @@ from tf_routing.zoo.weights.weights_file import IMAGENET, check_whole, find_weig
 def open_weights(
     architecture: str,
     weights: str | os.PathLike[str] | Mapping[str, Any],
-    input_shape: tuple[int, int, int],
+    input_shape: tuple[int | None, int | None, int],
     given: Mapping[str, Any],
     defaults: Mapping[str, Any],
 ) -> tuple[dict[str, Any], Callable[[keras.Model], None]]:

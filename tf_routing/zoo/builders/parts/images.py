@@ -6,24 +6,30 @@ from typing import Any
 
 import keras
 
+from tf_routing.zoo.arguments.input_tensor import find_source
+
 
 @dataclass(frozen=True)
 class ImageInput:
     """Images that a network reads.
 
     Args:
-        input_shape: Tuple `(height, width, channels)`.
+        input_shape: Tuple `(height, width, channels)`; sides are `None` where images may be of any size.
         standardize: `None`, or a pair of means and deviations per channel of images in [0, 1].
+        input_tensor: Symbolic tensor of such images to read, `None` for an input of its own.
     """
 
-    input_shape: tuple[int, int, int]
+    input_shape: tuple[int | None, int | None, int]
     standardize: tuple[Sequence[float], Sequence[float]] | None = None
+    input_tensor: Any = None
 
 
 def add_image_input(images: ImageInput) -> tuple[Any, Any]:
     """Returns the image input `(B, H, W, C)` and the tensor that the first layer reads."""
-    image = keras.Input(images.input_shape, name="image")
-    return image, standardize(image, images)
+    x = images.input_tensor
+    if x is None:
+        x = keras.Input(images.input_shape, name="image")
+    return find_source(x), standardize(x, images)
 
 
 def standardize(x: Any, images: ImageInput) -> Any:
