@@ -74,7 +74,10 @@ IMAGENET_NAMES = tuple(_APPLICATIONS)
 
 
 def match_arguments(
-    architecture: str, input_shape: tuple[int | None, int | None, int], given: Mapping[str, Any], defaults: Mapping[str, Any]
+    architecture: str,
+    input_shape: tuple[int | None, int | None, int],
+    given: Mapping[str, Any],
+    defaults: Mapping[str, Any],
 ) -> dict[str, Any]:
     """Returns the arguments with which our network agrees with that of `keras.applications`.
 
