@@ -56,6 +56,8 @@ def test_the_wheel_holds_the_released_files_and_weighs_less_than_12_megabytes(wh
         assert found == {f"{_WITHIN}/{name}" for name in ("index.json", *inside)}
         for name in inside:
             assert archive.read(f"{_WITHIN}/{name}") == (RELEASED / name).read_bytes()
+        digits = {name for name in archive.namelist() if name.startswith("tf_routing/data/sources/handwritten_digits/")}
+    assert {name.rpartition("/")[2] for name in digits} == {"digits.npz", "LICENSE.md"}
 
 
 def test_an_installed_wheel_gives_a_trained_network(wheel: Path, tmp_path: Path) -> None:

@@ -63,10 +63,10 @@ def test_a_tensor_of_ones_own_is_what_the_network_reads(tmp_path: Any) -> None:
     model = zoo.get("drn_resnet32", input_tensor=keras.layers.Rescaling(1 / 255)(source), **_SMALL)
     plain = zoo.get("drn_resnet32", input_shape=(16, 16, 3), **_SMALL)
     model.set_weights(plain.get_weights())
+    model.input_range = (0, 255)
     x = images(3, 16, 16)
     expected = plain.predict(x, verbose=0)
     np.testing.assert_allclose(model.predict(x * 255, verbose=0), expected, atol=1e-5)
-    model.input_range = (0, 255)
     assert model.input is source and model.static_cost == plain.static_cost
     model.save(tmp_path / "net.keras")
     again = keras.saving.load_model(tmp_path / "net.keras")

@@ -13,6 +13,7 @@ from rich.table import Table
 
 from tf_routing import data
 from tf_routing.cli.quiet_start import start_quietly
+from tf_routing.support.extras import describe_missing
 from tf_routing.train.recipes.recipe import load_recipe
 
 if TYPE_CHECKING:
@@ -67,6 +68,11 @@ def _comparison_table(records: dict[str, dict[str, Any]], seed: int) -> Table:
 
 
 def _draw_flow(model: "RoutedModel", dataset: data.Dataset, output: Path, console: Console) -> None:
+    path = output / "routing_flow.png"
+    missing = describe_missing("matplotlib", "figures", str(path))
+    if missing:
+        print(missing)
+        return
     import numpy as np
 
     from tf_routing.analysis import draw_routing_flow
@@ -74,8 +80,8 @@ def _draw_flow(model: "RoutedModel", dataset: data.Dataset, output: Path, consol
     # Three digits that look different: the first 0, 1 and 4 of the test set.
     chosen = [int(np.flatnonzero(dataset.test.labels == label)[0]) for label in (0, 1, 4)]
     titles = [dataset.class_names[dataset.test.labels[i]] for i in chosen]
-    draw_routing_flow(model, dataset.test.images[chosen] / 255, output / "routing_flow.png", titles)
-    console.print(f"Which way three test images went: {output / 'routing_flow.png'}")
+    draw_routing_flow(model, dataset.test.images[chosen] / 255, path, titles)
+    console.print(f"Which way three test images went: {path}")
 
 
 def _classify(target: Path, dataset: data.Dataset, output: Path, console: Console) -> None:
