@@ -43,6 +43,8 @@ def test_anything_is_seen() -> None:
     assert untyped(call) == ["inputs", "outputs"]
 
 
-@pytest.mark.parametrize(("name", "function"), public(), ids=lambda value: value if isinstance(value, str) else "")
+@pytest.mark.parametrize(
+    ("name", "function"), list(public()), ids=lambda value: value if isinstance(value, str) else ""
+)
 def test_tensors_are_typed(name: str, function: Callable[..., Any]) -> None:
     assert untyped(function) == []

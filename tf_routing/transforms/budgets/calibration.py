@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from tf_routing.core.tensors import Images
+from tf_routing.core.tensors import Array, Images
 from tf_routing.support.notices import warn
 from tf_routing.support.validation import first_few, is_number, plain, positive_integer
 
@@ -23,7 +23,7 @@ def calibrate_budgets(
     model: "RoutedModel",
     images: Images,
     budgets: Sequence[float] | None = None,
-    labels: Any = None,
+    labels: Array | None = None,
     batch_size: int = 256,
 ) -> list["Budget"]:
     """Finds the thresholds with which a model executes given shares of its cost, for `model.set_budget`.
