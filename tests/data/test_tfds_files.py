@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from tests.data.prepared_data import FOLDER, load_or_skip
-from tests.data.written_folder import IMAGE, LABEL, Examples, numbered, write_folder
+from tests.data.written_folder import IMAGE, LABEL, Examples, noise, numbered, png, write_folder
 from tf_routing import data
 from tf_routing.data.sources.tfds_folders import list_prepared
 
@@ -67,6 +67,25 @@ def test_the_folder_of_the_environment_is_used(tmp_path: Path, monkeypatch: pyte
     write_folder(tmp_path, "shapes/1.0.0", _SPLITS)
     monkeypatch.setenv("TFDS_DATA_DIR", str(tmp_path))
     assert data.load("shapes").train.image_count == 8
+
+
+def test_the_folder_of_the_environment_is_used_for_datasets_that_are_read_as_arrays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import tensorflow_datasets as tfds
+
+    # What it read when it was imported counts no more.
+    assert str(tmp_path) != tfds.core.constants.DATA_DIR
+    pictures = [(png(noise(32, 32, seed=number)), number) for number in range(3)]
+    label = {**LABEL, "classLabel": {"numClasses": "10"}}
+    folder = write_folder(
+        tmp_path, "cifar10/3.0.2", {"train": [pictures], "test": [pictures]}, {"image": IMAGE, "label": label}
+    )
+    (folder / "label.labels.txt").write_text("\n".join("abcdefghij"), "utf-8")
+    monkeypatch.setenv("TFDS_DATA_DIR", str(tmp_path))
+    loaded = data.load("cifar10")
+    assert loaded.class_names == list("abcdefghij")
+    np.testing.assert_array_equal(loaded.train.images[1], noise(32, 32, seed=1))
 
 
 def test_the_newest_version_is_read(tmp_path: Path) -> None:

@@ -7,13 +7,14 @@ import numpy as np
 
 from tf_routing.data.dataset import Dataset
 from tf_routing.data.images.image_set import ImageSet
-from tf_routing.data.sources.tfds_folders import describe_download, import_tfds
+from tf_routing.data.sources.tfds_folders import data_folder, describe_download, import_tfds
 
 
 def load_arrays(name: str, data_dir: str | None, mirrors: bool) -> Dataset:
     """Returns a prepared dataset as arrays; raises `FileNotFoundError` where it is not prepared."""
     tfds = import_tfds(name)
-    builder = tfds.builder(name, data_dir=data_dir)
+    # TensorFlow Datasets reads its variable once, when it is imported; other datasets here, whenever one is loaded.
+    builder = tfds.builder(name, data_dir=data_folder(data_dir))
     if not os.path.isdir(builder.data_dir):
         raise FileNotFoundError(describe_download(name, os.path.dirname(os.path.dirname(builder.data_dir))))
     return Dataset(
