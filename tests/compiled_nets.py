@@ -79,6 +79,8 @@ def few_blocks(name: str) -> RoutedModel:
         bound["stage_blocks"] = (max(2, first), second)
         if "widths" in bound:
             bound["widths"] = bound["widths"][:2]
+        # One per block, of all that there were.
+        bound.pop("fixed_rates", None)
     if "tree" in line.defaults:
         arguments["tree"] = _cut(line.defaults["tree"], _LEVELS)
     # Of MobileNetV2's blocks those up to the first two that differ in nothing but their weights.

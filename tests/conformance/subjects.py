@@ -90,6 +90,7 @@ _TWO_EXITS = {"columns": ["column_1"], "junction": "junction_1", "sinks": [{"exi
 _PYRAMID = ((8, 8, 3), (4, 4, 3), (2, 2, 3))
 
 LAYERS: dict[str, LayerSubject] = {
+    "block_policy": LayerSubject("BlockPolicy", {"blocks": 3, "curriculum_steps": 2}, (_VECTOR,), ((2,),) * 3),
     "confidence_junction_first": LayerSubject(
         "ConfidenceJunction", {"confidence": 0.4}, (_VECTOR,), ((2,), (2,), (1,), (1,))
     ),
@@ -102,6 +103,9 @@ LAYERS: dict[str, LayerSubject] = {
     ),
     "controller_vectors": LayerSubject(
         "Controller", {"sub_blocks": 2, "use_previous": False}, (_VECTOR, (32,)), ((2,), (32,)), separate=True
+    ),
+    "controller_normalized": LayerSubject(
+        "Controller", {"sub_blocks": 1, "hidden": 5, "use_previous": False, "normalize": True}, (_MAPS,), ((1,), (5,))
     ),
     "cross_connection_maps": LayerSubject("CrossConnection", {"paths": 3}, (_MAPS,) * 2, (_MAPS,) * 3),
     "cross_connection_vectors": LayerSubject("CrossConnection", {"paths": 2}, (_VECTOR,) * 2, (_VECTOR,) * 2),
@@ -178,6 +182,8 @@ LAYERS: dict[str, LayerSubject] = {
     "skip_router_channels": LayerSubject(
         "SkipRouter", {"hidden": "channels", "hidden_activation": "linear", "beta": 25.0}, (_MAPS,), ((1,),)
     ),
+    "skip_router_straight_through": LayerSubject("SkipRouter", {"relaxation": "straight_through"}, (_MAPS,), ((1,),)),
+    "skip_router_sampled": LayerSubject("SkipRouter", {"kind": "recurrent", "relaxation": "sampled"}, ((2,),), ((1,),)),
     "skip_router_conv": LayerSubject("SkipRouter", {"kind": "conv"}, (_MAPS,), ((1,),)),
     "skip_router_recurrent": LayerSubject("SkipRouter", {"kind": "recurrent", "beta": 5.0}, ((2,),), ((1,),)),
     "split_block_identity": LayerSubject(
@@ -207,6 +213,7 @@ _SUPERVISED = {**_MIDDLE, "categories": [0, 1, 1, 2, 0]}
 _OWN |= dict.fromkeys(("dmnn50_n2", "dmnn50_n3", "dmnn50_n4", "dmnn101_n2"), _MIDDLE)
 _OWN |= dict.fromkeys(("dmnn_mobilenetv2_n2", "dmnn_mobilenetv2_140_n2"), _MIDDLE)
 _OWN |= dict.fromkeys(("dmnn50_cifar_n2", "dmnn50_cifar_n4"), _SUPERVISED)
+_OWN |= dict.fromkeys(("convnet_aig_50", "convnet_aig_101"), _MIDDLE)
 
 MODELS: dict[str, dict[str, Any]] = {
     name: _OWN.get(name, _SMALL)
@@ -227,6 +234,9 @@ MODELS: dict[str, dict[str, Any]] = {
         "drn_resnet50_tinyimagenet",
         *(f"decide_static{n}" for n in range(1, 9)),
         *("decide_chain8", "decide_tree"),
+        *("convnet_aig_110", "convnet_aig_50", "convnet_aig_101"),
+        *("skipnet_38", "skipnet_74", "skipnet_110"),
+        *("blockdrop_32", "blockdrop_110"),
     )
 }
 
@@ -249,6 +259,10 @@ LEFT_OUT: dict[str, str] = {
     ),
     "decide_tree": "decide_chain8 with eight branches and 47 columns, from the same builder, and slow to build",
     "dmnn50_cifar_n4": "dmnn50_cifar_n2 with twice the sub-blocks per block, from the same builder",
+    "convnet_aig_110": "convnet_aig_50 with 54 basic blocks, from the same builder",
+    **dict.fromkeys(("skipnet_74", "skipnet_110"), "skipnet_38 with more blocks, from the same builder"),
+    "blockdrop_110": "blockdrop_32 with more blocks, from the same builder",
+    "convnet_aig_101": "convnet_aig_50 with twice the blocks, from the same builder",
 }
 """Names that only `test_builds.py` runs, with the reason, and that only in `make heavy`, in which
 `tests/zoo/test_counts.py` builds each of them at full size."""
@@ -294,6 +308,9 @@ SHORT: dict[str, Short] = {
     "short_split_mobilenetv2": Short("dmnn_mobilenetv2_n2", {}, {}),
     "short_skip_resnet": Short("drn_resnet32", {"stage_blocks": (2, 1, 1)}, {}),
     "short_chain": Short("decide_chain8", {}, {"tree": _TREE}),
+    "short_blockdrop": Short("blockdrop_32", {"stage_blocks": (2, 1, 1)}, {}),
+    "short_skipnet": Short("skipnet_38", {"stage_blocks": (3, 1, 1)}, {}),
+    "short_aig_resnet": Short("convnet_aig_50", {**_STAGES, "fixed_rates": (1.0, 0.8, None, None, None)}, {}),
 }
 """What `make test` runs in place of deep nets: more blocks of the same stage repeat what the first two do."""
 
@@ -312,8 +329,11 @@ def marked(names: Collection[str]) -> list[Any]:
 TRAINED = marked(_NAMES)
 FAMILIES = ["basecnn", "basecnn_2cp", "basecnn_ensemble3", *SHORT]
 """One small net of each builder."""
-GATED = [name for name in _NAMES if name.startswith(("dmnn", "drn", "decide_chain"))]
+_CHOOSING = ("dmnn", "drn", "decide_chain", "decide_tree", "convnet_aig", "skipnet", "blockdrop")
+GATED = [name for name in _NAMES if name.startswith(_CHOOSING)]
 """Names whose images choose what runs."""
+GATED_LEFT_OUT = [name for name in LEFT_OUT if name.startswith(_CHOOSING)]
+"""Further ones, of `LEFT_OUT`."""
 
 
 def small(name: str, /, **arguments: Any) -> models.RoutedModel:
@@ -414,11 +434,17 @@ def _part(x: Any, name: str) -> keras.Model:
 
 
 def draw_scores(model: keras.Model) -> None:
-    """Gives junctions random last kernels: they start with zeros, so that nothing is decided and no gradient passes."""
+    """Gives routers random last kernels where they start with none, or with one near zero: all images decide alike.
+
+    Without a kernel no gradient passes either.
+    """
     random = np.random.default_rng(5)
     for layer in model.layers:
         if isinstance(layer, layers.Junction):
             kernel = layer.scores_layer.kernel
+            kernel.assign(random.normal(size=kernel.shape))
+        elif isinstance(layer, layers.Controller) and layer.normalize:
+            kernel = layer.score_layer.kernel
             kernel.assign(random.normal(size=kernel.shape))
 
 

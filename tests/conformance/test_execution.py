@@ -6,12 +6,13 @@ import keras
 import numpy as np
 import pytest
 
-from tests.conformance.subjects import GATED, LEFT_OUT, disturb, draw_scores, images, marked, small
+from tests.conformance.subjects import GATED, GATED_LEFT_OUT, disturb, draw_scores, images, marked, small
 from tf_routing import calibrate
 from tf_routing.models import RoutedModel
 from tf_routing.zoo.architectures import ARCHITECTURES
 
 COUNT = 20
+_SWITCHING = ("import_split_", "import_skip_", "import_aig_", "import_skipnet", "import_blockdrop")
 # The share of the images that come to a junction and go on: with half of them none would come to the last.
 RATES = dict.fromkeys(("decide_chain8", "decide_tree", "short_chain"), 0.8)
 
@@ -52,10 +53,10 @@ def assert_sparse_is_masked(name: str, method: str, count: int) -> None:
 
 def test_every_net_with_switches_is_among_them() -> None:
     builders = {name: line.import_builder.__name__ for name, line in ARCHITECTURES.items()}
-    gated = {name for name, builder in builders.items() if builder.startswith(("import_split_", "import_skip_"))}
+    gated = {name for name, builder in builders.items() if builder.startswith(_SWITCHING)}
     # Networks that leave early have a static one to be compared with.
     gated |= {name for name, line in ARCHITECTURES.items() if line.family == "early_exit" and line.baseline}
-    assert gated == {*GATED, *(name for name in LEFT_OUT if name.startswith(("dmnn", "drn", "decide_tree")))}
+    assert gated == {*GATED, *GATED_LEFT_OUT}
 
 
 @pytest.mark.parametrize("count", [1, COUNT])

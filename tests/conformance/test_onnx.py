@@ -11,7 +11,7 @@ pytest.importorskip("onnxruntime", reason="the extra `onnx` is not installed")
 
 import onnxruntime
 
-from tests.conformance.subjects import GATED, LEFT_OUT, MODELS, SHORT, disturb, draw_scores, marked, small
+from tests.conformance.subjects import GATED, GATED_LEFT_OUT, MODELS, SHORT, disturb, draw_scores, marked, small
 from tf_routing import calibrate, fold_batch_norm
 from tf_routing.exporting.onnx_writing.model import write_skipping
 from tf_routing.models import RoutedModel
@@ -19,8 +19,7 @@ from tf_routing.models import RoutedModel
 COUNTS = (0, 1, 5, 33)
 # The share of the images that come to a junction and go on: with half of them none would come to the last.
 RATES = dict.fromkeys(("decide_chain8", "decide_tree", "short_chain"), 0.8)
-FURTHER = [name for name in LEFT_OUT if name.startswith(("dmnn", "drn", "decide_tree"))]
-NETS = [*marked(GATED), *(pytest.param(name, marks=pytest.mark.heavy) for name in FURTHER)]
+NETS = [*marked(GATED), *(pytest.param(name, marks=pytest.mark.heavy) for name in GATED_LEFT_OUT)]
 
 
 @cache

@@ -80,6 +80,8 @@ PAPERS = [
 OTHERS = [
     "Zagoruyko",
     "Wang, Yu, Dou",
+    "Veit and Belongie",
+    r"Wu et\s+al\.",
     *(rf"{name} et\s+al\." for name in ["He", "Xie", "Sandler", "Hu", "Misra", "Szegedy"]),
 ]
 # The authors by arXiv identifier, whose first two digits are the year.
@@ -98,6 +100,8 @@ CITED = {
     "1711.09485": "Wang, Yu, Dou, Darrell and Gonzalez",
     "1512.00567": "Szegedy et al.",
     "1706.00885": "Wang et al.",
+    "1711.08393": "Wu et al.",
+    "1711.11503": "Veit and Belongie",
 }
 # A number behind a comma belongs to the list unless it counts something.
 _NUMBERS = r"\s+(\d[\d.ab]*(?:(?: and | to |-|, )\d[\d.ab]*(?!\d* (?!and|to)[a-z]))*)"

@@ -13,13 +13,13 @@ import pytest
 import tensorflow as tf
 
 from tests.compiled_nets import COUNTS, NETS, compiled, convolved_rows, differences, in_zoo, loops, save_weights
-from tests.conformance.subjects import GATED, LEFT_OUT
+from tests.conformance.subjects import GATED, GATED_LEFT_OUT
 from tests.execution.split_nets import decided, mixed_net, rows_run
 from tests.execution.split_nets import images as split_images
 from tests.snippets import run_snippet
 from tf_routing.execution.static_rows import bucket_size
 
-ZOO = [*GATED, *(name for name in LEFT_OUT if name.startswith(("dmnn", "drn", "decide_tree")))]
+ZOO = [*GATED, *GATED_LEFT_OUT]
 _NEEDS_JAX = pytest.mark.skipif(importlib.util.find_spec("jax") is None, reason="JAX is not installed")
 _ON_JAX = """
 import json

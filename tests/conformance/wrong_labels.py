@@ -13,7 +13,10 @@ from tf_routing.objectives import (
     Distillation,
     DiverseRoutes,
     DynamicMultipath,
+    ExecutionCost,
     MemberObjectives,
+    PolicyGradient,
+    TargetRates,
 )
 from tf_routing.objectives.objective import Objective
 
@@ -65,6 +68,9 @@ def objective(name: str) -> Objective:
         "smoothed": lambda: Classification(label_smoothing=0.1),
         "dynamic_multipath": _gated,
         "diverse_routes": lambda: DiverseRoutes({"router_1": [3]}),
+        "execution_cost": lambda: ExecutionCost(["router_1"]),
+        "policy_gradient": lambda: PolicyGradient({"router_1": "policy_scores_1"}),
+        "target_rates": lambda: TargetRates({"router_1": 0.5}),
         # It reads labels only where their weight is not 0.
         "distillation": lambda: Distillation({"router_1": [3]}, label_weight=1.0),
         "actor": lambda: Actor(**early),
@@ -76,6 +82,7 @@ def objective(name: str) -> Objective:
 
 NAMES = (
     *("classification", "smoothed", "dynamic_multipath", "diverse_routes", "distillation"),
+    *("execution_cost", "policy_gradient", "target_rates"),
     *("actor", "critic", "critic_classification", "members"),
 )
 LABELLED_TERMS = {
@@ -98,6 +105,8 @@ def outputs(name: str) -> dict[str, Any]:
     shapes |= {"junction_1_scores": (BATCH, 2), **{f"{layer}_squares": () for layer in _MACS}}
     if name == "distillation":
         shapes["whole_logits"] = (BATCH, CLASSES)
+    if name == "policy_gradient":
+        shapes |= {"policy_scores_1": (BATCH, 2), "hard_router_1": (BATCH, 1), "hard_probabilities": (BATCH, CLASSES)}
     if name in ("actor", "critic", "critic_classification"):
         shapes["mixture_exit_logits"] = (BATCH, 2, CLASSES)
     return found | {key: random.uniform(size=shape).astype("float32") for key, shape in shapes.items()}

@@ -20,7 +20,13 @@ from tf_routing import models
 from tf_routing.optimizers import DecayedSGD
 
 FOLDER = Path(__file__).parent
-_NARROW = {"short_imagenet_resnet", "short_bottlenecks", "short_split_resnet", "short_split_mobilenetv2"}
+_NARROW = {
+    "short_aig_resnet",
+    "short_imagenet_resnet",
+    "short_bottlenecks",
+    "short_split_resnet",
+    "short_split_mobilenetv2",
+}
 
 
 def subjects() -> Iterator[tuple[str, keras.Model, object]]:

@@ -247,3 +247,44 @@ def test_of_switches_that_are_all_off_one_is_forced_on_by_the_softmax_of_the_sco
     switches = switches_of(controller, 20_000, training=True)
     np.testing.assert_array_equal(switches.sum(axis=1), 1)
     np.testing.assert_allclose(switches.mean(axis=0), chances, atol=0.012)
+
+
+# Normalised, as in networks with adaptive inference graphs
+
+
+def normalized() -> tuple[Controller, np.ndarray]:
+    controller, x, _ = random_controller(None, use_previous=False, normalize=True, dtype="float64")
+    controller.normalization.moving_variance.assign(np.linspace(0.5, 2, HIDDEN))
+    return controller, x
+
+
+def test_a_normalised_summary_by_hand() -> None:
+    controller, x = normalized()
+    norm, summary, score = controller.normalization, controller.summary_layer, controller.score_layer
+    linear = x.mean(axis=(1, 2)) @ np.asarray(summary.kernel) + np.asarray(summary.bias)
+
+    def state(mean: np.ndarray, variance: np.ndarray) -> np.ndarray:
+        scaled = (linear - mean) / np.sqrt(variance + 1e-5)
+        return np.maximum(scaled * np.asarray(norm.gamma) + np.asarray(norm.beta), 0)
+
+    expected = state(np.asarray(norm.moving_mean), np.asarray(norm.moving_variance))
+    scores = (expected @ np.asarray(score.kernel) + np.asarray(score.bias)).reshape(BATCH, -1, 2)
+    np.testing.assert_allclose(np.asarray(controller.margins(x)), scores[..., 1] - scores[..., 0], rtol=1e-6)
+    # In training by the statistics of the batch, of which the layer keeps a tenth.
+    before = np.asarray(norm.moving_mean)
+    found = np.asarray(controller(x, training=True)[1])
+    np.testing.assert_allclose(found, state(linear.mean(axis=0), linear.var(axis=0)), rtol=1e-6)
+    np.testing.assert_allclose(np.asarray(norm.moving_mean), 0.9 * before + 0.1 * linear.mean(axis=0), rtol=1e-6)
+
+
+def test_normalised_controllers_start_near_their_rate_for_every_image() -> None:
+    controller = Controller(1, hidden=16, use_previous=False, init_open_rate=0.85, normalize=True, seed=1)
+    x = np.random.default_rng(0).normal(size=(1000, 3, 3, CHANNELS)).astype("float32")
+    switches, state = controller(x, training=True)
+    assert np.ptp(np.asarray(controller.margins(x))) < 0.05 < np.ptp(np.asarray(state))
+    assert np.asarray(switches).mean() == pytest.approx(0.85, abs=0.05)
+
+
+def test_what_is_not_normalised_is_as_in_files_of_before() -> None:
+    assert "normalize" not in Controller(2).get_config()
+    assert Controller.from_config(normalized()[0].get_config()).normalize

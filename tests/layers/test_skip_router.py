@@ -393,3 +393,46 @@ def test_as_many_hidden_units_as_channels_and_no_nonlinearity_are_one_layer() ->
 def test_unknown_activations_of_hidden_units_are_refused() -> None:
     with pytest.raises(ValueError, match="hidden_activation"):
         SkipRouter(hidden_activation="gelu")
+
+
+# Other decisions in training
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_straight_through_decides_hard_in_training_with_the_gradient_of_the_probability(kind: str) -> None:
+    router, x = random_router(kind, count=40, relaxation="straight_through")
+    values = scores(router, x, training=True)
+    with tf.GradientTape() as tape:
+        tape.watch(read := tf.constant(x))
+        decision = router(read, training=True)
+    np.testing.assert_array_equal(array(decision), (values[:, :1] >= values[:, 1:]).astype(float))
+    if kind == "recurrent":
+        assert set(np.unique(array(decision))) == {0.0, 1.0}
+        p = reference.softmax(values)
+        slope = p[:, :1] * p[:, 1:]
+        np.testing.assert_allclose(tape.gradient(decision, read).numpy(), np.hstack([slope, -slope]), rtol=1e-9)
+
+
+def test_sampled_decisions_come_with_the_probability_of_the_scores_and_without_a_gradient() -> None:
+    x = np.tile([[1.0, 0.0]], (4000, 1)).astype("float32")
+    router = SkipRouter("recurrent", relaxation="sampled", seed=1)
+    router.build((None, 2))
+    # Of the scores alone: what an objective reads knows no threshold, which counts at inference.
+    router.shift_thresholds(np.array([-5.0], "float32"))
+    with tf.GradientTape() as tape:
+        tape.watch(read := tf.constant(x))
+        decision = router(read, training=True)
+    assert tape.gradient(decision, read) is None
+    assert set(np.unique(array(decision))) == {0.0, 1.0}
+    assert array(decision).mean() == pytest.approx(1 / (1 + math.exp(-1)), abs=0.03)
+    assert array(router(x)).max() == 0
+    np.testing.assert_array_equal(
+        array(SkipRouter("recurrent", relaxation="sampled", seed=1)(x, training=True)), decision
+    )
+
+
+def test_soft_routers_are_as_in_files_of_before() -> None:
+    assert "relaxation" not in SkipRouter().get_config()
+    assert SkipRouter.from_config(SkipRouter(relaxation="sampled").get_config()).relaxation == "sampled"
+    with pytest.raises(ValueError, match="relaxation"):
+        SkipRouter(relaxation="hard")

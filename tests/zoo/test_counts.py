@@ -198,7 +198,16 @@ def _oracles() -> dict[str, dict[str, Any]]:
     return {row["name"]: row for row in json.loads(ORACLES.read_text())}
 
 
-@pytest.mark.parametrize("row", ROWS, ids=lambda row: row["row"])
+_PAPERS = [
+    "End-To-End Data-Dependent Routing in Multi-Path Neural Networks",
+    "Dynamic Multi-path Neural Network",
+    "Dynamic Routing with Path Diversity and Consistency for Compact Network Learning",
+    "Deciding How to Decide: Dynamic Routing in Artificial Neural Networks",
+]
+
+
+# Of methods that the papers compare with there is no specification: their counts are derived in tests of their layouts.
+@pytest.mark.parametrize("row", [row for row in ROWS if row["paper"] in _PAPERS], ids=lambda row: row["row"])
 def test_the_data_file_agrees_with_the_specification(row: dict[str, Any]) -> None:
     oracle = _oracles()[row["row"]]
     assert oracle["kind"] == ("built" if row["architecture"] else "cited")
@@ -236,15 +245,7 @@ def test_the_data_file_agrees_with_the_specification(row: dict[str, Any]) -> Non
     }
 
 
-@pytest.mark.parametrize(
-    "paper",
-    [
-        "End-To-End Data-Dependent Routing in Multi-Path Neural Networks",
-        "Dynamic Multi-path Neural Network",
-        "Dynamic Routing with Path Diversity and Consistency for Compact Network Learning",
-        "Deciding How to Decide: Dynamic Routing in Artificial Neural Networks",
-    ],
-)
+@pytest.mark.parametrize("paper", _PAPERS)
 def test_every_row_of_a_finished_paper_is_in_the_data_file(paper: str) -> None:
     expected = [name for name, oracle in _oracles().items() if oracle["paper"] == paper]
     assert [row["row"] for row in ROWS if row["paper"] == paper] == expected

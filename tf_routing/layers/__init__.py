@@ -20,6 +20,7 @@ from tf_routing.layers.paths.cross_stitch import CrossStitch
 from tf_routing.layers.pyramids.gamma import Gamma
 from tf_routing.layers.pyramids.image_pyramid import ImagePyramid
 from tf_routing.layers.pyramids.pyramid_column import PyramidColumn
+from tf_routing.layers.routers.block_policy import BlockPolicy
 from tf_routing.layers.routers.confidence_junction import ConfidenceJunction
 from tf_routing.layers.routers.controller import Controller
 from tf_routing.layers.routers.gate import Gate
@@ -29,6 +30,7 @@ from tf_routing.layers.routers.router_memory import RouterMemory
 from tf_routing.layers.routers.skip_router import SkipRouter
 
 __all__ = [
+    "BlockPolicy",
     "ConfidenceJunction",
     "Controller",
     "CrossConnection",

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Mapping
 from dataclasses import asdict, fields
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import keras
@@ -137,6 +137,23 @@ class RoutedModel(FileFormats, SetsBudget, ObjectiveTraining, JitWish, LabelChec
             return {f"whole_{name}": keras.ops.stop_gradient(outputs[name]) for name in answers if name in outputs}
 
         return run_on_images(self, run, inputs, training=False)
+
+    def answer_hard(self, inputs: Any) -> dict[str, Any]:
+        """Returns what the model answers and decides at inference, for objectives that compare training with it.
+
+        Args:
+            inputs: As for calling the model.
+
+        Returns:
+            Dict of tensors: `hard_probabilities`, and every decision as `hard_{name}`. No gradient passes through them.
+        """
+        # Masked: inside of a training step nothing is gained by other shapes for every batch.
+        reader = self._reader.with_settings(Settings("masked"))
+        outputs = run_on_images(
+            self, lambda images: reader.run(images, False, partial(reader.graph, training=False)), inputs, False
+        )
+        names = ("probabilities", *self.decision_names)
+        return {f"hard_{name}": keras.ops.stop_gradient(outputs[name]) for name in names}
 
     # Cached properties, because attributes set the usual way are tracked: the sub-models would be saved as layers.
     @cached_property

@@ -9,8 +9,11 @@ from tf_routing.objectives.critic import Critic
 from tf_routing.objectives.distillation import Distillation
 from tf_routing.objectives.diverse_routes import DiverseRoutes
 from tf_routing.objectives.dynamic_multipath import DynamicMultipath
+from tf_routing.objectives.execution_cost import ExecutionCost
 from tf_routing.objectives.members import MemberObjectives
 from tf_routing.objectives.objective import Objective
+from tf_routing.objectives.policy_gradient import PolicyGradient
+from tf_routing.objectives.target_rates import TargetRates
 
 __all__ = [
     "Actor",
@@ -19,7 +22,10 @@ __all__ = [
     "Distillation",
     "DiverseRoutes",
     "DynamicMultipath",
+    "ExecutionCost",
     "MemberObjectives",
     "Objective",
+    "PolicyGradient",
+    "TargetRates",
     "load_categories",
 ]

@@ -53,6 +53,11 @@ class Objective:
         return False
 
     @property
+    def reads_hard_answers(self) -> bool:
+        """Whether it also reads, in training, what the model answers and decides at inference, as `hard_{name}`."""
+        return False
+
+    @property
     def measured_names(self) -> tuple[str, ...]:
         """The names of the scalars that `measures` returns, in the order in which logs show them."""
         return ()

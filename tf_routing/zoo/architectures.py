@@ -37,6 +37,8 @@ _RESNET_101: dict[str, Any] = {"stage_blocks": (3, 4, 23, 3)}
 _2X40D: dict[str, Any] = {"groups": 2, "inner_widths": (80, 160, 320, 640)}
 _4X24D: dict[str, Any] = {"groups": 4, "inner_widths": (96, 192, 384, 768)}
 _TWICE_AS_WIDE: dict[str, Any] = {"inner_widths": (128, 256, 512, 1024)}
+# Of blocks that have no target of their own it is the network's.
+_AIG_50 = (1.0, 1.0, 0.8, 1.0, *(None,) * 3, 1.0, *(None,) * 5, 1.0, 0.7, 1.0)
 # The recipe of nets that the paper trains on 100 of ImageNet's classes; here they too have 1000 by default.
 _SUBSET = "multipath_imagenet100"
 
@@ -122,6 +124,25 @@ def _early_exit(tree: dict[str, Any], kind: str = "static", baseline: str | None
     )
 
 
+def _aig_resnet(baseline: str, fixed_rates: tuple[float | None, ...], **arguments: Any) -> Architecture:
+    bound = {**arguments, "widths": (64, 128, 256, 512), "bottleneck": True, "fixed_rates": fixed_rates}
+    defaults = {**_IMAGENET, "target_rate": 0.7, "rate_weight": 1.0}
+    return Architecture(
+        "convnet_aig", builder_imports.import_aig_resnet, bound, defaults, "convnet_aig_imagenet", baseline
+    )
+
+
+def _skipnet(stack_blocks: int, baseline: str | None = None) -> Architecture:
+    bound = {"stage_blocks": (stack_blocks,) * 3, "widths": (16, 32, 64)}
+    defaults = {**_CIFAR, "router": "recurrent", "relaxation": "straight_through"}
+    return Architecture("skipnet", builder_imports.import_skipnet, bound, defaults, "skipnet_cifar", baseline)
+
+
+def _blockdrop(stack_blocks: int, baseline: str) -> Architecture:
+    bound = {"stage_blocks": (stack_blocks,) * 3, "widths": (16, 32, 64)}
+    return Architecture("blockdrop", builder_imports.import_blockdrop, bound, _CIFAR, "blockdrop_cifar", baseline)
+
+
 _DEPTHS = {32: 5, 44: 7, 56: 9, 74: 12, 110: 18}
 
 ARCHITECTURES: dict[str, Architecture] = {
@@ -179,4 +200,20 @@ ARCHITECTURES: dict[str, Architecture] = {
     **{f"decide_static{n}": _early_exit(exit_trees.static(n)) for n in range(1, 9)},
     "decide_chain8": _early_exit(exit_trees.chain(), "actor", "decide_static8"),
     "decide_tree": _early_exit(exit_trees.branching(), "actor", "decide_static8"),
+    # Methods that the papers compare with, each with the layout of its own paper.
+    "convnet_aig_110": Architecture(
+        "convnet_aig",
+        builder_imports.import_aig_resnet,
+        {"stage_blocks": (18, 18, 18), "widths": (16, 32, 64), "bottleneck": False},
+        {**_CIFAR, "target_rate": 0.6, "rate_weight": 2.0},
+        "convnet_aig_cifar",
+        "resnet110",
+    ),
+    "convnet_aig_50": _aig_resnet("resnet50", _AIG_50, **_RESNET_50),
+    "convnet_aig_101": _aig_resnet("resnet101", (1.0,) * 8 + (None,) * 25, **_RESNET_101),
+    "skipnet_38": _skipnet(6),
+    "skipnet_74": _skipnet(12, "resnet74"),
+    "skipnet_110": _skipnet(18, "resnet110"),
+    "blockdrop_32": _blockdrop(5, "resnet32"),
+    "blockdrop_110": _blockdrop(18, "resnet110"),
 }

@@ -68,3 +68,24 @@ def import_early_exit() -> Callable[..., "RoutedModel"]:
     from tf_routing.zoo.builders.early_exit import build
 
     return build
+
+
+def import_aig_resnet() -> Callable[..., "RoutedModel"]:
+    """Returns the builder of residual nets with adaptive inference graphs."""
+    from tf_routing.zoo.builders.aig_resnet import build
+
+    return build
+
+
+def import_skipnet() -> Callable[..., "RoutedModel"]:
+    """Returns the builder of SkipNet."""
+    from tf_routing.zoo.builders.skipnet import build
+
+    return build
+
+
+def import_blockdrop() -> Callable[..., "RoutedModel"]:
+    """Returns the builder of BlockDrop."""
+    from tf_routing.zoo.builders.blockdrop import build
+
+    return build

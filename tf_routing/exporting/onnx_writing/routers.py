@@ -4,7 +4,7 @@ import numpy as np
 
 from tf_routing.exporting.onnx_writing.graph import Graph, Switches, Value
 from tf_routing.exporting.onnx_writing.layers import array, connect, write_layer
-from tf_routing.layers import Controller, Gate, KeptBlocks, RouterMemory, SkipRouter
+from tf_routing.layers import BlockPolicy, Controller, Gate, KeptBlocks, RouterMemory, SkipRouter
 
 
 @write_layer.register
@@ -64,8 +64,20 @@ def _kept_blocks(layer: KeptBlocks, graph: Graph, x: Value) -> list[Switches]:
 
 
 @write_layer.register
+def _block_policy(layer: BlockPolicy, graph: Graph, x: Value) -> list[Value]:
+    kernel, bias = (each.astype("float32") for each in layer.scores_at_inference())
+    # Two scores per block, of which the second is zero.
+    pairs = [np.stack([each, np.zeros_like(each)], axis=-1) for each in (kernel, bias)]
+    scores = connect(graph, x, pairs[0].reshape(len(kernel), -1), pairs[1].reshape(-1))
+    return [Value(name, (2,)) for name in graph.split(scores, *(2,) * layer.blocks)]
+
+
+@write_layer.register
 def _controller(layer: Controller, graph: Graph, x: Value, state: Value | None = None) -> tuple[Switches, Value]:
     new_state = write_layer(layer.summary_layer, graph, graph.means(x))
+    if layer.normalization is not None:
+        normalized = write_layer(layer.normalization, graph, new_state)
+        new_state = Value(graph.add("Relu", normalized.name), normalized.shape)
     if state is not None and layer.use_previous:
         before = write_layer(layer.previous_layer, graph, state)
         new_state = Value(graph.add("Add", new_state.name, before.name), new_state.shape)

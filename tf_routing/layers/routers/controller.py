@@ -16,6 +16,9 @@ from tf_routing.layers.routers.router import Router, check_open_rate, open_score
 from tf_routing.support.validation import positive_integer, seed_or_none
 
 _SWEEPS = 50
+_MOMENTUM, _EPSILON = 0.9, 1e-5
+# With which scores start near their biases, whatever the image.
+_SCORE_DEVIATION = 1e-3
 
 
 @keras.saving.register_keras_serializable(package="tf_routing")
@@ -32,7 +35,9 @@ class Controller(Router):
 
         with X = `inputs`, (B, H, W, C), or (B, C), where z = X; h' = `state`, the h of the controller before; N =
         `sub_blocks` and d = `hidden` units in W1: C -> d, W2: d -> d and W3: d -> 2 N. The last axis of g is (off, on).
-        Without `state`, in the first controller, and without `use_previous`, h = V.
+        Without `state`, in the first controller, and without `use_previous`, h = V. With `normalize`
+        V = ReLU(BN(W1 z + b1)), and W3 starts near zero: the gate of convolutional networks with adaptive inference
+        graphs, which has N = 1, d = 16 and no previous state.
 
         The paper leaves open how gradients pass the argmax and how decisions are made at inference: here gradients are
         those of the noisy probability of "on" (straight through), at temperature 1, and there is no noise at inference.
@@ -45,6 +50,7 @@ class Controller(Router):
         init_open_rate: Float in (0, 1), the probability of "on" that the biases start with; `None` is 0.5.
         force_one: Boolean, whether to switch on the sub-block with the largest "on" score where all are off.
         seed: Integer, seed of the noise.
+        normalize: Boolean, whether the summary is normalised over the batch before its ReLU.
         **kwargs: As for every `keras.layers.Layer`.
 
     Call arguments:
@@ -66,7 +72,9 @@ class Controller(Router):
     (TensorShape([3, 2]), TensorShape([3, 32]))
 
     Reference:
-        Su et al. (2019), *Dynamic Multi-path Neural Network*, arXiv:1902.10949, sections 3.2 and 3.3, Eq. 5 to 8.
+        Su et al. (2019), *Dynamic Multi-path Neural Network*, arXiv:1902.10949, sections 3.2 and 3.3, Eq. 5 to 8. For
+        `normalize` Veit and Belongie (2017), *Convolutional Networks with Adaptive Inference Graphs*, arXiv:1711.11503,
+        and their public code.
     """
 
     takes_run = True
@@ -79,6 +87,7 @@ class Controller(Router):
         init_open_rate: float | None = None,
         force_one: bool = False,
         seed: int | None = None,
+        normalize: bool = False,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -89,15 +98,23 @@ class Controller(Router):
             check_open_rate(init_open_rate),
             force_one,
         )
-        self.seed = seed_or_none(seed)
+        self.seed, self.normalize = seed_or_none(seed), bool(normalize)
         self.noise_seed = keras.random.SeedGenerator(self.seed)
-        self.summary_layer = self._dense(self.hidden, "relu", "summary")
+        self.summary_layer = self._dense(self.hidden, None if normalize else "relu", "summary")
+        self.normalization: Any = None
+        if normalize:
+            self.normalization = keras.layers.BatchNormalization(
+                momentum=_MOMENTUM, epsilon=_EPSILON, dtype=decision_policy(self), name="normalization"
+            )
         self.previous_layer = self._dense(self.hidden, "relu", "previous")
-        self.score_layer = self._dense(2 * self.sub_block_count, None, "score", bias_initializer=self._initial_bias)
+        first = {"kernel_initializer": keras.initializers.RandomNormal(stddev=_SCORE_DEVIATION)} if normalize else {}
+        self.score_layer = self._dense(
+            2 * self.sub_block_count, None, "score", bias_initializer=self._initial_bias, **first
+        )
 
     def _dense(self, units: int, activation: str | None, name: str, **arguments: Any) -> keras.layers.Dense:
-        options = {"dtype": decision_policy(self), "name": name, **arguments}
-        return float_part(keras.layers.Dense(units, activation, kernel_initializer="he_normal", **options))
+        options = {"dtype": decision_policy(self), "name": name, "kernel_initializer": "he_normal", **arguments}
+        return float_part(keras.layers.Dense(units, activation, **options))
 
     def _initial_bias(self, shape: Any, dtype: Any = None) -> Any:
         biases = np.tile([0.0, open_score(self.init_open_rate)], self.sub_block_count)
@@ -112,6 +129,8 @@ class Controller(Router):
         if len(inputs_shape) == 4:
             check_channels_last("Controller")
         self.summary_layer.build((None, inputs_shape[-1]))
+        if self.normalization is not None:
+            self.normalization.build((None, self.hidden))
         if self._reads_state(state_shape):
             self.previous_layer.build((None, self.hidden))
         self.score_layer.build((None, self.hidden))
@@ -122,7 +141,7 @@ class Controller(Router):
     def call(
         self, inputs: Tensor, state: Tensor | None = None, training: bool | None = None, run: Run | None = None
     ) -> tuple[Any, Any]:
-        state = self._next_state(inputs, state, run)
+        state = self._next_state(inputs, state, run, training)
         scores = self._scores(state)
         if not training:
             return ops.cast(self._is_open(scores), self.compute_dtype), state
@@ -133,8 +152,10 @@ class Controller(Router):
         # Straight through: the value is that of the 0/1 switches, the gradient that of `on`.
         return ops.cast(on + ops.stop_gradient(switches - on), self.compute_dtype), state
 
-    def _next_state(self, inputs: Any, state: Any, run: Run | None = None) -> Any:
+    def _next_state(self, inputs: Any, state: Any, run: Run | None = None, training: bool | None = None) -> Any:
         summary = self.summary_layer(channel_means(inputs, run))
+        if self.normalization is not None:
+            summary = ops.relu(self.normalization(summary, training=training))
         return summary + self.previous_layer(state) if self._reads_state(state) else summary
 
     def _scores(self, state: Any) -> Any:
@@ -202,6 +223,7 @@ class Controller(Router):
             "init_open_rate": self.init_open_rate,
             "force_one": self.force_one,
             "seed": self.seed,
+            **({"normalize": True} if self.normalize else {}),
         }
         return {**super().get_config(), **config}
 

@@ -20,6 +20,7 @@ CHANNELS = "channels"
 ACTIVATIONS = ("relu", "linear")
 KINDS = ("linear", "conv", "recurrent")
 DECISIONS = ("threshold", "bernoulli", "given")
+RELAXATIONS = ("soft", "straight_through", "sampled")
 
 
 @keras.saving.register_keras_serializable(package="tf_routing")
@@ -34,7 +35,9 @@ class SkipRouter(Router):
         d = 1 if r >= 0.5 else 0         at inference                 (Eq. 11)
 
         with X = `inputs`, (B, H, W, C); W1: C -> `hidden`, W2: `hidden` -> 2; p[0] the probability of running the
-        block, p[1] of bypassing it; and d the output. A frozen router decides in training as at inference. With `kind`
+        block, p[1] of bypassing it; and d the output. A frozen router decides in training as at inference. With
+        `relaxation` "straight_through" d is 0 or 1 in training as at inference, with the gradient of p[0]; with
+        "sampled" it is drawn, 1 with probability p[0], and has no gradient. With `kind`
         "conv" R = W2 GAP(ReLU(BN(W1 * X))) + b2, where W1 is a 3x3 convolution of stride 2 that keeps C; with
         "recurrent" R = X, the scores (B, 2) of a RouterMemory.
 
@@ -46,14 +49,16 @@ class SkipRouter(Router):
             layer; or `"recurrent"`, without weights: the scores come from a `RouterMemory` that all blocks share.
         hidden: Integer, hidden units of a `"linear"` router, or `"channels"` for as many as the input has channels.
         hidden_activation: Activation of the hidden units; `"linear"` makes the two layers one.
-        beta: Float, steepness of the soft decision in training.
+        relaxation: How to decide in training: `"soft"`, by a share in [0, 1]; `"straight_through"`, hard, with the
+            gradient of the probability; or `"sampled"`, at random, for an objective that reads the probability itself.
+        beta: Float, steepness of the soft decision in training; counts with `relaxation="soft"`.
         decision: How to decide at inference: `"threshold"` as above; `"bernoulli"` at random with probability p[0]; or
             `"given"`, by the second call argument, in training too, so that no weight of the router is read.
         init_open_rate: Float in (0, 1), the probability of running that the biases start with; `None` is 0.5. With
             `"recurrent"` an argument of the memory instead.
         momentum: Float, momentum of the batch normalisation in a `"conv"` router.
         epsilon: Float, added to the variance in that batch normalisation.
-        seed: Integer, seed of `"bernoulli"`.
+        seed: Integer, seed of `"bernoulli"` and `"sampled"`.
         **kwargs: As for every `keras.layers.Layer`.
 
     Call arguments:
@@ -63,7 +68,8 @@ class SkipRouter(Router):
         run: What a model hands to its layers at inference; left out by users.
 
     Returns:
-        Tensor `(batch, 1)`: the share in [0, 1] of the block's output in training, 0 or 1 at inference.
+        Tensor `(batch, 1)`: the share in [0, 1] of the block's output in training, 0 or 1 at inference, and wherever
+        `relaxation` is not `"soft"`.
 
     Raises:
         ValueError: If an argument is unknown or out of range, or `inputs` does not have the rank that `kind` needs.
@@ -76,8 +82,8 @@ class SkipRouter(Router):
     Reference:
         Wang et al. (2020), *Dynamic Routing with Path Diversity and Consistency for Compact Network Learning*,
         arXiv:2005.14439, sections 3.1, 3.4 and 4.4, Eq. 3 and 11, Fig. 2, Table 5. The kinds `"conv"` and `"recurrent"`
-        are those of Wang, Yu, Dou, Darrell and Gonzalez (2017), *SkipNet: Learning Dynamic Routing in Convolutional
-        Networks*, arXiv:1711.09485, section 3.
+        and the relaxation `"straight_through"` are those of Wang, Yu, Dou, Darrell and Gonzalez (2017), *SkipNet:
+        Learning Dynamic Routing in Convolutional Networks*, arXiv:1711.09485, section 3.
     """
 
     takes_run = True
@@ -93,6 +99,7 @@ class SkipRouter(Router):
         epsilon: float = 1e-5,
         seed: int | None = None,
         hidden_activation: str = "relu",
+        relaxation: str = "soft",
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -101,10 +108,12 @@ class SkipRouter(Router):
         self.hidden_activation = one_of("hidden_activation", hidden_activation, ACTIVATIONS)
         self.beta = positive_number("beta", beta)
         self.rule = one_of("decision", decision, DECISIONS)
+        self.relaxation = one_of("relaxation", relaxation, RELAXATIONS)
         self.init_open_rate = check_open_rate(init_open_rate)
         self.momentum, self.epsilon, self.seed = plain(momentum), plain(epsilon), seed_or_none(seed)
         # Only where it is used: the state of a generator is a weight, and would be saved.
-        self.draw_seed = keras.random.SeedGenerator(self.seed) if decision == "bernoulli" else None
+        draws = decision == "bernoulli" or relaxation == "sampled"
+        self.draw_seed = keras.random.SeedGenerator(self.seed) if draws else None
         self.hidden_layer: Any = None
         # Of as many units as there are channels: when these are known.
         if isinstance(self.hidden, int):
@@ -172,19 +181,31 @@ class SkipRouter(Router):
         margins = self._margins(inputs, training, run)
         # Frozen routers decide as at inference, so that the second phase of training tunes the rest to that.
         if training and self.trainable:
-            return ops.cast(ops.sigmoid(self.beta * _probability_margin(margins)), self.compute_dtype)
+            return ops.cast(self._relax(margins), self.compute_dtype)
         return ops.cast(self._is_open(margins, training), self.compute_dtype)
 
+    def _relax(self, margins: Any) -> Any:
+        if self.relaxation == "soft":
+            return ops.sigmoid(self.beta * _probability_margin(margins))
+        if self.relaxation == "sampled":
+            return ops.cast(self._draw(margins), "float32")
+        probability = ops.sigmoid(margins)
+        # Straight through: the value is that of the 0/1 decision, the gradient that of the probability.
+        return probability + ops.stop_gradient(ops.cast(margins >= 0, probability.dtype) - probability)
+
     def _is_open(self, margins: Any, training: bool | None) -> Any:
-        if self.rule == "bernoulli" and not training:
-            # The sigmoid of the margin is p[0], not r: beta does not sharpen what is sampled.
-            drawn = uniform_rows(ops.shape(margins), seed=self.draw_seed)
-            return drawn < ops.cast(ops.sigmoid(margins), "float32")
-        return margins >= 0
+        return self._draw(margins) if self.rule == "bernoulli" and not training else margins >= 0
+
+    def _draw(self, margins: Any) -> Any:
+        # The sigmoid of the margin is p[0], not r: beta does not sharpen what is sampled.
+        drawn = uniform_rows(ops.shape(margins), seed=self.draw_seed)
+        return drawn < ops.cast(ops.sigmoid(margins), "float32")
 
     def _margins(self, inputs: Any, training: bool | None, run: Run | None = None) -> Any:
         if self.kind == "recurrent":
-            return _difference(inputs) + ops.cast(self.threshold, inputs.dtype)
+            # The objective of what is sampled knows the scores, not the threshold.
+            drawn = training and self.trainable and self.relaxation == "sampled"
+            return _difference(inputs) + (0 if drawn else ops.cast(self.threshold, inputs.dtype))
         features = self._features(inputs, training, run)
         # Under mixed precision Keras casts a kernel that is read outside of its layer to half precision.
         apart = training or self.scores_layer.compute_dtype != self.compute_dtype
@@ -261,6 +282,7 @@ class SkipRouter(Router):
             "epsilon": self.epsilon,
             "seed": self.seed,
             "hidden_activation": self.hidden_activation,
+            **({} if self.relaxation == "soft" else {"relaxation": self.relaxation}),
         }
         return {**super().get_config(), **config}
 

@@ -109,6 +109,8 @@ class ObjectiveTraining:
         if self.has_objective:
             if self.trained_objective.objective.reads_whole_network:
                 y_pred = {**y_pred, **self.answer_whole(x)}
+            if training and self.trained_objective.objective.reads_hard_answers:
+                y_pred = {**y_pred, **self.answer_hard(x)}
             return self.trained_objective.compute_loss(y, y_pred, sample_weight, training)
         return super().compute_loss(x, y, y_pred, sample_weight, training)  # type: ignore[misc]
 

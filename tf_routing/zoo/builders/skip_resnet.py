@@ -13,11 +13,10 @@ from tf_routing import cost, layers
 from tf_routing.models import RoutedModel
 from tf_routing.support.validation import one_of
 from tf_routing.zoo.builders.parts import blocks
+from tf_routing.zoo.builders.parts.branches import EXPANSION, basic_branch, bottleneck_branch, projection
 from tf_routing.zoo.builders.parts.heads import Head, finish_model
 from tf_routing.zoo.builders.parts.images import ImageInput, add_image_input
 from tf_routing.zoo.builders.parts.skipping import RouteObjective, RouterOptions, Skipper
-
-_EXPANSION = 4
 
 
 def build(
@@ -73,36 +72,23 @@ def build(
 
 
 def _add_basic_block(x: Any, skipper: Skipper, width: int, strides: int, name: str, learnt: bool) -> Any:
-    def branch(y: Any) -> Any:
-        """Convolves twice."""
-        y = blocks.convolve(y, width, "conv_1", strides=strides, use_bias=False)
-        return blocks.convolve(y, width, "conv_2", use_bias=False, relu=False)
-
     def subsample(y: Any) -> Any:
         """Brings the input to the shape of the block's output, without parameters."""
         return layers.IdentityShortcut(width, strides, name="subsample")(y)
 
+    branch = basic_branch(width, strides)
     if strides == 1 and x.shape[-1] == width:
         return skipper.add(x, name, branch, "identity")
     return skipper.add(x, name, branch, subsample, partial(_bypass, width, strides) if learnt else None)
 
 
 def _add_bottleneck(x: Any, skipper: Skipper, width: int, strides: int, name: str, learnt: bool) -> Any:
-    outer = _EXPANSION * width
-
-    def branch(y: Any) -> Any:
-        """Convolves three times, the first and the last time position by position."""
-        y = blocks.convolve(y, width, "conv_1", kernel=1, use_bias=False)
-        y = blocks.convolve(y, width, "conv_2", strides=strides, use_bias=False)
-        return blocks.convolve(y, outer, "conv_3", kernel=1, use_bias=False, relu=False)
-
-    def projection(y: Any) -> Any:
-        """Convolves the input to the shape of the block's output."""
-        return blocks.convolve(y, outer, "conv", kernel=1, strides=strides, use_bias=False, relu=False)
-
+    outer = EXPANSION * width
+    branch = bottleneck_branch(width, outer, strides)
     if strides == 1 and x.shape[-1] == outer:
         return skipper.add(x, name, branch, "identity")
-    return skipper.add(x, name, branch, projection, partial(_bypass, outer, strides) if learnt else None)
+    bypass = partial(_bypass, outer, strides) if learnt else None
+    return skipper.add(x, name, branch, projection(outer, strides), bypass)
 
 
 def _bypass(width: int, strides: int, y: Any) -> Any:

@@ -30,7 +30,8 @@ def add_basic_block(
         outer: Channels of the second and of the sum.
         strides: Stride of the block.
         name: Name of the block, with which the names of its layers begin.
-        shortcut: Where the shape changes, `"A"` subsamples and pads with zeros, `"projection"` convolves.
+        shortcut: Where the shape changes, `"A"` subsamples and pads with zeros, `"pool"` averages and pads, and
+            `"projection"` convolves.
         use_bias: Boolean, whether convolutions have biases.
         padding: How a strided convolution is padded, one of `blocks.PADDINGS`.
     """
@@ -75,6 +76,21 @@ def _add_shortcut(x: Any, residual: Any, strides: int, name: str, shortcut: str,
     if strides > 1 or x.shape[-1] != outer:
         if shortcut == "A":
             x = layers.IdentityShortcut(outer, strides, name=f"{name}_shortcut")(x)
+        elif shortcut == "pool":
+            x = pool_shortcut(outer, strides, x, f"{name}_shortcut")
         else:
             x = blocks.convolve(x, outer, f"{name}_shortcut", kernel=1, strides=strides, use_bias=use_bias, relu=False)
     return keras.layers.ReLU(name=f"{name}_relu")(keras.layers.Add(name=f"{name}_add")([x, residual]))
+
+
+def pool_shortcut(width: int, strides: int, x: Any, name: str = "shortcut") -> Any:
+    """Averages maps by a stride and pads their channels with zeros: a shortcut without parameters.
+
+    Args:
+        width: Channels of the output.
+        strides: Stride of the block.
+        x: The block's input.
+        name: Name of the layers.
+    """
+    x = keras.layers.AveragePooling2D(strides, name=f"{name}_pool")(x)
+    return layers.IdentityShortcut(width, 1, name=name)(x)

@@ -24,7 +24,8 @@ _FEATURES = 10
 _LEARNT = tuple(decision for decision in DECISIONS if decision != "given")
 
 
-def _routers_decide(values: Mapping[str, Any]) -> bool:
+def routers_decide(values: Mapping[str, Any]) -> bool:
+    """Whether routers decide, by these arguments, and not a rule."""
     return values["decision"] in _LEARNT
 
 
@@ -39,6 +40,7 @@ class RouterOptions:
         router: `"linear"`, `"conv"` or `"recurrent"`, see `layers.SkipRouter`.
         hidden: Integer, hidden units of a `"linear"` router; `"channels"` for as many as its input has channels.
         hidden_activation: `"relu"` or `"linear"`, what follows the hidden units.
+        relaxation: `"soft"` or `"straight_through"`, how routers decide in training, see `layers.SkipRouter`.
         beta: Float, sharpness of soft decisions, see `layers.SkipRouter`.
         decision: `"threshold"` as trained; `"bernoulli"` draws decisions at inference; `"first"`, `"random"` and
             `"distributed"` keep a number of blocks and read no router, see `layers.KeptBlocks`.
@@ -52,8 +54,11 @@ class RouterOptions:
 
     CONDITIONS: ClassVar[tuple[Condition, ...]] = (
         Condition(
-            ("router", "beta", "init_open_rate", "hidden", "hidden_activation"), _routers_decide, _WHERE_ROUTERS_DECIDE
+            ("router", "beta", "init_open_rate", "hidden", "hidden_activation", "relaxation"),
+            routers_decide,
+            _WHERE_ROUTERS_DECIDE,
         ),
+        Condition(("beta",), lambda values: values["relaxation"] == "soft", "with relaxation='soft'"),
         Condition(("hidden", "hidden_activation"), lambda values: values["router"] == "linear", "with router='linear'"),
     )
 
@@ -65,9 +70,11 @@ class RouterOptions:
     init_open_rate: float | None = None
     seed: int | None = None
     hidden_activation: str = "relu"
+    relaxation: str = "soft"
 
     def __post_init__(self) -> None:
         one_of("router", self.router, KINDS)
+        one_of("relaxation", self.relaxation, ("soft", "straight_through"))
         one_of("decision", self.decision, (*_LEARNT, *RULES))
         if self.by_rule != (self.keep is not None):
             needs = "needs a" if self.by_rule else "takes no"
@@ -108,7 +115,7 @@ class RouteObjective:
                 *("consistency_margin", "diversity_margin", "regularization", "target"),
                 *("entries", "target_blocks"),
             ),
-            _routers_decide,
+            routers_decide,
             _WHERE_ROUTERS_DECIDE,
         ),
     )
@@ -146,7 +153,7 @@ class Skipper:
         self.options, self.blocks = options, 0
         shared = {"init_open_rate": options.init_open_rate}
         self.arguments: dict[str, Any] = {"kind": options.router, "hidden": options.hidden, "beta": options.beta}
-        self.arguments |= {"hidden_activation": options.hidden_activation}
+        self.arguments |= {"hidden_activation": options.hidden_activation, "relaxation": options.relaxation}
         self.arguments |= {"decision": "given" if options.by_rule else options.decision}
         self.memory: Any = None
         if options.router == "recurrent":

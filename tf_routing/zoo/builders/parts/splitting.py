@@ -7,7 +7,7 @@ and 9 to 16 (the objective).
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Protocol
 
 from tf_routing import cost, layers
 from tf_routing.layers.initializers import distinct_seed
@@ -33,6 +33,27 @@ class ControllerOptions:
     use_previous: bool = True
     init_open_rate: float | None = None
     seed: int | None = None
+
+    def controller(self, number: int, has_shortcut: bool) -> dict[str, Any]:
+        """Returns the arguments of a controller.
+
+        Args:
+            number: Integer, its number in order of depth, from 1.
+            has_shortcut: Boolean, whether its block has something to add where all sub-blocks are off.
+        """
+        return {
+            "use_previous": self.use_previous,
+            "init_open_rate": self.init_open_rate,
+            "force_one": not has_shortcut if self.force_one is None else self.force_one,
+            "seed": distinct_seed(self.seed, number),
+        }
+
+
+class MakesControllers(Protocol):
+    """Options that say how controllers decide."""
+
+    def controller(self, number: int, has_shortcut: bool) -> dict[str, Any]:
+        """Returns the arguments of a controller; see `ControllerOptions.controller`."""
 
 
 @dataclass(frozen=True)
@@ -94,7 +115,7 @@ class Splitter:
         options: How controllers decide.
     """
 
-    def __init__(self, sub_blocks: int, options: ControllerOptions) -> None:
+    def __init__(self, sub_blocks: int, options: MakesControllers) -> None:
         self.sub_blocks, self.options = sub_blocks, options
         self.state: Any = None
         self.controllers: list[str] = []
@@ -115,15 +136,10 @@ class Splitter:
         return layers.SplitBlock(parts, model, activation, name=name)(x, switches)
 
     def _add_controller(self, x: Any, shortcut: Any) -> Any:
-        number, options = len(self.controllers) + 1, self.options
-        controller = layers.Controller(
-            self.sub_blocks,
-            use_previous=options.use_previous,
-            init_open_rate=options.init_open_rate,
-            force_one=shortcut is None if options.force_one is None else options.force_one,
-            seed=distinct_seed(options.seed, number),
-            name=f"controller_{number}",
-        )
+        number = len(self.controllers) + 1
+        arguments = self.options.controller(number, shortcut is not None)
+        controller = layers.Controller(self.sub_blocks, **arguments, name=f"controller_{number}")
         self.controllers.append(controller.name)
-        switches, self.state = controller(x) if self.state is None else controller(x, self.state)
+        alone = self.state is None or not controller.use_previous
+        switches, self.state = controller(x) if alone else controller(x, self.state)
         return switches
