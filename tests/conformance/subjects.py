@@ -90,7 +90,7 @@ _TWO_EXITS = {"columns": ["column_1"], "junction": "junction_1", "sinks": [{"exi
 _PYRAMID = ((8, 8, 3), (4, 4, 3), (2, 2, 3))
 
 LAYERS: dict[str, LayerSubject] = {
-    "block_policy": LayerSubject("BlockPolicy", {"blocks": 3, "curriculum_steps": 2}, (_VECTOR,), ((2,),) * 3),
+    "block_policy": LayerSubject("BlockPolicy", {"blocks": 3, "bound": 0.9}, (_VECTOR,), ((2,),) * 3),
     "confidence_junction_first": LayerSubject(
         "ConfidenceJunction", {"confidence": 0.4}, (_VECTOR,), ((2,), (2,), (1,), (1,))
     ),

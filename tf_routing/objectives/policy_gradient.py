@@ -35,7 +35,7 @@ class PolicyGradient(Objective):
 
         The paper trains in two stages: the policy alone, on a network that was trained before and is frozen, about one
         more block after every epoch; and then both together. Here both learn together from the start, and
-        `layers.BlockPolicy` has the curriculum. H is that of the authors' public code, which has it in the first stage
+        the BlockPolicy layer has the curriculum. H is that of the authors' public code, which has it in the first stage
         and leaves out the entropy's other half.
 
     Args:
