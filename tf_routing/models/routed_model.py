@@ -138,7 +138,7 @@ class RoutedModel(FileFormats, SetsBudget, ObjectiveTraining, JitWish, LabelChec
 
         return run_on_images(self, run, inputs, training=False)
 
-    def answer_hard(self, inputs: Any) -> dict[str, Any]:
+    def answer_hard(self, inputs: Tensor | Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Returns what the model answers and decides at inference, for objectives that compare training with it.
 
         Args:

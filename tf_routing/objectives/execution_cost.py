@@ -6,6 +6,7 @@ from typing import Any
 import keras
 from keras import ops
 
+from tf_routing.core.tensors import Array, Tensor
 from tf_routing.objectives.classification import Classification
 from tf_routing.objectives.objective import Objective
 from tf_routing.support.validation import not_negative
@@ -72,7 +73,9 @@ class ExecutionCost(Objective):
         """The name of the measure, `execution_rate`."""
         return ("execution_rate",)
 
-    def __call__(self, labels: Any, outputs: dict[str, Any], sample_weight: Any = None) -> dict[str, Any]:
+    def __call__(
+        self, labels: Array, outputs: dict[str, Tensor], sample_weight: Array | None = None
+    ) -> dict[str, Tensor]:
         return {
             **self.classification(labels, outputs, sample_weight),
             "execution_loss": self.cost_weight * ops.mean(self._gates(outputs)),

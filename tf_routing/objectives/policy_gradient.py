@@ -7,6 +7,7 @@ from typing import Any
 import keras
 from keras import ops
 
+from tf_routing.core.tensors import Array, Tensor
 from tf_routing.objectives.classification import Classification
 from tf_routing.objectives.labels import class_distributions
 from tf_routing.objectives.objective import Objective
@@ -109,7 +110,9 @@ class PolicyGradient(Objective):
         decided.draws = False
         return decided
 
-    def __call__(self, labels: Any, outputs: dict[str, Any], sample_weight: Any = None) -> dict[str, Any]:
+    def __call__(
+        self, labels: Array, outputs: dict[str, Tensor], sample_weight: Array | None = None
+    ) -> dict[str, Tensor]:
         classification = self.classification(labels, outputs, sample_weight)["classification_loss"]
         margins = self._margins(outputs)
         # log(q) and log(1 - q) of the sigmoid, stable where a block is certain to run.

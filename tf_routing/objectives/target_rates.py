@@ -7,6 +7,7 @@ import keras
 from keras import ops
 
 from tf_routing.core.replicas import mean_over_replicas
+from tf_routing.core.tensors import Array, Tensor
 from tf_routing.objectives.classification import Classification
 from tf_routing.objectives.objective import Objective
 from tf_routing.support.validation import is_number, not_negative, plain
@@ -75,7 +76,9 @@ class TargetRates(Objective):
         """The name of the measure, `execution_rate`."""
         return ("execution_rate",)
 
-    def __call__(self, labels: Any, outputs: dict[str, Any], sample_weight: Any = None) -> dict[str, Any]:
+    def __call__(
+        self, labels: Array, outputs: dict[str, Tensor], sample_weight: Array | None = None
+    ) -> dict[str, Tensor]:
         # A mean over the batch is squared: replicas need that of the whole batch.
         rates = mean_over_replicas(self._rates(outputs))
         targets = ops.convert_to_tensor(list(self.targets.values()), dtype="float32")

@@ -7,6 +7,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from tf_routing.core.tensors import Tensor
 from tf_routing.layers.parts import decision_policy, float_part
 from tf_routing.support.validation import is_number, not_negative_integer, plain, positive_integer
 
@@ -82,7 +83,7 @@ class BlockPolicy(keras.layers.Layer):
                 (), "zeros", "float32", trainable=False, aggregation="only_first_replica", name="steps"
             )
 
-    def call(self, inputs: Any, training: bool | None = None) -> list[Any]:
+    def call(self, inputs: Tensor, training: bool | None = None) -> list[Any]:
         scores = self.scores_layer(inputs)
         learns = training and self.trainable
         if learns and self.bound < 1:
