@@ -23,13 +23,17 @@ endif
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test slow lint heavy docs package clean
+.PHONY: help demo browser test slow lint heavy docs package clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' Makefile
 
 demo: $(INSTALLED) ## Install, train and run a small routed network; results in runs/demo
 	$(BIN)/tf-routing demo --output runs/demo
+
+browser: $(INSTALLED) ## Write a page that runs networks in a browser, and serve it until Ctrl-C
+	$(PIP) install --quiet --editable '.[onnx]'
+	$(BIN)/tf-routing browser --serve --output runs/browser
 
 test: lint ## Install with the test tools, check style and types, run the fast tests
 	$(TESTS) -m 'not heavy and not slow'

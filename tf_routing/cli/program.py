@@ -10,6 +10,7 @@ from typing import NamedTuple
 import tf_routing
 from tf_routing.cli.commands import (
     adapt,
+    browser,
     calibrate,
     campaign,
     card,
@@ -76,6 +77,11 @@ COMMANDS: dict[str, Command] = {
     ),
     "figures": Command("Draw what finished runs did, or what a dataset shows.", figures.add_options, figures.run),
     "report": Command("Write a page of HTML that shows a finished run.", report.add_options, report.run),
+    "browser": Command(
+        "Write a page that runs networks in a browser, and shows the way of a picture.",
+        browser.add_options,
+        browser.run,
+    ),
     "tune": Command("Search loss weights, margins, temperatures and the learning rate.", tune.add_options, tune.run),
     "campaign": Command(
         "Train the networks of a comparison, several seeds of each, one after the other.",

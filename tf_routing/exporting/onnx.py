@@ -42,6 +42,9 @@ def export_onnx(
     With `execution="masked"`, and where a network has nothing to skip, the file runs every branch and weighs it, as
     tf2onnx converts it, and gives `probabilities` alone. The numbers are the same.
 
+    The metadata of a file that skips says in JSON of what: `static_macs`, the MACs of the most expensive route, and
+    `exit_tree`, as `exit_tree.to_config` writes it, null for a network without exits.
+
     The file is run in ONNX Runtime on batches of 0, 1, 3 and 7 images of noise and compared with the model. OpenVINO
     reads it too.
 
@@ -105,6 +108,7 @@ def export_onnx(
             # Only where it is another than that of all other files.
             "input_range": None if input_range(model) == UNIT else input_range(model),
             "class_names": names,
+            **(_describe_whole(model) if skipping else {}),
         }
         proto = _convert(run, skipping, {name: json.dumps(each) for name, each in told.items() if each is not None})
         temporary.write_bytes(proto)
@@ -129,6 +133,14 @@ def skips(model: "RoutedModel", execution: str) -> bool:
     from tf_routing.execution import gated_blocks
 
     return execution != "masked" and bool(gated_blocks(model))
+
+
+def _describe_whole(model: "RoutedModel") -> dict[str, Any]:
+    """Returns what the file is a part of on each image; no tree of a network without exits."""
+    from tf_routing.exit_tree import find_tree, to_config
+
+    tree = find_tree(model)
+    return {"static_macs": model.static_cost, "exit_tree": None if tree is None else to_config(tree)}
 
 
 def _fold(model: "RoutedModel") -> "RoutedModel":
