@@ -7,7 +7,7 @@ from data_files import BENCHMARKS, NOTHING_YET, of_file
 from tf_routing.support.tables import markdown_table
 
 _INSTALLS = {
-    ("before", ""): "`pip install .` as it was, with all that the next three extras bring",
+    ("before", ""): "before TensorFlow Datasets, scikit-learn, SciPy, Matplotlib and TensorBoard were extras",
     ("now", ""): "`pip install .`",
     ("now", "train"): "`pip install '.[train]'`",
 }
@@ -43,9 +43,14 @@ def _write_row(row: dict[str, Any]) -> list[str]:
 def _write_tried(rows: list[dict[str, Any]]) -> str:
     """Says of each Python whether the wheel was installed in an empty environment and the README's lines ran there."""
     tried = [row for row in rows if row["label"] == "now" and not row["extras"]]
-    good = [row["python"] for row in tried if row.get("readme_runs")]
-    bad = [f"{row['python']} ({row['reason'] or row['error']})" for row in tried if not row.get("readme_runs")]
-    text = (
-        f"The wheel alone, in an empty environment, ran the README's lines and an export on Python {', '.join(good)}."
-    )
-    return text + (f" It did not on {', '.join(bad)}." if bad else "")
+    ran = [row["python"] for row in tried if row.get("readme_runs")]
+    text = f"The wheel alone, in an empty environment, ran the README's lines and an export on Python {', '.join(ran)}."
+    # Those on which nothing but the install was tried.
+    only = [row["python"] for row in tried if row["installed"] and "readme_runs" not in row]
+    bad = [
+        f"{row['python']} ({row['reason'] or row['error']})"
+        for row in tried
+        if not row["installed"] or row.get("readme_runs") is False
+    ]
+    text += f" It was installed, and no more tried, on {', '.join(only)}." if only else ""
+    return text + (f" It failed on {', '.join(bad)}." if bad else "")
