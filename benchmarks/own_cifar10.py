@@ -66,7 +66,6 @@ def _list_networks(
 ) -> Iterator[dict[str, Any]]:
     """Yields the whole network, routed ones at their budgets, and those that need no decisions."""
     import tf_routing
-    from tf_routing.transforms.routing.exit_training import train_exits
 
     yield load_network("whole", plain, batches, images)
     mirrored = np.concatenate([training, training[:, :, ::-1]])
@@ -74,7 +73,7 @@ def _list_networks(
         exits = {} if how == "skip" else {"exits": _EXITS, "junction": "confidence"}
         model = tf_routing.add_routing(plain, how, input_range=(0, 1), name=how, **exits)
         if how != "skip":
-            train_exits(model, mirrored, batch_size=100)
+            tf_routing.train_exits(model, mirrored, batch_size=100)
         if how == "exit":
             heads = {layer: model.get_layer(f"exit_{number}").get_weights() for number, layer in enumerate(_EXITS, 1)}
         else:

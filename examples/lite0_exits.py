@@ -21,7 +21,6 @@ from efficientnet_lite0 import IMAGENETTE, load_images, read_weights
 
 import tf_routing
 from tf_routing.objectives import Distillation
-from tf_routing.transforms.routing.exit_training import train_exits
 
 EXITS = ("block_8_depthwise_relu", "block_11_depthwise_relu", "block_15_depthwise_relu")
 """Layers behind which images can leave: wide ones, of which linear heads read more than of narrow ends of blocks."""
@@ -82,7 +81,7 @@ def learn_exits(model: tf_routing.RoutedModel, images: np.ndarray, views: int, s
     """Trains heads on photographs as they are, mirrored, and on parts of them."""
     rng = np.random.default_rng(seed)
     seen = [images, images[:, :, ::-1], *(_cut_parts(images, rng) for _ in range(views - 2))][:views]
-    train_exits(model, np.concatenate(seen), batch_size=20)
+    tf_routing.train_exits(model, np.concatenate(seen), batch_size=20)
 
 
 def _cut_parts(images: np.ndarray, rng: np.random.Generator) -> np.ndarray:

@@ -21,6 +21,7 @@ __all__ = [
     "layers",
     "models",
     "objectives",
+    "train_exits",
     "widen_paths",
     "zoo",
 ]
@@ -33,6 +34,7 @@ _LAZY = {
     "cascade": "tf_routing.transforms.routing.cascades",
     "export": "tf_routing.exporting.saved_model",
     "fold_batch_norm": "tf_routing.transforms.folding",
+    "train_exits": "tf_routing.transforms.routing.exit_training",
     "widen_paths": "tf_routing.transforms.widening",
 }
 _ROOMS = {

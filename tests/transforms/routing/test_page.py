@@ -25,8 +25,9 @@ for number, image in enumerate(images(40)):
 
 def test_the_page_runs(tmp_path: Path) -> None:
     blocks = re.findall(r"```python\n(.*?)```", _PAGE.read_text("utf-8"), flags=re.DOTALL)
-    assert len(blocks) == 7
+    assert len(blocks) == 8
     code = "\n".join(blocks).replace("epochs=3", "epochs=1")
     printed = run_snippet(_GIVEN + code, tmp_path)
     assert "['router_1', 'router_2']" in printed and "b1_out" in printed and "junction_1" in printed
+    assert len(re.findall(r"of the cost, [01]\.\d{3} answered", printed)) == 5
     assert (tmp_path / "faster" / "saved_model.pb").is_file()
