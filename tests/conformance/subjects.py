@@ -440,12 +440,19 @@ def draw_scores(model: keras.Model) -> None:
     """
     random = np.random.default_rng(5)
     for layer in model.layers:
-        if isinstance(layer, layers.Junction):
-            kernel = layer.scores_layer.kernel
-            kernel.assign(random.normal(size=kernel.shape))
-        elif isinstance(layer, layers.Controller) and layer.normalize:
-            kernel = layer.score_layer.kernel
-            kernel.assign(random.normal(size=kernel.shape))
+        draw_last_kernel(layer, random)
+
+
+def draw_last_kernel(layer: Any, random: np.random.Generator | None = None) -> None:
+    """Gives a router a random last kernel if it starts with none, or with one near zero."""
+    random = random or np.random.default_rng(5)
+    last = None
+    if isinstance(layer, layers.Junction):
+        last = layer.scores_layer
+    elif isinstance(layer, layers.Controller) and layer.normalize:
+        last = layer.score_layer
+    if last is not None:
+        last.kernel.assign(random.normal(size=last.kernel.shape))
 
 
 def disturb(model: keras.Model) -> None:
