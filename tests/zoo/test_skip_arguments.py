@@ -185,8 +185,17 @@ def test_an_unknown_argument_lists_the_known(name: str) -> None:
         zoo.get(name, desicion="first")
     listed = set(str(raised.value).partition("All arguments of ")[2].partition(": ")[2].rstrip(".").split(", "))
     family = {"router", "hidden", "beta", "decision", "keep", "init_open_rate", "seed", *OBJECTIVE}
-    family |= {"hidden_activation", "bypass", "entries", "target_blocks"}
-    common = {"classes", "input_shape", "include_top", "pooling", "name", "classifier_activation", "weights"}
+    family |= {"hidden_activation", "bypass", "entries", "target_blocks", "relaxation"}
+    common = {
+        "classes",
+        "input_shape",
+        "input_tensor",
+        "include_top",
+        "pooling",
+        "name",
+        "classifier_activation",
+        "weights",
+    }
     assert listed == family | common | {"standardize", "width_multiplier"}
 
 

@@ -271,7 +271,16 @@ def test_an_unknown_argument_lists_the_known(name: str, own: set[str]) -> None:
         zoo.get(name, targetrate=0.5)
     listed = set(str(raised.value).partition("All arguments of ")[2].partition(": ")[2].rstrip(".").split(", "))
     family = {"target_rate", "force_one", "use_previous", "use_category", "categories", "flops_total", "seed"}
-    common = {"classes", "input_shape", "include_top", "pooling", "name", "classifier_activation", "weights"}
+    common = {
+        "classes",
+        "input_shape",
+        "input_tensor",
+        "include_top",
+        "pooling",
+        "name",
+        "classifier_activation",
+        "weights",
+    }
     assert listed == family | own | common | {"init_open_rate", "standardize", "width_multiplier"}
 
 
