@@ -24,6 +24,7 @@ from runtime_tables import (
     lite0_exits_table,
     lite0_photographs_table,
     onnx_skipping_table,
+    own_cifar10_table,
     xla_skipping_table,
 )
 from speed_tables import (
@@ -217,6 +218,7 @@ _TABLES = {
     "headline": headline,
     "lite0_photographs": lite0_photographs_table,
     "lite0_exits": lite0_exits_table,
+    "own_cifar10": own_cifar10_table,
     "cold_start": cold_start_table,
     "installs": installs_table,
     "claims_rule": claims_rule,
