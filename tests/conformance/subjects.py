@@ -423,7 +423,9 @@ def rich_model() -> models.RoutedModel:
     kept = layers.KeptBlocks("first", [1], keep=1, name="kept_blocks")(image)
     gate = layers.Gate(3, name="gate")(maps)
     pooled = keras.layers.GlobalAveragePooling2D(name="pool")(maps)
-    vector = keras.layers.Concatenate(name="joined")([pooled, gate, *kept])
+    # Decides about nothing either.
+    policy = layers.BlockPolicy(2, name="policy")(pooled)
+    vector = keras.layers.Concatenate(name="joined")([pooled, gate, *kept, *policy])
     return models.RoutedModel(image, keras.layers.Dense(CLASSES, "softmax", name="head")(vector), name="rich")
 
 

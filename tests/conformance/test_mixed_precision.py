@@ -18,7 +18,13 @@ def _mixed_bfloat16() -> Iterator[None]:
 
 
 # What decisions are made of, and handed on for: scores and states.
-IN_FLOAT32 = {"Controller": [1], "RouterMemory": [0, 1], "Junction": [1], "ConfidenceJunction": [1]}
+IN_FLOAT32 = {
+    "BlockPolicy": [0, 1, 2],
+    "Controller": [1],
+    "RouterMemory": [0, 1],
+    "Junction": [1],
+    "ConfidenceJunction": [1],
+}
 
 
 @pytest.mark.parametrize("name", LAYERS)

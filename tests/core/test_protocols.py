@@ -15,9 +15,9 @@ _ROUTERS = {"Controller", "SkipRouter"} | _JUNCTIONS
 _MIXING = {"CrossConnection", "CrossPrediction"}
 EXPECTED = {
     "Decides": _ROUTERS | _MIXING,
-    "ShowsOutputs": {"Controller", "ExitMixture"} | _JUNCTIONS,
+    "ShowsOutputs": {"BlockPolicy", "Controller", "ExitMixture"} | _JUNCTIONS,
     "HasThresholds": _ROUTERS,
-    "CountsMacs": {"Controller", "Gate", "PyramidColumn", "RouterMemory", "SkipRouter"}
+    "CountsMacs": {"BlockPolicy", "Controller", "Gate", "PyramidColumn", "RouterMemory", "SkipRouter"}
     | _JUNCTIONS
     | {"SqueezeExcite", "CrossStitch"}
     | _MIXING,
