@@ -47,6 +47,7 @@ def test_every_property_keeps_its_fastest_case() -> None:
     property_, other = "tests/conformance/test_a.py::test_one", "tests/layers/test_b.py::test_two"
     took = {f"{property_}[x]": 9.0, f"{property_}[y]": 5.0, f"{other}[x]": 5.0, f"{other}[y]": 1.0}
     assert list(keep_fast(took, 2.0)) == [f"{other}[y]", f"{property_}[y]"]
+    assert list(keep_fast(took, 0.9)) == []
 
 
 def test_slow_tests_are_tests() -> None:
