@@ -17,6 +17,7 @@ from tf_routing.zoo.builders.parts import blocks
 from tf_routing.zoo.builders.parts.branches import EXPANSION, basic_branch, bottleneck_branch, projection
 from tf_routing.zoo.builders.parts.heads import Head, finish_model
 from tf_routing.zoo.builders.parts.images import ImageInput, add_image_input
+from tf_routing.zoo.builders.parts.residual import list_blocks
 from tf_routing.zoo.builders.parts.splitting import Splitter
 
 _HIDDEN = 16
@@ -110,10 +111,8 @@ def build(
     stem = blocks.add_imagenet_stem if bottleneck else _add_stem
     x = stem(x, widths[0])
     splitter = Splitter(1, gates)
-    for stage, (count, width) in enumerate(zip(stage_blocks, widths, strict=True), 1):
-        for block in range(1, count + 1):
-            strides = 2 if stage > 1 and block == 1 else 1
-            x = _add_block(x, splitter, width, strides, f"stage_{stage}_block_{block}", bottleneck)
+    for block_name, width, strides in list_blocks(stage_blocks, widths):
+        x = _add_block(x, splitter, width, strides, block_name, bottleneck)
     model = finish_model(image, [x], head, name)
     if head.include_top:
         rates = fixed_rates or [None] * len(splitter.controllers)

@@ -22,7 +22,7 @@ from tf_routing.zoo.builders.parts.blocks import wrap_model
 from tf_routing.zoo.builders.parts.branches import basic_branch
 from tf_routing.zoo.builders.parts.heads import Head, finish_model
 from tf_routing.zoo.builders.parts.images import ImageInput, add_image_input
-from tf_routing.zoo.builders.parts.residual import add_basic_block, pool_shortcut
+from tf_routing.zoo.builders.parts.residual import add_basic_block, list_blocks, pool_shortcut
 
 
 @dataclass(frozen=True)
@@ -107,14 +107,12 @@ def build(
     image, x = add_image_input(images)
     decisions = _add_policy(x, widths, sum(stage_blocks), policy)
     x = blocks.convolve(x, widths[0], "stem", use_bias=False)
-    for stage, (count, width) in enumerate(zip(stage_blocks, widths, strict=True), 1):
-        for block in range(1, count + 1):
-            strides = 2 if stage > 1 and block == 1 else 1
-            shortcut: Any = "identity"
-            if strides > 1 or x.shape[-1] != width:
-                shortcut = wrap_model(x, partial(pool_shortcut, width, strides), "shortcut")
-            branch = wrap_model(x, basic_branch(width, strides), "branch")
-            x = layers.SkipBlock(branch, shortcut, name=f"stage_{stage}_block_{block}")(x, decisions.pop(0))
+    for block_name, width, strides in list_blocks(stage_blocks, widths):
+        shortcut: Any = "identity"
+        if strides > 1 or x.shape[-1] != width:
+            shortcut = wrap_model(x, partial(pool_shortcut, width, strides), "shortcut")
+        branch = wrap_model(x, basic_branch(width, strides), "branch")
+        x = layers.SkipBlock(branch, shortcut, name=block_name)(x, decisions.pop(0))
     model = finish_model(image, [x], head, name)
     if head.include_top:
         model.set_default_objective(objective.create(model.decision_names))

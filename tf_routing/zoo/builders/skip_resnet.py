@@ -16,6 +16,7 @@ from tf_routing.zoo.builders.parts import blocks
 from tf_routing.zoo.builders.parts.branches import EXPANSION, basic_branch, bottleneck_branch, projection
 from tf_routing.zoo.builders.parts.heads import Head, finish_model
 from tf_routing.zoo.builders.parts.images import ImageInput, add_image_input
+from tf_routing.zoo.builders.parts.residual import list_blocks
 from tf_routing.zoo.builders.parts.skipping import RouteObjective, RouterOptions, Skipper
 
 
@@ -60,10 +61,8 @@ def build(
     skipper = Skipper(image, stage_blocks, routers)
     x = blocks.add_cifar_stem(x, widths[0]) if bottleneck else blocks.convolve(x, widths[0], "stem", use_bias=False)
     add_block = _add_bottleneck if bottleneck else _add_basic_block
-    for stage, (count, width) in enumerate(zip(stage_blocks, widths, strict=True), 1):
-        for block in range(1, count + 1):
-            strides = 2 if stage > 1 and block == 1 else 1
-            x = add_block(x, skipper, width, strides, f"stage_{stage}_block_{block}", bypass == "learnt")
+    for block_name, width, strides in list_blocks(stage_blocks, widths):
+        x = add_block(x, skipper, width, strides, block_name, bypass == "learnt")
     model = finish_model(image, [x], head, name)
     if None not in images.input_shape:
         macs = {decision: by_block.tolist() for decision, by_block in cost.gated_macs(model)[1].items()}

@@ -16,7 +16,7 @@ from tf_routing.zoo.builders.parts import blocks
 from tf_routing.zoo.builders.parts.branches import basic_branch, projection
 from tf_routing.zoo.builders.parts.heads import Head, finish_model
 from tf_routing.zoo.builders.parts.images import ImageInput, add_image_input
-from tf_routing.zoo.builders.parts.residual import add_basic_block
+from tf_routing.zoo.builders.parts.residual import add_basic_block, list_blocks
 from tf_routing.zoo.builders.parts.skipping import RouterOptions, Skipper, routers_decide
 
 
@@ -76,13 +76,12 @@ def build(
     widths = [blocks.scale_width(width, width_multiplier) for width in widths]
     image, x = add_image_input(images)
     x = blocks.convolve(x, widths[0], "stem", use_bias=False)
-    x = add_basic_block(x, widths[0], widths[0], 1, "stage_1_block_1")
+    (first, width, strides), *gated = list_blocks(stage_blocks, widths)
+    x = add_basic_block(x, width, width, strides, first)
     skipper = Skipper(image, [stage_blocks[0] - 1, *stage_blocks[1:]], routers)
-    for stage, (count, width) in enumerate(zip(stage_blocks, widths, strict=True), 1):
-        for block in range(1 + (stage == 1), count + 1):
-            strides = 2 if stage > 1 and block == 1 else 1
-            shortcut: Any = projection(width, strides) if strides > 1 or x.shape[-1] != width else "identity"
-            x = skipper.add(x, f"stage_{stage}_block_{block}", basic_branch(width, strides), shortcut)
+    for block_name, width, strides in gated:
+        shortcut: Any = projection(width, strides) if strides > 1 or x.shape[-1] != width else "identity"
+        x = skipper.add(x, block_name, basic_branch(width, strides), shortcut)
     model = finish_model(image, [x], head, name)
     model.set_default_objective(objective.create(model.decision_names))
     return model

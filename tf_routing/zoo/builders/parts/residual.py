@@ -3,12 +3,20 @@
 He et al. (2015), *Deep Residual Learning for Image Recognition*, arXiv:1512.03385, section 4.1, Figure 5.
 """
 
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import keras
 
 from tf_routing import layers
 from tf_routing.zoo.builders.parts import blocks
+
+
+def list_blocks(stage_blocks: Sequence[int], widths: Sequence[int]) -> Iterator[tuple[str, int, int]]:
+    """Yields the name, the width and the strides of each block: the first of every stage but the first halves maps."""
+    for stage, (count, width) in enumerate(zip(stage_blocks, widths, strict=True), 1):
+        for block in range(1, count + 1):
+            yield f"stage_{stage}_block_{block}", width, 2 if stage > 1 and block == 1 else 1
 
 
 def add_basic_block(
