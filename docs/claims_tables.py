@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from tf_routing.runs.finished_runs import mean_executed_macs
 from tf_routing.runs.mean_difference import FAILS, HOLDS, LEVEL, UNKNOWN, judge_less, judge_within, mean_difference
 from tf_routing.runs.seeds import summarize_values
 from tf_routing.support.tables import markdown_table
@@ -206,8 +207,7 @@ def _errors(rows: Sequence[Mapping[str, Any]]) -> list[float]:
 
 def _executed_macs(rows: Sequence[Mapping[str, Any]]) -> list[float]:
     """Millions of MACs per image, the mean over the test images where it differs between them."""
-    found = (row["final"].get("executed_macs", row["final"]["macs"]) for row in rows)
-    return [(each["mean"] if isinstance(each, dict) else each) / 1e6 for each in found]
+    return [mean_executed_macs(row["final"]) / 1e6 for row in rows]
 
 
 _QUANTITIES: dict[str, Callable[[Sequence[Mapping[str, Any]]], list[float]]] = {

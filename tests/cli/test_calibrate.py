@@ -58,6 +58,8 @@ def test_other_budgets_and_a_static_network_beside(run: Path, tmp_path: Path) ->
         {"model": "resnet20", "dataset": "digits", "model_arguments": {}, "seed": 0, "accuracy": each, "macs": macs}
         for each, macs in ((1.0, 50), (1.0, 40), (0.0, 30))
     ]
+    # A tree of one branch says what it executes, which is all; what decides is no static network.
+    rows[1]["executed_macs"] = 40.0
     rows.append({**rows[0], "macs": 10, "executed_macs": {"mean": 5.0}})
     (tmp_path / "runs.json").write_text(json.dumps(rows), "utf-8")
     files = {"--output": tmp_path / "out.json", "--save": tmp_path / "net.keras", "--beside": tmp_path / "runs.json"}

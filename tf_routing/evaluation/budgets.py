@@ -87,8 +87,9 @@ def static_rival(runs: Iterable[Mapping[str, Any]], dataset: str, accuracy: floa
     rivals = []
     for run in runs:
         final = run.get("final", run)
-        # Networks that skip say what they executed.
-        if run["dataset"] == dataset and "executed_macs" not in final and "mean_macs" not in final:
+        # Networks that decide say what their images executed; a tree of one branch, which is static, says it too.
+        executed = final.get("executed_macs", final.get("mean_macs", final["macs"]))
+        if run["dataset"] == dataset and executed == final["macs"]:
             named = {key: run[key] for key in ("model", "model_arguments", "seed")}
             rivals.append({**named, "macs": final["macs"], "accuracy": final["accuracy"]})
     return min((each for each in rivals if each["accuracy"] >= accuracy), key=lambda each: each["macs"], default=None)

@@ -1,11 +1,10 @@
 """Other finished runs that stand beside one in accuracy and cost, read from their records."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from tf_routing.report.cost_section import Point
 from tf_routing.report.run_folder import RunFolder
-from tf_routing.runs.finished_runs import finished_runs, label_runs
+from tf_routing.runs.finished_runs import finished_runs, label_runs, mean_executed_macs
 from tf_routing.runs.run_record import run_dataset
 
 
@@ -28,11 +27,6 @@ def read_beside(folders: Sequence[str], run: RunFolder) -> list[Point]:
         if wanted != found:
             raise ValueError(f"`beside` must hold runs on {wanted!r}. Received: {other.folder}, a run on {found!r}")
         if "accuracy" in other.record["final"]:
-            points.append(Point(label, _mean_macs(other.record["final"]), other.record["final"]["accuracy"]))
+            points.append(Point(label, mean_executed_macs(other.record["final"]), other.record["final"]["accuracy"]))
     return points
 
-
-def _mean_macs(final: Mapping[str, Any]) -> float:
-    executed = final.get("executed_macs", final["macs"])
-    # Networks that skip tell the mean with its deviation, static ones a number.
-    return float(executed["mean"] if isinstance(executed, Mapping) else executed)
