@@ -74,6 +74,12 @@ def test_extremes_are_those_of_each_class() -> None:
         ("dmnn_cifar100", 3, ("dmnn50_cifar_n2", CostPoint("0.5", 0.18e9, 28.24))),
         # Two of the paper's FLOPs are one multiply-accumulate.
         ("drn_cifar10", 2, ("DRN, ResNet-110", CostPoint("K = 45", 1.99e8, 5.9))),
+        # What is left of the whole net, gates included; halves of FLOPs; multiply-accumulates as printed.
+        ("drn_dynamic", 4, ("SkipNet", CostPoint("110", 253_212_804 * 0.49526, 6.7))),
+        ("drn_dynamic", 4, ("BlockDrop", CostPoint("110", 0.905e8, 6.4))),
+        ("drn_dynamic", 4, ("SACT", CostPoint("32", 82_393_168 / 2, 8.18))),
+        ("drn_dynamic", 4, ("DRN, ResNet-110", CostPoint("K = 16", 0.735e8, 6.94))),
+        ("drn_compressed", 2, ("filters pruned (PFEC)", CostPoint("110 B", 0.155e9, 6.7))),
     ],
 )
 def test_reported_points_are_those_of_the_tables(comparison: str, methods: int, point: tuple[str, CostPoint]) -> None:

@@ -38,7 +38,7 @@ def compared_methods(
         # A run by itself is labelled by the legend.
         measured = [CostPoint(readable(name) if len(own) > 1 else "", macs, 100 * error) for name, macs, error in own]
         methods.append(Method(f"{labels[folder]}, trained here", measured, measured=True))
-    name = "" if comparison is None else f", {COMPARISONS[comparison][3]}"
+    name = "" if comparison is None else f", {COMPARISONS[comparison].title}"
     draw_error_by_cost([method for method in methods if method.points], output, f"Error and executed cost{name}")
 
 

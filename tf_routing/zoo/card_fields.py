@@ -72,6 +72,8 @@ def write_printed_cost(row: "ReportedRow") -> str:
     ]
     if row.printed_gflops is not None:
         points.append(_write_gflops(row.printed_gflops, None if isinstance(ratios, Mapping) else ratios))
+    if row.printed_flops_1e8 is not None:
+        points.append(f"{row.printed_flops_1e8}e8 FLOPs")
     points += [f"K = {point['k']}: {point['flops_1e8']}e8 FLOPs" for point in row.trade_off or ()]
     if row.router_cost_percent is not None:
         points.append(f"a router {row.router_cost_percent} % of its block")

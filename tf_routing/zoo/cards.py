@@ -29,6 +29,7 @@ class ReportedRow(NamedTuple):
             CIFAR-100, and the execution rate that the former implies.
         executed_blocks: For networks that skip blocks: the reported mean number of executed ones, by data set.
         printed_gflops: Multiply-accumulates per image as the paper prints them, in billions, or `None`.
+        printed_flops_1e8: The same where a paper counts a multiply-add twice, in 1e8 FLOPs, or `None`.
         flops_ratio_percent: Those as the paper prints them in per cent of the static network's; a dict by target rate
             for networks with `operating_points`.
         router_cost_percent: For networks that skip blocks: what a router costs of its block, as the paper prints it.
@@ -54,6 +55,7 @@ class ReportedRow(NamedTuple):
     operating_points: list[dict[str, float]] | None = None
     executed_blocks: dict[str, float] | float | None = None
     printed_gflops: float | None = None
+    printed_flops_1e8: float | None = None
     flops_ratio_percent: dict[str, float] | float | None = None
     router_cost_percent: float | None = None
     cost_reduction_percent: float | None = None

@@ -59,6 +59,7 @@ def _reported_table(rows: list[ReportedRow], paper: str) -> Table:
         "printed by the paper": lambda row: write_number(row.parameters_printed_millions, "{} M"),
         "MACs per image": lambda row: write_number(row.macs),
         "GMACs printed": lambda row: write_number(row.printed_gflops, "{}"),
+        "FLOPs printed": lambda row: write_number(row.printed_flops_1e8, "{}e8"),
         "of the static network's": lambda row: _write_ratio(row.flops_ratio_percent),
         "a router of its block, printed": lambda row: write_number(row.router_cost_percent, "{} %"),
         "saved, printed": lambda row: write_number(row.cost_reduction_percent, "{} %"),
