@@ -2,6 +2,8 @@
 
 import json
 import re
+import shlex
+from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -9,7 +11,13 @@ from typing import Any
 import pytest
 
 from tf_routing import zoo
+from tf_routing.cli.program import program_parser
+from tf_routing.cli.training_request import read_request
+from tf_routing.data.datasets import list_datasets
 from tf_routing.train.recipes.recipe_files import list_recipes
+from tf_routing.train.recipes.sweep import Run
+from tf_routing.zoo.architectures import ARCHITECTURES
+from tf_routing.zoo.registry import find, list_arguments
 
 _ROOT = Path(__file__).parent.parent
 _CAMPAIGN = """
@@ -134,6 +142,53 @@ def test_commands_of_a_claim_train_with_one_budget(claims: ModuleType) -> None:
         shared = {tuple(each.partition("/")[0] if "decide/" in each else each for each in budget) for budget in budgets}
         assert len(shared) <= 1, claim["text"]
     assert commanded > 30
+
+
+def fit_words(claims: ModuleType) -> Iterator[list[str]]:
+    """The words of every command that trains a network of a claim, each once."""
+    content, places = claims.read_claims(), claims.read_places()
+    names = dict.fromkeys(name for claim in content["claims"] for name in claims.list_networks(claim))
+    for name in names:
+        if not claims.is_quoted(content["networks"][name]):
+            yield shlex.split(claims.fit_command(name, content["networks"][name], places))[1:]
+
+
+def read_runs(words: list[str]) -> tuple[str, list[Run]]:
+    """The dataset and the networks of a command, as the program reads it."""
+    request = read_request(program_parser().parse_args(words))
+    return request.dataset, request.runs
+
+
+def test_commands_of_claims_are_read_and_what_they_name_is_known(claims: ModuleType) -> None:
+    known = {*list_datasets(), "imagenet2012", "tiny_imagenet"}
+    commands = list(fit_words(claims))
+    for words in commands:
+        dataset, runs = read_runs(words)
+        assert dataset in known, words
+        for run in runs:
+            assert set(run.arguments) <= {*list_arguments(run.model), *find(run.model).defaults}, words
+    assert len(commands) > 60
+
+
+def test_what_is_quoted_is_of_no_family_of_the_zoo(claims: ModuleType) -> None:
+    networks = claims.read_claims()["networks"]
+    quoted = {name for name, network in networks.items() if claims.is_quoted(network)}
+    families = {line.family for line in ARCHITECTURES.values()}
+    assert quoted and not [name for name in quoted if name.startswith(tuple(families))]
+
+
+@pytest.mark.heavy
+def test_networks_that_claims_train_can_be_built(claims: ModuleType) -> None:
+    classes = {"imagenet2012": 1000, "tiny_imagenet": 200, "cifar100": 100, "cifar2": 2}
+    built = set()
+    for words in fit_words(claims):
+        dataset, runs = read_runs(words)
+        for run in runs:
+            arguments = {**run.arguments, "width_multiplier": 1 / 16, "classes": classes.get(dataset, 10)}
+            if (key := repr((run.model, arguments))) not in built:
+                assert zoo.get(run.model, **arguments).static_cost > 0
+            built.add(key)
+    assert len(built) > 60
 
 
 def test_numbers_of_another_paper_are_not_shown(claims: ModuleType) -> None:
