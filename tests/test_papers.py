@@ -25,6 +25,8 @@ _ROOT = Path(__file__).parent.parent
 _ROWS: list[dict[str, Any]] = tomllib.loads((_ROOT / "docs" / "papers.toml").read_text("utf-8"))["rows"]
 _COMMANDS = list(dict.fromkeys(command for row in _ROWS for command in row.get("commands", ())))
 _CAMPAIGNS = sorted((_ROOT / "campaigns" / "papers").glob("*.toml"))
+# One asks what no table shows.
+_OF_TABLES = [file for file in _CAMPAIGNS if "_table_" in file.stem]
 _SHOWN = {
     "multipath": {"Figure": 11, "Table": 4},
     "dmnn": {"Figure": 7, "Table": 4},
@@ -77,7 +79,7 @@ def test_command_is_one_and_what_it_names_is_there(command: str) -> None:
         assert _ROOT / words[1] in _CAMPAIGNS
 
 
-def test_every_campaign_is_of_a_table_on_the_page() -> None:
+def test_every_campaign_is_on_the_page() -> None:
     named = {word for command in _COMMANDS for word in shlex.split(command) if word.startswith("campaigns/")}
     assert named == {file.relative_to(_ROOT).as_posix() for file in _CAMPAIGNS}
 
@@ -106,7 +108,7 @@ def _holds(trainings: Sequence[Training], model: str, wanted: dict[str, Any]) ->
     )
 
 
-@pytest.mark.parametrize("file", _CAMPAIGNS, ids=lambda file: file.stem)
+@pytest.mark.parametrize("file", _OF_TABLES, ids=lambda file: file.stem)
 def test_campaigns_hold_every_row_of_their_table_that_is_built_here(file: Path) -> None:
     paper, _, table = file.stem.split("_")
     trainings, rows = load_campaign(str(file)).trainings, _built_rows(paper, table)

@@ -341,3 +341,16 @@ def test_every_network_of_the_claims_can_be_built(training: Any) -> None:
     classes = 100 if training.dataset == "cifar100" else 10
     model = zoo.get(training.model, classes=classes, input_shape=(32, 32, 3), **training.arguments)
     assert model.output_shape == (None, classes)
+
+
+def test_terms_on_routes_are_compared_at_one_budget() -> None:
+    trainings = load_campaign(str(_ROOT / "campaigns/papers/drn_codinet.toml")).trainings
+    settings = [dataclasses.replace(each.settings, name="", title="") for each in trainings]
+    assert len(trainings) == 12 and all(each == settings[0] for each in settings)
+    arguments = {each.label: each.arguments for each in trainings}
+    # One target: 0.6 of fifteen blocks.
+    assert 15 * arguments["paper"]["target"] == pytest.approx(arguments["codinet"]["target_blocks"])
+    for name in ("paper", "codinet"):
+        changed = {"consistency_weight": 0.0, "diversity_weight": 0.0}
+        assert arguments[f"{name}_no_terms"] == {**arguments[name], **changed}
+        assert {each.arguments["width_multiplier"] for each in trainings} == {0.25}

@@ -48,6 +48,12 @@ def _show_gating(results: dict[str, Any]) -> None:
         f"{executed['least']:,} to {executed['most']:,}. {results['distinct_routes']:,} distinct routes; execution "
         f"rate {results['execution_rate']:.3f}."
     )
+    if "consistent" in results:
+        kept = ", ".join(f"{name} {count:,}" for name, count in results["consistent_by_version"].items())
+        terminal.show(
+            f"{results['consistent']:,} of {results['images']:,} images keep their route in every version: "
+            f"{kept.replace('_', ' ')}."
+        )
     terminal.show(_rate_table(results["execution_rates"]))
     for row in results.get("by_cost", [results] if "exits" in results else []):
         error = f"At a cost of {row['computation_cost']:g}: error" if "computation_cost" in row else "Error"

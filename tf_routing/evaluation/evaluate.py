@@ -31,6 +31,7 @@ def evaluate(
     categories: str | None = None,
     rounds: int = 0,
     crops: int = 1,
+    versions: bool = False,
 ) -> dict[str, Any]:
     """Measures a network on a test set.
 
@@ -44,6 +45,8 @@ def evaluate(
         rounds: Integer, timed calls; none by default.
         crops: 1 for the centre of each image, or 10 for its corners and centre and their mirror images, whose
             probabilities are averaged. Decisions and cost are those of the centre.
+        versions: Boolean, for gated networks: whether to count the images that keep their route when they are cropped,
+            flipped and rotated.
 
     Returns:
         Dict of `dataset`, `images`, `crops`, what `accuracies.accuracies` returns, and `macs` of one crop; with rounds
@@ -59,6 +62,8 @@ def evaluate(
     if None in dataset.image_shape:
         dataset = dataset.sized(image_input(model).shape[1])
     _check_matches(model, dataset)
+    if versions and not is_gated(model):
+        raise ValueError(f"`versions` must be False for {model.name!r}, where no image skips anything. Received: True")
     table = None if categories is None else load_categories(categories, dataset.classes)
     with name_broken_files(dataset.test):
         probabilities = _predict(model, dataset.test, batch_size, crops)
@@ -77,6 +82,11 @@ def evaluate(
         return results | {"gates": _summarize_gates(model.routes(first_images(dataset.test, _GATED_IMAGES)[0]))}
     routes = model.routes(model_batches(model, dataset.test, batch_size))
     results |= routing_statistics(model, routes)
+    if versions:
+        # Here: whatever the backend, images are changed by TensorFlow.
+        from tf_routing.evaluation.version_routes import measure_consistency
+
+        results |= measure_consistency(model, dataset)
     if leaves_early(model):
         # Exits are those of the centre, whatever the crops.
         centre = probabilities if crops == 1 else _predict(model, dataset.test, batch_size, crops=1)

@@ -1,13 +1,14 @@
-"""Counts the test images whose route stays the same when they are cropped, flipped or rotated."""
+"""Compares how many test images keep their route when they are cropped, flipped or rotated, between variants."""
 
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from tf_routing.analysis import consistent_images, hard_routes
+from tf_routing.analysis import consistent_images
 from tf_routing.evaluation.accuracies import are_right
 from tf_routing.evaluation.image_versions import version_batches, versions_of
+from tf_routing.evaluation.version_routes import find_version_routes, measure_consistency
 from tf_routing.studies.study_runs import Setup, TrainedVariant, describe, load_network
 
 
@@ -20,8 +21,7 @@ def path_consistency(setup: Setup, runs: Sequence[TrainedVariant]) -> dict[str, 
 
     Returns:
         Dict of `images`, the number of test images, `image_versions`, their names, and `rows`, one dict per variant:
-        `consistent` (images whose route is the original's in every version), `consistent_by_version`, and
-        `accuracies`, of the originals and by version.
+        what `version_routes.measure_consistency` returns, and `accuracies`, of the originals and by version.
 
     Reference:
         Wang et al. (2020), *Dynamic Routing with Path Diversity and Consistency for Compact Network Learning*,
@@ -34,24 +34,10 @@ def path_consistency(setup: Setup, runs: Sequence[TrainedVariant]) -> dict[str, 
 
 def _row(setup: Setup, run: TrainedVariant, versions: Sequence[str]) -> dict[str, Any]:
     model = load_network(setup, run)
-    routes = find_version_routes(setup, model, versions)
-    original = routes.pop("original")
     return {
         **describe(run),
-        "consistent": int(consistent_images(original, routes.values()).sum()),
-        "consistent_by_version": {
-            name: int(consistent_images(original, [changed]).sum()) for name, changed in routes.items()
-        },
+        **measure_consistency(model, setup.dataset, setup.seed),
         "accuracies": _accuracies(setup, model, versions),
-    }
-
-
-def find_version_routes(setup: Setup, model: Any, versions: Sequence[str]) -> dict[str, np.ndarray]:
-    """Returns the routes `(images, blocks)` of the test images by version, the originals' as `original`."""
-    batches = {"original": None, **{name: name for name in versions}}
-    return {
-        name: hard_routes(model.routes(version_batches(setup.dataset, version, setup.seed)))
-        for name, version in batches.items()
     }
 
 
@@ -78,7 +64,7 @@ def made_consistent(setup: Setup, runs: Sequence[TrainedVariant]) -> dict[str, A
     versions = versions_of(setup.dataset)
     consistent = []
     for run in runs:
-        routes = find_version_routes(setup, load_network(setup, run), versions)
+        routes = find_version_routes(load_network(setup, run), setup.dataset, versions, setup.seed)
         consistent.append(consistent_images(routes.pop("original"), routes.values()))
     with_terms, without = consistent
     made = np.flatnonzero(with_terms & ~without)

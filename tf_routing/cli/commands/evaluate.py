@@ -17,7 +17,8 @@ from tf_routing.support.validation import not_negative_integer, positive_integer
 _ROUNDS = 15
 _TABLE = "saved_models/results.csv"
 # What a single network is asked, and many are not.
-_OF_ONE = {"dataset": None, "first_classes": None, "resize": None, "crops": 1, "categories": None, "figure": None}
+_OF_ONE = {"dataset": None, "first_classes": None, "resize": None, "crops": 1, "versions": False}
+_OF_ONE |= {"categories": None, "figure": None}
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -32,6 +33,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--first_classes", type=int, help=about)
     parser.add_argument("--resize", type=int, help="of pictures before they are cropped; the run's where not given")
     parser.add_argument("--crops", type=int, default=1, help="1, or 10: corners and centre, mirrored too")
+    about = "of a network that skips: count the images that keep their route when they are cropped, flipped and rotated"
+    parser.add_argument("--versions", action="store_true", help=about)
     parser.add_argument("--output", help="JSON file for the results; with --all the table, a .csv file")
     parser.add_argument(
         "--categories", help="for execution rates: cifar100, imagenet2012, or a .json file of one integer per class"
@@ -83,6 +86,7 @@ def _evaluate(arguments: argparse.Namespace, dataset_name: str) -> None:
         categories=arguments.categories,
         rounds=rounds,
         crops=arguments.crops,
+        versions=arguments.versions,
     )
     evaluation_tables.show(model, results)
     _write(arguments, model.name, results)
