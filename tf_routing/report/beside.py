@@ -29,4 +29,3 @@ def read_beside(folders: Sequence[str], run: RunFolder) -> list[Point]:
         if "accuracy" in other.record["final"]:
             points.append(Point(label, mean_executed_macs(other.record["final"]), other.record["final"]["accuracy"]))
     return points
-
