@@ -17,13 +17,13 @@ export TF_CPP_MIN_LOG_LEVEL ?= 2
 # Data sets that lie beside the checkout, unless the environment names others.
 ifeq ($(origin TFDS_DATA_DIR),undefined)
 ifneq ($(wildcard ../shared/data/.),)
-test slow heavy: export TFDS_DATA_DIR := $(abspath ../shared/data)
+test slow chromium heavy: export TFDS_DATA_DIR := $(abspath ../shared/data)
 endif
 endif
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo browser test slow lint heavy docs package clean
+.PHONY: help demo browser test slow chromium lint heavy docs package clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' Makefile
@@ -40,6 +40,10 @@ test: lint ## Install with the test tools, check style and types, run the fast t
 
 slow: $(INSTALLED_TEST) ## Run the slower tests, which `make test` leaves out; with it they are what CI runs
 	$(TESTS) -m 'slow and not heavy'
+
+chromium: $(INSTALLED_TEST) ## Use the pages in a browser; skipped where Chromium is missing, which CI installs
+	.ci/chromium
+	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/python -m pytest -m heavy -rs tests/browser tests/report
 
 lint: $(INSTALLED_TEST) ## Check style, types and which way imports run
 	$(BIN)/ruff check .

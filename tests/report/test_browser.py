@@ -3,18 +3,17 @@
 import html
 import json
 import re
-import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
 
+from tests.chromium import BROWSER, needs_browser
 from tests.report.runs import dataset, write_run
 from tests.report.test_report import pictures_of
 from tf_routing import data
 from tf_routing.report.page import write_report
 
-_BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-headless-shell", "google-chrome"))), None)
 _CLICKS = """
 <script>
 const errors = [];
@@ -38,11 +37,7 @@ addEventListener("load", () => {
 </script>
 """
 
-pytestmark = [
-    pytest.mark.heavy,
-    pytest.mark.skipif(_BROWSER is None, reason="no chromium is installed: apt-get install chromium"),
-    pytest.mark.usefixtures("eagerly"),
-]
+pytestmark = [pytest.mark.heavy, needs_browser, pytest.mark.usefixtures("eagerly")]
 
 
 @pytest.mark.parametrize("width", [390, 1280])
@@ -57,7 +52,7 @@ def test_a_click_shows_the_way_of_an_image(
     # Before the page's own script, so that its errors are heard.
     clicked = tmp_path / "clicked.html"
     clicked.write_text(text.replace("<title>", f"{_CLICKS}<title>", 1), "utf-8")
-    words = [_BROWSER, "--headless", "--no-sandbox", "--disable-gpu", f"--window-size={width},900"]
+    words = [BROWSER, "--headless", "--no-sandbox", "--disable-gpu", f"--window-size={width},900"]
     words += [f"--user-data-dir={tmp_path / 'profile'}", "--virtual-time-budget=2000", "--dump-dom", clicked.as_uri()]
     seen = subprocess.run(words, capture_output=True, text=True, check=True, timeout=300).stdout
     (title,) = re.findall(r"<title>(\[.*?\])</title>", seen)
