@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from tf_routing import zoo
+from tf_routing.exporting.assets.front_matter import write_front_matter
 from tf_routing.support.files import whole_file
 from tf_routing.support.tables import markdown_table
 from tf_routing.train.recipes.recipe import load_recipe
@@ -87,7 +88,21 @@ def _card(row: dict[str, Any], dataset: dict[str, str]) -> str:
     }
     parts = [f"## {heading}\n\n{text}" if heading else text for heading, text in sections.items()]
     first = "<!-- Written by `python saved_models/cards.py` from the index and datasets.json. -->"
-    return "\n\n".join([first, f"# {row['name']}", *parts]) + "\n"
+    page = "\n\n".join([first, f"# {row['name']}", *parts]) + "\n"
+    return f"{write_front_matter(_facts(row, known.family), form=('keras',))}\n{page}"
+
+
+def _facts(row: dict[str, Any], family: str) -> dict[str, Any]:
+    """What the hub is told, by the names that exports use."""
+    return {
+        "name": row["name"],
+        "architecture": {"family": family, "name": row["architecture"]},
+        "license": row["licence"].lower(),
+        "training": {
+            "dataset": row["training"]["dataset"],
+            **{f"final {key}": value for key, value in row["results"].items()},
+        },
+    }
 
 
 def _results(row: dict[str, Any]) -> dict[str, str]:

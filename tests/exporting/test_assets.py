@@ -4,13 +4,13 @@ import json
 import shutil
 import subprocess
 from pathlib import Path
-from typing import Any
 
 import pytest
 import yaml
 
 from tests.conformance.subjects import ROOT
 from tests.exporting.exported import normalised_net, tiny_net
+from tests.front_matter import read_card
 from tf_routing import export, zoo
 from tf_routing.exporting.assets.front_matter import write_front_matter
 from tf_routing.exporting.checksums import check_checksums, write_checksums
@@ -69,14 +69,8 @@ def test_the_card_can_be_read(model: RoutedModel, folder: Path) -> None:
     assert columns == {1, 3}
 
 
-def _read_fields(folder: Path) -> tuple[dict[str, Any], str]:
-    """The fields of a card as Hugging Face reads them, and the page below."""
-    _, fields, page = (folder / "README.md").read_text("utf-8").split("---\n", 2)
-    return yaml.safe_load(fields), page.lstrip()
-
-
 def test_hugging_face_reads_the_card(folder: Path) -> None:
-    fields, page = _read_fields(folder)
+    fields, page = read_card((folder / "README.md").read_text("utf-8"))
     assert page == (folder / "assets" / "card.md").read_text("utf-8")
     assert (fields["library_name"], fields["pipeline_tag"], fields["license"]) == (
         *("tf_routing", "image-classification"),

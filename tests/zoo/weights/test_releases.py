@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from tests.data.prepared_data import load_or_skip
+from tests.front_matter import read_card
 from tests.released_tools import ROOT, storing
 from tf_routing import zoo
 from tf_routing.evaluation.evaluate import evaluate
@@ -54,6 +55,27 @@ def test_cards_are_what_the_data_says() -> None:
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     command = [sys.executable, "saved_models/cards.py", "--check"]
     assert subprocess.run(command, cwd=ROOT, env=environment, check=False).returncode == 0, "run saved_models/cards.py"
+
+
+@pytest.mark.parametrize("name", ROWS)
+def test_hugging_face_reads_the_cards(name: str) -> None:
+    row = ROWS[name]
+    fields, page = read_card((ROOT / "saved_models" / f"{name}.md").read_text("utf-8"))
+    assert f"\n# {name}\n" in page and row["sha256"] in page
+    assert (fields["library_name"], fields["pipeline_tag"]) == ("tf_routing", "image-classification")
+    assert fields["license"] == row["licence"].lower()
+    architecture = row["architecture"].replace("_", "-")
+    assert {"keras", architecture} <= set(fields["tags"]) and "saved-model" not in fields["tags"]
+    (listed,) = fields["model-index"]
+    (result,) = listed["results"]
+    assert (listed["name"], result["dataset"]["name"]) == (name, row["training"]["dataset"])
+    measured = {each["type"]: each["value"] for each in result["metrics"]}
+    assert measured["accuracy"] == pytest.approx(row["results"]["accuracy"], abs=5e-5)
+    executed = row["results"].get("executed_macs")
+    assert ("executed_macs" in measured) == (executed is not None)
+    assert executed is None or measured["executed_macs"] == pytest.approx(executed["mean"], abs=5e-5)
+    hub = {"cifar10": ["uoft-cs/cifar10"]}.get(row["training"]["dataset"])
+    assert fields.get("datasets") == hub
 
 
 def test_files_are_those_that_were_released() -> None:

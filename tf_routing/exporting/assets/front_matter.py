@@ -1,7 +1,7 @@
-"""What Hugging Face reads of a model: fields in YAML above the card, in the file `README.md` of an export."""
+"""What Hugging Face reads of a model: fields in YAML above the card of an export, or of released weights."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 # As the hub calls the datasets that have other names there.
@@ -21,11 +21,12 @@ _METRICS = {
 }
 
 
-def write_front_matter(card: Mapping[str, Any]) -> str:
+def write_front_matter(card: Mapping[str, Any], form: Sequence[str] = ("tensorflow", "saved-model")) -> str:
     """Returns the fields, with the lines of dashes around them; results are those that the run measured, or none.
 
     Args:
         card: The facts of `card_facts.collect_facts`.
+        form: Tags that say what the files are: by default those of a SavedModel.
 
     Example:
 
@@ -38,7 +39,7 @@ def write_front_matter(card: Mapping[str, Any]) -> str:
     fields = {
         "library_name": "tf_routing",
         "pipeline_tag": "image-classification",
-        "tags": _list_tags(card),
+        "tags": [*form, *_list_tags(card)],
         **_name_licence(card.get("license")),
         **({"datasets": [_HUB_NAMES[dataset]]} if dataset in _HUB_NAMES else {}),
         **_write_results(card["name"], dataset, training),
@@ -50,7 +51,7 @@ def write_front_matter(card: Mapping[str, Any]) -> str:
 def _list_tags(card: Mapping[str, Any]) -> list[str]:
     known = card["architecture"] or {}
     own = [known[key].replace("_", "-") for key in ("family", "name") if key in known]
-    return ["tensorflow", "saved-model", "dynamic-routing", "conditional-computation", *own]
+    return ["dynamic-routing", "conditional-computation", *own]
 
 
 def _name_licence(name: str | None) -> dict[str, str]:
