@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from tf_routing.zoo.card_fields import BUDGET_COLUMNS, budget_cells, write_arguments, write_printed_cost, write_size
+from tf_routing.zoo.papers import find_paper, write_reference
 
 if TYPE_CHECKING:
     from tf_routing.zoo.cards import ModelCard, ReportedRow
@@ -24,7 +25,7 @@ def card_text(card: "ModelCard") -> str:
     papers = dict.fromkeys(row.paper for row in card.reported)
     lines = [
         f"{card.name}, of the family {card.family}",
-        f"Paper: {'; '.join(papers)}" if papers else "",
+        *(f"Paper: {write_reference(find_paper(title))}" for title in papers),
         f"Recipe: {card.recipe or 'none yet'}. Weights: {', '.join(card.weights) or 'none'}.",
         "Reported:" if card.reported else "",
         *(f"- {_write_reported(row, of_paper=len(papers) > 1)}" for row in card.reported),

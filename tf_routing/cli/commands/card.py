@@ -10,24 +10,33 @@ from tf_routing.cli.options import add_json_option
 from tf_routing.support.terminal import print_json, show
 from tf_routing.zoo.card_fields import write_arguments, write_by_data, write_number, write_size
 from tf_routing.zoo.cards import ModelCard, ReportedRow
+from tf_routing.zoo.papers import find_paper, write_bibtex, write_reference
 
 _SIDE_BY_SIDE = 3
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """Adds the name of an architecture and `--json`."""
+    """Adds the name of an architecture, and other forms than tables."""
     parser.add_argument("model", help="name of the architecture")
     add_json_option(parser)
+    parser.add_argument(
+        "--bibtex", action="store_true", help="print how to cite its papers, for BibTeX, and nothing else"
+    )
 
 
 def run(arguments: argparse.Namespace) -> None:
     """Prints an architecture's card."""
     card = zoo.card(arguments.model)
+    papers = [find_paper(title) for title in dict.fromkeys(row.paper for row in card.reported)]
     if arguments.json:
         print_json(card.as_dict())
         return
+    if arguments.bibtex:
+        print("\n\n".join(map(write_bibtex, papers)))
+        return
     show(f"{card.name}, family {card.family}")
-    show(f"Paper: {card.reported[0].paper}")
+    for paper in papers:
+        show(f"Paper: {write_reference(paper)}")
     for start in range(0, len(card.reported), _SIDE_BY_SIDE):
         show(_reported_table(card.reported[start : start + _SIDE_BY_SIDE], card.reported[0].paper))
     measured = [row for row in card.reported if row.operating_points]

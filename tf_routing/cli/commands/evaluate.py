@@ -63,6 +63,7 @@ def run(arguments: argparse.Namespace) -> None:
 def _evaluate(arguments: argparse.Namespace, dataset_name: str) -> None:
     from tf_routing import data
     from tf_routing.cli import evaluation_tables
+    from tf_routing.cli.paper_comparison import compare_with_paper
     from tf_routing.evaluation.evaluate import evaluate
     from tf_routing.runs.trained_network import as_trained, load_trained
 
@@ -89,6 +90,8 @@ def _evaluate(arguments: argparse.Namespace, dataset_name: str) -> None:
         versions=arguments.versions,
     )
     evaluation_tables.show(model, results)
+    for line in compare_with_paper(run_arguments, dataset_name, results["accuracy"]):
+        print(line)
     _write(arguments, model.name, results)
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tf_routing.cli.options import add_training_options
+from tf_routing.cli.paper_comparison import compare_with_paper
 from tf_routing.cli.quiet_start import start_quietly
 from tf_routing.cli.training_request import TrainingRequest, read_request
 from tf_routing.data import calibration_split, datasets
@@ -136,6 +137,8 @@ def _report(arguments: argparse.Namespace, planned: "PlannedRun", record: dict[s
     what = f"seed {planned.seed}, {planned.recipe.epochs} epochs, {seconds:.0f} s"
     name = f"{planned.architecture} on {planned.dataset.name}"
     print(f"{name}: accuracy {accuracy:.4f} ({what}). Everything is in {planned.output}.")
+    for line in compare_with_paper(record["arguments"], planned.dataset.name, accuracy):
+        print(line)
 
 
 def _report_seeds(output: Path, seeds: Sequence[int], records: Sequence[dict[str, Any]]) -> None:
