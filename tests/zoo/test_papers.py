@@ -14,17 +14,19 @@ from tf_routing.zoo.papers import find_paper, write_bibtex
 
 _ROOT = Path(__file__).parents[2]
 _TITLES = [row["title"] for row in json.loads(read_package_file("tf_routing.zoo", "papers.json"))]
+# Of rows that only quote another paper nothing is built.
+_BUILT = {row["paper"] for row in read_data("reported.json") if row["architecture"]}
 
 
 def test_papers_are_those_whose_rows_the_zoo_builds() -> None:
-    # Whoever adds rows of another paper adds it to papers.json.
-    assert {row["paper"] for row in read_data("reported.json")} <= set(_TITLES)
+    # Whoever adds networks of another paper adds it to papers.json.
+    assert _BUILT and set(_TITLES) >= _BUILT
 
 
 def test_the_modules_name_the_same_papers() -> None:
     code = "".join(path.read_text("utf-8") for path in (_ROOT / "tf_routing" / "zoo" / "builders").rglob("*.py"))
     code = " ".join(code.split())
-    for title in sorted({row["paper"] for row in read_data("reported.json")}):
+    for title in sorted(_BUILT):
         paper = find_paper(title)
         assert f"arXiv:{paper.arxiv}" in code, title
         if f"*{title}*" in code:
