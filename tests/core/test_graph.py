@@ -9,7 +9,7 @@ import pytest
 from tests.gated_net import gated_model
 from tests.skip_net import skip_model
 from tf_routing import layers, zoo
-from tf_routing.core.graph import call_arguments, deciding_layers, layer_calls, run_calls
+from tf_routing.core.graph import call_arguments, deciding_layers, layer_calls, run_calls, trace_back
 
 
 def names(model: keras.Model) -> list[str]:
@@ -145,3 +145,23 @@ def test_what_others_read_too_does_more_than_decide() -> None:
 def test_layers_that_decide_and_mix_do_more_than_decide() -> None:
     assert deciding(zoo.get("basecnn_2cc", width_multiplier=0.125)) == []
     assert deciding(zoo.get("basecnn", width_multiplier=0.125)) == []
+
+
+def test_a_trace_back_ends_at_what_is_there_and_passes_what_is_not_needed() -> None:
+    image = keras.Input((4,), name="image")
+    first, second, unused = (keras.layers.Dense(4, name=f"dense_{number}")(image) for number in range(3))
+    total = keras.layers.Add(name="total")([first, second])
+    last = keras.layers.Dense(2, name="last")(total)
+    made, read = trace_back([last], known=[image, first])
+    # The image is read for the second summand alone.
+    assert (set(made), set(read)) == ({last, total, second}, {first, image})
+    assert unused not in made
+    made, read = trace_back([last, total], known=[total, first])
+    assert (list(made), list(read)) == ([last], [total])
+
+
+def test_a_trace_back_knows_all_that_a_call_makes() -> None:
+    image = keras.Input((4, 4, 3), name="image")
+    decision, scores, *reaches = layers.Junction(2, name="junction")(image)
+    made, read = trace_back([scores], known=[image])
+    assert list(made) == [decision, scores, *reaches] and list(read) == [image]

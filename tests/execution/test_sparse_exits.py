@@ -17,7 +17,7 @@ from tests.exit_net import BRANCHES, CHAIN, CLASSES, SHAPE, balance, exit_model,
 from tests.graph_operations import operations
 from tf_routing import calibrate, exit_tree, export
 from tf_routing.execution.sparse_exits import SparseExits
-from tf_routing.layers import Junction
+from tf_routing.layers import ConfidenceJunction, ExitMixture, Junction
 from tf_routing.models import RoutedModel
 
 TREES = {"chain": CHAIN, "branches": BRANCHES}
@@ -166,6 +166,37 @@ def test_no_images_with_costs_give_no_rows() -> None:
     model = told_net("chain")
     for execution in ("masked", "sparse"):
         assert answers(model, told(0), execution)["probabilities"].shape == (0, CLASSES)
+
+
+# What later parts read
+
+
+def reading_back() -> RoutedModel:
+    """A network whose second stage begins at the coarse maps, and reads the fine ones and the image further on."""
+    keras.utils.set_random_seed(3)
+    image = keras.Input(SHAPE, name="image")
+    fine = keras.layers.Conv2D(3, 3, padding="same", name="fine")(image)
+    coarse = keras.layers.Conv2D(4, 3, 2, padding="same", name="coarse")(fine)
+    head = keras.layers.Dense(CLASSES, name="head")(keras.layers.GlobalAveragePooling2D(name="pool")(coarse))
+    leaves, goes_on = ConfidenceJunction(0.5, name="junction")(head)[2:]
+    parts = [
+        keras.layers.Conv2D(4, 3, strides, padding="same", name=f"column_{number}")(maps)
+        for number, (maps, strides) in enumerate(((coarse, 1), (fine, 2), (image, 2)), 1)
+    ]
+    means = keras.layers.GlobalAveragePooling2D(name="means")(keras.layers.Add(name="sum")(parts))
+    logits = [keras.layers.Identity(name="exit_1")(head), keras.layers.Dense(CLASSES, name="exit_2")(means)]
+    columns = [("fine", "coarse", "head"), ("column_1", "column_2", "column_3", "means")]
+    tree = exit_tree.chain(columns, ["junction"], ["exit_1", "exit_2"])
+    return RoutedModel(image, ExitMixture(tree, None, name="probabilities")(logits, [leaves, goes_on])[0])
+
+
+@pytest.mark.parametrize("count", [1, 40])
+def test_a_part_reads_any_maps_of_those_before_it_at_any_of_its_layers(count: int) -> None:
+    model = reading_back()
+    calibrate(model, images(40), rate=0.6)
+    decisions = assert_sparse_is_masked(model, images(count))
+    if count == 40:
+        assert decisions["junction"].sum(axis=0).tolist() == [16, 24]
 
 
 # What runs

@@ -3,7 +3,7 @@
 Symbolic tensors are compared by identity, so that they can be keys of dicts.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from tf_routing.core.model_arguments import require_graph_model
@@ -137,6 +137,40 @@ def _run_graph(graph: Any, inputs: Sequence[Any], run: Callable[..., Any]) -> di
             outputs = keras.tree.flatten(run(call.operation, *args, **kwargs))
             values.update(zip(call.output_tensors, outputs, strict=True))
     return values
+
+
+def trace_back(tensors: Sequence[Any], known: Collection[Any]) -> tuple[dict[Any, None], dict[Any, None]]:
+    """Returns what has to be computed of a graph so that some of its tensors can be, where others are there already.
+
+    Args:
+        tensors: Symbolic tensors.
+        known: Those that are there.
+
+    Returns:
+        Pair of the tensors that have to be made, and those of `known` that are read for it. Both are dicts without
+        values, sets that keep their order.
+
+    Example:
+
+    >>> image = keras.Input((4,), name="image")
+    >>> first = keras.layers.Dense(4, name="first")(image)
+    >>> second = keras.layers.Dense(4, name="second")(first)
+    >>> made, read = trace_back([second], known=[first])
+    >>> list(made) == [second], list(read) == [first]
+    (True, True)
+    """
+    made: dict[Any, None] = {}
+    read: dict[Any, None] = {}
+    there, left = dict.fromkeys(known), list(reversed(tensors))
+    while left:
+        tensor = left.pop()
+        if tensor in there:
+            read[tensor] = None
+        elif tensor not in made:
+            call = maker_of(tensor).call
+            made.update(dict.fromkeys(call.output_tensors))
+            left += reversed(call.input_tensors)
+    return made, read
 
 
 def operation_class(function: Callable[[Any], Any]) -> type:

@@ -33,12 +33,12 @@ class BucketExits(ExitFunctions):
         outputs, choice = self._run_stage(part, rows, is_here)
         for number, sink in enumerate(part.sinks):
             goes = ops.logical_and(is_here, choice == number) if part.junction is not None else is_here
-            answers = self._run(sink, outputs, goes, answers)
+            answers = self._run(sink, self.select(sink, outputs), goes, answers)
         return answers
 
     def _leave_here(self, leaf: Exit, rows: Rows, is_here: Any, answers: list[Any]) -> list[Any]:
         logits, taken = answers
-        [logits] = update_rows(lambda maps: self.run_part(leaf, [maps]), rows.maps[-1:], is_here, [logits])
+        [logits] = update_rows(lambda *maps: self.run_part(leaf, list(maps)), rows.maps, is_here, [logits])
         return [logits, ops.where(is_here, self.exits.index(leaf), taken)]
 
     def _run_stage(self, stage: Stage, rows: Rows, is_here: Any) -> tuple[Rows, Any]:

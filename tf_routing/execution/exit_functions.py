@@ -7,16 +7,17 @@ import keras
 from keras import ops
 
 from tf_routing import exit_tree
-from tf_routing.core.graph import run_function
+from tf_routing.core.graph import run_function, trace_back
 from tf_routing.execution.layer_calls import call_layer
 from tf_routing.execution.run import Run
 from tf_routing.exit_tree import Exit, Stage
 
 
 class Rows(NamedTuple):
-    """Rows that are carried on: a column's maps, finest first, and the cost that junctions are conditioned on.
+    """Rows that are carried on: what is read of them later, and the cost that junctions are conditioned on.
 
-    Before the maps stand images, where a later part reads these anew.
+    A stage hands on what its junction reads last, and before it all else that parts behind the junction read: maps of
+    several scales, or the images anew.
     """
 
     maps: list[Any]
@@ -38,45 +39,49 @@ class ExitFunctions:
         # Operations without weights too: a stage may begin or end with one.
         self.layers = {operation.name: operation for operation in model.operations}
         self.functions: dict[Stage | Exit, keras.Function] = {}
+        # Which of the outputs of the stage before each part reads.
+        self.reads: dict[Stage | Exit, tuple[int, ...]] = {}
         self.read_cost: Any = None
         image = model.input
         if isinstance(model.input, dict):
             image, first = model.input["image"], next(iter(exit_tree.junctions(self.tree)))
             self.read_cost = keras.Function(model.input["cost"], self.layers[first].input[-1])
-        self._cut(self.tree, [image])
+        self._cut(self.tree, [image], {image: None})
 
-    def _cut(self, part: Stage | Exit, inputs: list[Any]) -> None:
-        """Makes the function of a part, which reads the last of the inputs, and those of all parts after it."""
+    def _cut(self, part: Stage | Exit, inputs: list[Any], known: dict[Any, None]) -> None:
+        """Makes the function of a part, and those of all parts after it.
+
+        Args:
+            part: The part.
+            inputs: What is carried to it: the outputs of the stage before.
+            known: All tensors that were made on the way to it.
+        """
         if isinstance(part, Exit):
-            self.functions[part] = keras.Function(inputs[-1:], self.layers[part.layer].output)
+            self._define(part, inputs, self._ends(part), known)
             return
-        last = self.layers[part.columns[-1]]
-        # The first stage begins at the image, not at the pyramid that its column reads.
-        given = inputs if part is self.tree else inputs[self._first_read(part, inputs) :]
-        outputs = [*self._carried(part, inputs), *self._made_for_later(part), *keras.tree.flatten(last.output)]
-        self.functions[part] = keras.Function(given, outputs)
+        ends = self._ends(part)
+        made = known | trace_back(ends, known)[0]
+        later = [tensor for sink in part.sinks for each in exit_tree.parts(sink) for tensor in self._ends(each)]
+        # However many tensors are read behind the junction, the maps of several scales or images anew, they go on.
+        read = trace_back(later, made)[1]
+        decided = [] if part.junction is None else ends
+        outputs = [*(tensor for tensor in made if tensor in read and tensor not in decided), *decided]
+        self._define(part, inputs, outputs, known)
         for sink in part.sinks:
-            self._cut(sink, outputs)
+            self._cut(sink, outputs, made)
 
-    def _reads(self, part: Stage | Exit) -> list[Any]:
-        """Returns what the first column of a stage reads."""
-        return keras.tree.flatten(self.layers[part.columns[0]].input) if isinstance(part, Stage) else []
+    def _ends(self, part: Stage | Exit) -> list[Any]:
+        """Returns what a part is there for: the logits of an exit, what a junction reads, or what the columns make."""
+        if isinstance(part, Exit):
+            return [self.layers[part.layer].output]
+        if part.junction is None:
+            return keras.tree.flatten(self.layers[part.columns[-1]].output)
+        return keras.tree.flatten(self.layers[part.junction].input)[:1]
 
-    def _first_read(self, part: Stage, inputs: list[Any]) -> int:
-        """Returns the number of the first input that a stage or what follows it reads."""
-        read = [*self._reads(part), *self._carried(part, inputs)]
-        return min(number for number, tensor in enumerate(inputs) if any(tensor is each for each in read))
-
-    def _carried(self, stage: Stage, inputs: list[Any]) -> list[Any]:
-        """Returns the inputs that parts behind a stage read anew, as the networks of a cascade read the image."""
-        later = [tensor for sink in stage.sinks for part in exit_tree.parts(sink) for tensor in self._reads(part)]
-        return [tensor for tensor in inputs if any(tensor is each for each in later)]
-
-    def _made_for_later(self, stage: Stage) -> list[Any]:
-        """Returns what parts behind a stage read of it but its end: maps, where it ends in the logits of an exit."""
-        # Folded normalisations are no layers any more.
-        columns = [self.layers[name] for name in stage.columns[:-1] if name in self.layers]
-        return self._carried(stage, [tensor for layer in columns for tensor in keras.tree.flatten(layer.output)])
+    def _define(self, part: Stage | Exit, inputs: list[Any], outputs: list[Any], known: dict[Any, None]) -> None:
+        read = trace_back(outputs, known)[1]
+        self.reads[part] = tuple(number for number, tensor in enumerate(inputs) if tensor in read)
+        self.functions[part] = keras.Function([inputs[number] for number in self.reads[part]], outputs)
 
     def __call__(self, inputs: Any) -> dict[str, Any]:
         """Returns `probabilities` and the decisions by name."""
@@ -93,10 +98,14 @@ class ExitFunctions:
         raise NotImplementedError
 
     def run_part(self, part: Stage | Exit, maps: list[Any]) -> list[Any]:
-        """Returns what comes out of a part, which reads the last of these maps."""
+        """Returns what comes out of a part for what it reads, see `select`."""
         function = self.functions[part]
         # Not the function itself: it lets layers such as `RandomFlip` train, as they do where nobody says otherwise.
-        return run_function(function, maps[-len(function.inputs) :], partial(call_layer, self.run, False))
+        return run_function(function, maps, partial(call_layer, self.run, False))
+
+    def select(self, part: Stage | Exit, rows: Rows) -> Rows:
+        """Returns rows with what a part reads of what the stage before hands on: before they are gathered."""
+        return rows._replace(maps=[rows.maps[number] for number in self.reads[part]])
 
     def score(self, stage: Stage, rows: Rows) -> Any:
         """Returns the scores of a stage's sinks, of which the largest is taken, and of equal ones the first."""

@@ -30,7 +30,7 @@ class SparseExits(ExitFunctions):
             return [*outputs, tf.fill((tf.shape(outputs[0])[0],), self.exits.index(part))]
         rows = rows._replace(maps=outputs)
         if part.junction is None:
-            return self._run(part.sinks[0], rows)
+            return self._run(part.sinks[0], self.select(part.sinks[0], rows))
         # As the decision: of equal scores the first. `argmax` of Keras becomes an operation that converters reject.
         return self._split(part, rows, tf.argmax(self.score(part, rows), axis=-1, output_type=tf.int32))
 
@@ -38,12 +38,13 @@ class SparseExits(ExitFunctions):
         """Carries every row on to the sink of its choice."""
         if choice.shape[0] == 1:
             # Nothing to gather and nothing to stitch.
-            return tf.switch_case(choice[0], [lambda sink=sink: self._run(sink, rows) for sink in stage.sinks])
+            ways = [lambda sink=sink: self._run(sink, self.select(sink, rows)) for sink in stage.sinks]
+            return tf.switch_case(choice[0], ways)
         chosen = tf.dynamic_partition(tf.range(tf.size(choice)), choice, len(stage.sinks))
         answers = [
             tf.cond(
                 tf.size(took) > 0,
-                lambda sink=sink, took=took: self._run(sink, _gather(rows, took)),
+                lambda sink=sink, took=took: self._run(sink, _gather(self.select(sink, rows), took)),
                 # No convolution may see no rows.
                 lambda: self.answer_nothing(0),
             )

@@ -33,7 +33,7 @@ class _Rows:
     """Rows that are carried on.
 
     Args:
-        maps: A column's maps, finest first.
+        maps: What the next part reads.
         numbers: Name of the vector of their places in the batch.
         cost: What junctions are conditioned on, if they are.
         flags: Names of vectors of booleans, what routers between junctions decided for these rows, by name.
@@ -100,19 +100,21 @@ class ExitWriter:
 
     def _run(self, part: Stage | Exit, rows: _Rows) -> list[_Left]:
         """Returns the rows that come to a part, as they have left."""
-        function = self.cut.functions[part]
-        outputs = write_function(function, self.graph, *rows.maps[-len(function.inputs) :])
+        outputs = write_function(self.cut.functions[part], self.graph, *rows.maps)
         if isinstance(part, Exit):
             return [self._leave(part, outputs[0].name, rows)]
         rows = replace(rows, flags={**rows.flags, **self._take_decisions(part)})
         if part.junction is None:
-            return self._run(part.sinks[0], replace(rows, maps=outputs))
+            return self._run(part.sinks[0], self._select_read(part.sinks[0], rows, outputs))
         flags = self._choose(self.cut.layers[part.junction], outputs[-1], rows.cost)
         left = []
         for flag, sink in zip(flags, part.sinks, strict=True):
-            read = outputs[-len(self.cut.functions[sink].inputs) :]
-            left += self._carry_on(sink, replace(rows, maps=read), flag)
+            left += self._carry_on(sink, self._select_read(sink, rows, outputs), flag)
         return left
+
+    def _select_read(self, sink: Stage | Exit, rows: _Rows, outputs: list[Value]) -> _Rows:
+        """Returns rows with what a sink reads of the outputs of the stage before it."""
+        return replace(rows, maps=[outputs[number] for number in self.cut.reads[sink]])
 
     def _take_decisions(self, stage: Stage) -> dict[str, str]:
         """Returns what routers of a stage decided for the rows that came to it, which are some of the batch's."""
