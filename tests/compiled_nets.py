@@ -61,7 +61,9 @@ def in_zoo(name: str) -> tuple[RoutedModel, np.ndarray]:
     model = few_blocks(name)
     disturb(model)
     draw_scores(model)
-    return _calibrated(model, images(name, 40), 0.8 if "chain" in name or "tree" in name else 0.5), images(name, 40)
+    return _calibrated(
+        model, images(name, 40), 0.8 if any(each in name for each in ("chain", "tree", "msdnet")) else 0.5
+    ), images(name, 40)
 
 
 def few_blocks(name: str) -> RoutedModel:
@@ -81,6 +83,9 @@ def few_blocks(name: str) -> RoutedModel:
             bound["widths"] = bound["widths"][:2]
         # One per block, of all that there were.
         bound.pop("fixed_rates", None)
+    if "block_layers" in bound:
+        # Three layers, each of which ends a scale where there are three.
+        bound["block_layers"] = (1, 2)
     if "tree" in line.defaults:
         arguments["tree"] = _cut(line.defaults["tree"], _LEVELS)
     # Of MobileNetV2's blocks those up to the first two that differ in nothing but their weights.

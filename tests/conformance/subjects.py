@@ -214,6 +214,7 @@ _OWN |= dict.fromkeys(("dmnn50_n2", "dmnn50_n3", "dmnn50_n4", "dmnn101_n2"), _MI
 _OWN |= dict.fromkeys(("dmnn_mobilenetv2_n2", "dmnn_mobilenetv2_140_n2"), _MIDDLE)
 _OWN |= dict.fromkeys(("dmnn50_cifar_n2", "dmnn50_cifar_n4"), _SUPERVISED)
 _OWN |= dict.fromkeys(("convnet_aig_50", "convnet_aig_101"), _MIDDLE)
+_OWN |= dict.fromkeys(("msdnet_imagenet_4", "msdnet_imagenet_7"), _MIDDLE)
 
 MODELS: dict[str, dict[str, Any]] = {
     name: _OWN.get(name, _SMALL)
@@ -237,6 +238,7 @@ MODELS: dict[str, dict[str, Any]] = {
         *("convnet_aig_110", "convnet_aig_50", "convnet_aig_101"),
         *("skipnet_38", "skipnet_74", "skipnet_110"),
         *("blockdrop_32", "blockdrop_110"),
+        *("msdnet_5", "msdnet_7", "msdnet_anytime_7", "msdnet_anytime_11", "msdnet_imagenet_4", "msdnet_imagenet_7"),
     )
 }
 
@@ -263,6 +265,14 @@ LEFT_OUT: dict[str, str] = {
     **dict.fromkeys(("skipnet_74", "skipnet_110"), "skipnet_38 with more blocks, from the same builder"),
     "blockdrop_110": "blockdrop_32 with more blocks, from the same builder",
     "convnet_aig_101": "convnet_aig_50 with twice the blocks, from the same builder",
+    **dict.fromkeys(
+        ("msdnet_7", "msdnet_anytime_7", "msdnet_anytime_11"),
+        "msdnet_5 with more layers or exits, from the same builder",
+    ),
+    **dict.fromkeys(
+        ("msdnet_imagenet_4", "msdnet_imagenet_7"),
+        "msdnet_5 with another stem and a fourth scale, from the same builder",
+    ),
 }
 """Names that only `test_builds.py` runs, with the reason, and that only in `make heavy`, in which
 `tests/zoo/test_counts.py` builds each of them at full size."""
@@ -311,6 +321,7 @@ SHORT: dict[str, Short] = {
     "short_blockdrop": Short("blockdrop_32", {"stage_blocks": (2, 1, 1)}, {}),
     "short_skipnet": Short("skipnet_38", {"stage_blocks": (3, 1, 1)}, {}),
     "short_aig_resnet": Short("convnet_aig_50", {**_STAGES, "fixed_rates": (1.0, 0.8, None, None, None)}, {}),
+    "short_msdnet": Short("msdnet_5", {"block_layers": (1, 2, 2)}, {}),
 }
 """What `make test` runs in place of deep nets: more blocks of the same stage repeat what the first two do."""
 
@@ -329,7 +340,7 @@ def marked(names: Collection[str]) -> list[Any]:
 TRAINED = marked(_NAMES)
 FAMILIES = ["basecnn", "basecnn_2cp", "basecnn_ensemble3", *SHORT]
 """One small net of each builder."""
-_CHOOSING = ("dmnn", "drn", "decide_chain", "decide_tree", "convnet_aig", "skipnet", "blockdrop")
+_CHOOSING = ("dmnn", "drn", "decide_chain", "decide_tree", "convnet_aig", "skipnet", "blockdrop", "msdnet")
 GATED = [name for name in _NAMES if name.startswith(_CHOOSING)]
 """Names whose images choose what runs."""
 GATED_LEFT_OUT = [name for name in LEFT_OUT if name.startswith(_CHOOSING)]

@@ -18,7 +18,9 @@ from tf_routing.models import RoutedModel
 
 COUNTS = (0, 1, 5, 33)
 # The share of the images that come to a junction and go on: with half of them none would come to the last.
-RATES = dict.fromkeys(("decide_chain8", "decide_tree", "short_chain"), 0.8)
+RATES = dict.fromkeys(
+    (*("decide_chain8", "decide_tree", "short_chain"), *(name for name in (*MODELS, *SHORT) if "msdnet" in name)), 0.8
+)
 NETS = [*marked(GATED), *(pytest.param(name, marks=pytest.mark.heavy) for name in GATED_LEFT_OUT)]
 
 

@@ -82,7 +82,7 @@ OTHERS = [
     "Wang, Yu, Dou",
     "Veit and Belongie",
     r"Wu et\s+al\.",
-    *(rf"{name} et\s+al\." for name in ["He", "Xie", "Sandler", "Hu", "Misra", "Szegedy"]),
+    *(rf"{name} et\s+al\." for name in ["He", "Xie", "Sandler", "Hu", "Huang", "Misra", "Szegedy"]),
 ]
 # The authors by arXiv identifier, whose first two digits are the year.
 CITED = {
@@ -102,6 +102,7 @@ CITED = {
     "1706.00885": "Wang et al.",
     "1711.08393": "Wu et al.",
     "1711.11503": "Veit and Belongie",
+    "1703.09844": "Huang et al.",
 }
 # A number behind a comma belongs to the list unless it counts something.
 _NUMBERS = r"\s+(\d[\d.ab]*(?:(?: and | to |-|, )\d[\d.ab]*(?!\d* (?!and|to)[a-z]))*)"

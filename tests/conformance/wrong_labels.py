@@ -10,6 +10,7 @@ from tf_routing.objectives import (
     Actor,
     Classification,
     Critic,
+    DeepSupervision,
     Distillation,
     DiverseRoutes,
     DynamicMultipath,
@@ -76,6 +77,7 @@ def objective(name: str) -> Objective:
         "actor": lambda: Actor(**early),
         "critic": lambda: Critic(**early),
         "critic_classification": lambda: Critic(**early, error="classification"),
+        "deep_supervision": lambda: DeepSupervision(["exit_1", "exit_2"]),
         "members": lambda: MemberObjectives({"member_1": Classification()}),
     }[name]()
 
@@ -83,12 +85,13 @@ def objective(name: str) -> Objective:
 NAMES = (
     *("classification", "smoothed", "dynamic_multipath", "diverse_routes", "distillation"),
     *("execution_cost", "policy_gradient", "target_rates"),
-    *("actor", "critic", "critic_classification", "members"),
+    *("actor", "critic", "critic_classification", "deep_supervision", "members"),
 )
 LABELLED_TERMS = {
     "dynamic_multipath": ("classification_loss", "category_loss"),
     "critic": ("classification_loss", "regression_loss"),
     "critic_classification": ("classification_loss", "regression_loss"),
+    "deep_supervision": ("exit_1_loss", "exit_2_loss"),
     "members": ("member_1_classification_loss",),
 }
 """The terms that read labels, where they are others than the classification."""
@@ -107,7 +110,7 @@ def outputs(name: str) -> dict[str, Any]:
         shapes["whole_logits"] = (BATCH, CLASSES)
     if name == "policy_gradient":
         shapes |= {"policy_scores_1": (BATCH, 2), "hard_router_1": (BATCH, 1), "hard_probabilities": (BATCH, CLASSES)}
-    if name in ("actor", "critic", "critic_classification"):
+    if name in ("actor", "critic", "critic_classification", "deep_supervision"):
         shapes["mixture_exit_logits"] = (BATCH, 2, CLASSES)
     return found | {key: random.uniform(size=shape).astype("float32") for key, shape in shapes.items()}
 

@@ -65,7 +65,9 @@ def test_what_is_held_out_must_be_possible() -> None:
         held_out(stream, 0.2, seed=0)
 
 
-@pytest.mark.parametrize("family", ["multipath", "dmnn", "drn", "early_exit", "convnet_aig", "skipnet", "blockdrop"])
+@pytest.mark.parametrize(
+    "family", ["multipath", "dmnn", "drn", "early_exit", "convnet_aig", "skipnet", "blockdrop", "msdnet"]
+)
 def test_spaces_are_ranges_of_what_exists(family: str) -> None:
     fields = Recipe.__dataclass_fields__
     for each in read_parameters(family):

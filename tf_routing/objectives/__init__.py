@@ -6,6 +6,7 @@ from tf_routing.objectives.actor import Actor
 from tf_routing.objectives.categories import load_categories
 from tf_routing.objectives.classification import Classification
 from tf_routing.objectives.critic import Critic
+from tf_routing.objectives.deep_supervision import DeepSupervision
 from tf_routing.objectives.distillation import Distillation
 from tf_routing.objectives.diverse_routes import DiverseRoutes
 from tf_routing.objectives.dynamic_multipath import DynamicMultipath
@@ -19,6 +20,7 @@ __all__ = [
     "Actor",
     "Classification",
     "Critic",
+    "DeepSupervision",
     "Distillation",
     "DiverseRoutes",
     "DynamicMultipath",

@@ -143,6 +143,20 @@ def _blockdrop(stack_blocks: int, baseline: str) -> Architecture:
     return Architecture("blockdrop", builder_imports.import_blockdrop, bound, _CIFAR, "blockdrop_cifar", baseline)
 
 
+def _msdnet(*block_layers: int) -> Architecture:
+    scales = {"growth_factors": (1, 2, 4), "bottleneck_factors": (1, 2, 4)}
+    widths = {"filters": 16, "growth_rate": 6, "classifier_filters": 128, "stem": "cifar"}
+    bound = {"block_layers": block_layers, **scales, **widths}
+    return Architecture("msdnet", builder_imports.import_msdnet, bound, _CIFAR, "msdnet_cifar")
+
+
+def _imagenet_msdnet(*block_layers: int) -> Architecture:
+    scales = {"growth_factors": (1, 2, 4, 4), "bottleneck_factors": (1, 2, 4, 4)}
+    widths = {"filters": 32, "growth_rate": 16, "classifier_filters": None, "stem": "imagenet"}
+    bound = {"block_layers": block_layers, **scales, **widths}
+    return Architecture("msdnet", builder_imports.import_msdnet, bound, _IMAGENET, "msdnet_imagenet")
+
+
 _DEPTHS = {32: 5, 44: 7, 56: 9, 74: 12, 110: 18}
 
 ARCHITECTURES: dict[str, Architecture] = {
@@ -216,4 +230,11 @@ ARCHITECTURES: dict[str, Architecture] = {
     "skipnet_110": _skipnet(18, "resnet110"),
     "blockdrop_32": _blockdrop(5, "resnet32"),
     "blockdrop_110": _blockdrop(18, "resnet110"),
+    # By their number of exits, and for ImageNet by the layers between two of them.
+    "msdnet_5": _msdnet(1, 2, 3, 4, 5),
+    "msdnet_7": _msdnet(1, 2, 3, 4, 5, 6, 7),
+    "msdnet_anytime_7": _msdnet(4, *(2,) * 6),
+    "msdnet_anytime_11": _msdnet(4, *(2,) * 10),
+    "msdnet_imagenet_4": _imagenet_msdnet(*(4,) * 5),
+    "msdnet_imagenet_7": _imagenet_msdnet(*(7,) * 5),
 }

@@ -89,3 +89,10 @@ def import_blockdrop() -> Callable[..., "RoutedModel"]:
     from tf_routing.zoo.builders.blockdrop import build
 
     return build
+
+
+def import_msdnet() -> Callable[..., "RoutedModel"]:
+    """Returns the builder of multi-scale dense networks."""
+    from tf_routing.zoo.builders.msdnet import build
+
+    return build
