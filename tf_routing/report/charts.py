@@ -60,12 +60,15 @@ def round_ticks(low: float, high: float, count: int = 5) -> list[float]:
     >>> round_ticks(0.13, 0.87)
     [0.0, 0.2, 0.4, 0.6, 0.8, 1.0]
     """
-    span = high - low or abs(high) or 1.0
+    largest = max(abs(low), abs(high))
+    # What rounding makes of one value is no range.
+    span = high - low if high - low > 1e-6 * largest else largest or 1.0
     raw = span / count
     unit = 10 ** math.floor(math.log10(raw))
     step = next(factor * unit for factor in (1, 2, 2.5, 5, 10) if factor * unit >= raw * 0.999)
     first, last = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)
-    return [round(number * step, 12) for number in range(first, max(last, first + 1) + 1)]
+    decimals = 2 - math.floor(math.log10(step))
+    return [round(number * step, decimals) for number in range(first, max(last, first + 1) + 1)]
 
 
 def draw_lines(title: str, lines: Sequence[Line], x_label: str, y_label: str = "") -> str:
