@@ -242,3 +242,16 @@ REFUSALS: list[tuple[dict[str, Any], str]] = [
 def test_places_that_are_none(arguments: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         routed(**arguments)
+
+
+def test_a_network_without_such_blocks_is_told_where_images_could_leave() -> None:
+    image = keras.Input((16, 16, 3))
+    x = keras.layers.Conv2D(4, 3, padding="same", name="first")(image)
+    x = keras.layers.MaxPooling2D(name="half")(x)
+    x = keras.layers.Conv2D(8, 3, padding="same", name="second")(x)
+    x = keras.layers.Conv2D(8, 3, strides=2, name="third")(x)
+    x = keras.layers.GlobalAveragePooling2D()(x)
+    model = keras.Model(image, keras.layers.Dense(3, activation="softmax")(x))
+    with pytest.raises(ValueError, match=r"such as exits=\['first', 'second'\]"):
+        tf_routing.add_routing(model, "exit")
+    assert len(tf_routing.add_routing(model, "exit", exits=["first", "second"]).decision_names) == 2

@@ -106,6 +106,11 @@ def _hint(shape: tuple[Any, ...], expected: tuple[Any, ...], of_a_list: bool) ->
         return " A single image needs a batch axis: x[None]."
     if len(shape) == len(expected) == 4 and _fits((shape[0], *shape[2:], shape[1]), expected):
         return " These are channels first: np.transpose(x, (0, 2, 3, 1))."
+    if len(shape) == len(expected) == 4 and shape[-1] == 1 and _fits((*shape[:3], expected[-1]), expected):
+        return f" Grey images become coloured ones by np.repeat(x, {expected[-1]}, axis=-1)."
+    if len(shape) == len(expected) == 4 and shape[-1] == expected[-1] and None not in shape[1:]:
+        advice = f"keras.ops.image.resize(x, {tuple(expected[1:3])})"
+        return f" Resize them, {advice}, or build a network of their size: input_shape={shape[1:]}."
     return ""
 
 

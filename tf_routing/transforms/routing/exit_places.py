@@ -1,6 +1,6 @@
 """Where images can leave a network early: tensors through which everything goes that is computed later."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 from tf_routing.support.validation import unknown
@@ -101,11 +101,20 @@ class _Places:
 
     def find(self) -> list[FlatCall]:
         """Returns the last block of each size of maps but the smallest, where images can leave behind it."""
-        by_size = {block.last.outputs[0].shape[1:3]: block.last for block in self.blocks}
-        found = [call for call in list(by_size.values())[:-1] if self.reason_against(call) is None]
+        found = [each for each in _last_but_smallest(block.last for block in self.blocks) if self.can_leave(each)]
         if not found:
+            others = [call.name for call in _last_but_smallest(filter(self.can_leave, self.graph.calls))]
             raise ValueError(
                 "`model` must have residual blocks of two sizes of maps, behind which images could leave, or `exits` "
-                "name layers behind which they can. Received: none such"
+                f"name layers behind which they can{f', such as exits={others}' if others else ''}. Received: none such"
             )
         return found
+
+    def can_leave(self, call: FlatCall) -> bool:
+        """Returns whether images can leave behind a call."""
+        return self.reason_against(call) is None
+
+
+def _last_but_smallest(calls: Iterable[FlatCall]) -> list[FlatCall]:
+    """Returns the last call of each size of maps but the last."""
+    return list({call.outputs[0].shape[1:3]: call for call in calls}.values())[:-1]
