@@ -208,3 +208,13 @@ def test_the_parts_have_the_junctions_precision_and_freeze_with_it() -> None:
 def test_wrong_arguments_are_named(arguments: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         Junction(**arguments)
+
+
+def test_a_decision_that_is_given_sends_all_to_the_last_sink_or_leaves() -> None:
+    junction, (maps, reach, _) = random_junction()
+    outputs = junction(maps, reach)
+    for is_open, sink in ((True, 2), (False, 0)):
+        decision, kept, *columns = junction.decided(outputs, is_open)
+        np.testing.assert_array_equal(decision, np.eye(3)[np.full(COUNT, sink)])
+        np.testing.assert_array_equal(np.concatenate(columns, axis=1), decision)
+        assert kept is outputs[1]

@@ -46,6 +46,14 @@ class ShowsOutputs(Protocol, metaclass=_Members):
 
 
 @runtime_checkable
+class FixesDecision(Protocol, metaclass=_Members):
+    """A router that can tell what it would return if its decision were the same for all samples."""
+
+    def decided(self, outputs: Sequence[Any], is_open: bool) -> list[Any]:
+        """Returns the layer's outputs (a flat list) with every choice taken for all samples, or none."""
+
+
+@runtime_checkable
 class HasThresholds(Protocol, metaclass=_Members):
     """A router that compares scores with thresholds, which `calibrate` shifts; see `layers.routers.router.Router`."""
 

@@ -9,7 +9,7 @@ from keras import ops
 
 from tf_routing.core.graph import run_calls
 from tf_routing.core.private_apis import standardize_inputs
-from tf_routing.core.protocols import Decides, HasThresholds
+from tf_routing.core.protocols import Decides, FixesDecision, HasThresholds
 from tf_routing.execution.layer_calls import call_layer
 from tf_routing.execution.run import Run
 from tf_routing.execution.settings import Settings
@@ -51,11 +51,7 @@ def _decide(router: Any, outputs: Any, is_open: bool) -> Any:
     decision = router.decision(flat)
     if decision is None:
         return outputs
-    # A junction also hands out the columns of its decision, of which the last goes on.
-    columns = flat[2:] if len(flat) > 2 else []
+    if isinstance(router, FixesDecision):
+        return keras.tree.pack_sequence_as(outputs, router.decided(flat, is_open))
     given = ops.ones_like(decision) if is_open else ops.zeros_like(decision)
-    if columns:
-        given = ops.concatenate([*(ops.zeros_like(each) for each in columns[:-1]), ops.ones_like(columns[-1])], axis=-1)
-    parts = [given[:, n : n + 1] for n in range(len(columns))]
-    decided = [given if each is decision else each for each in flat]
-    return keras.tree.pack_sequence_as(outputs, [*decided[: len(flat) - len(columns)], *parts])
+    return keras.tree.pack_sequence_as(outputs, [given if each is decision else each for each in flat])

@@ -56,6 +56,13 @@ class ExitRouter(Router):
         columns = [(self.sinks, decision), (self.sinks, score), *((1, decision),) * self.sinks]
         return tuple(keras.KerasTensor((inputs.shape[0], width), dtype=dtype) for width, dtype in columns)
 
+    def decided(self, outputs: Any, is_open: bool) -> list[Any]:
+        """Returns this layer's `outputs` (a flat list) with all samples sent to the last sink, or leaving here."""
+        _, scores, *columns = outputs
+        chosen = len(columns) - 1 if is_open else 0
+        sent = [ops.ones_like(each) if n == chosen else ops.zeros_like(each) for n, each in enumerate(columns)]
+        return [ops.concatenate(sent, axis=-1), scores, *sent]
+
     def observed(self, outputs: Any) -> dict[str, Any]:
         """Returns the scores among this layer's `outputs` (a flat list), which objectives read."""
         return {"scores": outputs[1]}

@@ -32,6 +32,12 @@ class Router(keras.layers.Layer):
         """Returns the 0/1 switches among this layer's `outputs` (a flat list)."""
         return outputs[0]
 
+    def decided(self, outputs: Any, is_open: bool) -> list[Any]:
+        """Returns this layer's `outputs` (a flat list) with every choice taken for all samples, or none."""
+        decision = self.decision(outputs)
+        given = keras.ops.ones_like(decision) if is_open else keras.ops.zeros_like(decision)
+        return [given if each is decision else each for each in outputs]
+
     def margins(self, *inputs: Any) -> Tensor:
         """Returns scores at inference, `(batch, choices)`: a choice is taken where its score is positive."""
         raise NotImplementedError
