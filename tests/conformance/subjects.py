@@ -137,6 +137,26 @@ LAYERS: dict[str, LayerSubject] = {
         (_MAPS,),
         ((3, 4, 4),),
     ),
+    "halted_positions": LayerSubject("HaltedPositions", {}, (_MAPS, _MAPS, (6, 8, 1)), (_MAPS,), separate=True),
+    "halting_mean": LayerSubject("HaltingMean", {}, (_MAPS, _MAPS, (1,), (1,)), (_MAPS,), lists=2),
+    "halting_mean_positions": LayerSubject("HaltingMean", {}, (*(_MAPS,) * 2, *((6, 8, 1),) * 2), (_MAPS,), lists=2),
+    "halting_router_first": LayerSubject("HaltingRouter", {"tolerance": 0.5, "init_bias": 0.0}, (_MAPS,), ((1,),) * 3),
+    "halting_router_next": LayerSubject(
+        "HaltingRouter", {"init_bias": -1.0, "normalize": True}, (_MAPS, (1,)), ((1,),) * 3, separate=True, shares=True
+    ),
+    "halting_router_positions": LayerSubject(
+        "HaltingRouter",
+        {"spatial": True, "tolerance": 0.5, "init_bias": 3.0},
+        (_MAPS,),
+        ((1,), (6, 8, 1), (6, 8, 1)),
+    ),
+    "halting_router_positions_next": LayerSubject(
+        "HaltingRouter",
+        {"spatial": True, "tolerance": 0.5, "init_bias": 3.0, "normalize": True},
+        (_MAPS, (6, 8, 1)),
+        ((1,), (6, 8, 1), (6, 8, 1)),
+        separate=True,
+    ),
     "identity_shortcut": LayerSubject("IdentityShortcut", {"filters": 7}, ((7, 8, 4),), ((4, 4, 7),)),
     "identity_shortcut_no_padding": LayerSubject(
         "IdentityShortcut", {"filters": 4, "strides": 3}, (_MAPS,), ((2, 3, 4),)
@@ -215,6 +235,7 @@ _OWN |= dict.fromkeys(("dmnn_mobilenetv2_n2", "dmnn_mobilenetv2_140_n2"), _MIDDL
 _OWN |= dict.fromkeys(("dmnn50_cifar_n2", "dmnn50_cifar_n4"), _SUPERVISED)
 _OWN |= dict.fromkeys(("convnet_aig_50", "convnet_aig_101"), _MIDDLE)
 _OWN |= dict.fromkeys(("msdnet_imagenet_4", "msdnet_imagenet_7"), _MIDDLE)
+_OWN |= dict.fromkeys((f"{kind}_resnet{depth}" for kind in ("act", "sact") for depth in (50, 101)), _MIDDLE)
 
 MODELS: dict[str, dict[str, Any]] = {
     name: _OWN.get(name, _SMALL)
@@ -239,6 +260,8 @@ MODELS: dict[str, dict[str, Any]] = {
         *("skipnet_38", "skipnet_74", "skipnet_110"),
         *("blockdrop_32", "blockdrop_110"),
         *("msdnet_5", "msdnet_7", "msdnet_anytime_7", "msdnet_anytime_11", "msdnet_imagenet_4", "msdnet_imagenet_7"),
+        *("act_resnet32", "act_resnet110", "sact_resnet32", "sact_resnet110"),
+        *("act_resnet50", "sact_resnet50", "act_resnet101", "sact_resnet101"),
     )
 }
 
@@ -273,6 +296,9 @@ LEFT_OUT: dict[str, str] = {
         ("msdnet_imagenet_4", "msdnet_imagenet_7"),
         "msdnet_5 with another stem and a fourth scale, from the same builder",
     ),
+    "act_resnet110": "act_resnet32 with more units, from the same builder",
+    "sact_resnet110": "sact_resnet32 with more units, from the same builder",
+    **dict.fromkeys(("act_resnet101", "sact_resnet101"), "sact_resnet50 with twice the units, from the same builder"),
 }
 """Names that only `test_builds.py` runs, with the reason, and that only in `make heavy`, in which
 `tests/zoo/test_counts.py` builds each of them at full size."""
@@ -290,6 +316,8 @@ _HEAVY = {
     *("dmnn50_n2", "mobilenetv2"),
     # Beside drn_resnet32, with the blocks of resnet50_cifar.
     "drn_resnet50_tinyimagenet",
+    # Beside act_resnet32 and sact_resnet50, which halt images or positions.
+    *("act_resnet50", "sact_resnet32"),
 }
 """Neighbours of other names, with more paths or convolutions, with one path of the same blocks, or with blocks, stem or
 router of a third name: `make heavy` runs them, `make test` the neighbour."""
@@ -320,6 +348,8 @@ SHORT: dict[str, Short] = {
     "short_chain": Short("decide_chain8", {}, {"tree": _TREE}),
     "short_blockdrop": Short("blockdrop_32", {"stage_blocks": (2, 1, 1)}, {}),
     "short_skipnet": Short("skipnet_38", {"stage_blocks": (3, 1, 1)}, {}),
+    "short_act": Short("act_resnet32", {"stage_blocks": (3, 2, 1)}, {}),
+    "short_sact": Short("sact_resnet50", {"stage_blocks": (3, 2, 1, 1)}, {}),
     "short_aig_resnet": Short("convnet_aig_50", {**_STAGES, "fixed_rates": (1.0, 0.8, None, None, None)}, {}),
     "short_msdnet": Short("msdnet_5", {"block_layers": (1, 2, 2)}, {}),
 }
@@ -341,6 +371,7 @@ TRAINED = marked(_NAMES)
 FAMILIES = ["basecnn", "basecnn_2cp", "basecnn_ensemble3", *SHORT]
 """One small net of each builder."""
 _CHOOSING = ("dmnn", "drn", "decide_chain", "decide_tree", "convnet_aig", "skipnet", "blockdrop", "msdnet")
+_CHOOSING += ("act_", "sact_")
 GATED = [name for name in _NAMES if name.startswith(_CHOOSING)]
 """Names whose images choose what runs."""
 GATED_LEFT_OUT = [name for name in LEFT_OUT if name.startswith(_CHOOSING)]
@@ -411,9 +442,12 @@ def layer_batch(subject: LayerSubject) -> Any:
 ENDS_OF_TREES = {"ConfidenceJunction", "ExitMixture", "Junction"}
 """Layers that only make sense in a tree of exits, whose sparse run is of the whole model: chains and cascades."""
 
+PARTS_OF_STAGES = {"HaltedPositions", "HaltingMean", "HaltingRouter"}
+"""Layers that only make sense in a stage that ends early, such as those of `short_sact`."""
+
 
 def rich_model() -> models.RoutedModel:
-    """Returns a model that holds every public layer but `ENDS_OF_TREES`."""
+    """Returns a model that holds every public layer but `ENDS_OF_TREES` and `PARTS_OF_STAGES`."""
     image = keras.Input(_RICH_SHAPE, name="image")
     tensors = layers.CrossPrediction(2, filters=4, name="route_1")(image, return_gates=True)[0]
     tensors = layers.CrossConnection(2, name="route_2")(tensors, return_gates=True)[0]

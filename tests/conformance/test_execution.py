@@ -13,6 +13,7 @@ from tf_routing.zoo.architectures import ARCHITECTURES
 
 COUNT = 20
 _SWITCHING = ("import_split_", "import_skip_", "import_aig_", "import_skipnet", "import_blockdrop", "import_msdnet")
+_SWITCHING += ("import_halting_",)
 # The share of the images that come to a junction and go on: with half of them none would come to the last.
 RATES = dict.fromkeys(("decide_chain8", "decide_tree", "short_chain", "msdnet_5", "short_msdnet"), 0.8)
 

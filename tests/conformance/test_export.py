@@ -19,7 +19,7 @@ NETS = ["basecnn_2cp", "rich"]
 DEFAULT = [("rich", False), ("basecnn_2cp", True)]
 # The other builders, one name each: exports of deep networks take up to a minute.
 SLOW = ["resnet20_2cc", "resnet50_2cc", "mobilenetv2", "basecnn_ensemble3", "dmnn50_cifar_n2", "dmnn_mobilenetv2_n2"]
-SLOW += ["drn_resnet32", "decide_chain8"]
+SLOW += ["drn_resnet32", "decide_chain8", "short_act", "short_sact"]
 
 
 PAIRS = [(name, freeze) for name in (*NETS, *SLOW) for freeze in (False, True)]

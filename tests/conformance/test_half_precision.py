@@ -11,7 +11,11 @@ from tf_routing import calibrate
 from tf_routing.layers.routers.router import Router
 
 ROWS = 512
-ROUTERS = [name for name in LAYERS if name.startswith(("confidence", "controller", "skip_router", "junction"))]
+ROUTERS = [
+    name
+    for name in LAYERS
+    if name.startswith(("confidence", "controller", "halting_router", "skip_router", "junction"))
+]
 
 
 @pytest.fixture(autouse=True, params=["mixed_float16", "mixed_bfloat16"])
@@ -46,7 +50,7 @@ def test_a_router_decides_as_one_in_float32_with_its_weights(name: str) -> None:
     np.testing.assert_array_equal(decided, expected)
 
 
-@pytest.mark.parametrize("name", ["short_split_resnet", "short_skip_resnet", "short_chain"])
+@pytest.mark.parametrize("name", ["short_split_resnet", "short_skip_resnet", "short_chain", "short_act", "short_sact"])
 def test_masked_and_sparse_take_the_same_decisions(name: str) -> None:
     model, x = small(name), images(name, 16)
     draw_scores(model)

@@ -21,6 +21,7 @@ def _mixed_bfloat16() -> Iterator[None]:
 IN_FLOAT32 = {
     "BlockPolicy": [0, 1, 2],
     "Controller": [1],
+    "HaltingRouter": [1, 2],
     "RouterMemory": [0, 1],
     "Junction": [1],
     "ConfidenceJunction": [1],

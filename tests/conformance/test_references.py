@@ -81,6 +81,8 @@ OTHERS = [
     "Zagoruyko",
     "Wang, Yu, Dou",
     "Veit and Belongie",
+    "Graves",
+    r"Figurnov et\s+al\.",
     r"Wu et\s+al\.",
     *(rf"{name} et\s+al\." for name in ["He", "Xie", "Sandler", "Hu", "Huang", "Misra", "Szegedy"]),
 ]
@@ -101,6 +103,8 @@ CITED = {
     "1512.00567": "Szegedy et al.",
     "1706.00885": "Wang et al.",
     "1711.08393": "Wu et al.",
+    "1612.02297": "Figurnov et al.",
+    "1603.08983": "Graves",
     "1711.11503": "Veit and Belongie",
     "1703.09844": "Huang et al.",
 }

@@ -11,6 +11,7 @@ import tf_routing
 from tests.conformance.subjects import (
     ENDS_OF_TREES,
     LAYERS,
+    PARTS_OF_STAGES,
     TRAINED,
     disturb,
     finish,
@@ -89,9 +90,10 @@ def test_training_goes_on_where_it_was_saved(tmp_path: Path) -> None:
 
 
 def test_the_rich_model_and_the_chain_hold_every_public_layer() -> None:
-    assert set(layers.__all__) - ENDS_OF_TREES <= {type(layer).__name__ for layer in rich_model().layers}
-    nets = small("short_chain"), tf_routing.cascade([small("basecnn")] * 2)
-    assert {type(layer).__name__ for net in nets for layer in net.layers} >= ENDS_OF_TREES
+    elsewhere = ENDS_OF_TREES | PARTS_OF_STAGES
+    assert set(layers.__all__) - elsewhere <= {type(layer).__name__ for layer in rich_model().layers}
+    nets = small("short_chain"), small("short_sact"), tf_routing.cascade([small("basecnn")] * 2)
+    assert {type(layer).__name__ for net in nets for layer in net.layers} >= elsewhere
 
 
 def _save(name: str, folder: Path) -> Path:

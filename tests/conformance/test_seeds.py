@@ -71,6 +71,7 @@ def test_another_seed_gives_other_bits(digests: dict[str, Any]) -> None:
     # These have no weights that are drawn at random.
     fixed = {"cross_stitch", "cross_stitch_per_channel", "identity_shortcut", "identity_shortcut_no_padding"}
     fixed |= {"kept_blocks_distributed", "skip_router_recurrent", "skip_router_sampled", "exit_mixture", "gamma"}
+    fixed |= {"halted_positions", "halting_mean", "halting_mean_positions"}
     fixed |= {"image_pyramid_average", "image_pyramid_strided"}
     fixed |= {"confidence_junction_first", "confidence_junction_next"}
     same = {

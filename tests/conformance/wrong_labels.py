@@ -17,6 +17,7 @@ from tf_routing.objectives import (
     ExecutionCost,
     MemberObjectives,
     PolicyGradient,
+    PonderCost,
     TargetRates,
 )
 from tf_routing.objectives.objective import Objective
@@ -71,6 +72,7 @@ def objective(name: str) -> Objective:
         "diverse_routes": lambda: DiverseRoutes({"router_1": [3]}),
         "execution_cost": lambda: ExecutionCost(["router_1"]),
         "policy_gradient": lambda: PolicyGradient({"router_1": "policy_scores_1"}),
+        "ponder_cost": lambda: PonderCost([["router_1"]]),
         "target_rates": lambda: TargetRates({"router_1": 0.5}),
         # It reads labels only where their weight is not 0.
         "distillation": lambda: Distillation({"router_1": [3]}, label_weight=1.0),
@@ -84,7 +86,7 @@ def objective(name: str) -> Objective:
 
 NAMES = (
     *("classification", "smoothed", "dynamic_multipath", "diverse_routes", "distillation"),
-    *("execution_cost", "policy_gradient", "target_rates"),
+    *("execution_cost", "policy_gradient", "ponder_cost", "target_rates"),
     *("actor", "critic", "critic_classification", "deep_supervision", "members"),
 )
 LABELLED_TERMS = {
@@ -108,6 +110,8 @@ def outputs(name: str) -> dict[str, Any]:
     shapes |= {"junction_1_scores": (BATCH, 2), **{f"{layer}_squares": () for layer in _MACS}}
     if name == "distillation":
         shapes["whole_logits"] = (BATCH, CLASSES)
+    if name == "ponder_cost":
+        shapes |= {"router_1_weight": (BATCH, 1), "router_1_remaining": (BATCH, 1)}
     if name == "policy_gradient":
         shapes |= {"policy_scores_1": (BATCH, 2), "hard_router_1": (BATCH, 1), "hard_probabilities": (BATCH, CLASSES)}
     if name in ("actor", "critic", "critic_classification", "deep_supervision"):

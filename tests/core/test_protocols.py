@@ -11,20 +11,21 @@ from tf_routing.core import protocols
 from tf_routing.layers.routers.router import Router
 
 _JUNCTIONS = {"ConfidenceJunction", "Junction"}
-_ROUTERS = {"Controller", "SkipRouter"} | _JUNCTIONS
+_ROUTERS = {"Controller", "HaltingRouter", "SkipRouter"} | _JUNCTIONS
 _MIXING = {"CrossConnection", "CrossPrediction"}
 EXPECTED = {
     "Decides": _ROUTERS | _MIXING,
-    "ShowsOutputs": {"BlockPolicy", "Controller", "ExitMixture"} | _JUNCTIONS,
+    "ShowsOutputs": {"BlockPolicy", "Controller", "ExitMixture", "HaltingRouter"} | _JUNCTIONS,
+    "FixesDecision": _ROUTERS,
     "HasThresholds": _ROUTERS,
-    "CountsMacs": {"BlockPolicy", "Controller", "Gate", "PyramidColumn", "RouterMemory", "SkipRouter"}
+    "CountsMacs": {"BlockPolicy", "Controller", "Gate", "HaltingRouter", "PyramidColumn", "RouterMemory", "SkipRouter"}
     | _JUNCTIONS
     | {"SqueezeExcite", "CrossStitch"}
     | _MIXING,
     "HasSubBlocks": {"SplitBlock", "SkipBlock"},
     "Gated": {"SplitBlock", "SkipBlock", "ExitMixture"},
     "RunsSubBlocks": {"SplitBlock", "SkipBlock"},
-    "TakesRun": {"SplitBlock", "SkipBlock", "Controller", "SkipRouter"},
+    "TakesRun": {"SplitBlock", "SkipBlock", "Controller", "HaltingRouter", "SkipRouter"},
     "SetsExecution": set(),
     "HasExitTree": {"ExitMixture"},
     "OwnsModels": {"SplitBlock", "SkipBlock"},

@@ -23,6 +23,7 @@ FOLDER = Path(__file__).parent
 _NARROW = {
     "short_aig_resnet",
     "short_imagenet_resnet",
+    "short_sact",
     "short_bottlenecks",
     "short_split_resnet",
     "short_split_mobilenetv2",

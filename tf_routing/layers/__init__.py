@@ -10,6 +10,8 @@ import keras  # noqa: F401  (first, so that the registration hook finds no half-
 
 from tf_routing.layers.blocks.exit_mixture import ExitMixture
 from tf_routing.layers.blocks.grouped_conv import GroupedConv2D
+from tf_routing.layers.blocks.halted_positions import HaltedPositions
+from tf_routing.layers.blocks.halting_mean import HaltingMean
 from tf_routing.layers.blocks.identity_shortcut import IdentityShortcut
 from tf_routing.layers.blocks.skip_block import SkipBlock
 from tf_routing.layers.blocks.split_block import SplitBlock
@@ -24,6 +26,7 @@ from tf_routing.layers.routers.block_policy import BlockPolicy
 from tf_routing.layers.routers.confidence_junction import ConfidenceJunction
 from tf_routing.layers.routers.controller import Controller
 from tf_routing.layers.routers.gate import Gate
+from tf_routing.layers.routers.halting_router import HaltingRouter
 from tf_routing.layers.routers.junction import Junction
 from tf_routing.layers.routers.kept_blocks import KeptBlocks
 from tf_routing.layers.routers.router_memory import RouterMemory
@@ -40,6 +43,9 @@ __all__ = [
     "Gamma",
     "Gate",
     "GroupedConv2D",
+    "HaltedPositions",
+    "HaltingMean",
+    "HaltingRouter",
     "IdentityShortcut",
     "ImagePyramid",
     "Junction",

@@ -14,6 +14,7 @@ from tf_routing.objectives.execution_cost import ExecutionCost
 from tf_routing.objectives.members import MemberObjectives
 from tf_routing.objectives.objective import Objective
 from tf_routing.objectives.policy_gradient import PolicyGradient
+from tf_routing.objectives.ponder_cost import PonderCost
 from tf_routing.objectives.target_rates import TargetRates
 
 __all__ = [
@@ -28,6 +29,7 @@ __all__ = [
     "MemberObjectives",
     "Objective",
     "PolicyGradient",
+    "PonderCost",
     "TargetRates",
     "load_categories",
 ]

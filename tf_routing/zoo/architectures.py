@@ -157,6 +157,18 @@ def _imagenet_msdnet(*block_layers: int) -> Architecture:
     return Architecture("msdnet", builder_imports.import_msdnet, bound, _IMAGENET, "msdnet_imagenet")
 
 
+def _halting_resnet(stack_blocks: int, spatial: bool, baseline: str) -> Architecture:
+    bound = {"stage_blocks": (stack_blocks,) * 3, "widths": (16, 32, 64), "bottleneck": False, "spatial": spatial}
+    return Architecture("act", builder_imports.import_halting_resnet, bound, _CIFAR, "act_cifar", baseline)
+
+
+def _halting_bottlenecks(layout: dict[str, Any], spatial: bool, baseline: str) -> Architecture:
+    bound = {**layout, "widths": (64, 128, 256, 512), "bottleneck": True, "spatial": spatial}
+    defaults = {**_IMAGENET, "ponder_weight": 0.005}
+    return Architecture("act", builder_imports.import_halting_resnet, bound, defaults, "act_imagenet", baseline)
+
+
+_HALTING = {"act": False, "sact": True}
 _DEPTHS = {32: 5, 44: 7, 56: 9, 74: 12, 110: 18}
 
 ARCHITECTURES: dict[str, Architecture] = {
@@ -237,4 +249,11 @@ ARCHITECTURES: dict[str, Architecture] = {
     "msdnet_anytime_11": _msdnet(4, *(2,) * 10),
     "msdnet_imagenet_4": _imagenet_msdnet(*(4,) * 5),
     "msdnet_imagenet_7": _imagenet_msdnet(*(7,) * 5),
+    **{
+        f"{kind}_resnet{n}": _halting_resnet(_DEPTHS[n], on, f"resnet{n}")
+        for kind, on in _HALTING.items()
+        for n in (32, 110)
+    },
+    **{f"{kind}_resnet50": _halting_bottlenecks(_RESNET_50, on, "resnet50") for kind, on in _HALTING.items()},
+    **{f"{kind}_resnet101": _halting_bottlenecks(_RESNET_101, on, "resnet101") for kind, on in _HALTING.items()},
 }

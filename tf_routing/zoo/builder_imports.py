@@ -96,3 +96,10 @@ def import_msdnet() -> Callable[..., "RoutedModel"]:
     from tf_routing.zoo.builders.msdnet import build
 
     return build
+
+
+def import_halting_resnet() -> Callable[..., "RoutedModel"]:
+    """Returns the builder of residual nets whose stages end early."""
+    from tf_routing.zoo.builders.halting_resnet import build
+
+    return build

@@ -239,6 +239,11 @@ def _relu(layer: keras.layers.ReLU, graph: Graph, x: Value) -> Value:
 
 
 @write_layer.register
+def _leaky_relu(layer: keras.layers.LeakyReLU, graph: Graph, x: Value) -> Value:
+    return Value(graph.add("LeakyRelu", x.name, alpha=float(layer.negative_slope)), x.shape)
+
+
+@write_layer.register
 def _softmax(layer: keras.layers.Softmax, graph: Graph, x: Value) -> Value:
     return activated(graph, keras.activations.softmax, x)
 

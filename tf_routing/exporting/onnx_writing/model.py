@@ -7,7 +7,7 @@ import numpy as np
 from tf_routing import cost
 from tf_routing.exit_tree import find_mixture
 from tf_routing.exporting.model_inputs import ModelInputs
-from tf_routing.exporting.onnx_writing import blocks, classifier_layers, pyramids, routers  # noqa: F401
+from tf_routing.exporting.onnx_writing import blocks, classifier_layers, halting, pyramids, routers  # noqa: F401
 from tf_routing.exporting.onnx_writing.exits import ExitWriter
 from tf_routing.exporting.onnx_writing.graph import FLOAT, INT32, INT64, Graph, Switches, TabledSwitches, Value
 from tf_routing.exporting.onnx_writing.walk import write_model
