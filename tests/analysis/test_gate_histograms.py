@@ -10,6 +10,7 @@ import pytest
 from tests.analysis.drawn import saved_figures
 from tests.analysis.pictures import size_of
 from tf_routing.analysis import draw_gate_histograms, histogram_edges
+from tf_routing.analysis.charts.style import DOTS_PER_INCH
 
 RNG = np.random.default_rng(0)
 VALUES = {
@@ -41,6 +42,20 @@ def test_counts_are_those_of_the_values(monkeypatch: pytest.MonkeyPatch, tmp_pat
     assert len({axes.get_ylim() for axes in grid[:, 0]}) == 1
     width, height = size_of(tmp_path / "histograms.png")
     assert 600 < width < 1500 and 250 < height < 800
+
+
+def test_images_are_counted_in_integers_and_means_cover_no_bar(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    figures = saved_figures(monkeypatch)
+    values = {"g": {"cat": np.array([0.2, 0.3]), "dog": np.array([0.3, 0.4])}}
+    draw_gate_histograms(values, tmp_path / "histograms.png")
+    # Places are those of the picture.
+    figures[0].set_dpi(DOTS_PER_INCH)
+    for axes, mean in zip(figures[0].axes, ("0.250", "0.350"), strict=True):
+        assert all(tick == round(tick) for tick in axes.get_yticks())
+        (text,) = axes.texts
+        assert text.get_text() == f"mean\n{mean}"
+        box = text.get_window_extent()
+        assert axes.bbox.x1 < box.x0 < box.x1 <= figures[0].bbox.x1
 
 
 @pytest.mark.parametrize("value", [0.0, 0.3, 0.35, 0.7, 1.0])

@@ -59,7 +59,7 @@ def test_highest_upper_left_lowest_below_synthesis_right(
     size_of(tmp_path / "gates.png")
 
 
-def test_panels_stand_two_by_two_and_do_not_overlap(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_panels_stand_below_each_other_and_do_not_overlap(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     figures = saved_figures(monkeypatch)
     draw_gate_images([panel(f"gate {n}", 4) for n in range(3)], tmp_path / "gates.png")
     boxes = [axes.get_position() for axes in figures[0].axes]
@@ -67,8 +67,10 @@ def test_panels_stand_two_by_two_and_do_not_overlap(monkeypatch: pytest.MonkeyPa
     assert not any(one.overlaps(two) for number, one in enumerate(boxes) for two in boxes[:number])
     assert all(0 <= box.x0 < box.x1 <= 1 and 0 <= box.y0 < box.y1 <= 1 for box in boxes)
     first, second, third = boxes[::9]
-    assert first.y0 == pytest.approx(second.y0) and first.x0 == pytest.approx(third.x0)
-    assert second.x0 > first.x1 and third.y1 < first.y0
+    assert first.x0 == pytest.approx(second.x0) == pytest.approx(third.x0)
+    assert first.y0 > second.y1 and second.y0 > third.y1
+    # As wide as one panel: readable on a page.
+    assert figures[0].get_size_inches()[0] < 8
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """Charts of executed cost, compared methods and structures show the numbers that they are given."""
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -107,6 +108,19 @@ def test_lines_join_points_in_the_order_of_their_cost(monkeypatch: pytest.Monkey
     assert (first.get_markerfacecolor(), second.get_markerfacecolor()) == ("white", second.get_color())
     assert legend_labels(figures[0]) == ["ours", "theirs"]
     assert [text.get_text() for text in figures[0].axes[0].texts] == ["b", "a", "c"]
+
+
+@pytest.mark.parametrize(("error", "scale"), [(20.0, "linear"), (75.0, "log")])
+def test_errors_far_apart_have_a_scale_of_ratios(
+    error: float, scale: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    figures = saved_figures(monkeypatch)
+    points = [CostPoint("a", 1e8, 6.0), CostPoint("b", 2e8, 8.0)]
+    draw_error_by_cost([Method("theirs", points), Method("ours", [CostPoint("c", 1e6, error)])], tmp_path / "all.png")
+    (axes,) = figures[0].axes
+    assert axes.get_yscale() == scale
+    labels = [text.get_text() for text in axes.get_yticklabels()]
+    assert all(re.fullmatch(r"\d+(\.\d+)?", label) for label in labels) and len(labels) > 2
 
 
 @pytest.mark.parametrize("comparison", COMPARISONS)

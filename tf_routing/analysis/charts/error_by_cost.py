@@ -13,6 +13,8 @@ from tf_routing.analysis.charts.style import chart, fix_layout, pick_color
 _MARKERS = "osD^vP<>X*"
 # Places along a line that labels keep off.
 _PLACES = 40
+# Errors of which the largest is so many times the smallest have a scale on which small ones stay apart.
+_WIDE = 4
 
 
 class CostPoint(NamedTuple):
@@ -89,6 +91,7 @@ def draw_error_by_cost(
         # Room for labels.
         axes.margins(x=0.08, y=0.1)
         axes.set(xlabel=f"multiply-accumulates executed per image, {name}", ylabel="test error, %")
+        _scale_errors(axes, [point.error for method in methods for point in method.points])
         figure.legend(loc="outside right center")
         fix_layout(figure)
         points = [point for method in methods for point in method.points]
@@ -100,6 +103,16 @@ def draw_error_by_cost(
 
 def _choose_unit(macs: Sequence[float]) -> tuple[float, str]:
     return (1e9, "billions") if max(macs) >= 1e9 else (1e6, "millions")
+
+
+def _scale_errors(axes: Any, errors: Sequence[float]) -> None:
+    from matplotlib.ticker import LogLocator, NullLocator, StrMethodFormatter
+
+    if 0 < _WIDE * min(errors) < max(errors):
+        axes.set_yscale("log")
+        axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axes.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+        axes.yaxis.set_minor_locator(NullLocator())
 
 
 def _list_places(method: Method, unit: float) -> list[tuple[float, float]]:

@@ -6,8 +6,9 @@ from typing import Any
 
 from tf_routing.analysis.charts.style import LINE, NOTE
 
-# Typographic points: half of a marker with the air around it, and distances of labels from it, the nearest first.
-_MARKER = 4
+# Typographic points: half of a marker with the air around it, the air around a label, and distances of labels from
+# markers, the nearest first.
+_MARKER, _AIR = 4, 1.5
 _DISTANCES = (7, 12, 18, 26, 36, 48)
 _DIRECTIONS = ((1, 0), (-1, 0), (0, 1), (0, -1), (1, 1), (-1, 1), (1, -1), (-1, -1))
 _WHERE = tuple(itertools.product(_DISTANCES, _DIRECTIONS))
@@ -44,7 +45,7 @@ def write_labels(axes: Any, points: Sequence[tuple[float, float]], labels: Seque
         # Of places that cover as little, the first: the nearest.
         best = min(places, key=lambda where: _count_covered(axes, places[where], others))
         _write(axes, point, label, best)
-        taken.append(places[best])
+        taken.append(places[best].padded(_AIR * pixels))
 
 
 def _measure(axes: Any, label: str) -> tuple[float, float]:

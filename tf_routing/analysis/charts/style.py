@@ -116,12 +116,12 @@ def measure_label(label: str) -> float:
     return _LABEL_LETTER * max(map(len, label.splitlines()), default=0)
 
 
-def count_in_integers(axis: Any) -> None:
-    """Puts ticks of an axis at integers only."""
+def count_in_integers(axis: Any, most: int | str = "auto") -> None:
+    """Puts ticks of an axis at integers only, with at most so many steps between them."""
     from matplotlib.ticker import MaxNLocator
 
     # A single tick is enough: with more, the axis of one epoch would show fractions.
-    axis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+    axis.set_major_locator(MaxNLocator(most, integer=True, min_n_ticks=1))
 
 
 def fix_layout(figure: Any) -> None:

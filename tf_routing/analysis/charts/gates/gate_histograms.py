@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from tf_routing.analysis.charts.style import INK, NOTE, chart, pick_color
+from tf_routing.analysis.charts.style import INK, NOTE, chart, count_in_integers, pick_color
 from tf_routing.analysis.gate_statistics import histogram_edges
 
 
@@ -72,6 +72,7 @@ def _draw_histogram(axes: Any, values: np.ndarray, edges: np.ndarray, color: str
     counts, _ = np.histogram(values, edges)
     axes.stairs(counts, edges, fill=True, color=color, alpha=0.75)
     axes.axvline(values.mean(), color="black", linewidth=0.9)
-    look = {"ha": "right", "va": "top", "fontsize": NOTE, "color": INK}
-    axes.text(1, 0.95, f"mean {values.mean():.3f}", transform=axes.transAxes, **look)
-    axes.locator_params(axis="y", nbins=3)
+    # Beside the panel: within it any place may hold bars.
+    look = {"ha": "left", "va": "center", "fontsize": NOTE, "color": INK}
+    axes.text(1.02, 0.5, f"mean\n{values.mean():.3f}", transform=axes.transAxes, **look)
+    count_in_integers(axes.yaxis, most=3)

@@ -7,14 +7,14 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from tf_routing.analysis.charts.images import show_image
-from tf_routing.analysis.charts.style import INK, NOTE, chart, shape_grid
+from tf_routing.analysis.charts.style import INK, NOTE, chart
 from tf_routing.analysis.gate_ascent import Synthesis
 
 # Inches: an image, the value above it, a heading, the space between parts, the edge of the picture, and
 # the room for its title.
 _IMAGE, _VALUE, _HEADING, _SPACE, _EDGE = 0.7, 0.18, 0.26, 0.26, 0.15
 _TOP = 0.4
-_ROWS, _PANELS = 2, 2
+_ROWS = 2
 
 
 class GateImages(NamedTuple):
@@ -47,7 +47,7 @@ def draw_gate_images(panels: Sequence[GateImages], path: str | os.PathLike[str],
     """Draws one panel per gate: its highest images upper left, its lowest lower left, the made one on the right.
 
     Args:
-        panels: What to show; two stand side by side.
+        panels: What to show, one below the other: side by side, values would be too small to read on a page.
         path: Picture to write; its ending tells the format.
         title: Title of the picture.
 
@@ -71,15 +71,12 @@ def draw_gate_images(panels: Sequence[GateImages], path: str | os.PathLike[str],
     half = _HEADING + _ROWS * (_IMAGE + _VALUE)
     inner = columns * _IMAGE + _SPACE + 2 * half - _HEADING
     panel_size = inner + 2 * _SPACE, _HEADING + 2 * half + _SPACE
-    down, across = shape_grid(len(panels), _PANELS)
-    size = across * panel_size[0] - _SPACE, down * panel_size[1] + _TOP
+    size = panel_size[0] - _SPACE, len(panels) * panel_size[1] + _TOP
     # Placed by hand: a layout that is solved takes seconds for so many axes.
     with chart(path, size, layout=None) as figure:
         sheet = _Sheet(figure)
         for number, panel in enumerate(panels):
-            row, column = divmod(number, across)
-            left, top = _EDGE + column * panel_size[0], _TOP + row * panel_size[1]
-            _draw_panel(sheet, panel, left, top, columns, inner)
+            _draw_panel(sheet, panel, _EDGE, _TOP + number * panel_size[1], columns, inner)
         figure.suptitle(title, y=1 - _TOP / 2 / size[1], va="center")
 
 
