@@ -10,7 +10,7 @@ from tf_routing.exporting.assets.front_matter import write_front_matter
 from tf_routing.support.files import whole_file
 from tf_routing.support.tables import markdown_table
 from tf_routing.train.recipes.recipe import load_recipe
-from tf_routing.zoo.card_fields import write_arguments, write_by_data, write_number
+from tf_routing.zoo.card_fields import BUDGET_COLUMNS, budget_cells, write_arguments, write_by_data, write_number
 from tf_routing.zoo.registry import find
 from tf_routing.zoo.weights.releases import RELEASED, read_index
 
@@ -78,6 +78,7 @@ def _card(row: dict[str, Any], dataset: dict[str, str]) -> str:
         f"It takes floats in [0, 1] of shape {tuple(row['input_shape'])}; "
         f"{'it standardises them itself' if 'standardize' in row['arguments'] else 'they are not standardised'}.",
         "Results": _table(_results(row), "on the test set", "value"),
+        **_budgets(row, known),
         "Time per image": _times(row),
         "Training": _table(_training(row), "what", "value"),
         "Data": f"{dataset['about']} {dataset['caveats']}\n\nCite: {dataset['cite']}.",
@@ -136,6 +137,16 @@ def _times(row: dict[str, Any]) -> str:
     baseline = find(row["architecture"]).baseline
     beside = f" The static network is `{baseline}` of the same width." if "static_milliseconds" in times[0] else ""
     return f"{table}\nOn {machine}; {versions}. Batch normalisation is folded on all sides.{beside}"
+
+
+def _budgets(row: dict[str, Any], known: zoo.ModelCard) -> dict[str, str]:
+    """Returns the section on budgets; none where this file was not calibrated, as those before it may have been."""
+    run = next((each for each in known.budgets if each["file"] == row["file"]), None)
+    if run is None:
+        return {}
+    about = f"{run['calibrated_on']} `tf-routing calibrate` finds thresholds for budgets, shares of the static cost."
+    table = markdown_table(BUDGET_COLUMNS, [budget_cells(each) for each in run["budgets"]])
+    return {"Cost on request": f"{about}\n\n{table.rstrip()}"}
 
 
 def _training(row: dict[str, Any]) -> dict[str, str]:
