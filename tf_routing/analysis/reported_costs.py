@@ -27,7 +27,7 @@ _KINDS = {
 }
 _NOT_IN_LABELS = (
     *("convnet_aig_", "skipnet_", "blockdrop_", "sact_", "pfec_", "slimmable_", "resnext", "mobilenetv2", "resnet"),
-    *("_full", "_pruned", "_he", "_torch", "_policy"),
+    *("_full", "_pruned", "_he", "_torch", "_policy", "_figurnov"),
 )
 
 
