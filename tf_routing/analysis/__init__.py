@@ -29,6 +29,7 @@ from tf_routing.analysis.gradients import value_and_gradient
 from tf_routing.analysis.hard_routes import hard_routes
 from tf_routing.analysis.path_kernels import PathKernels, path_kernels, path_layers
 from tf_routing.analysis.path_structure import Column, path_structure
+from tf_routing.analysis.position_costs import position_costs
 from tf_routing.analysis.reported_accuracy import ScatteredNetwork, ScatterPanel, accuracy_panels
 from tf_routing.analysis.reported_costs import reported_methods
 from tf_routing.analysis.route_consistency import consistent_images
@@ -86,6 +87,7 @@ __all__ = [
     "path_kernels",
     "path_layers",
     "path_structure",
+    "position_costs",
     "reported_methods",
     "route_groups",
     "route_text",

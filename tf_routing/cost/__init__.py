@@ -9,6 +9,7 @@ import keras  # noqa: F401  (first, so that the registration hook finds no half-
 
 from tf_routing.cost.graph_costs import Gated, LayerCost, layer_costs
 from tf_routing.cost.layer_rules import layer_macs
+from tf_routing.cost.position_costs import needed_macs
 from tf_routing.cost.totals import executed_macs, expected_macs, gated_macs, static_macs
 
 __all__ = [
@@ -19,5 +20,6 @@ __all__ = [
     "gated_macs",
     "layer_costs",
     "layer_macs",
+    "needed_macs",
     "static_macs",
 ]
