@@ -64,3 +64,10 @@ def test_the_body_stays(trained: tf_routing.RoutedModel) -> None:
 def test_what_has_no_such_exits_is_refused() -> None:
     with pytest.raises(ValueError, match="must have exits that `add_routing` added"):
         train_exits(tf_routing.add_routing(own_net(), input_range=(0, 255)), images())
+
+
+def test_images_of_another_range_are_told() -> None:
+    model = tf_routing.add_routing(own_net(), "exit", junction="confidence", input_range=(0, 255))
+    with pytest.warns(UserWarning, match="from 0.* to 0.* takes floats in .0, 255") as told:
+        train_exits(model, images() / np.float32(255))
+    assert sum("holds values" in str(each.message) for each in told) == 1 and model.input_watch.has_warned

@@ -245,8 +245,9 @@ def test_places_that_are_none(arguments: dict[str, Any], message: str) -> None:
 
 
 def test_a_network_without_such_blocks_is_told_where_images_could_leave() -> None:
-    image = keras.Input((16, 16, 3))
-    x = keras.layers.Conv2D(4, 3, padding="same", name="first")(image)
+    image = keras.Input((32, 32, 3))
+    x = keras.layers.AveragePooling2D(2, name="smaller")(keras.layers.Rescaling(1 / 255)(image))
+    x = keras.layers.Conv2D(4, 3, padding="same", name="first")(x)
     x = keras.layers.MaxPooling2D(name="half")(x)
     x = keras.layers.Conv2D(8, 3, padding="same", name="second")(x)
     x = keras.layers.Conv2D(8, 3, strides=2, name="third")(x)

@@ -1,6 +1,6 @@
 """Where images can leave a network early: tensors through which everything goes that is computed later."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from tf_routing.support.validation import unknown
@@ -103,12 +103,20 @@ class _Places:
         """Returns the last block of each size of maps but the smallest, where images can leave behind it."""
         found = [each for each in _last_but_smallest(block.last for block in self.blocks) if self.can_leave(each)]
         if not found:
-            others = [call.name for call in _last_but_smallest(filter(self.can_leave, self.graph.calls))]
+            others = [call.name for call in _last_but_smallest(filter(self.can_leave, self.computed()))]
             raise ValueError(
                 "`model` must have residual blocks of two sizes of maps, behind which images could leave, or `exits` "
                 f"name layers behind which they can{f', such as exits={others}' if others else ''}. Received: none such"
             )
         return found
+
+    def computed(self) -> Iterator[FlatCall]:
+        """Yields the calls that depend on weights."""
+        learnt = set()
+        for call in self.graph.calls:
+            if getattr(call.operation, "weights", None) or learnt.intersection(call.inputs):
+                learnt.update(call.outputs)
+                yield call
 
     def can_leave(self, call: FlatCall) -> bool:
         """Returns whether images can leave behind a call."""

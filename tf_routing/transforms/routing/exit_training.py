@@ -55,7 +55,10 @@ def train_exits(model: Any, images: Images, *, decay: float = 0.01, batch_size: 
     softmax = import_extra("scipy.special", "train", "Training exits").softmax
     heads, deepest = _find_heads(require_routed_model(model))
     pools = [model.get_layer(f"{name}_pool").output for name in heads]
-    read = Reader(model.input, [*pools, model.get_layer(deepest).output], executor=model.executor)
+    outputs = [*pools, model.get_layer(deepest).output]
+    read = Reader(model.input, outputs, name=model.name, executor=model.executor)
+    # The model itself sees none of these images: what there is to say of them is said here, once.
+    read.input_watch = model.input_watch
     *features, logits = (np.asarray(each, "float32") for each in read.predict(images, batch_size, verbose=0))
     for name, x in zip(heads, features, strict=True):
         model.get_layer(name).set_weights(_fit_head(x, softmax(logits.astype("float64"), axis=1), decay))
