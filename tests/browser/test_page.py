@@ -3,6 +3,7 @@
 import itertools
 import json
 import re
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -131,6 +132,12 @@ def test_pictures_lie_beside_the_page(page: Path, tmp_path: Path) -> None:
     shown = facts_of(tmp_path / "page")["pictures"]
     assert shown == [{"file": "picture_1.png", "name": "03 <i>"}, {"file": "picture_2.png", "name": "01 <i>"}]
     assert [(tmp_path / "page" / each["file"]).read_bytes() for each in shown] == [b"\x03", b"\x01"]
+    # Pictures of two classes that are numbered alike can be told apart.
+    (tmp_path / "others").mkdir()
+    shutil.copy(chosen[0], tmp_path / "others")
+    write_page(str(tmp_path / "again"), runtime, Contents([network], [*chosen, str(tmp_path / "others")]))
+    named = [each["name"] for each in facts_of(tmp_path / "again")["pictures"]]
+    assert named == ["pictures/03 <i>", "01 <i>", "others/03 <i>"]
     with pytest.raises(ValueError, match="`pictures` must be at most 24.*Received: 25"):
         write_page(str(tmp_path / "other"), runtime, Contents([network], [str(pictures)]))
     assert not (tmp_path / "other").exists()

@@ -101,11 +101,13 @@ def _add_networks(folder: Path, contents: Contents) -> list[PageNetwork]:
 
 
 def _copy_pictures(pictures: Sequence[str], folder: Path) -> list[dict[str, str]]:
-    shown = []
+    shown, stems = [], [Path(picture).stem for picture in pictures]
     for number, picture in enumerate(map(Path, pictures), 1):
-        name = f"picture_{number}{picture.suffix.lower()}"
-        shutil.copyfile(picture, folder / name)
-        shown.append({"file": name, "name": picture.stem})
+        file = f"picture_{number}{picture.suffix.lower()}"
+        shutil.copyfile(picture, folder / file)
+        # In folders of classes pictures are often numbered alike.
+        name = picture.stem if stems.count(picture.stem) == 1 else f"{picture.parent.name}/{picture.stem}"
+        shown.append({"file": file, "name": name})
     return shown
 
 

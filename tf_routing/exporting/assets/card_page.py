@@ -12,7 +12,9 @@ from tf_routing.zoo.cards import ReportedRow
 _USE = """\
     import tensorflow as tf
     signatures = tf.saved_model.load(FOLDER).signatures
-    signatures["serving_default"](images=images)["probabilities"]"""
+    signatures["serving_default"](images=tf.constant(images))["probabilities"]"""
+_USE_OF_PICTURES = """
+    signatures["serve_encoded"](images=tf.constant([tf.io.read_file("picture.jpg")]))["probabilities"]"""
 
 
 def write_page(card: Mapping[str, Any]) -> str:
@@ -21,7 +23,7 @@ def write_page(card: Mapping[str, Any]) -> str:
         f"# {card['name']}, version {card['version']}",
         _write_counts(card),
         "## Use",
-        _USE,
+        _USE + (_USE_OF_PICTURES if "serve_encoded" in card["signatures"] else ""),
         *_write_reported(card),
         *_write_training(card),
     ]
@@ -88,6 +90,7 @@ def _write_notes(card: Mapping[str, Any]) -> str:
         + " when the root is trained.",
         "Every image gets an answer, also one that shows none of the classes: probabilities say which class fits best, "
         "not whether any does.",
+        "`labels.txt`, where the classes have names, lists them in the order of probabilities.",
         "`SHA256SUMS` has the checksum of every other file, `LICENSE` the licence.",
     ]
     return "\n".join(f"* {note}" for note in notes)

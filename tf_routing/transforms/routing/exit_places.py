@@ -112,7 +112,7 @@ class _Places:
 
     def computed(self) -> Iterator[FlatCall]:
         """Yields the calls that depend on weights."""
-        learnt = set()
+        learnt: set[Any] = set()
         for call in self.graph.calls:
             if getattr(call.operation, "weights", None) or learnt.intersection(call.inputs):
                 learnt.update(call.outputs)
