@@ -67,9 +67,5 @@ class Classification(Objective):
         losses = ops.categorical_crossentropy(targets, predictions, from_logits=from_logits)
         return {"classification_loss": weighted_mean(losses, sample_weight)}
 
-    def smoothed(self, label_smoothing: float) -> "Classification":
-        """Returns this objective with another `label_smoothing`."""
-        return Classification(label_smoothing)
-
     def get_config(self) -> dict[str, Any]:
         return {"label_smoothing": self.label_smoothing}

@@ -77,10 +77,6 @@ class DeepSupervision(Objective):
             terms[name] = weight * classified["classification_loss"]
         return terms
 
-    def smoothed(self, label_smoothing: float) -> "DeepSupervision":
-        """Returns this objective with another `label_smoothing`."""
-        return DeepSupervision(self.exits, self.exit_weights, label_smoothing)
-
     def get_config(self) -> dict[str, Any]:
         return {
             "exits": self.exits,

@@ -180,10 +180,6 @@ class DiverseRoutes(Objective):
         """Returns this objective for training batches with `copies` neighbouring rows per image."""
         return DiverseRoutes(**{**self.get_config(), "copies": copies})
 
-    def smoothed(self, label_smoothing: float) -> "DiverseRoutes":
-        """Returns this objective with another `label_smoothing` of its classification term."""
-        return DiverseRoutes(**{**self.get_config(), "label_smoothing": label_smoothing})
-
     def __call__(
         self, labels: Array, outputs: dict[str, Tensor], sample_weight: Array | None = None
     ) -> dict[str, Tensor]:

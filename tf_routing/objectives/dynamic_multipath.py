@@ -162,10 +162,6 @@ class DynamicMultipath(Objective):
         ]
         return sum(losses[1:], start=losses[0])
 
-    def smoothed(self, label_smoothing: float) -> "DynamicMultipath":
-        """Returns this objective with another `label_smoothing` of its classification term."""
-        return DynamicMultipath(**{**self.get_config(), "label_smoothing": label_smoothing})
-
     def get_config(self) -> dict[str, Any]:
         return {
             "target_rate": self.target_rate,

@@ -88,10 +88,6 @@ class ExecutionCost(Objective):
     def _gates(self, outputs: dict[str, Any]) -> Any:
         return ops.concatenate([ops.cast(outputs[name], "float32") for name in self.decisions], axis=-1)
 
-    def smoothed(self, label_smoothing: float) -> "ExecutionCost":
-        """Returns this objective with another `label_smoothing` of its classification term."""
-        return ExecutionCost(self.decisions, self.cost_weight, label_smoothing)
-
     def get_config(self) -> dict[str, Any]:
         return {
             "decisions": self.decisions,

@@ -128,8 +128,9 @@ class Objective:
         return self
 
     def smoothed(self, label_smoothing: float) -> "Objective":
-        """Returns this objective with label smoothing, if it has a classification term."""
-        return self
+        """Returns this objective with another `label_smoothing`, if it is built with one."""
+        config = self.get_config()
+        return self.from_config({**config, "label_smoothing": label_smoothing}) if "label_smoothing" in config else self
 
     def __call__(
         self, labels: Array, outputs: dict[str, Tensor], sample_weight: Array | None = None

@@ -157,10 +157,6 @@ class PolicyGradient(Objective):
         pairs = [ops.cast(outputs[name], "float32") for name in self.decisions.values()]
         return ops.stack([pair[:, 0] - pair[:, 1] for pair in pairs], axis=-1)
 
-    def smoothed(self, label_smoothing: float) -> "PolicyGradient":
-        """Returns this objective with another `label_smoothing` of its classification term."""
-        return PolicyGradient(**{**self.get_config(), "label_smoothing": label_smoothing})
-
     def get_config(self) -> dict[str, Any]:
         return {
             "decisions": self.decisions,

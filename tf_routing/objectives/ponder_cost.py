@@ -105,10 +105,6 @@ class PonderCost(Objective):
     def _names(self) -> Iterator[str]:
         return (name for routers in self.stages for name in routers)
 
-    def smoothed(self, label_smoothing: float) -> "PonderCost":
-        """Returns this objective with another `label_smoothing` of its classification term."""
-        return PonderCost(self.stages, self.ponder_weight, label_smoothing)
-
     def get_config(self) -> dict[str, Any]:
         return {
             "stages": self.stages,

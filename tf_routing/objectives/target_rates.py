@@ -96,10 +96,6 @@ class TargetRates(Objective):
         gates: Sequence[Any] = [ops.cast(outputs[name], "float32") for name in self.targets]
         return ops.mean(ops.concatenate(gates, axis=-1), axis=0)
 
-    def smoothed(self, label_smoothing: float) -> "TargetRates":
-        """Returns this objective with another `label_smoothing` of its classification term."""
-        return TargetRates(self.targets, self.rate_weight, label_smoothing)
-
     def get_config(self) -> dict[str, Any]:
         return {
             "targets": self.targets,

@@ -3,7 +3,7 @@
 import contextlib
 import os
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -116,7 +116,7 @@ def measure_label(label: str) -> float:
     return _LABEL_LETTER * max(map(len, label.splitlines()), default=0)
 
 
-def count_in_integers(axis: Any, most: int | str = "auto") -> None:
+def count_in_integers(axis: Any, most: int | Literal["auto"] = "auto") -> None:
     """Puts ticks of an axis at integers only, with at most so many steps between them."""
     from matplotlib.ticker import MaxNLocator
 

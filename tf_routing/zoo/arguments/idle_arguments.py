@@ -20,6 +20,21 @@ class Condition(NamedTuple):
     text: str
 
 
+def needs_top(*arguments: str, about: str = "for the objective") -> Condition:
+    """Returns the condition of arguments that count only where the network classifies.
+
+    Args:
+        *arguments: Their names.
+        about: What they count for, in words.
+
+    Example:
+
+    >>> needs_top("rate_weight").text
+    'for the objective, with include_top=True'
+    """
+    return Condition(arguments, lambda values: values["include_top"], f"{about}, with include_top=True")
+
+
 def refuse_idle(
     build: Callable[..., Any], values: Mapping[str, Any], given: Mapping[str, Any], defaults: Mapping[str, Any]
 ) -> None:

@@ -12,7 +12,7 @@ from tf_routing.layers.initializers import distinct_seed
 from tf_routing.models import RoutedModel
 from tf_routing.objectives import TargetRates
 from tf_routing.support.validation import is_number
-from tf_routing.zoo.arguments.idle_arguments import Condition
+from tf_routing.zoo.arguments.idle_arguments import Condition, needs_top
 from tf_routing.zoo.builders.parts import blocks
 from tf_routing.zoo.builders.parts.branches import EXPANSION, basic_branch, bottleneck_branch, projection
 from tf_routing.zoo.builders.parts.heads import Head, finish_model
@@ -53,13 +53,7 @@ class TargetRateObjective:
         ValueError: If a value is not possible.
     """
 
-    CONDITIONS: ClassVar[tuple[Condition, ...]] = (
-        Condition(
-            ("target_rate", "rate_weight"),
-            lambda values: values["include_top"],
-            "for the objective, with include_top=True",
-        ),
-    )
+    CONDITIONS: ClassVar[tuple[Condition, ...]] = (needs_top("target_rate", "rate_weight"),)
 
     target_rate: float = 0.7
     rate_weight: float = 1.0

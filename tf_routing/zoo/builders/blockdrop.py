@@ -16,7 +16,7 @@ from tf_routing import layers
 from tf_routing.layers.initializers import distinct_seed
 from tf_routing.models import RoutedModel
 from tf_routing.objectives import PolicyGradient
-from tf_routing.zoo.arguments.idle_arguments import Condition
+from tf_routing.zoo.arguments.idle_arguments import Condition, needs_top
 from tf_routing.zoo.builders.parts import blocks
 from tf_routing.zoo.builders.parts.blocks import wrap_model
 from tf_routing.zoo.builders.parts.branches import basic_branch
@@ -55,11 +55,7 @@ class RewardObjective:
     """
 
     CONDITIONS: ClassVar[tuple[Condition, ...]] = (
-        Condition(
-            ("penalty", "classification_weight", "policy_weight", "entropy_weight"),
-            lambda values: values["include_top"],
-            "for the objective, with include_top=True",
-        ),
+        needs_top("penalty", "classification_weight", "policy_weight", "entropy_weight"),
     )
 
     penalty: float = 1.0

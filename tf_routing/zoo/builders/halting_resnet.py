@@ -16,7 +16,7 @@ import keras
 from tf_routing import layers
 from tf_routing.models import RoutedModel
 from tf_routing.objectives import PonderCost
-from tf_routing.zoo.arguments.idle_arguments import Condition
+from tf_routing.zoo.arguments.idle_arguments import Condition, needs_top
 from tf_routing.zoo.builders.parts import blocks
 from tf_routing.zoo.builders.parts.blocks import wrap_model
 from tf_routing.zoo.builders.parts.heads import Head, finish_model
@@ -51,9 +51,7 @@ class PonderObjective:
         ValueError: If the weight is negative.
     """
 
-    CONDITIONS: ClassVar[tuple[Condition, ...]] = (
-        Condition(("ponder_weight",), lambda values: values["include_top"], "for the objective, with include_top=True"),
-    )
+    CONDITIONS: ClassVar[tuple[Condition, ...]] = (needs_top("ponder_weight"),)
 
     ponder_weight: float = 0.01
 

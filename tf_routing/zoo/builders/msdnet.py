@@ -15,7 +15,7 @@ import keras
 from tf_routing import exit_tree, layers
 from tf_routing.models import RoutedModel
 from tf_routing.objectives import DeepSupervision
-from tf_routing.zoo.arguments.idle_arguments import Condition
+from tf_routing.zoo.arguments.idle_arguments import Condition, needs_top
 from tf_routing.zoo.builders.parts import blocks
 from tf_routing.zoo.builders.parts.heads import Head, join_features
 from tf_routing.zoo.builders.parts.images import ImageInput, add_image_input
@@ -39,11 +39,7 @@ class Exits:
     """
 
     CONDITIONS: ClassVar[tuple[Condition, ...]] = (
-        Condition(
-            ("confidence", "exit_weights"),
-            lambda values: values["include_top"],
-            "where there are exits, with include_top=True",
-        ),
+        needs_top("confidence", "exit_weights", about="where there are exits"),
     )
 
     confidence: float = 0.9

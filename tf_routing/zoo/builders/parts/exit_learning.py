@@ -12,7 +12,7 @@ from tf_routing import cost, exit_tree
 from tf_routing.models import RoutedModel
 from tf_routing.objectives import Actor, Critic
 from tf_routing.support.validation import one_of
-from tf_routing.zoo.arguments.idle_arguments import Condition
+from tf_routing.zoo.arguments.idle_arguments import Condition, needs_top
 from tf_routing.zoo.builders import exit_trees
 
 STRATEGIES = ("actor", "pragmatic_critic", "optimistic_critic")
@@ -49,10 +49,8 @@ class ExitLearning:
     """
 
     CONDITIONS: ClassVar[tuple[Condition, ...]] = (
-        Condition(
-            (*_OF_JUNCTIONS, "dynamic_cost", "kernel_decay", "temperature_half_life"),
-            lambda values: values["include_top"],
-            "where there are exits, with include_top=True",
+        needs_top(
+            *_OF_JUNCTIONS, "dynamic_cost", "kernel_decay", "temperature_half_life", about="where there are exits"
         ),
         # Not the half-life: recipes set it for all networks of a comparison, static ones among them.
         Condition(

@@ -14,7 +14,7 @@ from tf_routing.layers.initializers import distinct_seed
 from tf_routing.models import RoutedModel
 from tf_routing.objectives import DynamicMultipath, load_categories
 from tf_routing.support.validation import one_of
-from tf_routing.zoo.arguments.idle_arguments import Condition
+from tf_routing.zoo.arguments.idle_arguments import Condition, needs_top
 from tf_routing.zoo.builders.parts.blocks import wrap_model
 
 
@@ -73,11 +73,7 @@ class RateObjective:
     """
 
     CONDITIONS: ClassVar[tuple[Condition, ...]] = (
-        Condition(
-            ("target_rate", "use_category", "categories", "flops_total"),
-            lambda values: values["include_top"],
-            "for the objective, with include_top=True",
-        ),
+        needs_top("target_rate", "use_category", "categories", "flops_total"),
     )
 
     target_rate: float = 0.7
