@@ -76,6 +76,8 @@ def _zoo_table() -> str:
     rows = []
     for name in zoo.list_models():
         reported = zoo.card(name).reported
+        if not reported:
+            raise ValueError(f"{name!r} has no row in tf_routing/zoo/reported.json, which this table shows: add one.")
         row = reported[0]
         error = _write_reported_error(row) + _write_needed(reported)
         rows.append([f"`{name}`", write_size(row.input_shape), f"{row.trainable_parameters:,}", f"{row.macs:,}", error])

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -22,6 +23,7 @@ from tf_routing.evaluation import results_table
 from tf_routing.support.hashes import hash_file
 from tf_routing.train import fit as fit_module
 from tf_routing.train.recipes import recipe_files
+from tf_routing.zoo.architectures import ARCHITECTURES
 
 _ROOT = Path(tf_routing.__file__).parents[1]
 
@@ -68,6 +70,17 @@ def test_list_takes_a_pattern_and_a_family(capsys: pytest.CaptureFixture[str]) -
     printed = capsys.readouterr().out
     assert "resnet20_3cc" in printed
     assert "basecnn" not in printed
+
+
+def test_list_shows_a_network_that_is_being_added(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(ARCHITECTURES, "basecnn_5cc", ARCHITECTURES["basecnn_4cc"])
+    assert main(["list", "basecnn_5*"]) == 0
+    assert re.search(r"basecnn_5cc(\W+-){5}\W*\n", capsys.readouterr().out)
+    assert main(["list", "basecnn_5*", "--json"]) == 0
+    (row,) = json.loads(capsys.readouterr().out)
+    assert (row["recipe"], row["parameters"], row["error_percent"]) == ("multipath_cnn", None, {})
 
 
 def test_list_says_when_nothing_matches(capsys: pytest.CaptureFixture[str]) -> None:

@@ -237,33 +237,8 @@ _OWN |= dict.fromkeys(("convnet_aig_50", "convnet_aig_101"), _MIDDLE)
 _OWN |= dict.fromkeys(("msdnet_imagenet_4", "msdnet_imagenet_7"), _MIDDLE)
 _OWN |= dict.fromkeys((f"{kind}_resnet{depth}" for kind in ("act", "sact") for depth in (50, 101)), _MIDDLE)
 
-MODELS: dict[str, dict[str, Any]] = {
-    name: _OWN.get(name, _SMALL)
-    for name in (
-        *("basecnn", "widecnn", "deepcnn", "deepcnn_10conv", "basecnn_3", "basecnn_ensemble3", "all_ensemble"),
-        *("sebasecnn", "sedeepcnn", "crossstitch2", "vgg16_cifar"),
-        *("basecnn_2cp", "basecnn_3cp", "basecnn_4cp", "basecnn_2cc", "basecnn_3cc", "basecnn_4cc"),
-        *("resnet20", "resnet110", "resnet20_2cp", "resnet20_3cp", "resnet20_4cp"),
-        *("resnet20_2cc", "resnet20_3cc", "resnet20_4cc", "resnet32_2cc", "resnet32_3cc", "resnet32_4cc"),
-        *("resnet18", "resnet34", "wrn18_1_5", "resnet18_2cc", "wideresnet50_2", "resnext50_2x64d"),
-        *("resnet50_2cc", "vgg13_half_2cc"),
-        *("resnet50", "resnet101", "resnext50_2x40d", "resnext50_4x24d", "resnext101_2x40d"),
-        *("mobilenetv2", "mobilenetv2_140", "resnet50_cifar"),
-        *("dmnn50_n2", "dmnn50_n3", "dmnn50_n4", "dmnn101_n2", "dmnn_mobilenetv2_n2", "dmnn_mobilenetv2_140_n2"),
-        *("dmnn50_cifar_n2", "dmnn50_cifar_n4"),
-        *("resnet32", "resnet44", "resnet56", "resnet74"),
-        *("drn_resnet32", "drn_resnet44", "drn_resnet56", "drn_resnet74", "drn_resnet110"),
-        "drn_resnet50_tinyimagenet",
-        *(f"decide_static{n}" for n in range(1, 9)),
-        *("decide_chain8", "decide_tree"),
-        *("convnet_aig_110", "convnet_aig_50", "convnet_aig_101"),
-        *("skipnet_38", "skipnet_74", "skipnet_110"),
-        *("blockdrop_32", "blockdrop_110"),
-        *("msdnet_5", "msdnet_7", "msdnet_anytime_7", "msdnet_anytime_11", "msdnet_imagenet_4", "msdnet_imagenet_7"),
-        *("act_resnet32", "act_resnet110", "sact_resnet32", "sact_resnet110"),
-        *("act_resnet50", "sact_resnet50", "act_resnet101", "sact_resnet101"),
-    )
-}
+MODELS: dict[str, dict[str, Any]] = {name: _OWN.get(name, _SMALL) for name in zoo.list_models()}
+"""Arguments that make each network small; `_OWN` has those that need larger images."""
 
 LEFT_OUT: dict[str, str] = {
     "resnet110": "resnet20 with six times the blocks: the same builder, and the slowest net to build and train",

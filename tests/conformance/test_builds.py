@@ -4,17 +4,18 @@ import keras
 import numpy as np
 import pytest
 
+from tests.conformance import subjects
 from tests.conformance.subjects import BATCH, CLASSES, LAYERS, LEFT_OUT, MODELS, images, marked, small
-from tf_routing import layers, models, zoo
+from tf_routing import layers, models
 
 
 def test_every_public_layer_is_a_subject() -> None:
     assert {subject.layer for subject in LAYERS.values()} == set(layers.__all__)
 
 
-def test_every_zoo_name_is_a_subject() -> None:
-    assert list(MODELS) == zoo.list_models()
-    assert set(LEFT_OUT) <= set(MODELS)
+def test_subjects_that_are_named_are_in_the_zoo() -> None:
+    named = {*LEFT_OUT, *subjects._HEAVY, *subjects._OWN, *(short.name for short in subjects.SHORT.values())}
+    assert named - set(MODELS) == set()
 
 
 @pytest.mark.parametrize("name", LAYERS)

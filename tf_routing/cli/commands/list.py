@@ -8,6 +8,7 @@ from rich.table import Table
 from tf_routing import zoo
 from tf_routing.cli.options import add_json_option
 from tf_routing.support.terminal import print_json, show
+from tf_routing.zoo.card_fields import write_number
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -34,23 +35,24 @@ def run(arguments: argparse.Namespace) -> None:
     table.add_column("weights")
     for row in rows:
         errors = "\n".join(f"{data} {value:.2f}" for data, value in row["error_percent"].items())
-        counts = f"{row['parameters']:,}", f"{row['macs']:,}"
-        table.add_row(row["name"], row["table"], *counts, errors or "-", "\n".join(row["weights"]) or "-")
+        counts = write_number(row["parameters"]), write_number(row["macs"])
+        table.add_row(row["name"], row["table"] or "-", *counts, errors or "-", "\n".join(row["weights"]) or "-")
     show(table)
 
 
 def _row(name: str) -> dict[str, Any]:
     card = zoo.card(name)
-    first = card.reported[0]
+    # A network that somebody is adding may have no row yet.
+    first = card.reported[0] if card.reported else None
     return {
         "name": name,
         "family": card.family,
-        "table": first.table,
-        "input_shape": first.input_shape,
-        "classes": first.classes,
-        "parameters": first.trainable_parameters,
-        "macs": first.macs,
-        "error_percent": first.error_percent,
+        "table": first and first.table,
+        "input_shape": first and first.input_shape,
+        "classes": first and first.classes,
+        "parameters": first and first.trainable_parameters,
+        "macs": first and first.macs,
+        "error_percent": first.error_percent if first else {},
         "recipe": card.recipe,
         "weights": card.weights,
     }
