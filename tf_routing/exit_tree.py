@@ -93,6 +93,23 @@ def chain(columns: Sequence[tuple[str, ...]], junctions: Sequence[str], exits: S
     return tree
 
 
+def steps(stage: Stage) -> tuple[str, ...]:
+    """Returns the names of what a stage runs, as drawings show it: its columns, or all of its layers as one.
+
+    A column holds layers. Other networks name the layers themselves, hundreds of them, which lead to an exit.
+
+    Example:
+
+    >>> steps(Stage(("column_1", "column_2"), None, (Exit("exit_1"),)))
+    ('column_1', 'column_2')
+    >>> steps(Stage(("conv_1", "conv_2", "head"), None, (Exit("exit_1"),)))
+    ('layers_up_to_exit_1',)
+    """
+    if len(stage.columns) == 1 or all(name.startswith("column") for name in stage.columns):
+        return stage.columns
+    return (f"layers_up_to_{exits(stage)[0].layer}",)
+
+
 def exits(tree: Stage | Exit) -> list[Exit]:
     """Returns the leaves, in the order of `parts`."""
     return [part for part in parts(tree) if isinstance(part, Exit)]

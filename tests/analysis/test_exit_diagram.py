@@ -16,7 +16,9 @@ from tests.analysis.drawn import legend_labels, saved_figures
 from tests.analysis.pictures import size_of
 from tf_routing.analysis import ExitUse, draw_exit_diagram
 from tf_routing.analysis.charts.exits.exit_layout import exit_layout
+from tf_routing.browser.ways import find_ways
 from tf_routing.exit_tree import Exit, Stage, exits
+from tf_routing.report.diagrams import tree_diagram, tree_values
 
 CLASSES = 4
 NAMES = ["cat", "dog", "frog", "horse"]
@@ -172,6 +174,26 @@ def test_columns_that_cannot_be_left_take_their_room() -> None:
     fork = Stage(("column_1",), "junction_1", (Stage(("a",), None, (Exit("a"),)), Stage(("b",), None, (Exit("b"),))))
     layout = exit_layout(fork)
     assert set(layout.exits) == {"a", "b"} and {start for start, _ in layout.links} == {(0, 0)}
+
+
+LAYERS = Stage(
+    ("stem", "conv", "head_1"), "junction_1", (Exit("exit_1"), Stage(("conv_2", "head_2"), None, (Exit("exit_2"),)))
+)
+
+
+def test_the_layers_up_to_an_exit_are_one_step(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    assert exit_layout(LAYERS).exits == {"exit_1": (0, 0), "exit_2": (1, 0)}
+    (axes,) = drawn([use("layers", LAYERS, seed=1)], tmp_path, monkeypatch).axes
+    assert axes.get_xlabel() == "stages run before leaving"
+    assert [label.get_text() for label in axes.get_xticklabels()] == ["1", "2"]
+    (axes,) = drawn([use("columns", chain(2), seed=1)], tmp_path, monkeypatch).axes
+    assert axes.get_xlabel() == "columns run before leaving"
+    marks = [mark.label for mark in tree_diagram(LAYERS).marks]
+    assert marks == ["layers up to exit 1", "exit 1", "layers up to exit 2", "exit 2"]
+    assert tree_values(LAYERS, "exit_1") == [1, 1, 0, 0] and tree_values(LAYERS, "exit_2") == [1, 0, 1, 1]
+    (way,) = find_ways({"junction_1": 2}, LAYERS)
+    whens = [mark["when"] for mark in way.marks]
+    assert whens == [[], [("junction_1", 0)], [("junction_1", 1)], [("junction_1", 1)]]
 
 
 def test_a_tree_has_a_panel_of_its_own(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

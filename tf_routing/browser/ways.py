@@ -62,7 +62,7 @@ def _walk(part: Stage | Exit, when: Choices) -> Iterator[tuple[str, Choices]]:
     if isinstance(part, Exit):
         yield "exit", when
         return
-    for _ in part.columns:
+    for _ in exit_tree.steps(part):
         yield "column", when
     for number, sink in enumerate(part.sinks):
         step = [] if part.junction is None else [(_as_output(part.junction), number)]

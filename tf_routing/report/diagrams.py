@@ -115,8 +115,8 @@ def tree_diagram(tree: Stage | Exit) -> Diagram:
         if isinstance(part, Exit):
             add(part.layer, level, Mark(readable(part.layer), "left here", ""), "exit")
             return
-        for column in part.columns:
-            add(column, level, Mark(readable(column), "ran", "not reached"), "column")
+        for step in exit_tree.steps(part):
+            add(step, level, Mark(readable(step), "ran", "not reached"), "column")
         for sink in part.sinks[:-1]:
             lay(sink, level + 1)
         lay(part.sinks[-1], level)
@@ -136,8 +136,8 @@ def tree_values(tree: Stage | Exit, taken: str) -> list[float]:
 
     def walk(part: Stage | Exit) -> None:
         """Adds the values of a part, in the order of its marks."""
-        names = (part.layer,) if isinstance(part, Exit) else part.columns
-        values.extend(float(name in way) for name in names)
+        count = 1 if isinstance(part, Exit) else len(exit_tree.steps(part))
+        values.extend([float(not way.isdisjoint(part.layers))] * count)
         for sink in exit_tree.sinks(part):
             walk(sink)
 

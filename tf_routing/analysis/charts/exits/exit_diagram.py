@@ -19,6 +19,7 @@ from tf_routing.analysis.charts.style import (
     shape_grid,
 )
 from tf_routing.analysis.exit_use import SLICES, ExitUse, class_count
+from tf_routing.exit_tree import Stage, parts, steps
 from tf_routing.support.validation import one_of
 
 _LEAST_SHARE = 0.0025
@@ -147,4 +148,6 @@ def _label_rows(axes: Any, panel: _Panel) -> None:
     places = sorted({x for _, layout in panel for x, _ in layout.exits.values()})
     axes.set_xticks(places, [f"{1 + place:.0f}" for place in places])
     axes.set_yticks([row * _ROW for row in range(len(panel))], [network.label for network, _ in panel])
-    axes.set_xlabel("columns run before leaving")
+    stages = (part for network, _ in panel for part in parts(network.tree) if isinstance(part, Stage))
+    unit = "columns" if all(steps(stage) == stage.columns for stage in stages) else "stages"
+    axes.set_xlabel(f"{unit} run before leaving")

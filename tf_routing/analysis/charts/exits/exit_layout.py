@@ -4,7 +4,7 @@ import math
 from itertools import combinations
 from typing import NamedTuple
 
-from tf_routing.exit_tree import Exit, Stage, sinks
+from tf_routing.exit_tree import Exit, Stage, sinks, steps
 
 Point = tuple[float, float]
 _FAN = math.radians(150)
@@ -18,13 +18,13 @@ class Layout(NamedTuple):
 
 
 def exit_layout(tree: Stage | Exit, height: float = 0.0) -> Layout:
-    """Lays a tree out as a fan: levels go outward from the first column, one unit each, and branches spread.
+    """Lays a tree out as a fan: levels go outward from the first step, one unit each, and branches spread.
 
     A chain, which has one branch, becomes a row from left to right.
 
     Args:
         tree: The network's shape, see `exit_tree`.
-        height: Float, where the first column is.
+        height: Float, where the first step is.
 
     Returns:
         A `Layout`.
@@ -42,8 +42,8 @@ def exit_layout(tree: Stage | Exit, height: float = 0.0) -> Layout:
     layout = Layout({}, [])
 
     def lay(part: Stage | Exit, level: int, start: float, end: float, before: Point | None) -> None:
-        """Places a part of the tree, and all that follows it, in a sector of the fan behind `level` columns."""
-        level += len(part.columns) if isinstance(part, Stage) else 1
+        """Places a part of the tree, and all that follows it, in a sector of the fan behind `level` steps."""
+        level += len(steps(part)) if isinstance(part, Stage) else 1
         radius, angle = level - 1, (start + end) / 2
         own = (radius * math.cos(angle), height + radius * math.sin(angle))
         if before is not None:
