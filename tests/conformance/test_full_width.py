@@ -12,7 +12,7 @@ from tf_routing import calibrate, export, fold_batch_norm, zoo
 from tf_routing.models import RoutedModel
 
 COUNT = 48
-NETS = ["basecnn_2cc", "drn_resnet32", "decide_chain8", "dmnn50_cifar_n2"]
+NETS = ["basecnn_2cc", "drn_resnet32", "decide_chain8", "dmnn50_cifar_n2", "msdnet_5"]
 
 
 def net(name: str) -> tuple[RoutedModel, np.ndarray]:
@@ -23,7 +23,7 @@ def net(name: str) -> tuple[RoutedModel, np.ndarray]:
     draw_scores(model)
     x = np.random.default_rng(2).uniform(size=(COUNT, *model.input_shape[1:])).astype("float32")
     if name != "basecnn_2cc":
-        calibrate(model, x, rate=0.8 if name == "decide_chain8" else 0.5)
+        calibrate(model, x, rate=0.8 if name in ("decide_chain8", "msdnet_5") else 0.5)
     return model, x
 
 

@@ -50,7 +50,10 @@ def test_a_router_decides_as_one_in_float32_with_its_weights(name: str) -> None:
     np.testing.assert_array_equal(decided, expected)
 
 
-@pytest.mark.parametrize("name", ["short_split_resnet", "short_skip_resnet", "short_chain", "short_act", "short_sact"])
+_NETS = ["short_split_resnet", "short_skip_resnet", "short_chain", "short_act", "short_sact", "short_msdnet"]
+
+
+@pytest.mark.parametrize("name", _NETS)
 def test_masked_and_sparse_take_the_same_decisions(name: str) -> None:
     model, x = small(name), images(name, 16)
     draw_scores(model)
