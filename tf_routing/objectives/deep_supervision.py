@@ -6,13 +6,12 @@ from typing import Any
 import keras
 
 from tf_routing.core.tensors import Array, Tensor
-from tf_routing.objectives.classification import Classification
-from tf_routing.objectives.objective import Objective
+from tf_routing.objectives.classifying_objective import ClassifyingObjective
 from tf_routing.support.validation import is_number, plain
 
 
 @keras.saving.register_keras_serializable(package="tf_routing")
-class DeepSupervision(Objective):
+class DeepSupervision(ClassifyingObjective):
     """The sum of the exits' cross-entropies.
 
     Every exit classifies every image of a batch, so that thresholds of confidence can be chosen after training, for any
@@ -54,12 +53,7 @@ class DeepSupervision(Objective):
             raise ValueError(f"`exits` must be a list of one name or more. Received: exits={exits!r}")
         self.exits = list(exits)
         self.exit_weights = None if exit_weights is None else _check_weights(exit_weights, len(self.exits))
-        self.classification = Classification(label_smoothing)
-
-    @property
-    def reads_classes(self) -> bool:
-        """True: labels must be class indices or distributions over classes."""
-        return True
+        super().__init__(label_smoothing)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -81,7 +75,7 @@ class DeepSupervision(Objective):
         return {
             "exits": self.exits,
             "exit_weights": self.exit_weights,
-            "label_smoothing": self.classification.label_smoothing,
+            **super().get_config(),
         }
 
 

@@ -11,8 +11,7 @@ from keras import ops
 from tf_routing import cost
 from tf_routing.core.replicas import mean_over_replicas, rows_of_all_replicas
 from tf_routing.core.tensors import Array, Tensor
-from tf_routing.objectives.classification import Classification
-from tf_routing.objectives.objective import Objective
+from tf_routing.objectives.classifying_objective import ClassifyingObjective
 from tf_routing.support.validation import is_number, not_negative, one_of, plain, positive_integer, positive_number
 
 REGULARIZATIONS = ("within", "center")
@@ -24,7 +23,7 @@ _TINY = 1e-12
 
 
 @keras.saving.register_keras_serializable(package="tf_routing")
-class DiverseRoutes(Objective):
+class DiverseRoutes(ClassifyingObjective):
     """Classification, consistency, diversity, cost and regularisation terms of networks that skip blocks.
 
     Augmented copies of one image should take routes close to their centre (consistency), and the centres of different
@@ -127,13 +126,9 @@ class DiverseRoutes(Objective):
         self.regularization = one_of("regularization", regularization, REGULARIZATIONS)
         self.entries = one_of("entries", entries, ENTRIES)
         self.target_blocks = None if target_blocks is None else positive_number("target_blocks", target_blocks)
-        self.target, self.classification = plain(target), Classification(label_smoothing)
+        super().__init__(label_smoothing)
+        self.target = plain(target)
         self.adapted_weight: Any = None
-
-    @property
-    def reads_classes(self) -> bool:
-        """True: labels must be class indices or distributions over classes."""
-        return True
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -248,7 +243,7 @@ class DiverseRoutes(Objective):
             "diversity_margin": self.diversity_margin,
             "regularization": self.regularization,
             "target": self.target,
-            "label_smoothing": self.classification.label_smoothing,
+            **super().get_config(),
             "entries": self.entries,
             "target_blocks": self.target_blocks,
         }

@@ -11,15 +11,14 @@ from tf_routing import cost
 from tf_routing.core.replicas import mean_over_replicas
 from tf_routing.core.tensors import Array, Tensor
 from tf_routing.objectives.categories import validate_categories
-from tf_routing.objectives.classification import Classification
+from tf_routing.objectives.classifying_objective import ClassifyingObjective
 from tf_routing.objectives.labels import class_distributions
-from tf_routing.objectives.objective import Objective
 from tf_routing.objectives.sample_weights import weighted_mean
 from tf_routing.support.validation import is_number, plain
 
 
 @keras.saving.register_keras_serializable(package="tf_routing")
-class DynamicMultipath(Objective):
+class DynamicMultipath(ClassifyingObjective):
     """Classification, category, execution-rate and FLOPs terms of dynamic multi-path networks.
 
     Terms are logged as they enter the sum. The category heads, a linear layer per controller, belong to the objective:
@@ -94,13 +93,8 @@ class DynamicMultipath(Objective):
         self.category_scale, self.resource_scale = category_scale, resource_scale
         self.classification_scale = classification_scale
         self.category_count = max(self.categories) + 1 if self.categories else 0
-        self.classification = Classification(label_smoothing)
+        super().__init__(label_smoothing)
         self.heads: dict[str, keras.layers.Dense] = {}
-
-    @property
-    def reads_classes(self) -> bool:
-        """True: labels must be class indices or distributions over classes."""
-        return True
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -172,5 +166,5 @@ class DynamicMultipath(Objective):
             "category_scale": self.category_scale,
             "resource_scale": self.resource_scale,
             "classification_scale": self.classification_scale,
-            "label_smoothing": self.classification.label_smoothing,
+            **super().get_config(),
         }

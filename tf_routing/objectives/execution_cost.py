@@ -7,13 +7,12 @@ import keras
 from keras import ops
 
 from tf_routing.core.tensors import Array, Tensor
-from tf_routing.objectives.classification import Classification
-from tf_routing.objectives.objective import Objective
+from tf_routing.objectives.classifying_objective import ClassifyingObjective
 from tf_routing.support.validation import not_negative
 
 
 @keras.saving.register_keras_serializable(package="tf_routing")
-class ExecutionCost(Objective):
+class ExecutionCost(ClassifyingObjective):
     """Classification, and a cost of every block that runs.
 
     Terms are logged as they enter the sum, together with `execution_rate`, the share of blocks that run.
@@ -56,12 +55,7 @@ class ExecutionCost(Objective):
             raise ValueError("`decisions` must name one at least. Received: none")
         self.decisions = list(decisions)
         self.cost_weight = not_negative("cost_weight", cost_weight)
-        self.classification = Classification(label_smoothing)
-
-    @property
-    def reads_classes(self) -> bool:
-        """True: labels must be class indices or distributions over classes."""
-        return True
+        super().__init__(label_smoothing)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -92,5 +86,5 @@ class ExecutionCost(Objective):
         return {
             "decisions": self.decisions,
             "cost_weight": self.cost_weight,
-            "label_smoothing": self.classification.label_smoothing,
+            **super().get_config(),
         }

@@ -8,15 +8,14 @@ import keras
 from keras import ops
 
 from tf_routing.core.tensors import Array, Tensor
-from tf_routing.objectives.classification import Classification
+from tf_routing.objectives.classifying_objective import ClassifyingObjective
 from tf_routing.objectives.labels import class_distributions
-from tf_routing.objectives.objective import Objective
 from tf_routing.objectives.sample_weights import weighted_mean
 from tf_routing.support.validation import not_negative
 
 
 @keras.saving.register_keras_serializable(package="tf_routing")
-class PolicyGradient(Objective):
+class PolicyGradient(ClassifyingObjective):
     """Classification with blocks as they were drawn, and the self-critical policy gradient of the reward.
 
     Terms are logged as they enter the sum, together with `execution_rate`, the share of blocks that run.
@@ -81,13 +80,8 @@ class PolicyGradient(Objective):
         self.classification_weight = not_negative("classification_weight", classification_weight)
         self.policy_weight = not_negative("policy_weight", policy_weight)
         self.entropy_weight = not_negative("entropy_weight", entropy_weight)
-        self.classification = Classification(label_smoothing)
+        super().__init__(label_smoothing)
         self.draws = True
-
-    @property
-    def reads_classes(self) -> bool:
-        """True: labels must be class indices or distributions over classes."""
-        return True
 
     @property
     def reads_hard_answers(self) -> bool:
@@ -164,5 +158,5 @@ class PolicyGradient(Objective):
             "classification_weight": self.classification_weight,
             "policy_weight": self.policy_weight,
             "entropy_weight": self.entropy_weight,
-            "label_smoothing": self.classification.label_smoothing,
+            **super().get_config(),
         }

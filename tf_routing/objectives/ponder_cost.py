@@ -7,13 +7,12 @@ import keras
 from keras import ops
 
 from tf_routing.core.tensors import Array, Tensor
-from tf_routing.objectives.classification import Classification
-from tf_routing.objectives.objective import Objective
+from tf_routing.objectives.classifying_objective import ClassifyingObjective
 from tf_routing.support.validation import not_negative
 
 
 @keras.saving.register_keras_serializable(package="tf_routing")
-class PonderCost(Objective):
+class PonderCost(ClassifyingObjective):
     """Classification, and the ponder cost: how many units run before a stage halts, and the weight of the last.
 
     Terms are logged as they enter the sum, together with `ponder_cost`, the cost before it is weighted, and
@@ -60,12 +59,7 @@ class PonderCost(Objective):
         if not any(self.stages):
             raise ValueError("`stages` must name one router at least. Received: none")
         self.ponder_weight = not_negative("ponder_weight", ponder_weight)
-        self.classification = Classification(label_smoothing)
-
-    @property
-    def reads_classes(self) -> bool:
-        """True: labels must be class indices or distributions over classes."""
-        return True
+        super().__init__(label_smoothing)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -109,5 +103,5 @@ class PonderCost(Objective):
         return {
             "stages": self.stages,
             "ponder_weight": self.ponder_weight,
-            "label_smoothing": self.classification.label_smoothing,
+            **super().get_config(),
         }

@@ -8,13 +8,12 @@ from keras import ops
 
 from tf_routing.core.replicas import mean_over_replicas
 from tf_routing.core.tensors import Array, Tensor
-from tf_routing.objectives.classification import Classification
-from tf_routing.objectives.objective import Objective
+from tf_routing.objectives.classifying_objective import ClassifyingObjective
 from tf_routing.support.validation import is_number, not_negative, plain
 
 
 @keras.saving.register_keras_serializable(package="tf_routing")
-class TargetRates(Objective):
+class TargetRates(ClassifyingObjective):
     """Classification, and the distance of every block's execution rate from a target of its own.
 
     Terms are logged as they enter the sum, together with `execution_rate`, the share of blocks that run.
@@ -59,12 +58,7 @@ class TargetRates(Objective):
                 raise ValueError(f"`targets` must hold rates in [0, 1]. Received: {name!r}: {rate!r}")
         self.targets = {name: float(plain(rate)) for name, rate in targets.items()}
         self.rate_weight = not_negative("rate_weight", rate_weight)
-        self.classification = Classification(label_smoothing)
-
-    @property
-    def reads_classes(self) -> bool:
-        """True: labels must be class indices or distributions over classes."""
-        return True
+        super().__init__(label_smoothing)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -100,5 +94,5 @@ class TargetRates(Objective):
         return {
             "targets": self.targets,
             "rate_weight": self.rate_weight,
-            "label_smoothing": self.classification.label_smoothing,
+            **super().get_config(),
         }
