@@ -60,7 +60,10 @@ def main() -> int:
     pages = {page: page.read_text("utf-8") for page in PAGES}
     wanted = {page: _replace_tables(text) for page, text in pages.items()}
     if "--check" in sys.argv[1:]:
-        return int(pages != wanted)
+        stale = [str(page) for page, text in pages.items() if text != wanted[page]]
+        if stale:
+            print(f"Not what the data says, until `python docs/tables.py` is run: {', '.join(stale)}", file=sys.stderr)
+        return int(bool(stale))
     for page, text in wanted.items():
         with whole_file(page) as temporary:
             temporary.write_text(text, "utf-8")

@@ -35,7 +35,12 @@ def main() -> int:
     if "--check" not in sys.argv[1:]:
         write_cards()
         return 0
-    return int(any(not path.is_file() or path.read_text("utf-8") != text for path, text in texts().items()))
+    stale = [str(path) for path, text in texts().items() if not path.is_file() or path.read_text("utf-8") != text]
+    if stale:
+        print(
+            f"Not what the data says, until `python saved_models/cards.py` is run: {', '.join(stale)}", file=sys.stderr
+        )
+    return int(bool(stale))
 
 
 def write_cards(index_folder: Path = RELEASED, folder: Path = FOLDER) -> None:

@@ -34,9 +34,11 @@ def test_a_table_that_the_data_does_not_say_is_seen(tmp_path: Path) -> None:
     page.write_text("<!-- cold_start: -->\nold\n<!-- /cold_start -->\n", "utf-8")
     changed = _PROGRAM.replace(
         "runpy.run_path",
-        f"import tables; tables.PAGES = (Path({str(page)!r}),); sys.exit(tables.main() - 1)\nrunpy.run_path",
+        f"import tables; tables.PAGES = (Path({str(page)!r}),); print(tables.main(), file=sys.stderr)\nsys.exit(1)\n"
+        "runpy.run_path",
     )
-    run_snippet(changed, _ROOT / "docs" / "tables.py", "--check")
+    with pytest.raises(AssertionError, match=rf"python docs/tables.py. is run: {page}\n1\n"):
+        run_snippet(changed, _ROOT / "docs" / "tables.py", "--check")
 
 
 def test_the_readme_is_one_page() -> None:
