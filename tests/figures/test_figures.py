@@ -19,6 +19,7 @@ from tf_routing import data
 from tf_routing.cli.main import main
 from tf_routing.data import Dataset, ImageSet, ImageStream
 from tf_routing.figures import dataset_figures
+from tf_routing.figures.figure_inputs import Shown
 from tf_routing.figures.figure_table import FIGURES, list_figures
 from tf_routing.runs.finished_runs import FinishedRun, finished_runs, folder_labels, logged_shares, trained_tree
 from tf_routing.support.files import write_json
@@ -354,7 +355,9 @@ def test_the_same_name_in_two_places_is_told_apart() -> None:
 def test_every_figure_has_its_function_and_the_command_its_options(capsys: pytest.CaptureFixture[str]) -> None:
     for figure in FIGURES.values():
         parameters = list(inspect.signature(figure.load()).parameters)
-        assert parameters == ["output", *figure.options]
+        together = Shown._fields if figure.shows_network else ()
+        own = [option for option in figure.options if option not in together]
+        assert parameters == ["output", *(["shown"] if together else []), *own]
     with pytest.raises(SystemExit) as stopped:
         main(["figures", "--help"])
     assert stopped.value.code == 0

@@ -115,10 +115,10 @@ def test_accuracies_need_no_run(figures: list[Figure], tmp_path: Path) -> None:
 
 def test_the_run_s_dataset_is_shown_as_the_run_showed_it(model: RoutedModel) -> None:
     record = {"arguments": {"dataset": "digits", "recipe": {"first_classes": 3}}}
-    found = figure_inputs.load_dataset(model, record, None, None)
+    found = figure_inputs.Shown().load_dataset(model, record)
     assert found.classes == 3 and set(found.test.labels) == {0, 1, 2}
     # Another network's images have nothing to do with that.
-    assert figure_inputs.load_dataset(model, {"arguments": {"dataset": "x"}}, "digits", None).classes == 10
+    assert figure_inputs.Shown(dataset="digits").load_dataset(model, {"arguments": {"dataset": "x"}}).classes == 10
 
 
 @pytest.mark.parametrize(
@@ -189,4 +189,4 @@ def test_a_network_without_a_record_needs_a_dataset(
 def test_images_of_another_size_are_refused(model: RoutedModel) -> None:
     other = zoo.get("basecnn_2cc", width_multiplier=0.125, input_shape=(32, 32, 1))
     with pytest.raises(ValueError, match=r"`dataset` must hold images of shape \(32, 32, 1\) for 'basecnn_2cc'"):
-        figure_inputs.load_dataset(other, {}, "digits", None)
+        figure_inputs.Shown(dataset="digits").load_dataset(other, {})

@@ -1,7 +1,7 @@
 """Loads what figures of trained networks show: the network, its dataset, and the values of its gates."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from rich.progress import track
@@ -17,53 +17,66 @@ from tf_routing.support.validation import unknown
 BATCH = 256
 
 
-def load_network(folders: Sequence[str], model: str | None) -> tuple[RoutedModel, dict[str, Any]]:
-    """Loads the network that a command names.
+class Shown(NamedTuple):
+    """What a figure of a trained network shows: the network, and the dataset whose test images it looks at.
 
     Args:
         folders: One folder of a run, or none.
         model: A `.keras` file where there is no folder.
-
-    Returns:
-        The model and the record of its run, as `load_trained` returns them.
-
-    Raises:
-        ValueError: If there is not exactly one of the two.
-        FileNotFoundError: If there is no such file.
-    """
-    paths = [*folders, *([model] if model else [])]
-    if len(paths) != 1:
-        raise ValueError(f"One folder of a run, or one `model`, must be given. Received: {', '.join(paths) or 'none'}")
-    return load_trained(paths[0])
-
-
-def load_dataset(model: RoutedModel, record: dict[str, Any], name: str | None, data_dir: str | None) -> data.Dataset:
-    """Loads the dataset that a command names, in the network's size.
-
-    Args:
-        model: The network.
-        record: The record of its run, or an empty dict.
-        name: Name of a dataset, see `data.load`; that of the run where it is `None`. The run's dataset is shown with
-            the classes of the run, in its order; pictures of any are cut as the run cut them.
+        dataset: Name of a dataset, see `data.load`; that of the run where not given.
         data_dir: Folder of TensorFlow Datasets.
-
-    Returns:
-        A `Dataset`.
-
-    Raises:
-        ValueError: If there is no name, or images are not those of the network.
-        FileNotFoundError: If the dataset is not prepared.
     """
-    name = choose_dataset(name, record)
-    prepare_dataset = record if name == run_dataset(record) else {"framing": run_framing(record)}
-    found = as_trained(data.load(name, data_dir), model, prepare_dataset)
-    if found.image_shape != tuple(model.input_shape[1:]):
-        raise ValueError(
-            f"`dataset` must hold images of shape {tuple(model.input_shape[1:])} for {model.name!r}. "
-            f"Received: dataset={name!r} with images of shape {found.image_shape}"
-        )
-    found.check_labels()
-    return found
+
+    folders: Sequence[str] = ()
+    model: str | None = None
+    dataset: str | None = None
+    data_dir: str | None = None
+
+    def load_network(self) -> tuple[RoutedModel, dict[str, Any]]:
+        """Returns the model and the record of its run, as `load_trained` returns them.
+
+        Raises:
+            ValueError: If there is not exactly one folder or file.
+            FileNotFoundError: If there is no such file.
+        """
+        paths = [*self.folders, *([self.model] if self.model else [])]
+        if len(paths) != 1:
+            named = ", ".join(paths) or "none"
+            raise ValueError(f"One folder of a run, or one `model`, must be given. Received: {named}")
+        return load_trained(paths[0])
+
+    def load_dataset(self, model: RoutedModel, record: dict[str, Any]) -> data.Dataset:
+        """Loads the dataset in the network's size.
+
+        The run's dataset is shown with the classes of the run, in its order; pictures of any are cut as the run cut
+        them.
+
+        Args:
+            model: The network.
+            record: The record of its run, or an empty dict.
+
+        Returns:
+            A `Dataset`.
+
+        Raises:
+            ValueError: If there is no name, or images are not those of the network.
+            FileNotFoundError: If the dataset is not prepared.
+        """
+        name = choose_dataset(self.dataset, record)
+        prepare_dataset = record if name == run_dataset(record) else {"framing": run_framing(record)}
+        found = as_trained(data.load(name, self.data_dir), model, prepare_dataset)
+        if found.image_shape != tuple(model.input_shape[1:]):
+            raise ValueError(
+                f"`dataset` must hold images of shape {tuple(model.input_shape[1:])} for {model.name!r}. "
+                f"Received: dataset={name!r} with images of shape {found.image_shape}"
+            )
+        found.check_labels()
+        return found
+
+
+def write_title(what: str, model: RoutedModel, dataset: data.Dataset) -> str:
+    """Returns the title of a figure of a network and its images."""
+    return f"{what}, {model.name} on {dataset.name}"
 
 
 def find_classes(classes: Sequence[str], known: Sequence[str]) -> list[int]:

@@ -3,8 +3,9 @@
 Functions are imported when a figure is drawn: lists and help must not wait for Keras.
 """
 
-from collections.abc import Callable
-from typing import NamedTuple
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
 
 from tf_routing.support.validation import unknown
 
@@ -17,11 +18,28 @@ class FigureKind(NamedTuple):
             are given.
         options: Names of the options of the command that it takes, which are the function's arguments.
         needed: Of these, tuples of which at least one option must be given.
+        shows_network: Boolean, whether the function takes the options that name a network and its dataset as one
+            `figure_inputs.Shown`.
     """
 
     load: Callable[[], Callable[..., None]]
     options: tuple[str, ...]
     needed: tuple[tuple[str, ...], ...] = ()
+    shows_network: bool = False
+
+    def draw(self, output: Path, given: Mapping[str, Any]) -> None:
+        """Draws the figure.
+
+        Args:
+            output: Picture to write.
+            given: The options that are given, by name.
+        """
+        draw, arguments = self.load(), dict(given)
+        if self.shows_network:
+            from tf_routing.figures.figure_inputs import Shown
+
+            arguments["shown"] = Shown(**{name: arguments.pop(name) for name in Shown._fields if name in arguments})
+        draw(output, **arguments)
 
 
 def _load_error_curves() -> Callable[..., None]:
@@ -116,21 +134,23 @@ FIGURES: dict[str, FigureKind] = {
     "exits": FigureKind(_load_exits, ("folders", "by"), (("folders",),)),
     "exits_over_training": FigureKind(_load_exits_over_training, ("folders",), (("folders",),)),
     "samples": FigureKind(_load_samples, (*_DATA, "seed")),
-    "routing_flow": FigureKind(_load_routing_flow, (*_NETWORK, *_DATA, "images"), (_NETWORK, ("images",))),
-    "gate_images": FigureKind(_load_gate_images, (*_NETWORK, *_DATA, "gates", "steps", "seed"), (_NETWORK, ("gates",))),
-    "gate_histograms": FigureKind(
-        _load_gate_histograms, (*_NETWORK, *_DATA, "gates", "classes"), (_NETWORK, ("gates",), ("classes",))
+    "routing_flow": FigureKind(_load_routing_flow, (*_NETWORK, *_DATA, "images"), (_NETWORK, ("images",)), True),
+    "gate_images": FigureKind(
+        _load_gate_images, (*_NETWORK, *_DATA, "gates", "steps", "seed"), (_NETWORK, ("gates",)), True
     ),
-    "weight_histograms": FigureKind(_load_weight_histograms, (*_NETWORK, "layers"), (_NETWORK, ("layers",))),
+    "gate_histograms": FigureKind(
+        _load_gate_histograms, (*_NETWORK, *_DATA, "gates", "classes"), (_NETWORK, ("gates",), ("classes",)), True
+    ),
+    "weight_histograms": FigureKind(_load_weight_histograms, (*_NETWORK, "layers"), (_NETWORK, ("layers",)), True),
     "accuracy_by_parameters": FigureKind(_load_accuracy_by_parameters, ("table", "source")),
     "structure": FigureKind(_load_structure, (*_NETWORK, "architecture"), ((*_NETWORK, "architecture"),)),
     "compared_methods": FigureKind(
         _load_compared_methods, ("comparison", "folders", "points"), (("comparison", "folders", "points"),)
     ),
-    "executed_cost": FigureKind(_load_executed_cost, (*_NETWORK, *_DATA), (_NETWORK,)),
-    "easy_and_hard": FigureKind(_load_easy_and_hard, (*_NETWORK, *_DATA, "classes", "rows"), (_NETWORK,)),
+    "executed_cost": FigureKind(_load_executed_cost, (*_NETWORK, *_DATA), (_NETWORK,), True),
+    "easy_and_hard": FigureKind(_load_easy_and_hard, (*_NETWORK, *_DATA, "classes", "rows"), (_NETWORK,), True),
     "execution_rates": FigureKind(
-        _load_execution_rates, (*_NETWORK, *_DATA, "groups", "categories"), (_NETWORK, ("groups", "categories"))
+        _load_execution_rates, (*_NETWORK, *_DATA, "groups", "categories"), (_NETWORK, ("groups", "categories")), True
     ),
 }
 

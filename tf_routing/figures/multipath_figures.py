@@ -6,19 +6,18 @@ from pathlib import Path
 import numpy as np
 from rich.progress import track
 
-from tf_routing import analysis, data
+from tf_routing import analysis
 from tf_routing.analysis import GateImages
 from tf_routing.data.batching.batches import evaluation_batches
 from tf_routing.evaluation.image_versions import images_at
 from tf_routing.figures.figure_inputs import (
     BATCH,
+    Shown,
     find_classes,
-    load_dataset,
-    load_network,
     read_gates,
     select_classes,
+    write_title,
 )
-from tf_routing.models import RoutedModel
 from tf_routing.support.validation import not_negative_integer, positive_integer
 
 _EXTREMES = 10
@@ -26,44 +25,35 @@ _EXTREMES = 10
 
 def routing_flow(
     output: Path,
-    folders: Sequence[str] = (),
-    model: str | None = None,
-    dataset: str | None = None,
-    data_dir: str | None = None,
+    shown: Shown,
     images: Sequence[int] = (),
 ) -> None:
     """Draws how test images flow through a network, side by side.
 
     Args:
         output: Picture to write.
-        folders: The folder of a run; without it there is a `model`.
-        model: A `.keras` file.
-        dataset: Name of a dataset, see `data.load`; that of the run where not given.
-        data_dir: Folder of TensorFlow Datasets.
+        shown: The network, and its images.
         images: Numbers of test images, from 0.
 
     Raises:
         ValueError: If an argument is wrong, or the network has no routing layer.
         FileNotFoundError: If there is no such network or dataset.
     """
-    network, record = load_network(folders, model)
+    network, record = shown.load_network()
     analysis.routing_layers(network)
     indices = [not_negative_integer("images", index) for index in images]
-    found = load_dataset(network, record, dataset, data_dir)
+    found = shown.load_dataset(network, record)
     if max(indices) >= found.test.image_count:
         raise ValueError(f"`images` must be below {found.test.image_count:,}. Received: images={indices}")
-    shown = images_at(evaluation_batches(found.test, BATCH), indices)
-    flows = [analysis.routing_flow(network, image) for image in track(shown, "Routing flows")]
+    rows = images_at(evaluation_batches(found.test, BATCH), indices)
+    flows = [analysis.routing_flow(network, image) for image in track(rows, "Routing flows")]
     titles = [f"{found.class_names[found.test.labels[index]]}, image {index}" for index in indices]
-    analysis.draw_flow_panels(flows, shown, output, titles, _title("Routing flow", network, found))
+    analysis.draw_flow_panels(flows, rows, output, titles, write_title("Routing flow", network, found))
 
 
 def gate_images(
     output: Path,
-    folders: Sequence[str] = (),
-    model: str | None = None,
-    dataset: str | None = None,
-    data_dir: str | None = None,
+    shown: Shown,
     gates: Sequence[str] = (),
     steps: int = 300,
     seed: int = 0,
@@ -72,10 +62,7 @@ def gate_images(
 
     Args:
         output: Picture to write.
-        folders: The folder of a run; without it there is a `model`.
-        model: A `.keras` file.
-        dataset: Name of a dataset, see `data.load`; that of the run where not given.
-        data_dir: Folder of TensorFlow Datasets.
+        shown: The network, and its images.
         gates: The gates, see `analysis.find_gate`.
         steps: Integer, steps of gradient ascent.
         seed: Integer, seed of the noise that images are made from.
@@ -86,27 +73,24 @@ def gate_images(
     """
     positive_integer("steps", steps)
     not_negative_integer("seed", seed)
-    network, record = load_network(folders, model)
+    network, record = shown.load_network()
     addresses = [analysis.find_gate(network, gate) for gate in gates]
-    found = load_dataset(network, record, dataset, data_dir)
+    found = shown.load_dataset(network, record)
     values, _ = read_gates(network, addresses, evaluation_batches(found.test, BATCH), found.test.image_count)
     extremes = [np.concatenate(analysis.extreme_indices(values[address], _EXTREMES)) for address in addresses]
-    shown = images_at(evaluation_batches(found.test, BATCH), np.concatenate(extremes).tolist())
+    rows = images_at(evaluation_batches(found.test, BATCH), np.concatenate(extremes).tolist())
     panels = []
-    for address, indices, images in zip(addresses, extremes, np.split(shown, len(addresses)), strict=True):
+    for address, indices, images in zip(addresses, extremes, np.split(rows, len(addresses)), strict=True):
         print(f"Making an image for {address}")
         made = analysis.synthesize_image(network, address, steps=steps, seed=seed, verbose=1)
         (highest, lowest), gate_values = np.split(images, 2), np.split(values[address][indices], 2)
         panels.append(GateImages(str(address), highest, gate_values[0], lowest, gate_values[1], made))
-    analysis.draw_gate_images(panels, output, _title("What opens gates", network, found))
+    analysis.draw_gate_images(panels, output, write_title("What opens gates", network, found))
 
 
 def gate_histograms(
     output: Path,
-    folders: Sequence[str] = (),
-    model: str | None = None,
-    dataset: str | None = None,
-    data_dir: str | None = None,
+    shown: Shown,
     gates: Sequence[str] = (),
     classes: Sequence[str] = (),
 ) -> None:
@@ -114,10 +98,7 @@ def gate_histograms(
 
     Args:
         output: Picture to write.
-        folders: The folder of a run; without it there is a `model`.
-        model: A `.keras` file.
-        dataset: Name of a dataset, see `data.load`; that of the run where not given.
-        data_dir: Folder of TensorFlow Datasets.
+        shown: The network, and its images.
         gates: The gates, see `analysis.find_gate`.
         classes: Names of the classes.
 
@@ -125,11 +106,11 @@ def gate_histograms(
         ValueError: If an argument is wrong.
         FileNotFoundError: If there is no such network or dataset.
     """
-    network, record = load_network(folders, model)
+    network, record = shown.load_network()
     addresses = [analysis.find_gate(network, gate) for gate in gates]
     # What the network has learnt is known from the run's record, before the images are loaded.
     find_classes(classes, record.get("class_names", classes))
-    found = load_dataset(network, record, dataset, data_dir)
+    found = shown.load_dataset(network, record)
     wanted = find_classes(classes, found.class_names)
     count = int(np.isin(found.test.labels, wanted).sum())
     values, labels = read_gates(network, addresses, select_classes(found.test, wanted), count)
@@ -137,25 +118,22 @@ def gate_histograms(
         str(address): {name: gate[labels == index] for name, index in zip(classes, wanted, strict=True)}
         for address, gate in values.items()
     }
-    analysis.draw_gate_histograms(by_class, output, title=_title("Gate values by class", network, found))
+    analysis.draw_gate_histograms(by_class, output, title=write_title("Gate values by class", network, found))
 
 
-def weight_histograms(
-    output: Path, folders: Sequence[str] = (), model: str | None = None, layers: Sequence[str] = ()
-) -> None:
+def weight_histograms(output: Path, shown: Shown, layers: Sequence[str] = ()) -> None:
     """Draws how the kernel values of a network's paths spread at some layers.
 
     Args:
         output: Picture to write.
-        folders: The folder of a run; without it there is a `model`.
-        model: A `.keras` file.
+        shown: The network.
         layers: The layers, see `analysis.path_kernels`.
 
     Raises:
         ValueError: If an argument is wrong.
         FileNotFoundError: If there is no such network.
     """
-    network, _ = load_network(folders, model)
+    network, _ = shown.load_network()
     kernels = analysis.path_kernels(network, layers)
     analysis.draw_weight_histograms(kernels, output, title=f"Kernels by path, {network.name}")
 
@@ -173,7 +151,3 @@ def accuracy_by_parameters(output: Path, table: str = "Table 3", source: Sequenc
     """
     panels = analysis.accuracy_panels(table, source)
     analysis.draw_accuracy_by_parameters(panels, output, f"Accuracy against parameters, networks of {table}")
-
-
-def _title(what: str, model: RoutedModel, dataset: data.Dataset) -> str:
-    return f"{what}, {model.name} on {dataset.name}"

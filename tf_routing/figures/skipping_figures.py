@@ -12,7 +12,7 @@ from tf_routing.data.batching.batches import evaluation_batches
 from tf_routing.evaluation.image_versions import images_at
 from tf_routing.evaluation.model_batches import model_batches
 from tf_routing.evaluation.routing_statistics import is_gated, rates_by_group
-from tf_routing.figures.figure_inputs import BATCH, find_classes, load_dataset, load_network
+from tf_routing.figures.figure_inputs import BATCH, Shown, find_classes, write_title
 from tf_routing.models import RoutedModel
 from tf_routing.objectives.categories import load_categories, name_categories
 from tf_routing.support.validation import positive_integer
@@ -23,36 +23,27 @@ _COMMAND = "tf-routing fit --model dmnn50_cifar_n2 --dataset cifar100 --recipe d
 
 def executed_cost(
     output: Path,
-    folders: Sequence[str] = (),
-    model: str | None = None,
-    dataset: str | None = None,
-    data_dir: str | None = None,
+    shown: Shown,
 ) -> None:
     """Draws how many test images execute how much.
 
     Args:
         output: Picture to write.
-        folders: The folder of a run; without it there is a `model`.
-        model: A `.keras` file.
-        dataset: Name of a dataset, see `data.load`; that of the run where not given.
-        data_dir: Folder of TensorFlow Datasets.
+        shown: The network, and its images.
 
     Raises:
         ValueError: If an argument is wrong, or the network runs the same for every image.
         FileNotFoundError: If there is no such network or dataset.
     """
-    network, record = _load_skipping(folders, model)
-    found = load_dataset(network, record, dataset, data_dir)
+    network, record = _load_skipping(shown)
+    found = shown.load_dataset(network, record)
     executed = _count_macs(network, _read_routes(network, found))
-    analysis.draw_cost_histogram(executed, output, network.static_cost, _title("Executed cost", network, found))
+    analysis.draw_cost_histogram(executed, output, network.static_cost, write_title("Executed cost", network, found))
 
 
 def easy_and_hard(
     output: Path,
-    folders: Sequence[str] = (),
-    model: str | None = None,
-    dataset: str | None = None,
-    data_dir: str | None = None,
+    shown: Shown,
     classes: Sequence[str] = (),
     rows: int = 2,
 ) -> None:
@@ -60,10 +51,7 @@ def easy_and_hard(
 
     Args:
         output: Picture to write.
-        folders: The folder of a run; without it there is a `model`.
-        model: A `.keras` file.
-        dataset: Name of a dataset, see `data.load`; that of the run where not given.
-        data_dir: Folder of TensorFlow Datasets.
+        shown: The network, and its images.
         classes: Names of the classes; the first eight where none are given.
         rows: Integer, images of each class that execute least, and as many that execute most.
 
@@ -72,9 +60,9 @@ def easy_and_hard(
         FileNotFoundError: If there is no such network or dataset.
     """
     positive_integer("rows", rows)
-    network, record = _load_skipping(folders, model)
+    network, record = _load_skipping(shown)
     find_classes(classes, record.get("class_names", classes))
-    found = load_dataset(network, record, dataset, data_dir)
+    found = shown.load_dataset(network, record)
     wanted = find_classes(classes, found.class_names) or list(range(min(_COLUMNS, found.classes)))
     executed = _count_macs(network, _read_routes(network, found))
     extremes = analysis.executed_extremes(executed, found.test.labels, wanted, rows)
@@ -83,14 +71,14 @@ def easy_and_hard(
     indices = sorted({index for pair in extremes.values() for part in pair for index in part})
     images = dict(zip(indices, images_at(evaluation_batches(found.test, BATCH), indices), strict=True))
     names = [found.class_names[label] for label in extremes]
-    shown = [
+    drawn = [
         _make_row(which, number, [pair[part] for pair in extremes.values()], images, executed)._replace(
             titles=names if (part, number) == (0, 0) else [""] * len(names)
         )
         for part, which in enumerate(("least", "most"))
         for number in range(rows)
     ]
-    analysis.draw_image_rows(shown, output, _title("Images that execute least and most", network, found))
+    analysis.draw_image_rows(drawn, output, write_title("Images that execute least and most", network, found))
 
 
 def _make_row(
@@ -105,10 +93,7 @@ def _make_row(
 
 def execution_rates(
     output: Path,
-    folders: Sequence[str] = (),
-    model: str | None = None,
-    dataset: str | None = None,
-    data_dir: str | None = None,
+    shown: Shown,
     groups: Sequence[str] = (),
     categories: str | None = None,
 ) -> None:
@@ -116,10 +101,7 @@ def execution_rates(
 
     Args:
         output: Picture to write.
-        folders: The folder of a run; without it there is a `model`.
-        model: A `.keras` file.
-        dataset: Name of a dataset, see `data.load`; that of the run where not given.
-        data_dir: Folder of TensorFlow Datasets.
+        shown: The network, and its images.
         groups: Groups of any classes, `"animals=cat,dog"`; a class may be in several, or in none.
         categories: A table of categories, see `objectives.load_categories`; each is a group.
 
@@ -127,13 +109,13 @@ def execution_rates(
         ValueError: If an argument is wrong, or the network runs the same for every image.
         FileNotFoundError: If there is no such network or dataset.
     """
-    network, record = _load_skipping(folders, model)
+    network, record = _load_skipping(shown)
     named = [_parse_group(group) for group in groups]
     if len({name for name, _ in named}) < len(named):
         raise ValueError(f"`groups` must have names that differ. Received: {[name for name, _ in named]}")
     for _, names in named:
         find_classes(names, record.get("class_names", names))
-    found = load_dataset(network, record, dataset, data_dir)
+    found = shown.load_dataset(network, record)
     members = {name: find_classes(names, found.class_names) for name, names in named}
     if categories is not None:
         table = np.asarray(load_categories(categories, found.classes))
@@ -144,7 +126,7 @@ def execution_rates(
         if not np.isin(found.test.labels, classes).any():
             raise ValueError(f"`groups` must have test images. Received: {name!r}, whose classes have none")
     rates = rates_by_group(_read_routes(network, found), found.test.labels, members)
-    analysis.draw_execution_rates(rates, output, _title("Execution rate by group", network, found))
+    analysis.draw_execution_rates(rates, output, write_title("Execution rate by group", network, found))
 
 
 def _parse_group(text: str) -> tuple[str, list[str]]:
@@ -155,8 +137,8 @@ def _parse_group(text: str) -> tuple[str, list[str]]:
     return name.strip(), names
 
 
-def _load_skipping(folders: Sequence[str], model: str | None) -> tuple[RoutedModel, dict[str, Any]]:
-    network, record = load_network(folders, model)
+def _load_skipping(shown: Shown) -> tuple[RoutedModel, dict[str, Any]]:
+    network, record = shown.load_network()
     if not is_gated(network):
         raise ValueError(
             f"`model` must be a network whose images skip parts. Received: {network.name!r}, which runs the same for "
@@ -171,7 +153,3 @@ def _read_routes(network: RoutedModel, found: data.Dataset) -> dict[str, np.ndar
 
 def _count_macs(network: RoutedModel, routes: dict[str, np.ndarray]) -> np.ndarray:
     return cost.executed_macs(network, routes, len(next(iter(routes.values()))))
-
-
-def _title(what: str, model: RoutedModel, dataset: data.Dataset) -> str:
-    return f"{what}, {model.name} on {dataset.name}"

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tf_routing import analysis, zoo
-from tf_routing.figures.figure_inputs import load_network
+from tf_routing.figures.figure_inputs import Shown
 
 
 def structure(
@@ -23,7 +23,7 @@ def structure(
         FileNotFoundError: If there is no such network.
     """
     if architecture is None:
-        network = load_network(folders, model)[0]
+        network = Shown(folders, model).load_network()[0]
     elif folders or model is not None:
         raise ValueError(f"`architecture` stands in place of a run or a `model`. Received: both, {architecture!r}")
     else:

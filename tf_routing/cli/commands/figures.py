@@ -82,8 +82,7 @@ def run(arguments: argparse.Namespace) -> None:
         if path is not None and not Path(path).exists():
             raise FileNotFoundError(f"There is no {path}: a folder of a run, or of runs, is needed.")
     start_quietly()
-    draw = figure.load()
-    draw(Path(arguments.output), **given)
+    figure.draw(Path(arguments.output), given)
     print(f"The figure is in {arguments.output}.")
 
 
