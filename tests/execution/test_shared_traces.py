@@ -168,6 +168,7 @@ def test_building_and_setting_trace_nothing(count_calls: Any) -> None:
 def test_blocks_that_differ_are_not_alike() -> None:
     kinds = [block(), block("tanh"), block(layer=keras.layers.ReLU()), block(layer=keras.layers.ReLU(6.0))]
     kinds += [block(parts=2), block(parts=2, shortcut=None)]
+    kinds.append(SkipBlock(block().sub_blocks[0], adds_shortcut=False))
     assert None not in {text(each) for each in kinds}
     assert len({text(each) for each in kinds}) == len(kinds)
     assert text(block()) == text(block())

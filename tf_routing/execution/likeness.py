@@ -55,7 +55,10 @@ def describe(layer: Any) -> Likeness | None:
 def _describe_block(block: Any, found: "_Variables") -> list[Any]:
     parts = [*block.sub_blocks, block.shortcut]
     told = [_describe_graph(part, found) if isinstance(part, keras.Model) else part for part in parts]
-    return [_name(block), block.compute_dtype, _plain(keras.activations.serialize(block.activation)), *told]
+    # First: of a kind that is not known here, nothing more is.
+    kind = _name(block)
+    own = {name: _plain(value) for name, value in block.own_settings().items()}
+    return [kind, block.compute_dtype, _plain(keras.activations.serialize(block.activation)), own, *told]
 
 
 class _Unknown(Exception):
