@@ -209,6 +209,8 @@ def test_jax_decides_in_order_of_depth(report: dict) -> None:
         ("resnet20_2cp", 3, ["classification_loss"]),
         ("rich", 4, ["classification_loss"]),
         ("dmnn50_cifar_n2", 16, ["classification_loss", "category_loss", "execution_rate_loss", "flops_loss"]),
+        ("short_act", 3, ["classification_loss", "ponder_loss"]),
+        ("short_sact", 3, ["classification_loss", "ponder_loss"]),
         ("decide_chain8", 7, ["classification_loss", "computation_loss", "kernel_loss", "decisiveness_loss"]),
     ],
 )
