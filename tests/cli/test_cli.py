@@ -147,7 +147,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
 
     def instead(*_: Any, model_arguments: dict[str, Any], **__: Any) -> dict[str, Any]:
         calls.update(model_arguments)
-        return {"final": {"accuracy": 0.5}, "seconds": 1.0}
+        return {"arguments": {}, "final": {"accuracy": 0.5}, "seconds": 1.0}
 
     monkeypatch.setattr(fit_module, "fit", instead)
     return calls
@@ -180,7 +180,7 @@ def test_fit_hands_on_whether_to_count_routes(
 
     def instead(*_: Any, count_routes: bool, **__: Any) -> dict[str, Any]:
         seen.append(count_routes)
-        return {"final": {"accuracy": 0.5}, "seconds": 1.0}
+        return {"arguments": {}, "final": {"accuracy": 0.5}, "seconds": 1.0}
 
     monkeypatch.setattr(fit_module, "fit", instead)
     assert main(["fit", "--model", "drn_resnet32", *words, "--output", str(tmp_path / "run")]) == 0
@@ -194,7 +194,7 @@ def test_hyphens_are_as_good_as_underscores_and_values_reach_the_recipe(
 
     def instead(_: str, dataset: Any, recipe: Any, *__: Any, **options: Any) -> dict[str, Any]:
         seen.append((recipe, options))
-        return {"final": {"accuracy": 0.5}, "seconds": 1.0}
+        return {"arguments": {}, "final": {"accuracy": 0.5}, "seconds": 1.0}
 
     monkeypatch.setattr(fit_module, "fit", instead)
     words = ["--image-size=48", "--learning-rate", "0.5", "--weight-decay=0.01", "--drops", "2", "3"]
@@ -235,7 +235,7 @@ def test_few_images_get_small_batches_where_nobody_says_otherwise(
 
     def instead(_: str, dataset: Any, recipe: Any, *__: Any, **___: Any) -> dict[str, Any]:
         sizes.append(recipe.batch_size)
-        return {"final": {"accuracy": 0.5}, "seconds": 1.0}
+        return {"arguments": {}, "final": {"accuracy": 0.5}, "seconds": 1.0}
 
     monkeypatch.setattr(fit_module, "fit", instead)
     monkeypatch.setattr(data, "load", lambda name, data_dir: few)
