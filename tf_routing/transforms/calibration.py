@@ -65,8 +65,8 @@ def calibrate(model: "RoutedModel", images: Images, rate: float) -> list[Calibra
     that those before it let through. Tests and benchmarks of execution get a known share of executed parts this way,
     with decisions that differ between images.
 
-    Where a stage halts, an image that halted comes to no later unit: gates that follow each other open on the same images
-    where the shares are to be equal.
+    Where a stage halts, an image that halted comes to no later unit: of equal shares, gates that follow each other open
+    on the same images.
 
     A share can be missed: images that score alike fall on one side together, as all do in an early-exit network that
     is not trained. A warning then lists the gates.
