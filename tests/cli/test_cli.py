@@ -3,6 +3,7 @@
 import csv
 import json
 import re
+import shlex
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -17,7 +18,7 @@ from tests.eager import eager
 from tests.few_layers import few_layers
 from tf_routing import cost, data, zoo
 from tf_routing.cli.main import main
-from tf_routing.cli.program import COMMANDS
+from tf_routing.cli.program import COMMANDS, program_parser
 from tf_routing.data import ImageSet
 from tf_routing.evaluation import results_table
 from tf_routing.support.hashes import hash_file
@@ -106,7 +107,13 @@ def test_card_shows_the_counts(capsys: pytest.CaptureFixture[str]) -> None:
 @pytest.mark.parametrize("name", zoo.list_models())
 def test_every_architecture_has_a_card(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["card", name]) == 0
-    assert name in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    command = re.findall(r"To train it so: tf-routing (.*)\n", printed)
+    if zoo.card(name).recipe is not None:
+        given = program_parser().parse_args(shlex.split(command[0]))
+        assert (given.model, given.recipe) == (name, zoo.card(name).recipe)
+        assert given.dataset in ("cifar10", "cifar100", "imagenet2012", "DATASET")
+    assert name in printed
 
 
 def test_card_of_an_unknown_model_lists_close_matches(capsys: pytest.CaptureFixture[str]) -> None:

@@ -11,7 +11,18 @@ from tf_routing.zoo.cards import ReportedRow
 from tf_routing.zoo.papers import call_paper, find_paper
 
 # Columns of errors whose names do not begin with that of their dataset.
-_COLUMNS = {"imagenet2012": ("imagenet_top1", "top1_1crop")}
+_DATASETS = {"imagenet_top1": "imagenet2012", "top1_1crop": "imagenet2012"}
+
+
+def name_dataset(column: str) -> str:
+    """Returns the dataset of a column of errors, as `--dataset` takes it.
+
+    Example:
+
+    >>> name_dataset("cifar10_200ep"), name_dataset("top1_1crop")
+    ('cifar10', 'imagenet2012')
+    """
+    return _DATASETS.get(column, column.partition("_")[0])
 
 
 def compare_with_paper(arguments: Mapping[str, Any], dataset: str, accuracy: float) -> Iterator[str]:
@@ -55,10 +66,9 @@ def _is_of(row: ReportedRow, given: Mapping[str, Any]) -> bool:
 
 def _find_errors(row: ReportedRow, dataset: str, first_classes: int | None) -> dict[str, float]:
     """Returns the errors of a row on a dataset, by the names of their columns."""
-    if dataset in _COLUMNS:
-        columns = _COLUMNS[dataset] if row.classes == (first_classes or 1000) else ()
-        return {name: error for name, error in row.error_percent.items() if name in columns}
-    return {name: error for name, error in row.error_percent.items() if name.partition("_")[0] == dataset}
+    if dataset in _DATASETS.values() and row.classes != (first_classes or 1000):
+        return {}
+    return {name: error for name, error in row.error_percent.items() if name_dataset(name) == dataset}
 
 
 def _compare_recipes(given: Mapping[str, Any] | None, named: str | None) -> Iterator[str]:

@@ -7,12 +7,15 @@ from rich.table import Table
 from tf_routing import zoo
 from tf_routing.cli.budget_table import budget_table
 from tf_routing.cli.options import add_json_option
+from tf_routing.cli.paper_comparison import name_dataset
 from tf_routing.support.terminal import print_json, show
 from tf_routing.zoo.card_fields import write_arguments, write_by_data, write_number, write_size
 from tf_routing.zoo.cards import ModelCard, ReportedRow
 from tf_routing.zoo.papers import find_paper, write_bibtex, write_reference
 
 _SIDE_BY_SIDE = 3
+# Others have names of their own here, or are made of parts.
+_DATASETS = ("cifar10", "cifar100", "imagenet2012")
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -50,12 +53,20 @@ def run(arguments: argparse.Namespace) -> None:
     for each in card.budgets:
         show(budget_table(each["budgets"], f"{each['file']} on {each['dataset']}, at budgets of computation"))
     show(f"Recipe: {card.recipe or 'none yet'}.  Weights: {', '.join(card.weights) or 'none'}.")
+    if card.recipe:
+        show(f"To train it so: {_write_command(card)}")
     for note in dict.fromkeys(row.note for row in card.reported if row.note):
         show(f"Note: {note}")
     for argument, held in dict.fromkeys(pair for row in card.reported for pair in (row.needs or {}).items()):
         show(
             f"Errors with {argument}=... need {held}. Without it `zoo.get` and `tf-routing fit` have another objective."
         )
+
+
+def _write_command(card: ModelCard) -> str:
+    datasets = [name_dataset(column) for row in card.reported for column in row.error_percent]
+    dataset = datasets[0] if datasets and datasets[0] in _DATASETS else "DATASET"
+    return f"tf-routing fit --model {card.name} --dataset {dataset} --recipe {card.recipe} --output runs/{card.name}"
 
 
 def _reported_table(rows: list[ReportedRow], paper: str) -> Table:
