@@ -19,6 +19,16 @@ def test_ticks_are_even_and_hold_all_values(low: float, high: float) -> None:
     np.testing.assert_allclose(np.diff(ticks), ticks[1] - ticks[0])
 
 
+@pytest.mark.parametrize(("low", "high"), [(1, 1), (1, 2), (1, 13), (1, 350), (20, 21)])
+def test_epochs_are_whole_numbers(low: int, high: int) -> None:
+    ticks = round_ticks(low, high, whole=True)
+    assert all(isinstance(tick, int) for tick in ticks) and ticks[0] <= low and ticks[-1] >= high
+    assert 2 <= len(ticks) <= 8 and set(np.diff(ticks)) == {ticks[1] - ticks[0]}
+    chart = draw_lines("loss", [Line("test", [(low, 0.5), (high, 0.25)])], "epoch")
+    shown = re.findall(r'<text class="middle" x="[\d.]+" y="[\d.]+">([^<]*)</text>', chart)
+    assert shown == [*map(str, ticks), "epoch"]
+
+
 def test_a_line_goes_through_its_points() -> None:
     chart = draw_lines("loss", [Line("test", [(0, 0.0), (1, 10.0), (2, float("nan")), (4, 5.0)])], "epoch")
     (points,) = re.findall(r'points="([^"]*)"', chart)
@@ -42,7 +52,8 @@ def test_labels_of_dots_cover_neither_each_other_nor_dots() -> None:
     assert len(boxes) == 18
     for number, one in enumerate(boxes):
         for other in boxes[number + 1 : 9] if number < 9 else []:
-            assert not (abs(one[0] - other[0]) < 7 and abs(one[1] - other[1]) < 13)
+            # With air between: "3" and "1" side by side would be read as 31.
+            assert not (abs(one[0] - other[0]) < 7 + 4 and abs(one[1] - other[1]) < 13)
         if number < 9:
             for x, y, width, height in boxes[9:]:
                 apart = one[0] >= x + width or x >= one[0] + 7 or one[1] >= y + height or y >= one[1] + 13
@@ -51,7 +62,10 @@ def test_labels_of_dots_cover_neither_each_other_nor_dots() -> None:
 
 def test_bars_are_as_high_as_their_shares() -> None:
     chart = draw_bars("rates", [("1", [0.25, 1.0]), ("2", [0.5])], "block")
-    heights = [float(height) for height in re.findall(r'height="([\d.]+)"', chart)]
+    heights = [float(height) for height in re.findall(r'<rect class="bar b\d" x.*?height="([\d.]+)"', chart)]
     np.testing.assert_allclose(np.array(heights) / heights[1], [0.25, 1, 0.5], atol=2e-3)
+    # Colours are told where bars lie side by side, and nowhere else.
+    assert chart.count("<li>") == 2 and "first part" in chart and "second part" in chart
+    assert "<li>" not in draw_bars("rates", [("1", [0.25]), ("2", [0.5])], "block")
     # Two hundred blocks keep their bars apart, in a chart that scrolls.
     assert 'class="scroll' in draw_bars("rates", [(str(n), [0.5]) for n in range(200)], "block")

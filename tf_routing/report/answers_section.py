@@ -31,7 +31,9 @@ def write_confusion(measured: Measurement) -> str:
             for name, row in zip(names, counts, strict=True)
         ]
         caption = "How many images of the class of a row were taken for the class of a column"
-        shown = table(caption, ["true class", *names], rows, "matrix")
+        # Longer names stand upright above their columns, and digits as one reads them.
+        kind = "matrix short" if max(map(len, names)) < 3 else "matrix"
+        shown = table(caption, ["true class", *names], rows, kind)
     else:
         shown = table(
             "The most frequent confusions",

@@ -8,10 +8,10 @@ from tf_routing.report.markup import escape, scrolling
 
 # The size of a chart in units, which are about pixels: as wide as a phone.
 _WIDTH, _HEIGHT = 360, 230
-_LEFT, _RIGHT, _TOP, _BOTTOM = 52, 14, 10, 42
+_LEFT, _RIGHT, _TOP, _BOTTOM = 60, 14, 10, 42
 _COLORS = 6
-# Of a label of a dot: the width of a letter, and the height of a line.
-_LETTER, _LINE = 7.0, 13.0
+# Of a label of a dot: the width of a letter, the height of a line, and what keeps two labels from being read as one.
+_LETTER, _LINE, _GAP = 7.0, 13.0, 4.0
 
 Box = tuple[float, float, float, float]
 
@@ -52,22 +52,31 @@ class _Axis(NamedTuple):
         return self.start + (value - self.low) / (self.high - self.low) * (self.end - self.start)
 
 
-def round_ticks(low: float, high: float, count: int = 5) -> list[float]:
+def round_ticks(low: float, high: float, count: int = 5, whole: bool = False) -> list[float]:
     """Returns round numbers that begin at most at the lowest value and end at least at the highest.
+
+    Args:
+        low: The lowest value.
+        high: The highest.
+        count: Integer, about how many steps there are.
+        whole: Boolean, whether they are whole numbers, as epochs are.
 
     Example:
 
     >>> round_ticks(0.13, 0.87)
     [0.0, 0.2, 0.4, 0.6, 0.8, 1.0]
+    >>> round_ticks(1, 2, whole=True)
+    [1, 2]
     """
     largest = max(abs(low), abs(high))
     # What rounding makes of one value is no range.
     span = high - low if high - low > 1e-6 * largest else largest or 1.0
-    raw = span / count
+    raw = max(span / count, 1) if whole else span / count
     unit = 10 ** math.floor(math.log10(raw))
-    step = next(factor * unit for factor in (1, 2, 2.5, 5, 10) if factor * unit >= raw * 0.999)
+    factors = (1, 2, 5, 10) if whole else (1, 2, 2.5, 5, 10)
+    step = next(factor * unit for factor in factors if factor * unit >= raw * 0.999)
     first, last = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)
-    decimals = 2 - math.floor(math.log10(step))
+    decimals = None if whole else 2 - math.floor(math.log10(step))
     return [round(number * step, decimals) for number in range(first, max(last, first + 1) + 1)]
 
 
@@ -77,14 +86,14 @@ def draw_lines(title: str, lines: Sequence[Line], x_label: str, y_label: str = "
     Args:
         title: What it shows; the first thing that a screen reader says.
         lines: The lines; those without points are left out.
-        x_label: Of the horizontal axis.
+        x_label: Of the horizontal axis, whose values are whole numbers.
         y_label: Of the vertical axis.
     """
     kept = [line._replace(points=[point for point in line.points if all(map(math.isfinite, point))]) for line in lines]
     kept = [line for line in kept if line.points]
     if not kept:
         return ""
-    x, y = _axes([point for line in kept for point in line.points])
+    x, y = _axes([point for line in kept for point in line.points], whole=True)
     drawn = "".join(_draw_line(line, number, x, y) for number, line in enumerate(kept))
     ends = "; ".join(f"{line.label} ends at {line.points[-1][1]:.4g}" for line in kept)
     return _figure(title, f"{title}: {ends}", _draw_axes(x, y, x_label, y_label) + drawn, _legend(kept))
@@ -106,7 +115,7 @@ def draw_dots(title: str, dots: Sequence[Dot], x_label: str, y_label: str, limit
     for dot in dots:
         across, along = x.place(dot.x), y.place(dot.y)
         left, top = _find_room(across, along, len(dot.label) * _LETTER, taken)
-        taken.append((left, top, len(dot.label) * _LETTER, _LINE))
+        taken.append((left - _GAP, top, len(dot.label) * _LETTER + 2 * _GAP, _LINE))
         marks += f'<circle class="dot" cx="{across:.1f}" cy="{along:.1f}" r="4"/>'
         marks += f'<text x="{left:.1f}" y="{top + 10:.1f}">{escape(dot.label)}</text>'
     if limit:
@@ -142,16 +151,16 @@ def draw_bars(title: str, bars: Sequence[tuple[str, Sequence[float]]], x_label: 
     drawn += "".join(_text(place, _HEIGHT - _BOTTOM + 15, name, "middle") for place, name in names[::every])
     drawn += _text((_LEFT + x) / 2, _HEIGHT - 6, x_label, "middle")
     said = "; ".join(f"{name} {', '.join(f'{share:.3g}' for share in shares)}" for name, shares in bars)
-    return _figure(title, f"{title}: {said}", _draw_y(y, "", x) + drawn, width=x + _RIGHT)
+    return _figure(title, f"{title}: {said}", _draw_y(y, "", x) + drawn, _bar_legend(bars), width=x + _RIGHT)
 
 
-def _axes(points: Sequence[tuple[float, float]]) -> tuple[_Axis, _Axis]:
+def _axes(points: Sequence[tuple[float, float]], whole: bool = False) -> tuple[_Axis, _Axis]:
     found = []
-    for values, start, end in (
-        ([x for x, _ in points], _LEFT, _WIDTH - _RIGHT),
-        ([y for _, y in points], _HEIGHT - _BOTTOM, _TOP),
+    for values, start, end, is_whole in (
+        ([x for x, _ in points], _LEFT, _WIDTH - _RIGHT, whole),
+        ([y for _, y in points], _HEIGHT - _BOTTOM, _TOP, False),
     ):
-        ticks = round_ticks(min(values), max(values))
+        ticks = round_ticks(min(values), max(values), whole=is_whole)
         found.append(_Axis(ticks, ticks[0], ticks[-1], float(start), float(end)))
     return found[0], found[1]
 
@@ -195,6 +204,20 @@ def _legend(lines: Sequence[Line]) -> str:
         f'<li><svg class="key" width="26" height="10" aria-hidden="true"><path class="line c{number % _COLORS}'
         f'{" dashed" if line.dashed else ""}" d="M1 5H25"/></svg> {escape(line.label)}</li>'
         for number, line in enumerate(lines)
+    )
+    return f'<ul class="legend">{entries}</ul>'
+
+
+def _bar_legend(bars: Sequence[tuple[str, Sequence[float]]]) -> str:
+    """Says which of two colours is which, where bars of a group lie side by side."""
+    most = max(len(shares) for _, shares in bars)
+    if most < 2:
+        return ""
+    colors = ("first part", "second part") if most == 2 else ("odd parts", "even parts")
+    entries = "".join(
+        f'<li><svg class="key" width="12" height="12" aria-hidden="true"><rect class="bar b{number}" width="12" '
+        f'height="12"/></svg> {words}</li>'
+        for number, words in enumerate(colors)
     )
     return f'<ul class="legend">{entries}</ul>'
 
