@@ -34,6 +34,9 @@ def parted() -> tf_routing.RoutedModel:
 
 
 def answers_of(model: keras.Model, x: np.ndarray) -> np.ndarray:
+    # With oneDNN convolutions of no images return another shape: a plain network answers none of them.
+    if not len(x):
+        return np.zeros((0, model.output_shape[-1]), "float32")
     # One of them flips images unless told not to.
     return np.asarray(model(x, training=False))
 
