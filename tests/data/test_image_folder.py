@@ -13,7 +13,7 @@ from tf_routing import data
 from tf_routing.data import Dataset, PictureFiles
 from tf_routing.data.batching.batch_plan import BatchPlan
 from tf_routing.data.batching.pipelines import evaluation_batches, training_batches
-from tf_routing.data.images.picture_files import name_broken_files
+from tf_routing.data.images.picture_files import find_damage, name_broken_files
 
 _CLASSES = ("bee", "cat", "owl")
 _SIZE = 8
@@ -172,6 +172,17 @@ def test_a_folder_of_another_layout_says_what_it_must_hold(folder: Path) -> None
     (folder / "val").rename(folder / "held_out")
     with pytest.raises(ValueError, match="one of test, validation, val in it, .* which holds held_out, train"):
         load(folder)
+    write_pictures(folder / "one", {"bee": 2})
+    with pytest.raises(ValueError, match="at least two folders, one per class, .* which holds bee"):
+        load(folder / "one")
+
+
+def test_a_file_that_ends_too_early_is_damaged(tmp_path: Path) -> None:
+    whole = tf.io.encode_jpeg(noise(64, 64, seed=3)).numpy()
+    for name, content in (("whole.jpg", whole), ("part.jpg", whole[: len(whole) // 2])):
+        (tmp_path / name).write_bytes(content)
+    assert find_damage(str(tmp_path / "whole.jpg")) == ""
+    assert find_damage(str(tmp_path / "part.jpg")).startswith("The file is damaged, or ends too early: ")
 
 
 def test_an_empty_class_is_named(folder: Path) -> None:

@@ -126,5 +126,7 @@ def find_damage(path: str) -> str:
 
 def _describe(error: Any) -> str:
     """Returns what TensorFlow says, without the names of its operations."""
-    said = _SAID.search(error.message)
-    return " ".join(said[0].replace("] [", " ").strip("[]").split()) if said else error.message
+    found = _SAID.search(error.message)
+    said = " ".join(found[0].replace("] [", " ").strip("[]").split()) if found else error.message
+    # Of a file that was copied in part TensorFlow speaks of a crop window, which nobody gave it.
+    return f"The file is damaged, or ends too early: {said}" if "Invalid JPEG data" in said else said

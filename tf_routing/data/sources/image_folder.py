@@ -59,7 +59,7 @@ def find_classes(name: str) -> tuple[list[str], str | None]:
     if not class_names or not tested:
         raise ValueError(
             f"`dataset` must be a folder with `train` and one of {', '.join(_TEST)} in it, each with one folder per "
-            f"class, or one folder per class and nothing else. Received: dataset={name!r}, which holds "
+            f"class, or at least two folders, one per class, and nothing else. Received: dataset={name!r}, which holds "
             f"{first_few(_folders(root)) if _folders(root) else 'no folders'}"
         )
     _check_same(root, class_names, tested[0])
