@@ -59,3 +59,12 @@ def test_panels_fill_rows_and_none_is_to_spare(
     with style.chart(tmp_path / "chart.png", (4, 2)) as figure:
         panels = style.add_panels(figure, count, 4)
     assert figures[0].axes == panels and len(panels) == count
+
+
+def test_a_picture_is_as_wide_as_its_title(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    figures = saved_figures(monkeypatch)
+    with style.chart(tmp_path / "chart.png", (2, 2), "Execution rate by group, dmnn50_n2 on imagenet2012") as figure:
+        figure.subplots()
+    (title,) = figures[0].texts
+    box = title.get_window_extent()
+    assert 0 <= box.x0 and box.x1 <= figures[0].bbox.x1

@@ -21,7 +21,7 @@ from tf_routing.data import Dataset, ImageSet
 from tf_routing.evaluation.image_versions import version_batches
 from tf_routing.models import RoutedModel
 from tf_routing.runs.trained_network import load_trained
-from tf_routing.studies import study
+from tf_routing.studies import study, study_figures
 from tf_routing.studies.logged_routes import read_counts
 from tf_routing.studies.operating_points import count_router_macs
 from tf_routing.studies.study import conduct
@@ -232,6 +232,14 @@ def assert_is_grouped(setup: Setup, content: dict[str, Any]) -> None:
         labels = setup.dataset.test.labels
         first = {setup.dataset.class_names[labels[index]]: index for index in reversed(members)}
         assert row["examples_by_class"] == first
+
+
+@pytest.mark.parametrize(
+    ("shown", "count", "name"),
+    [(1, 1, "the only route"), (5, 5, "all 5 routes"), (8, 1200, "8 most frequent of 1,200 routes")],
+)
+def test_a_title_names_the_routes_that_are_shown(shown: int, count: int, name: str) -> None:
+    assert study_figures._name_routes(shown, count) == name
 
 
 def test_operating_points_are_those_of_the_trained_network(conducted: Conducted) -> None:

@@ -71,8 +71,8 @@ def grouped_by_route(setup: Setup, content: dict[str, Any], title: str, path: Pa
         )
         for number, (row, own) in enumerate(zip(shown, places, strict=True))
     ]
-    frequent = f"{len(shown)} most frequent of {content['distinct_routes']:,} routes"
-    draw_image_rows(rows, path, f"{_add_subject(setup, title)}: {frequent}")
+    which = _name_routes(len(shown), content["distinct_routes"])
+    draw_image_rows(rows, path, f"{_add_subject(setup, title)}: {which}")
 
 
 def made_consistent(setup: Setup, content: dict[str, Any], title: str, path: Path) -> None:
@@ -108,6 +108,12 @@ def _draw_measures(measures: dict[str, str], setup: Setup, content: dict[str, An
 
 def _add_subject(setup: Setup, title: str) -> str:
     return f"{title}, {setup.architecture} on {setup.dataset.name}"
+
+
+def _name_routes(shown: int, count: int) -> str:
+    if count == 1:
+        return "the only route"
+    return f"{shown} most frequent of {count:,} routes" if count > shown else f"all {count} routes"
 
 
 def _count_of(count: int, word: str) -> str:

@@ -24,7 +24,7 @@ NOTE = 7
 """Font size of what stands inside panels, such as numbers beside marks."""
 DOTS_PER_INCH = 120
 # Inches of a letter, on average, in titles of pictures and in labels.
-_TITLE_LETTER, _LABEL_LETTER = 0.095, 0.085
+_TITLE_LETTER, _LABEL_LETTER = 0.105, 0.085
 _SETTINGS: Any = {
     "font.size": 9,
     "figure.titlesize": 11,
@@ -55,7 +55,7 @@ def chart(
 
     Args:
         path: Picture to write; its ending tells the format.
-        size: Inches of width and height.
+        size: Inches of width and height; the picture is wider where its title is.
         title: Title of the picture.
         layout: Matplotlib's layout engine; `None` where places are set by hand.
     """
@@ -66,7 +66,7 @@ def chart(
     # Artists read the settings when they are made, so all of a chart is drawn inside the block; the user's are back
     # after it.
     with matplotlib.rc_context(_SETTINGS):
-        figure = Figure(figsize=size, layout=layout)
+        figure = Figure(figsize=(max(size[0], measure_title(title)), size[1]), layout=layout)
         if title:
             figure.suptitle(title)
         yield figure
