@@ -58,6 +58,19 @@ def test_of_many_panels_the_first_is_large(
     assert not any(one.overlaps(two) for number, one in enumerate(boxes) for two in boxes[:number])
 
 
+@pytest.mark.parametrize("count", [1, 3, 9])
+def test_a_page_shows_all_of_it_and_nothing_covers_the_labels(
+    count: int, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    figures = saved_figures(monkeypatch)
+    draw_error_curves(others(count), tmp_path / "curves.png", "Error and executed cost, hybrid")
+    (figure,) = figures
+    assert figure.get_size_inches()[0] < 9
+    named = [axes.xaxis.label for axes in figure.axes if axes.get_xlabel()]
+    boxes = [*(label.get_window_extent() for label in named), figure.legends[0].get_window_extent()]
+    assert named and not any(one.overlaps(two) for number, one in enumerate(boxes) for two in boxes[:number])
+
+
 def test_a_look_belongs_to_one_of_many_labels(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     figures = saved_figures(monkeypatch)
     draw_error_curves([Panel("", [Curve(str(n), [(n, 0.1)]) for n in range(50)])], tmp_path / "curves.png")

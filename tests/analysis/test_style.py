@@ -67,4 +67,4 @@ def test_a_picture_is_as_wide_as_its_title(monkeypatch: pytest.MonkeyPatch, tmp_
         figure.subplots()
     (title,) = figures[0].texts
     box = title.get_window_extent()
-    assert 0 <= box.x0 and box.x1 <= figures[0].bbox.x1
+    assert box.x0 >= 0 and box.x1 <= figures[0].bbox.x1

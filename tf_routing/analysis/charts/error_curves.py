@@ -9,6 +9,9 @@ from tf_routing.analysis.charts.style import chart, pick_color
 # Not as many as colours, so that the pairs do not repeat with them.
 _MARKERS = "osD^vP<>X*"
 _FEW = 3
+# Panels in a row where there are many, labels in a row of the legend, and inches: what a page shows without shrinking
+# it much, and a row of the legend.
+_COLUMNS, _LABELS, _WIDTH, _LABEL_HEIGHT = 4, 3, 8.8, 0.18
 
 
 class Curve(NamedTuple):
@@ -51,7 +54,7 @@ def draw_error_curves(
     """Draws one curve per kind of network, its points joined in the order of their cost.
 
     Panels share their axes, and a label has the same colour in all. Up to three stand side by side; of more, the first
-    is drawn large and the others small beside it.
+    is drawn large and the others small beside and below it.
 
     Args:
         panels: What to compare.
@@ -73,16 +76,18 @@ def draw_error_curves(
     """
     _check_panels(panels)
     looks = _choose_looks(curve.label for panel in panels for curve in panel.curves)
-    with chart(path, _measure_size(len(panels)), title) as figure:
+    with chart(path, _measure_size(len(panels), len(looks)), title) as figure:
         for axes, panel in zip(_add_axes(figure, len(panels)), panels, strict=True):
             for curve in panel.curves:
                 _draw_curve(axes, curve, looks[curve.label])
             axes.set_title(panel.title)
+            # Not of the whole figure: the legend would cover it.
+            if axes.get_subplotspec().is_last_row():
+                axes.set_xlabel("million MACs per image")
         # Shared, so once.
         axes.set_xlim(left=0)
-        axes.locator_params(axis="x", nbins=6)
+        axes.locator_params(axis="x", nbins=5)
         _draw_legend(figure)
-        figure.supxlabel("mean executed multiply-accumulates per image, millions")
         figure.supylabel("test error")
 
 
@@ -113,20 +118,27 @@ def _draw_legend(figure: Any) -> None:
     # Panels show the same labels, and a label is named once.
     handles = [axes.get_legend_handles_labels() for axes in figure.axes]
     by_label = {label: handle for pair in handles for handle, label in zip(*pair, strict=True)}
-    figure.legend(by_label.values(), by_label, loc="outside right center")
+    # Below: beside the panels it would make them too small to read on a page.
+    figure.legend(by_label.values(), by_label, loc="outside lower center", ncols=min(_LABELS, len(by_label)))
 
 
-def _measure_size(panels: int) -> tuple[float, float]:
-    # With room for the legend.
-    return (3 + 4 * panels, 4.2) if panels <= _FEW else (7.4 + 2.2 * (panels // 2), 5)
+def _measure_size(panels: int, labels: int) -> tuple[float, float]:
+    legend = _LABEL_HEIGHT * -(-labels // _LABELS)
+    if panels <= _FEW:
+        return min(3.5 + 3.5 * panels, _WIDTH), 4.2 + legend
+    return _WIDTH, 0.9 + 2.1 * _count_rows(panels) + legend
+
+
+def _count_rows(panels: int) -> int:
+    """Returns the rows of many panels, of which the first takes four places."""
+    return max(2, -(-(panels + 3) // _COLUMNS))
 
 
 def _add_axes(figure: Any, panels: int) -> list[Any]:
     if panels <= _FEW:
         return list(figure.subplots(1, panels, sharex=True, sharey=True, squeeze=False)[0])
-    # The large one is as wide as two small ones.
-    columns = panels // 2
-    grid = figure.add_gridspec(2, 2 + columns)
-    large = figure.add_subplot(grid[:, :2])
-    small = [grid[number // columns, 2 + number % columns] for number in range(panels - 1)]
-    return [large, *(figure.add_subplot(place, sharex=large, sharey=large) for place in small)]
+    rows = _count_rows(panels)
+    grid = figure.add_gridspec(rows, _COLUMNS)
+    large = figure.add_subplot(grid[:2, :2])
+    free = [grid[row, column] for row in range(rows) for column in range(_COLUMNS) if row >= 2 or column >= 2]
+    return [large, *(figure.add_subplot(place, sharex=large, sharey=large) for place in free[: panels - 1])]
