@@ -26,7 +26,7 @@ _LEAST_SHARE = 0.0025
 # Of the distance of neighbours: two circles that share all images do not touch. In two rows each may hold all.
 _RADIUS, _ROW = 0.65, 1.4
 # Panels side by side, classes below each other, inches of a unit, and units around a panel.
-_COLUMNS, _LEGEND, _INCHES, _AIR = 4, 20, 0.55, 0.75
+_COLUMNS, _LEGEND, _INCHES, _AIR = 2, 20, 0.55, 0.75
 
 _Panel = list[tuple[ExitUse, Layout]]
 
