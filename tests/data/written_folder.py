@@ -52,6 +52,8 @@ def _example(image: bytes, label: int) -> tf.train.Example:
         "id": tf.train.Feature(bytes_list=tf.train.BytesList(value=[b"picture"])),
         "image": tf.train.Feature(bytes_list=tf.train.BytesList(value=[image])),
         "label": tf.train.Feature(int64_list=tf.train.Int64List(value=[label])),
+        # CIFAR-100's.
+        "coarse_label": tf.train.Feature(int64_list=tf.train.Int64List(value=[0])),
     }
     return tf.train.Example(features=tf.train.Features(feature=values))
 
