@@ -264,7 +264,7 @@ LEFT_OUT: dict[str, str] = {
     "blockdrop_110": "blockdrop_32 with more blocks, from the same builder",
     "convnet_aig_101": "convnet_aig_50 with twice the blocks, from the same builder",
     **dict.fromkeys(
-        ("msdnet_7", "msdnet_anytime_7", "msdnet_anytime_11"),
+        ("msdnet_7", "msdnet_anytime_7", "msdnet_anytime_10"),
         "msdnet_5 with more layers or exits, from the same builder",
     ),
     **dict.fromkeys(

@@ -187,7 +187,7 @@ def test_a_card_names_the_paper_of_rows_from_another(
     monkeypatch.setenv("COLUMNS", "300")
     assert main(["card", "resnet101"]) == 0
     printed = capsys.readouterr().out
-    assert "Paper: Dynamic Multi-path Neural Network" in printed
+    assert "Paper: Su et al. (2019), Dynamic Multi-path Neural Network" in printed
     (line,) = [line for line in printed.splitlines() if "where" in line]
     assert "Table 1 " in line
     assert "Table 4 of End-To-End Data-Dependent Routing in Multi-Path Neural Networks" in line

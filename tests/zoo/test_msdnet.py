@@ -28,7 +28,7 @@ NETWORKS = {
     "msdnet_5": Network((1, 2, 3, 4, 5)),
     "msdnet_7": Network((1, 2, 3, 4, 5, 6, 7)),
     "msdnet_anytime_7": Network((4, 2, 2, 2, 2, 2, 2)),
-    "msdnet_anytime_11": Network((4, *(2,) * 10)),
+    "msdnet_anytime_10": Network((4, *(2,) * 9)),
     "msdnet_imagenet_4": Network((4,) * 5, **_IMAGENET),
     "msdnet_imagenet_7": Network((7,) * 5, **_IMAGENET),
 }

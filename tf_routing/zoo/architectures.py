@@ -246,7 +246,7 @@ ARCHITECTURES: dict[str, Architecture] = {
     "msdnet_5": _msdnet(1, 2, 3, 4, 5),
     "msdnet_7": _msdnet(1, 2, 3, 4, 5, 6, 7),
     "msdnet_anytime_7": _msdnet(4, *(2,) * 6),
-    "msdnet_anytime_11": _msdnet(4, *(2,) * 10),
+    "msdnet_anytime_10": _msdnet(4, *(2,) * 9),
     "msdnet_imagenet_4": _imagenet_msdnet(*(4,) * 5),
     "msdnet_imagenet_7": _imagenet_msdnet(*(7,) * 5),
     **{
