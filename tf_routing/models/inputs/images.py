@@ -100,6 +100,8 @@ def _in_words(shape: Any) -> str:
 
 
 def _hint(shape: tuple[Any, ...], expected: tuple[Any, ...], of_a_list: bool) -> str:
+    if _fits(shape, expected):
+        return ""
     if _fits((None, *shape), expected):
         if of_a_list:
             return " A list of images is one array: np.stack(x)."
