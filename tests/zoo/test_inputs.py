@@ -11,6 +11,7 @@ import tf_routing
 from tests.few_layers import few_layers
 from tf_routing import zoo
 from tf_routing.zoo.architectures import ARCHITECTURES
+from tf_routing.zoo.builders.parts.residual import pool_shortcut
 
 _SMALL = {"width_multiplier": 0.0625, "classes": 5}
 # One of each kind: paths, blocks that are skipped, sub-blocks that may all be off, columns.
@@ -56,6 +57,24 @@ def test_a_network_for_any_size_is_that_of_each_size(name: str) -> None:
     assert model(images(2, 64, 32)).shape[1:3] == expected.shape[2:0:-1]
     with pytest.raises(ValueError, match="build it with a fixed `input_shape`"):
         _ = model.static_cost
+
+
+@pytest.mark.parametrize("name", ["blockdrop_32", "act_resnet32", "sact_resnet32"])
+def test_shortcuts_that_average_end_with_maps_as_large_as_those_of_strided_convolutions(name: str) -> None:
+    model = zoo.get(name, input_shape=(17, 19, 3), include_top=False, **_SMALL)
+    assert model.output_shape[1:3] == (5, 5)
+
+
+def test_shortcuts_average_the_places_that_there_are() -> None:
+    inputs = keras.Input((3, 5, 2))
+    model = keras.Model(inputs, pool_shortcut(3, 2, inputs))
+    x = images(2, 3, 5)[..., :2]
+    expected = np.zeros((2, 2, 3, 3), "float32")
+    for row in range(2):
+        for column in range(3):
+            window = x[:, 2 * row : 2 * row + 2, 2 * column : 2 * column + 2]
+            expected[:, row, column, :2] = window.mean(axis=(1, 2))
+    np.testing.assert_allclose(model.predict(x, verbose=0), expected, atol=1e-6)
 
 
 def test_a_tensor_of_ones_own_is_what_the_network_reads(tmp_path: Any) -> None:

@@ -100,5 +100,6 @@ def pool_shortcut(width: int, strides: int, x: Any, name: str = "shortcut") -> A
         x: The block's input.
         name: Name of the layers.
     """
-    x = keras.layers.AveragePooling2D(strides, name=f"{name}_pool")(x)
+    # Sides that the stride does not divide round up, as those of the strided convolution beside it.
+    x = keras.layers.AveragePooling2D(strides, padding="same", name=f"{name}_pool")(x)
     return layers.IdentityShortcut(width, 1, name=name)(x)
