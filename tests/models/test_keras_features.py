@@ -187,3 +187,22 @@ def test_datasets_of_dicts_may_follow_arrays_and_hold_numbers_per_image() -> Non
     model.compile(keras.optimizers.SGD(0.0))
     losses = [model.evaluate(given, labels, batch_size=4, verbose=0), model.evaluate(pairs, verbose=0)]
     np.testing.assert_allclose(losses[1], losses[0], rtol=1e-5)
+
+
+# Nothing to train
+
+
+def test_fit_of_a_frozen_network_measures_and_says_that_nothing_trains() -> None:
+    model = net()
+    model.trainable = False
+    model.compile(keras.optimizers.Adam(0.1))
+    before, loss = model.get_weights(), entropies(model).mean()
+    x, y = data()
+    with pytest.warns(UserWarning, match="no weights that train.*Set trainable = True"):
+        logs = model.fit(x, y, batch_size=COUNT, epochs=2, verbose=0).history
+    np.testing.assert_allclose(logs["loss"], [loss, loss], rtol=1e-5)
+    for old, new in zip(before, model.get_weights(), strict=True):
+        np.testing.assert_array_equal(new, old)
+    model.trainable = True
+    model.compile(keras.optimizers.SGD(0.1))
+    assert model.fit(x, y, batch_size=COUNT, epochs=2, verbose=0).history["loss"][1] < loss

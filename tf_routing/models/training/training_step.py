@@ -13,6 +13,7 @@ import keras
 from tf_routing.core.private_apis import loss_mean, update_metrics_statelessly
 from tf_routing.core.replicas import replicas_in_sync
 from tf_routing.models.training.update_steps import count_updates, keep_unless, may_skip_updates
+from tf_routing.support.notices import warn
 
 
 class Fit:
@@ -48,6 +49,9 @@ class TensorFlowStep(Fit):
             loss = self.compute_loss(x=x, y=y, y_pred=outputs, sample_weight=sample_weight, training=True)
             scaled_loss = self.optimizer.scale_loss(loss)
         variables = [*self.trainable_variables, *self.objective_variables]
+        if not variables:
+            _warn_that_nothing_trains(self)
+            return self._log(x, y, outputs, sample_weight, loss)
         gradients = _multiply(
             tape.gradient(scaled_loss, variables), variables, self.trained_objective.gradient_factors(outputs)
         )
@@ -70,6 +74,14 @@ class TensorFlowStep(Fit):
         size = keras.ops.shape(keras.tree.flatten(x)[0])[0]
         loss_mean(self).update_state(loss * replicas_in_sync(), sample_weight=size)
         return self.compute_metrics(x, y, outputs, sample_weight=sample_weight)
+
+
+def _warn_that_nothing_trains(model: Any) -> None:
+    """Says that a step changes no weights, as the steps of Keras do: optimizers take no empty lists."""
+    warn(
+        f"{model.name!r} has no weights that train: a step measures the loss and changes nothing. Set trainable = True "
+        f"on the model, or on layers of it, and compile again."
+    )
 
 
 def _multiply(gradients: list[Any], variables: list[Any], factors: dict[int, Any]) -> list[Any]:
@@ -107,6 +119,8 @@ class JaxStep(Fit):
         import jax
 
         trainable, non_trainable, optimizer_variables, metrics_variables = state
+        if not trainable:
+            _warn_that_nothing_trains(self)
         x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
         gradients_of = jax.value_and_grad(self.compute_loss_and_updates, has_aux=True)
         (_, results), gradients = gradients_of(
@@ -120,11 +134,12 @@ class JaxStep(Fit):
             optimizer_variables=optimizer_variables,
         )
         loss, outputs, non_trainable, metrics_variables = results
-        gradients = self._scale(list(gradients), list(non_trainable), outputs)
-        before = optimizer_variables
-        trainable, optimizer_variables = self.optimizer.stateless_apply(before, gradients, trainable)
-        updated = self._count_updates(optimizer_variables) > self._count_updates(before)
-        non_trainable = self._adapt(list(non_trainable), updated)
+        if trainable:
+            gradients = self._scale(list(gradients), list(non_trainable), outputs)
+            before = optimizer_variables
+            trainable, optimizer_variables = self.optimizer.stateless_apply(before, gradients, trainable)
+            updated = self._count_updates(optimizer_variables) > self._count_updates(before)
+            non_trainable = self._adapt(list(non_trainable), updated)
         logs, metrics_variables = update_metrics_statelessly(
             self, metrics_variables, loss, x, y, outputs, sample_weight
         )
