@@ -83,3 +83,7 @@ def test_a_network_whose_images_halt_is_refused() -> None:
         position_costs(model, np.zeros((1, 32, 32, 3), "float32"))
     with pytest.raises(ValueError, match="at least one image"):
         position_costs(net(), np.zeros((0, 8, 8, 3), "float32"))
+    with pytest.raises(
+        ValueError, match="`remaining` must hold what is left behind one router at least. Received: none"
+    ):
+        cost.needed_macs(net(), {}, {})

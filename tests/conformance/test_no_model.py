@@ -25,6 +25,7 @@ _IMAGE = np.zeros((8, 8, 3), "float32")
 _GIVEN: dict[str, Any] = {
     **{"gate": "g[1][1,1]", "gates": ["g[1][1,1]"], "layers": [1], "image": _IMAGE, "images": _IMAGE[None]},
     **{"x": _IMAGE[None], "rate": 0.5, "decisions": {}, "count": 1, "inputs": _IMAGE[None], "run": print},
+    "remaining": {},
 }
 
 

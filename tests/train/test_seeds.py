@@ -21,7 +21,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int]]:
 
     def instead(*arguments: Any, seed: int, **_: Any) -> dict[str, Any]:
         calls.append((Path(arguments[3]).relative_to(Path.cwd()).as_posix(), seed))
-        return {"final": {"accuracy": 0.5 + 0.1 * len(calls)}, "seconds": 1.0}
+        return {"arguments": {}, "final": {"accuracy": 0.5 + 0.1 * len(calls)}, "seconds": 1.0}
 
     monkeypatch.setattr(fit_module, "fit", instead)
     return calls
@@ -83,7 +83,7 @@ def test_a_policy_that_is_set_holds_for_every_seed(monkeypatch: pytest.MonkeyPat
 
     def instead(*_: Any, **__: Any) -> dict[str, Any]:
         policies.append(keras.config.dtype_policy().name)
-        return {"final": {"accuracy": 0.5}, "seconds": 1.0}
+        return {"arguments": {}, "final": {"accuracy": 0.5}, "seconds": 1.0}
 
     monkeypatch.setattr(fit_module, "fit", instead)
     before = keras.config.dtype_policy()

@@ -36,7 +36,7 @@ def needed_macs(model: keras.Model, decisions: Mapping[str, np.ndarray], remaini
         Integer array `(count,)`.
 
     Raises:
-        ValueError: If a unit is no chain of layers that keep the size of maps.
+        ValueError: If nothing remains to be read, or a unit is no chain of layers that keep the size of maps.
 
     Example:
 
@@ -51,9 +51,12 @@ def needed_macs(model: keras.Model, decisions: Mapping[str, np.ndarray], remaini
         Figurnov et al. (2016), *Spatially Adaptive Computation Time for Residual Networks*, arXiv:1612.02297, section
         2, and the authors' public code, whose counts these are, in multiply-accumulates.
     """
+    calls = list(_calls_by_router(model))
     active = {name: np.asarray(maps)[..., 0] > 0 for name, maps in remaining.items()}
+    if not active:
+        raise ValueError("`remaining` must hold what is left behind one router at least. Received: none")
     total = executed_macs(model, decisions, len(next(iter(active.values()))))
-    for call, router, before in _calls_by_router(model):
+    for call, router, before in calls:
         if router not in active:
             continue
         if isinstance(call.operation, HasSubBlocks):
