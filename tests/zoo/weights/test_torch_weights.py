@@ -70,12 +70,17 @@ def drawn(network: str) -> tuple[str, dict[str, Any], np.ndarray]:
     return name, state.weights, draw(state)
 
 
+def assert_alike(found: np.ndarray, expected: np.ndarray) -> None:
+    """Compares logits by the largest of them: some convolutions for AVX-512 round the small ones as much."""
+    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-4 * np.abs(expected).max())
+
+
 @pytest.mark.parametrize("network", NETWORKS)
 def test_answers_are_those_of_pytorch(network: str) -> None:
     name, state, expected = drawn(network)
     assert np.abs(expected - expected[0]).max() > 0.1
     model = zoo.get(name, weights=state, **SMALL)
-    np.testing.assert_allclose(answer(model), expected, rtol=1e-4, atol=1e-4)
+    assert_alike(answer(model), expected)
     # What the padding of Keras makes of the same weights is another function.
     plain = zoo.get(name, classes=CLASSES, **SMALL, standardize=IMAGENET_STATISTICS)
     plain.set_weights(model.get_weights())
@@ -85,13 +90,11 @@ def test_answers_are_those_of_pytorch(network: str) -> None:
 def test_what_is_saved_or_given_several_paths_answers_alike(tmp_path: Path) -> None:
     name, state, expected = drawn("bottlenecks")
     model = zoo.get(name, weights=state, **SMALL)
-    np.testing.assert_allclose(answer(widen_paths(model, noise=0)), expected, rtol=1e-4, atol=1e-4)
+    assert_alike(answer(widen_paths(model, noise=0)), expected)
     model.save(tmp_path / "saved.keras")
-    np.testing.assert_allclose(
-        answer(keras.saving.load_model(tmp_path / "saved.keras")), expected, rtol=1e-4, atol=1e-4
-    )
+    assert_alike(answer(keras.saving.load_model(tmp_path / "saved.keras")), expected)
     again = zoo.get(name, classes=CLASSES, weights=tmp_path / "saved.keras", padding="symmetric", **SMALL)
-    np.testing.assert_allclose(answer(again), expected, rtol=1e-4, atol=1e-4)
+    assert_alike(answer(again), expected)
 
 
 @pytest.mark.parametrize("network", ["basic blocks", "torchvision"])
@@ -122,10 +125,10 @@ def test_heads_of_other_classes_stay_fresh_with_a_warning() -> None:
 def test_names_of_training_on_several_devices_and_other_statistics_are_taken() -> None:
     name, state, expected = drawn("basic blocks")
     wrapped = {f"module.{key}": value for key, value in state.items()}
-    np.testing.assert_allclose(answer(zoo.get(name, weights=wrapped, **SMALL)), expected, rtol=1e-4, atol=1e-4)
+    assert_alike(answer(zoo.get(name, weights=wrapped, **SMALL)), expected)
     bare = zoo.get(name, weights=state, standardize=None, **SMALL)
     inputs = standardized().transpose(0, 2, 3, 1).astype("float32")
-    np.testing.assert_allclose(np.asarray(bare(inputs, training=False)), expected, rtol=1e-4, atol=1e-4)
+    assert_alike(np.asarray(bare(inputs, training=False)), expected)
 
 
 @pytest.mark.parametrize(
@@ -200,7 +203,7 @@ def test_answers_are_those_of_the_library(architecture: str, library: str, monke
     model = zoo.get(architecture, weights=theirs.state_dict(), input_shape=SHAPE, classifier_activation=None)
     assert model.output_shape == (None, 1000)
     assert np.abs(expected - expected[0]).max() > 0.02
-    np.testing.assert_allclose(answer(model), expected, rtol=1e-4, atol=1e-4)
+    assert_alike(answer(model), expected)
 
 
 def _build(library: str, name: str) -> Any:
