@@ -82,9 +82,11 @@ def main() -> None:
             _try(environment)
         _time_imports([each for each in made if each.row["installed"]], arguments.rounds)
     rows = [each.row for each in made]
-    before = json.loads(output.read_text("utf-8"))["rows"] if output.exists() else []
-    kept = [row for row in before if _key(row) not in {_key(new) for new in rows}]
-    write_json(output, {"hardware": _describe_machine(), "rows": kept + rows})
+    before = json.loads(output.read_text("utf-8")) if output.exists() else {"rows": []}
+    kept = [row for row in before["rows"] if _key(row) not in {_key(new) for new in rows}]
+    # Of the machine that the times are from: sizes are those of any.
+    hardware = before.get("hardware") if not arguments.rounds else None
+    write_json(output, {"hardware": hardware or _describe_machine(), "rows": kept + rows})
 
 
 def _list_combinations(arguments: argparse.Namespace) -> list[tuple[str, Path, str, str]]:
