@@ -1,4 +1,4 @@
-"""The browser that tests open pages in, as `make browsers` does."""
+"""The browser that tests open pages in, as `make chromium` does."""
 
 import shutil
 

@@ -9,8 +9,7 @@ from tf_routing import cost, exit_tree
 from tf_routing.core.protocols import HasThresholds
 from tf_routing.core.tensors import Images
 from tf_routing.models import RoutedModel
-from tf_routing.models.inputs.batches import image_input, to_arrays
-from tf_routing.models.inputs.images import check_images
+from tf_routing.models.inputs.images import load_images
 from tf_routing.models.model_arguments import require_routed_model
 from tf_routing.support.validation import positive_integer
 
@@ -63,10 +62,7 @@ def block_sensitivity(model: RoutedModel, images: Images, batch_size: int = 32) 
     """
     positive_integer("batch_size", batch_size)
     blocks = _find_blocks(require_routed_model(model))
-    x = to_arrays(images, rank=len(image_input(model).shape))
-    check_images(model, x, "images")
-    if not len(x):
-        raise ValueError("`images` must hold at least one image. Received: none")
+    x = load_images(model, images)
     whole = _classify(model, x, batch_size)
     found = [
         BlockSensitivity(name, float(np.mean(_classify(model, x, batch_size, name) == whole)), macs)

@@ -7,8 +7,7 @@ from tf_routing import cost
 from tf_routing.core.tensors import Images
 from tf_routing.models import RoutedModel
 from tf_routing.models.decisions import observed_tensors
-from tf_routing.models.inputs.batches import image_input, to_arrays
-from tf_routing.models.inputs.images import check_images
+from tf_routing.models.inputs.images import load_images
 from tf_routing.models.model_arguments import require_routed_model
 from tf_routing.support.validation import positive_integer
 
@@ -48,10 +47,7 @@ def position_costs(model: RoutedModel, images: Images, batch_size: int = 32) -> 
     }
     if not maps:
         raise ValueError(f"`model` must be a network whose positions halt. Received: {model.name!r}, of which none do")
-    x = to_arrays(images, rank=len(image_input(model).shape))
-    check_images(model, x, "images")
-    if not len(x):
-        raise ValueError("`images` must hold at least one image. Received: none")
+    x = load_images(model, images)
     return np.concatenate([_count(model, list(maps), x[n : n + batch_size]) for n in range(0, len(x), batch_size)])
 
 

@@ -30,10 +30,10 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> None:
     """Prints an architecture's card."""
     card = zoo.card(arguments.model)
-    papers = [find_paper(title) for title in dict.fromkeys(row.paper for row in card.reported)]
     if arguments.json:
         print_json(card.as_dict())
         return
+    papers = [find_paper(title) for title in dict.fromkeys(row.paper for row in card.reported)]
     if arguments.bibtex:
         print("\n\n".join(map(write_bibtex, papers)))
         return

@@ -9,7 +9,7 @@ import numpy as np
 from keras import ops
 
 from tf_routing.core.pixel_values import LARGEST_BYTE, scale_to
-from tf_routing.models.inputs.batches import image_input
+from tf_routing.models.inputs.batches import image_input, to_arrays
 from tf_routing.models.inputs.input_range import bytes_in_words, input_range, range_in_words
 
 _BYTE = "uint8"
@@ -68,6 +68,23 @@ def check_images(model: keras.Model, x: Any, argument: str) -> None:
         f"{_hint(shape, tuple(expected.shape), of_a_list=isinstance(x, (list, tuple)))}"
         f"{'' if known or not takes_floats(model) else _hint_of_type(dtype)}"
     )
+
+
+def load_images(model: keras.Model, images: Any) -> Any:
+    """Returns the `images` of a function's arguments as arrays.
+
+    Args:
+        model: The model.
+        images: What it was given: arrays, a dataset, batches.
+
+    Raises:
+        ValueError: If they are not what the model takes, or there are none.
+    """
+    x = to_arrays(images, rank=len(image_input(model).shape))
+    check_images(model, x, "images")
+    if not len(x):
+        raise ValueError("`images` must hold at least one image. Received: none")
+    return x
 
 
 def _accepted(model: keras.Model) -> str:
