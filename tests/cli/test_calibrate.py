@@ -104,4 +104,15 @@ def test_an_export_takes_a_budget(run: Path, tmp_path: Path, capsys: pytest.Capt
     macs = tf.saved_model.load(str(tmp_path / "net")).signatures["routes"](tf.constant(x))["macs"].numpy()
     assert macs.mean() / card["static_macs"] == pytest.approx(0.7, rel=0.1)
     assert main(["export", str(run), "--budget", "0.1", "--output", str(tmp_path / "no")]) == 1
-    assert "`share` must be from 0.6 to 0.8" in capsys.readouterr().err
+    assert "`share`, the budget, must be from 0.6 to 0.8" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("words", [["export", "run"], ["predict", "run", "picture.png"], ["browser", "run"]])
+@pytest.mark.parametrize("budget", ["much", "0", "1.5", "nan"])
+def test_a_budget_that_is_no_share_is_named_before_anything_is_read(
+    words: list[str], budget: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        main([*words, "--budget", budget])
+    assert stopped.value.code == 2
+    assert "argument --budget: must be a number above 0 and up to 1" in capsys.readouterr().err

@@ -112,7 +112,7 @@ def test_the_example_of_the_documentation_runs(tmp_path: Path, monkeypatch: pyte
 def test_what_is_no_budget_is_named(budget: Any) -> None:
     model = calibrated()
     before = model.get_weights()
-    with pytest.raises(ValueError, match="`share` must be a number above 0 and up to 1") as told:
+    with pytest.raises(ValueError, match="`share`, the budget, must be a number above 0 and up to 1") as told:
         model.set_budget(budget)
     assert repr(budget) in str(told.value)
     assert_same_bits(model.get_weights(), before)
@@ -141,7 +141,7 @@ def test_a_model_without_routers_is_named() -> None:
 def test_a_budget_outside_is_told_from_one_out_of_reach() -> None:
     model = calibrated(share(50, 0), share(90, 40))
     with pytest.raises(
-        ValueError, match="`share` must be from 0.625 to 0.825.*Calibrate again with a budget as far out"
+        ValueError, match="`share`, the budget, must be from 0.625 to 0.825.*Calibrate again with a budget as far out"
     ):
         model.set_budget(0.9)
     with pytest.raises(ValueError, match="No thresholds of this model reach less than 0.5 or more than 1."):

@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 
 from tf_routing.browser.runtime import PACKAGE, VERSION, find_runtime
+from tf_routing.cli.options import add_budget_option
 from tf_routing.cli.quiet_start import start_quietly
 from tf_routing.runs.trained_file import trained_file
 from tf_routing.support.terminal import show
@@ -18,8 +19,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--output", metavar="FOLDER", default=_OUTPUT, help="folder to create")
     about = "pictures, or folders of pictures, to choose from on the page"
     parser.add_argument("--pictures", metavar="PATH", nargs="+", default=[], help=about)
-    about = "share of the static cost to execute on average, of those `tf-routing calibrate` found thresholds for"
-    parser.add_argument("--budget", metavar="SHARE", type=float, help=about)
+    add_budget_option(parser)
     about = f"{PACKAGE}, its .tgz or folder; where not given, npm fetches version {VERSION} once"
     parser.add_argument("--runtime", metavar="PATH", help=about)
     about = "serve the page here until Ctrl-C; the one that is there already, where nothing else is named"

@@ -5,7 +5,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tf_routing.cli.options import add_dataset_options
+from tf_routing.cli.options import add_dataset_options, parse_share
 from tf_routing.cli.quiet_start import start_quietly
 from tf_routing.data import datasets
 from tf_routing.runs.run_record import choose_dataset, find_record
@@ -37,10 +37,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def _parse_budgets(text: str) -> list[float]:
-    try:
-        return [float(each) for each in text.split(",")]
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(f"must be numbers with commas between them, received {text!r}") from error
+    return [parse_share(each) for each in text.split(",")]
 
 
 def run(arguments: argparse.Namespace) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tf_routing.cli.options import add_budget_option
 from tf_routing.cli.quiet_start import start_quietly
 from tf_routing.exporting.archives import check_name
 from tf_routing.runs.trained_file import trained_file
@@ -37,8 +38,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "height and width that encoded pictures are brought to, instead of --crop; as evaluation does where not given"
     )
     parser.add_argument("--resize", type=int, help=about)
-    about = "share of the static cost to execute on average, of those `tf-routing calibrate` found thresholds for"
-    parser.add_argument("--budget", metavar="SHARE", type=float, help=about)
+    add_budget_option(parser)
     parser.add_argument("--license", metavar="FILE", help="licence of the weights; this library's where not given")
     _add_serving_options(parser)
     parser.add_argument("--onnx", metavar="FILE", help="write an ONNX file, which skips where the network can")

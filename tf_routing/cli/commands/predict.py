@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from tf_routing.cli.options import add_budget_option
 from tf_routing.cli.quiet_start import start_quietly
 from tf_routing.support.terminal import show
 from tf_routing.support.validation import first_few, positive_integer
@@ -21,8 +22,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--output", metavar="FILE", help=about)
     parser.add_argument("--top_k", type=int, default=1, help="most probable classes to tell")
     parser.add_argument("--batch_size", type=int, default=32, help="pictures per forward pass")
-    about = "share of the static cost to execute on average, for a run or a .keras file that was calibrated"
-    parser.add_argument("--budget", metavar="SHARE", type=float, help=about)
+    add_budget_option(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:

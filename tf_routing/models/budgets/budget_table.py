@@ -102,8 +102,8 @@ class BudgetTable:
         else:
             hint = f"No thresholds of this model reach less than {self.least:.4g} or more than {self.most:.4g}"
         raise ValueError(
-            f"`share` must be from {low:.4g} to {high:.4g}, what the model was calibrated for, or None. {hint}. "
-            f"Received: share={share!r}"
+            f"`share`, the budget, must be from {low:.4g} to {high:.4g}, what the model was calibrated for, or None. "
+            f"{hint}. Received: share={share!r}"
         )
 
     def to_config(self) -> dict[str, Any]:

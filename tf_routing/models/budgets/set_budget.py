@@ -88,8 +88,8 @@ class SetsBudget:
         """
         if share is not None and not (is_number(share) and 0 < share <= 1):
             raise ValueError(
-                "`share` must be a number above 0 and up to 1, the share of `static_cost` that images execute on "
-                f"average, or None for the trained thresholds. Received: share={share!r}"
+                "`share`, the budget, must be a number above 0 and up to 1, the share of `static_cost` that images "
+                f"execute on average, or None for the trained thresholds. Received: share={share!r}"
             )
         state = self.budget_state
         if state is None:
