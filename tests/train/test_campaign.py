@@ -114,6 +114,7 @@ def test_a_result_is_kept_once(tmp_path: Path, written: Callable[[str], str]) ->
     [
         ("epochs = 1", "epochs = 2", "epochs was 1, now 2"),
         ('dataset = "digits"', 'dataset = "cifar10"', "dataset was 'digits', now 'cifar10'"),
+        ('dataset = "digits"', 'dataset = "digits"\ncalibration_share = 0.2', "calibration_share was None, now 0.2"),
         ("width_multiplier = 0.125", "width_multiplier = 0.25", "width_multiplier was 0.125, now 0.25"),
         ("width_multiplier = 0.125", "width_multiplier = 0.125, paths = 3", "paths was None, now 3"),
     ],
@@ -200,6 +201,11 @@ def test_accuracies_of_three_seeds_by_hand() -> None:
         ("arguments = { hidden = 4 }", 'label = "basecnn"', "two trainings are called paths/basecnn/seed_0"),
         ("[[comparisons]]", "[[comparisons", "is no TOML file"),
         ("seeds = [0, 1]", "seeds = 3", "`seeds` must be a list. Received: seeds=3"),
+        (
+            "epochs = 1",
+            "calibration_share = 1",
+            "`calibration_share` must be between 0 and 1. Received: calibration_sh",
+        ),
         ('where = ["gpu"]', 'where = "gpu"', "`where` must be a list. Received: where='gpu'"),
         (
             '[{ model = "basecnn" }, ',
@@ -318,6 +324,24 @@ def test_a_training_that_is_stopped_goes_on_bit_for_bit(tmp_path: Path) -> None:
     assert differences(tmp_path / "whole" / "runs" / "paths" / "basecnn" / "seed_0", run) == []
     (row,) = read_results(tmp_path / "stopped" / "mine.json")
     assert (row["pieces"], row["deterministic"]) == (2, True)
+
+
+def test_a_comparison_sets_images_apart(
+    tmp_path: Path, written: Callable[[str], str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    few_layers(monkeypatch)
+    apart = _TEXT.replace("seeds = [0, 1]", "seeds = [0]\ncalibration_share = 0.1")
+    assert main(["campaign", written(apart), "--next", "--output", str(tmp_path / "runs")]) == 0
+    (row,) = read_results(tmp_path / "mine.json")
+    kept = json.loads((tmp_path / "runs/paths/basecnn/seed_0/run.json").read_text("utf-8"))["arguments"]
+    # Of 1,347 training images, a tenth of each class; what `calibrate` reads to find them again.
+    assert (row["train_images"], row["calibration_share"], kept["calibration_share"]) == (1211, 0.1, 0.1)
+
+
+def test_networks_of_the_cascade_learn_the_same_images_at_one_budget() -> None:
+    trainings = load_campaign(str(_ROOT / "campaigns/cascade.toml")).trainings
+    assert len({str((each.dataset, each.calibration_share, each.settings, each.seed)) for each in trainings}) == 1
+    assert trainings[0].calibration_share == 0.1
 
 
 def _trainings() -> list[Any]:

@@ -9,7 +9,7 @@ from tf_routing.data.dataset import Dataset
 from tf_routing.data.images.image_set import ImageSet
 from tf_routing.data.images.picture_files import PictureFiles
 from tf_routing.data.sources.held_out import draw_share, hold_out
-from tf_routing.support.validation import is_number
+from tf_routing.support.validation import part_of_one
 
 
 def calibration_split(dataset: Dataset, share: float) -> tuple[Dataset, Any]:
@@ -54,8 +54,7 @@ def set_apart(images: Any, share: float) -> tuple[Any, Any]:
     >>> [each.image_count for each in set_apart(data.load("digits").train, 0.1)]
     [1211, 136]
     """
-    if not is_number(share) or not 0 < share < 1:
-        raise ValueError(f"`share` must be between 0 and 1. Received: share={share!r}")
+    part_of_one("share", share)
     if isinstance(images, PictureFiles):
         return hold_out(images, os.path.commonpath(images.files), share)
     if not isinstance(images, ImageSet):

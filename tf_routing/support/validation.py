@@ -105,6 +105,13 @@ def positive_number(argument: str, value: Any) -> float:
     return plain(value)
 
 
+def part_of_one(argument: str, value: Any) -> float:
+    """Returns `value` if it is a number between 0 and 1, else raises a `ValueError` that names the argument."""
+    if not is_number(value) or not 0 < value < 1:
+        raise ValueError(f"`{argument}` must be between 0 and 1. Received: {argument}={value!r}")
+    return plain(value)
+
+
 def not_negative(argument: str, value: Any) -> float:
     """Returns `value` if it is a number of at least zero, else raises a `ValueError` that names the argument."""
     if not is_number(value) or not value >= 0:

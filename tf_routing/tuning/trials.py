@@ -11,6 +11,7 @@ from tf_routing.data.batching.batches import add_drawn_inputs, evaluation_batche
 from tf_routing.evaluation.routing_statistics import is_gated, routing_statistics
 from tf_routing.models import RoutedModel
 from tf_routing.support.extras import import_extra
+from tf_routing.support.validation import part_of_one
 from tf_routing.train.networks import build_network
 from tf_routing.train.phases import Phase, compile_for
 from tf_routing.train.recipes.recipe import Recipe
@@ -38,8 +39,7 @@ def held_out(dataset: Dataset, share: float, seed: int) -> Dataset:
     """
     if not isinstance(dataset.train, ImageSet):
         raise ValueError(f"`dataset` must be one that fits in memory. Received: dataset={dataset.name!r}")
-    if not 0 < share < 1:
-        raise ValueError(f"`validation_share` must be between 0 and 1. Received: validation_share={share!r}")
+    part_of_one("validation_share", share)
     images, labels = dataset.train
     split = import_extra("sklearn.model_selection", "tune", "A held-out part").train_test_split
     kept, out = split(np.arange(len(labels)), test_size=share, stratify=labels, random_state=seed)

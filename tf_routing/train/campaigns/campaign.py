@@ -46,12 +46,17 @@ def train_missing(
     from tf_routing import data
 
     # Those of a comparison learn one dataset, one after the other.
-    load = functools.lru_cache(maxsize=1)(data.load)
+    @functools.lru_cache(maxsize=1)
+    def load(name: str, share: float | None) -> Any:
+        """Returns a dataset, without the images that are set apart."""
+        dataset = data.load(name, data_dir)
+        return dataset if share is None else data.calibration_split(dataset, share)[0]
+
     failed = []
     with _hold_folder(output):
         for training in missing:
             try:
-                _train(training, load(training.dataset, data_dir), file, output, options)
+                _train(training, load(training.dataset, training.calibration_share), file, output, options)
             except RuntimeError as error:
                 print(f"{training.folder}: {error}", file=sys.stderr, flush=True)
                 failed.append(training.folder)

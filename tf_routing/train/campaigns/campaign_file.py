@@ -7,14 +7,14 @@ from pathlib import Path
 from typing import Any
 
 from tf_routing.runs.folder_names import folder_name
-from tf_routing.support.validation import not_negative_integer, one_of, unknown
+from tf_routing.support.validation import not_negative_integer, one_of, part_of_one, unknown
 from tf_routing.train.recipes.recipe import Recipe, make_recipe
 from tf_routing.train.recipes.recipe_files import read_recipe
 from tf_routing.zoo.registry import find
 
 PLACES = ("cpu", "gpu")
 _CAMPAIGN = ("title", "comparisons")
-_SHARED = ("dataset", "recipe", "scale", "epochs", "precision", "arguments", "seeds", "where")
+_SHARED = ("dataset", "calibration_share", "recipe", "scale", "epochs", "precision", "arguments", "seeds", "where")
 _COMPARISON = ("name", "title", "networks", *_SHARED)
 _NETWORK = ("model", "label", "recipe", "scale", "epochs", "precision", "arguments", "where")
 # What a value must be; numbers are checked where they are read.
@@ -48,6 +48,8 @@ class Training:
         settings: The recipe, as read, with these epochs and the precision that the campaign gives.
         seed: Integer.
         where: Tuple of the places of `PLACES` that are fast enough for it.
+        calibration_share: Float, the part of the training images that is set apart, to calibrate thresholds with;
+            `None` for none.
     """
 
     comparison: str
@@ -61,6 +63,7 @@ class Training:
     settings: Recipe
     seed: int
     where: tuple[str, ...]
+    calibration_share: float | None = None
 
     @property
     def folder(self) -> str:
@@ -89,8 +92,8 @@ def load_campaign(path: str) -> Campaign:
 
     Args:
         path: Path of a `.toml` file: `title`, and tables `[[comparisons]]` with `name`, `dataset`, `recipe`, `seeds`,
-            perhaps `scale`, `epochs`, `precision`, `arguments`, `where`, and `networks`, tables with `model` and what
-            differs.
+            perhaps `calibration_share`, `scale`, `epochs`, `precision`, `arguments`, `where`, and `networks`, tables
+            with `model` and what differs.
 
     Returns:
         The `Campaign`.
@@ -121,6 +124,8 @@ def _read_trainings(path: str, comparison: Mapping[str, Any]) -> list[Training]:
     _check_has(path, comparison, ("name", "dataset", "seeds", "networks"))
     for seed in comparison["seeds"]:
         not_negative_integer("seeds", seed)
+    if "calibration_share" in comparison:
+        part_of_one("calibration_share", comparison["calibration_share"])
     networks = [_read_network(path, comparison, network) for network in comparison["networks"]]
     return [Training(**network, seed=seed) for seed in comparison["seeds"] for network in networks]
 
@@ -152,6 +157,7 @@ def _read_network(path: str, comparison: Mapping[str, Any], network: Mapping[str
         "epochs": values.get("epochs"),
         "settings": settings,
         "where": tuple(values.get("where", PLACES)),
+        "calibration_share": values.get("calibration_share"),
     }
 
 

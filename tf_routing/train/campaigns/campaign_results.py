@@ -48,6 +48,8 @@ def add_result(file: Path, training: Training, record: Mapping[str, Any], machin
     """
     arguments = record["arguments"]
     row = {name: getattr(training, name) for name in (*_IDENTITY, *_TRAINED)}
+    if training.calibration_share is not None:
+        row["calibration_share"] = training.calibration_share
     row |= {
         "model_arguments": arguments["model_arguments"],
         "epochs": arguments["recipe"]["epochs"],
@@ -104,7 +106,8 @@ def trained_settings(row: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _trained_with(row: Mapping[str, Any]) -> dict[str, Any]:
-    return {**{name: row[name] for name in (*_TRAINED, "model_arguments")}, "settings": trained_settings(row)}
+    values = {name: row[name] for name in (*_TRAINED, "model_arguments")}
+    return {**values, "calibration_share": row.get("calibration_share"), "settings": trained_settings(row)}
 
 
 def _asked_for(training: Training, row: Mapping[str, Any]) -> dict[str, Any]:
@@ -115,7 +118,7 @@ def _asked_for(training: Training, row: Mapping[str, Any]) -> dict[str, Any]:
         # The dataset decided.
         settings["image_size"] = row["settings"]["image_size"]
     arguments = {"width_multiplier": 1.0, **training.arguments}
-    values = {name: getattr(training, name) for name in _TRAINED}
+    values = {name: getattr(training, name) for name in (*_TRAINED, "calibration_share")}
     # Through JSON, so that tuples compare as what the file holds.
     return json.loads(json.dumps({**values, "model_arguments": arguments, "settings": settings}))
 
