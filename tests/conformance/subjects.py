@@ -343,10 +343,10 @@ def marked(names: Collection[str]) -> list[Any]:
 
 
 TRAINED = marked(_NAMES)
-FAMILIES = ["basecnn", "basecnn_2cp", "basecnn_ensemble3", *SHORT]
+FAMILIES = ["basecnn", "basecnn_2cp", "basecnn_ensemble3", "widecnn_cascade", *SHORT]
 """One small net of each builder."""
 _CHOOSING = ("dmnn", "drn", "decide_chain", "decide_tree", "convnet_aig", "skipnet", "blockdrop", "msdnet")
-_CHOOSING += ("act_", "sact_")
+_CHOOSING += ("act_", "sact_", "widecnn_cascade")
 GATED = [name for name in _NAMES if name.startswith(_CHOOSING)]
 """Names whose images choose what runs."""
 GATED_LEFT_OUT = [name for name in LEFT_OUT if name.startswith(_CHOOSING)]

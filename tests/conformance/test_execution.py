@@ -13,7 +13,7 @@ from tf_routing.zoo.architectures import ARCHITECTURES
 
 COUNT = 20
 _SWITCHING = ("import_split_", "import_skip_", "import_aig_", "import_skipnet", "import_blockdrop", "import_msdnet")
-_SWITCHING += ("import_halting_",)
+_SWITCHING += ("import_halting_", "import_cascades")
 # The share of the images that come to a junction and go on: with half of them none would come to the last.
 RATES = dict.fromkeys(("decide_chain8", "decide_tree", "short_chain", "msdnet_5", "short_msdnet"), 0.8)
 
@@ -104,4 +104,5 @@ def test_the_share_of_every_choice_is_taken_and_images_differ(name: str) -> None
         else:
             np.testing.assert_allclose(decisions[key].mean(axis=0), 0.5, atol=1e-6, err_msg=key)
     routes = np.concatenate([decisions[key] for key in model.decision_names], axis=1)
-    assert len(np.unique(routes, axis=0)) > 2
+    # One choice of two has no third route.
+    assert len(np.unique(routes, axis=0)) > min(2, len(model.decision_names))

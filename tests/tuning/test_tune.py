@@ -66,7 +66,8 @@ def test_what_is_held_out_must_be_possible() -> None:
 
 
 @pytest.mark.parametrize(
-    "family", ["multipath", "dmnn", "drn", "early_exit", "convnet_aig", "skipnet", "blockdrop", "msdnet", "act"]
+    "family",
+    ["multipath", "dmnn", "drn", "early_exit", "convnet_aig", "skipnet", "blockdrop", "msdnet", "cascade", "act"],
 )
 def test_spaces_are_ranges_of_what_exists(family: str) -> None:
     fields = Recipe.__dataclass_fields__

@@ -157,6 +157,11 @@ def _imagenet_msdnet(*block_layers: int) -> Architecture:
     return Architecture("msdnet", builder_imports.import_msdnet, bound, _IMAGENET, "msdnet_imagenet")
 
 
+def _cascade(baseline: str, layout: dict[str, Any], *member_widths: float) -> Architecture:
+    bound = {**layout, "member_widths": member_widths}
+    return Architecture("cascade", builder_imports.import_cascades, bound, _CIFAR, "cifar_fast", baseline)
+
+
 def _halting_resnet(stack_blocks: int, spatial: bool, baseline: str) -> Architecture:
     bound = {"stage_blocks": (stack_blocks,) * 3, "widths": (16, 32, 64), "bottleneck": False, "spatial": spatial}
     return Architecture("act", builder_imports.import_halting_resnet, bound, _CIFAR, "act_cifar", baseline)
@@ -247,6 +252,7 @@ ARCHITECTURES: dict[str, Architecture] = {
     "msdnet_7": _msdnet(1, 2, 3, 4, 5, 6, 7),
     "msdnet_anytime_7": _msdnet(4, *(2,) * 6),
     "msdnet_anytime_10": _msdnet(4, *(2,) * 9),
+    "widecnn_cascade": _cascade("widecnn", _WIDE, 0.5, 1.0),
     "msdnet_imagenet_4": _imagenet_msdnet(*(4,) * 5),
     "msdnet_imagenet_7": _imagenet_msdnet(*(7,) * 5),
     **{

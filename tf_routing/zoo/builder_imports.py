@@ -98,6 +98,13 @@ def import_msdnet() -> Callable[..., "RoutedModel"]:
     return build
 
 
+def import_cascades() -> Callable[..., "RoutedModel"]:
+    """Returns the builder of cascades."""
+    from tf_routing.zoo.builders.cascades import build
+
+    return build
+
+
 def import_halting_resnet() -> Callable[..., "RoutedModel"]:
     """Returns the builder of residual nets whose stages end early."""
     from tf_routing.zoo.builders.halting_resnet import build

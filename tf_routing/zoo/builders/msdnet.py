@@ -8,50 +8,18 @@ where scales end, how transitions narrow what is left, and what classifiers are 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from math import ceil
-from typing import Any, ClassVar
+from typing import Any
 
 import keras
 
-from tf_routing import exit_tree, layers
 from tf_routing.models import RoutedModel
-from tf_routing.objectives import DeepSupervision
-from tf_routing.zoo.arguments.idle_arguments import Condition, needs_top
 from tf_routing.zoo.builders.parts import blocks
+from tf_routing.zoo.builders.parts.confident_exits import Exits, add_exits
 from tf_routing.zoo.builders.parts.heads import Head, join_features
 from tf_routing.zoo.builders.parts.images import ImageInput, add_image_input
 
 _REDUCTION = 0.5
 """The share of its channels that a scale keeps where another one ends."""
-_COUNTED = (keras.layers.Conv2D, keras.layers.Dense)
-
-
-@dataclass(frozen=True)
-class Exits:
-    """How images leave, and how much each exit counts in training; both count where the network classifies.
-
-    Args:
-        confidence: Float in (0, 1), the probability of the most probable class with which an image leaves, until
-            thresholds are calibrated.
-        exit_weights: List of numbers, the weight of each exit's cross-entropy; `None` for 1 each.
-
-    Raises:
-        ValueError: If a value is not possible.
-    """
-
-    CONDITIONS: ClassVar[tuple[Condition, ...]] = (
-        needs_top("confidence", "exit_weights", about="where there are exits"),
-    )
-
-    confidence: float = 0.9
-    exit_weights: Sequence[float] | None = None
-
-    def __post_init__(self) -> None:
-        # Refuses what is not possible before anything is built.
-        layers.ConfidenceJunction(self.confidence)
-
-    def create_objective(self, exits: Sequence[str]) -> DeepSupervision:
-        """Returns the objective for exits of these names."""
-        return DeepSupervision(exits, self.exit_weights)
 
 
 @dataclass(frozen=True)
@@ -119,8 +87,7 @@ def build(
     Raises:
         ValueError: If there are not as many `exit_weights` as exits.
     """
-    names = [f"exit_{number}" for number in range(1, len(block_layers) + 1)]
-    objective = exits.create_objective(names)
+    objective = exits.create_objective(len(block_layers))
     grower = _Grower(layout.scaled(width_multiplier), sum(block_layers))
     image, x = add_image_input(images)
     grower.begin(x)
@@ -131,10 +98,9 @@ def build(
         coarsest.append(grower.maps[-1])
     if not head.include_top:
         return RoutedModel(image, join_features(coarsest[-1:], head), name=name)
-    ends = _Ends(image, head, exits.confidence)
-    for maps in coarsest:
-        ends.add(maps, grower.layout.classifier_filters)
-    model = RoutedModel(image, ends.join(), name=name)
+    filters = grower.layout.classifier_filters
+    logits = [_classify(maps, filters, head.classes, number) for number, maps in enumerate(coarsest, 1)]
+    model = RoutedModel(image, add_exits(image, logits, head, exits.confidence), name=name)
     model.set_default_objective(objective)
     return model
 
@@ -205,55 +171,13 @@ class _Grower:
         return _convolve(x, width, f"{name}_conv_2", strides=strides)
 
 
-class _Ends:
-    """The exits of a network as they are added.
-
-    Args:
-        image: The network's input.
-        head: How every exit ends.
-        confidence: Float, with which images leave.
-    """
-
-    def __init__(self, image: Any, head: Head, confidence: float) -> None:
-        self.image, self.head, self.confidence = image, head, confidence
-        # Predictions are at least float32 under mixed precision, and float64 where everything is.
-        self.dtype = keras.config.dtype_policy().variable_dtype
-        self.read: list[Any] = []
-        self.logits: list[Any] = []
-
-    def add(self, maps: Any, filters: int | None) -> None:
-        """Adds a classifier of maps."""
-        name = f"classifier_{len(self.read) + 1}"
-        for number in (1, 2):
-            maps = _convolve(maps, filters or maps.shape[-1], f"{name}_conv_{number}", strides=2)
-        means = keras.layers.GlobalAveragePooling2D(name=f"{name}_pool")(maps)
-        self.read.append(keras.layers.Dense(self.head.classes, name=f"{name}_head")(means))
-
-    def join(self) -> Any:
-        """Returns the probabilities `(B, classes)` of the exits that images take."""
-        reach, reaches, junctions, logits = None, [], [], []
-        for number, read in enumerate(self.read, 1):
-            leaves = reach
-            if number < len(self.read):
-                # Nothing trains it: it is calibrated.
-                junction = layers.ConfidenceJunction(self.confidence, name=f"junction_{number}", trainable=False)
-                leaves, reach = junction(read, *([] if reach is None else [reach]))[2:]
-                junctions.append(junction.name)
-            reaches.append(leaves)
-            logits.append(keras.layers.Identity(name=f"exit_{number}", dtype=self.dtype)(read))
-        tree = exit_tree.chain(self._list_columns(), junctions, [f"exit_{n}" for n in range(1, len(logits) + 1)])
-        activation = self.head.classifier_activation
-        return layers.ExitMixture(tree, activation, dtype=self.dtype, name="probabilities")(logits, reaches)[0]
-
-    def _list_columns(self) -> list[tuple[str, ...]]:
-        """Returns the layers that cost something, and that each exit reads and none before it does."""
-        columns: list[tuple[str, ...]] = []
-        before: set[str] = set()
-        for read in self.read:
-            found = [each.name for each in keras.Function(self.image, read).operations if isinstance(each, _COUNTED)]
-            columns.append(tuple(name for name in found if name not in before))
-            before |= set(found)
-        return columns
+def _classify(maps: Any, filters: int | None, classes: int, number: int) -> Any:
+    """Returns the logits of a classifier of maps, counted from 1."""
+    name = f"classifier_{number}"
+    for position in (1, 2):
+        maps = _convolve(maps, filters or maps.shape[-1], f"{name}_conv_{position}", strides=2)
+    means = keras.layers.GlobalAveragePooling2D(name=f"{name}_pool")(maps)
+    return keras.layers.Dense(classes, name=f"{name}_head")(means)
 
 
 def _add_stem(x: Any, filters: int) -> Any:

@@ -76,23 +76,56 @@ def build(
     Raises:
         ValueError: If the image is too small for the pools.
     """
-    _check_size(images.input_shape, pools)
+    check_size(images.input_shape, pools)
     image, x = add_image_input(images)
     columns = _Columns(x, paths, squeeze_excite)
-    for stage, widths in enumerate(stages, 1):
-        columns.add_stage([blocks.scale_width(width, width_multiplier) for width in widths], pool=stage <= pools)
+    columns.add_stages(stages, pools, width_multiplier)
     if not head.include_top:
         return RoutedModel(image, join_features(columns.tensors, head), name=name)
     columns.add_dense([blocks.scale_width(units, width_multiplier) for units in dense])
     return RoutedModel(image, classify(columns.tensors, head, paths.average), name=name)
 
 
-def _check_size(input_shape: tuple[int | None, int | None, int], pools: int) -> None:
+def check_size(input_shape: tuple[int | None, int | None, int], pools: int) -> None:
+    """Refuses images that pools make nothing of.
+
+    Args:
+        input_shape: Tuple `(height, width, channels)`.
+        pools: Integer, how many 2x2 max-pools follow each other.
+
+    Raises:
+        ValueError: If they are too small.
+    """
     if any(side is not None and side < 2**pools for side in input_shape[:2]):
         raise ValueError(
             f"`input_shape` must be at least {2**pools} pixels each way for {pools} pools. "
             f"Received: input_shape={input_shape!r}"
         )
+
+
+def draw_column(
+    x: Any,
+    stages: Sequence[Sequence[int]],
+    pools: int,
+    dense: Sequence[int] | None,
+    width_multiplier: float,
+    prefix: str,
+) -> Any:
+    """Returns what a single column makes of images, of layers whose names begin with `prefix`.
+
+    Args:
+        x: Images `(B, H, W, C)`.
+        stages: See `build`.
+        pools: See `build`.
+        dense: See `build`; `None` ends the column in its maps.
+        width_multiplier: Float that scales convolution and hidden dense widths.
+        prefix: Text.
+    """
+    column = _Columns(x, ColumnPaths(), None, prefix)
+    column.add_stages(stages, pools, width_multiplier)
+    if dense is not None:
+        column.add_dense([blocks.scale_width(units, width_multiplier) for units in dense])
+    return column.tensors[0]
 
 
 def _connect_fully(x: Any, prefix: str, units: int, position: int) -> Any:
@@ -102,13 +135,18 @@ def _connect_fully(x: Any, prefix: str, units: int, position: int) -> Any:
 class _Columns:
     """Parallel tensors on their way through the net, and the counters that name layers by position."""
 
-    def __init__(self, x: Any, paths: ColumnPaths, squeeze_excite: dict[str, int] | None) -> None:
-        self.paths, self.squeeze_excite = paths, squeeze_excite
+    def __init__(self, x: Any, paths: ColumnPaths, squeeze_excite: dict[str, int] | None, prefix: str = "") -> None:
+        self.paths, self.squeeze_excite, self.prefix = paths, squeeze_excite, prefix
         self.convolutions = self.routes = 0
         # With cross-predictions the first convolution makes several tensors of the one image.
         self.tensors = [x] if paths.router in ("cc", "cp") else [x] * paths.paths
         if paths.router == "cc":
             self._connect()
+
+    def add_stages(self, stages: Sequence[Sequence[int]], pools: int, width_multiplier: float) -> None:
+        """Adds all stages, the first of which end with pools."""
+        for stage, widths in enumerate(stages, 1):
+            self.add_stage([blocks.scale_width(width, width_multiplier) for width in widths], pool=stage <= pools)
 
     def add_stage(self, widths: Sequence[int], pool: bool) -> None:
         """Adds a stage of convolutions, its pool and what mixes the columns behind it."""
@@ -136,7 +174,7 @@ class _Columns:
 
     def _apply(self, layer: Callable[[Any, str], Any]) -> None:
         count = self.paths.paths
-        prefixes = [path_prefix(path, count) for path in range(1, count + 1)]
+        prefixes = [f"{self.prefix}{path_prefix(path, count)}" for path in range(1, count + 1)]
         self.tensors = [layer(x, prefix) for x, prefix in zip(self.tensors, prefixes, strict=True)]
 
     def _convolve(self, x: Any, prefix: str, filters: int) -> Any:
