@@ -149,7 +149,11 @@ def _budgets(row: dict[str, Any], known: zoo.ModelCard) -> dict[str, str]:
     run = next((each for each in known.budgets if each["file"] == row["file"]), None)
     if run is None:
         return {}
-    about = f"{run['calibrated_on']} `tf-routing calibrate` finds thresholds for budgets, shares of the static cost."
+    middle = run["budgets"][len(run["budgets"]) // 2]["budget"]
+    about = (
+        f"{run['calibrated_on']} Budgets are shares of the static cost; the network knows them, and any share between: "
+        f"`model.set_budget({middle:.2f})`."
+    )
     table = markdown_table(BUDGET_COLUMNS, [budget_cells(each) for each in run["budgets"]])
     return {"Cost on request": f"{about}\n\n{table.rstrip()}"}
 

@@ -2,30 +2,39 @@
 
     python saved_models/release.py runs/cifar/drn/drn_resnet32/seed_1 --campaign campaigns/cifar.json
     python saved_models/release.py --pack decide_chain8_hybrid
+    python saved_models/release.py --calibrate decide_chain8_hybrid --beside campaigns/cifar.json
 
 Kernels are stored in float16 where that costs less than 0.05 points of accuracy on the test set, which is measured for
 both. A file for which the package has no room goes to dist/weights: upload it to `RELEASE_URL` of
-tf_routing/zoo/weights/release_files.py. `--pack` stores a released file anew in fewer bytes.
+tf_routing/zoo/weights/release_files.py. `--pack` stores a released file anew in fewer bytes; `--calibrate` one of a
+network that decides, which then knows budgets: `zoo.get(...).set_budget`.
 """
 
 import argparse
 import json
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import cards
 import keras
 from storing import HERE, Places, TestSet, place, store, write_row
 
+from tf_routing.evaluation.budgets import add_rivals
 from tf_routing.runs.seeds import summarize
 from tf_routing.runs.trained_file import trained_file
 from tf_routing.runs.trained_network import load_trained
+from tf_routing.support.files import read_rows, write_json
 from tf_routing.train.campaigns.campaign_results import read_results
 from tf_routing.zoo.weights.release_files import find_release_file
 from tf_routing.zoo.weights.releases import read_index
+from tf_routing.zoo.weights.storage import write_small
 
 _LICENCE = "Apache-2.0"
 _TRAINED = ("dataset", "train_images", "test_images", "seed", "recipe")
+# Where training images were set apart.
+_APART = "calibration_share"
 _TRAINING = ("seconds", "processor_seconds", "started", "versions", "framing")
 _OF_FILE = ("version", "file", "bytes", "sha256", "storage", "url")
 
@@ -55,6 +64,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("run", nargs="?", help="folder of a finished run")
     parser.add_argument("--pack", metavar="NAME", help="released weights to store anew, in place of a run")
+    parser.add_argument("--calibrate", metavar="NAME", help="released weights to calibrate, in place of a run")
+    parser.add_argument("--budgets", type=float, nargs="+", help="shares of the static cost; five where not given")
+    about = "JSON files of trainings, to name a static network as accurate at each budget"
+    parser.add_argument("--beside", metavar="FILE", nargs="+", default=[], help=about)
     parser.add_argument("--tag", help="what `zoo.get` takes as `weights`, without '/'; the dataset where not given")
     parser.add_argument("--campaign", help="JSON file of the campaign's results: the card shows all seeds")
     parser.add_argument("--evaluated", help="JSON file of `tf-routing evaluate`: the card shows its times")
@@ -62,10 +75,16 @@ def main() -> None:
     parser.add_argument("--data_dir", help="folder of TensorFlow Datasets; TFDS_DATA_DIR where not given")
     parser.add_argument("--outside", action="store_true", help="leave the file out of the package in any case")
     given = vars(parser.parse_args())
-    run, packed = given.pop("run"), given.pop("pack")
-    if (run is None) == (packed is None):
-        parser.error("give the folder of a run, or --pack and a name of the index.")
-    row = pack(packed, given["data_dir"]) if packed else release(run, Options(**given))
+    run, packed, calibrated = (given.pop(name) for name in ("run", "pack", "calibrate"))
+    budgets, beside = given.pop("budgets"), given.pop("beside")
+    if [run, packed, calibrated].count(None) != 2:
+        parser.error("give the folder of a run, or --pack or --calibrate and a name of the index.")
+    if packed:
+        row = pack(packed, given["data_dir"])
+    elif calibrated:
+        row = calibrate(calibrated, budgets, beside, given["data_dir"])
+    else:
+        row = release(run, Options(**given))
     kept = row.get("storage", {}).get("kept", "float32")
     print(f"{row['name']}, version {row['version']}: {row['file']}, {row['bytes']:,} bytes, kernels in {kept}.")
 
@@ -116,11 +135,54 @@ def pack(name: str, data_dir: str | None = None, places: Places = HERE) -> dict[
     Raises:
         ValueError: If there is no such name.
     """
+    row = _next_version("pack", name, places)
+    return _store(row, find_release_file({**row, "folder": places.package}), TestSet(row, data_dir), False, places)
+
+
+def calibrate(
+    name: str,
+    budgets: Sequence[float] | None = None,
+    beside: Sequence[str] = (),
+    data_dir: str | None = None,
+    places: Places = HERE,
+) -> dict[str, Any]:
+    """Calibrates released weights to budgets, which go into their next version and the data that cards show.
+
+    Args:
+        name: A name of the index.
+        budgets: Shares of the static cost; five where not given.
+        beside: JSON files of trainings, to name the cheapest static network as accurate at each budget.
+        data_dir: Folder of TensorFlow Datasets.
+        places: Where it is.
+
+    Returns:
+        Its row of the index.
+
+    Raises:
+        ValueError: If there is no such name, or the network decides nothing.
+    """
+    row = _next_version("calibrate", name, places)
+    before, tested = row["file"], TestSet(row, data_dir)
+    rivals = [each for file in beside for each in json.loads(Path(file).read_text("utf-8"))]
+    with tempfile.TemporaryDirectory() as work:
+        file = Path(work, "calibrated.keras")
+        results = tested.calibrate(find_release_file({**row, "folder": places.package}), file, budgets)
+        add_rivals(results, rivals, row["training"]["dataset"])
+        # What is stored in float16 was rounded when it was first: the weights that were calibrated stay as they are.
+        write_small(file, file, half=row["storage"]["kept"] == "float16")
+        place(row, file, tested, False, places)
+    found = {"model": row["architecture"], "dataset": row["training"]["dataset"], "file": row["file"], "run": {}}
+    others = [each for each in read_rows(places.budgets) if each["file"] not in (before, row["file"])]
+    write_json(places.budgets, [*others, {**found, **results}])
+    cards.write_cards(places.package, places.folder)
+    return row
+
+
+def _next_version(argument: str, name: str, places: Places) -> dict[str, Any]:
     rows = {each["name"]: each for each in read_index(places.package)}
     if name not in rows:
-        raise ValueError(f"`pack` must be one of {', '.join(rows)}. Received: {name!r}")
-    row = {**rows[name], "version": rows[name]["version"] + 1}
-    return _store(row, find_release_file({**row, "folder": places.package}), TestSet(row, data_dir), False, places)
+        raise ValueError(f"`{argument}` must be one of {', '.join(rows)}. Received: {name!r}")
+    return {**rows[name], "version": rows[name]["version"] + 1}
 
 
 def _store(row: dict[str, Any], source: Path, tested: TestSet, outside: bool, places: Places) -> dict[str, Any]:
@@ -140,6 +202,7 @@ def _describe(model: Any, record: dict[str, Any], options: Options) -> dict[str,
     evaluated = json.loads(Path(options.evaluated).read_text("utf-8")) if options.evaluated else {}
     campaign, machine = _find_seeds(options.campaign, record)
     training = {key: run[key] for key in _TRAINED} | {key: record[key] for key in _TRAINING if key in record}
+    training |= {_APART: run[_APART]} if run.get(_APART) is not None else {}
     return {
         "name": f"{run['model']}_{tag}",
         "architecture": run["model"],

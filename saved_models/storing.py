@@ -1,13 +1,15 @@
 """Writes the files of a release: weights in the fewest bytes that lose no accuracy, predictions, index and cards."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import cards
 import keras
 
-from tf_routing import data
+from tf_routing import data, zoo
 from tf_routing.data import Dataset, datasets
+from tf_routing.evaluation.budgets import divide_images, measure_budgets
 from tf_routing.evaluation.evaluate import evaluate
 from tf_routing.evaluation.results_table import release_record
 from tf_routing.evaluation.stored_predictions import draw_predictions, write_predictions
@@ -32,6 +34,7 @@ class Places(NamedTuple):
     package: Path = RELEASED
     folder: Path = cards.FOLDER
     outside: Path = cards.FOLDER.parent / "dist" / "weights"
+    budgets: Path = Path(zoo.__file__).parent / "budgets.json"
 
 
 HERE = Places()
@@ -60,6 +63,22 @@ class TestSet:
         model, dataset = self._open(file)
         results = evaluate(model, dataset, _BATCH)
         return {key: results[key] for key in _RESULTS if key in results}
+
+    def calibrate(self, file: Path, target: Path, budgets: Sequence[float] | None) -> dict[str, Any]:
+        """Writes the network of a file, which then knows budgets, to another one; returns what it does at each.
+
+        Args:
+            file: A `.keras` file.
+            target: Another.
+            budgets: See `measure_budgets`.
+        """
+        share = self._record["arguments"].get("calibration_share")
+        *parts, source = divide_images(self._dataset, share)
+        model = keras.saving.load_model(file, compile=False)
+        calibration, test = (as_trained(self._dataset._replace(test=part), model, self._record).test for part in parts)
+        results = measure_budgets(model, calibration, test, budgets, _BATCH)
+        model.save(target)
+        return {"calibrated_on": source, **results}
 
     def write_predictions(self, file: Path, path: Path) -> None:
         """Writes what the network of a file predicts for a few images."""

@@ -8,6 +8,7 @@ import keras
 import numpy as np
 import pytest
 
+from tests.conformance.subjects import draw_scores
 from tests.released_tools import release as tool
 from tests.released_tools import storing
 from tf_routing import data, zoo
@@ -26,11 +27,17 @@ def begin_run(folder: Path, started: str, seed: int) -> str:
     keras.utils.set_random_seed(seed)
     statistics = ((0.3, 0.3, 0.3), (0.4, 0.4, 0.4))
     arguments = {"width_multiplier": 0.125, "hidden": 4}
-    model = zoo.get("basecnn_2cc", classes=10, **arguments, standardize=statistics)
+    return write_run(
+        folder, started, seed, zoo.get("basecnn_2cc", classes=10, **arguments, standardize=statistics), arguments
+    )
+
+
+def write_run(folder: Path, started: str, seed: int, model: Any, arguments: dict[str, Any], **trained: Any) -> str:
+    """Writes the folder of a run that ended with a network."""
     model.compile("adam")
     folder.mkdir(parents=True)
     model.save(folder / "model.keras")
-    run = {"model": "basecnn_2cc", "dataset": "digits", "train_images": 1347, "test_images": 450, "seed": seed}
+    run = {"model": model.name, "dataset": "digits", "train_images": 1347, "test_images": 450, "seed": seed, **trained}
     record = {
         "arguments": {**run, "model_arguments": arguments, "recipe": RECIPE},
         **{"class_names": [str(digit) for digit in range(10)], "framing": {"crop": 1.0, "resize": None}},
@@ -167,6 +174,32 @@ def test_packing_stores_a_file_of_float32_anew(runs: list[str], places: Any, tes
         np.testing.assert_allclose(one, other, atol=np.abs(other).max() * 2**-11)
     with pytest.raises(ValueError, match=f"`pack` must be one of {NAME}. Received: 'other'"):
         tool.pack("other", places=places)
+
+
+def test_a_released_network_that_decides_learns_budgets(tmp_path: Path, places: Any) -> None:
+    arguments = {"width_multiplier": 0.125}
+    keras.utils.set_random_seed(4)
+    model = zoo.get("widecnn_cascade", classes=10, **arguments)
+    draw_scores(model)
+    run = write_run(tmp_path / "run", "2026-01-01T00:00:00+00:00", 0, model, arguments, calibration_share=0.25)
+    places = places._replace(budgets=tmp_path / "budgets.json")
+    first = tool.release(run, tool.Options(), places)
+    assert zoo.get("widecnn_cascade", weights="digits").budgets == []
+    rival = {"model": "resnet20", "dataset": "digits", "model_arguments": {}, "seed": 0, "accuracy": 1.0, "macs": 40}
+    (tmp_path / "rivals.json").write_text(json.dumps([rival]), "utf-8")
+    row = tool.calibrate(first["name"], (0.5, 0.8), [str(tmp_path / "rivals.json")], places=places)
+    assert row["version"] == 2 and [each.name for each in places.package.glob("*.keras")] == [row["file"]]
+    (found,) = json.loads(places.budgets.read_text("utf-8"))
+    assert found["file"] == row["file"] and "Calibrated on 33" in found["calibrated_on"]
+    assert [each["static"]["macs"] for each in found["budgets"]] == [40, 40]
+    released = zoo.get("widecnn_cascade", weights="digits")
+    assert [each.budget for each in released.budgets] == [0.5, 0.8]
+    images = data.load("digits").test.images / np.float32(255)
+    for each in found["budgets"]:
+        released.set_budget(each["budget"])
+        assert released.cost(images).mean() == pytest.approx(each["mean_macs"], rel=1e-6)
+    with pytest.raises(ValueError, match=f"`calibrate` must be one of {first['name']}. Received: 'other'"):
+        tool.calibrate("other", places=places)
 
 
 def test_the_card_tells_the_seeds_and_the_budget(runs: list[str], places: Any, tested: None, campaign: str) -> None:

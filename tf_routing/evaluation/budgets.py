@@ -6,6 +6,8 @@ from typing import Any
 import numpy as np
 
 from tf_routing import cost
+from tf_routing.data import Dataset
+from tf_routing.data.calibration import calibration_split, set_apart
 from tf_routing.data.images.picture_files import name_broken_files
 from tf_routing.evaluation.accuracies import accuracies
 from tf_routing.evaluation.model_batches import model_batches
@@ -55,6 +57,26 @@ def measure_budgets(
     return results
 
 
+def divide_images(dataset: Dataset, calibration_share: float | None) -> tuple[Any, Any, str]:
+    """Returns images to calibrate a trained network with, others to measure it on, and in words where they come from.
+
+    Args:
+        dataset: What the network learnt, as it was loaded.
+        calibration_share: Float, the share of its training images that its training set apart; `None` for none, whose
+            test images are divided.
+    """
+    if calibration_share is not None:
+        part = calibration_split(dataset, calibration_share)[1]
+        return part, dataset.test, f"Calibrated on {part.image_count} training images that the run set apart."
+    test, part = set_apart(dataset.test, 0.5)
+    return (
+        part,
+        test,
+        f"Calibrated on half of the test images, {part.image_count}, and measured on the others: the run set no "
+        "training images apart (`tf-routing fit --calibration_share`).",
+    )
+
+
 def _measure(model: RoutedModel, images: Any, batch_size: int) -> dict[str, Any]:
     batches = model_batches(model, images, batch_size)
     routes = model.routes(batches)
@@ -65,6 +87,19 @@ def _measure(model: RoutedModel, images: Any, batch_size: int) -> dict[str, Any]
         **accuracies(model.predict(batches, verbose=0), np.asarray(images.labels)),
         "distinct_routes": distinct_routes(routes),
     }
+
+
+def add_rivals(results: dict[str, Any], runs: Sequence[Mapping[str, Any]], dataset: str) -> None:
+    """Sets beside each budget, as `static`, the cheapest static network that was at least as accurate, if there is one.
+
+    Args:
+        results: What `measure_budgets` returned, which is changed.
+        runs: See `static_rival`.
+        dataset: See `static_rival`.
+    """
+    for row in results["budgets"]:
+        rival = static_rival(runs, dataset, row["accuracy"])
+        row |= {"static": rival} if rival else {}
 
 
 def static_rival(runs: Iterable[Mapping[str, Any]], dataset: str, accuracy: float) -> dict[str, Any] | None:

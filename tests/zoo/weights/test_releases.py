@@ -11,6 +11,7 @@ import keras
 import numpy as np
 import pytest
 
+import tf_routing
 from tests.data.prepared_data import load_or_skip
 from tests.front_matter import read_card
 from tests.released_tools import ROOT, storing
@@ -19,6 +20,7 @@ from tf_routing.evaluation.evaluate import evaluate
 from tf_routing.evaluation.results_table import release_record
 from tf_routing.evaluation.stored_predictions import COUNT, find_images, predict, read_predictions
 from tf_routing.runs.trained_network import as_trained
+from tf_routing.zoo.cards import read_data
 from tf_routing.zoo.weights import releases
 from tf_routing.zoo.weights.release_files import RELEASE_URL, find_release_file
 
@@ -123,6 +125,35 @@ def test_results_are_what_the_card_says(name: str) -> None:
     results = evaluate(model, seen_data(row, model), batch_size=250)
     for key in {"accuracy", "execution_rate", "distinct_routes"} & set(row["results"]):
         assert results[key] == pytest.approx(row["results"][key], rel=2e-3), key
+
+
+def test_released_networks_that_decide_know_the_budgets_of_their_cards() -> None:
+    calibrated = {row["file"]: row["budgets"] for row in read_data("budgets.json")}
+    deciding = {row["file"]: loaded(row) for row in ROWS.values() if "execution_rate" in row["results"]}
+    assert set(calibrated) == set(deciding)
+    for file, model in deciding.items():
+        assert [each.budget for each in model.budgets] == [each["budget"] for each in calibrated[file]]
+        trained = model.get_weights()
+        model.set_budget(model.budgets[1].budget)
+        assert not all(map(np.array_equal, model.get_weights(), trained))
+
+
+def test_budgets_go_with_all_that_was_saved_alone(tmp_path: Path) -> None:
+    small = {"classes": 3, "input_shape": (8, 8, 3), "width_multiplier": 0.25}
+    model = zoo.get("widecnn_cascade", **small)
+    images = np.random.default_rng(1).uniform(size=(40, 8, 8, 3)).astype("float32")
+    tf_routing.calibrate_budgets(model, images, (0.4, 0.6))
+    model.set_budget(0.4)
+    model.save(tmp_path / "net.keras")
+    again = zoo.get("widecnn_cascade", **small, weights=tmp_path / "net.keras")
+    assert again.budget == 0.4 and [each.budget for each in again.budgets] == [0.4, 0.6]
+    np.testing.assert_array_equal(again.cost(images), model.cost(images))
+    with pytest.warns(UserWarning, match="freshly initialised"):
+        other = zoo.get("widecnn_cascade", **{**small, "classes": 4}, weights=tmp_path / "net.keras")
+    assert other.budgets == []
+    # A wider member alone decides nothing, so knows none.
+    body = zoo.get("widecnn_cascade", **small, include_top=False, weights=None)
+    assert body.budgets == []
 
 
 def test_a_damaged_file_is_not_loaded(copied: Path) -> None:

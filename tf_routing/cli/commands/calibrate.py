@@ -3,7 +3,7 @@
 import argparse
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from tf_routing.cli.options import add_dataset_options, parse_share
 from tf_routing.cli.quiet_start import start_quietly
@@ -12,9 +12,6 @@ from tf_routing.runs.run_record import choose_dataset, find_record
 from tf_routing.runs.trained_file import trained_file
 from tf_routing.support.files import read_rows, whole_file, write_json
 from tf_routing.support.validation import positive_integer
-
-if TYPE_CHECKING:
-    from tf_routing.data import Dataset
 
 # What tells the rows of a data file apart: files of runs all have one name.
 _IDENTITY = ("model", "dataset", "file", "run")
@@ -56,21 +53,19 @@ def run(arguments: argparse.Namespace) -> None:
 def _calibrate(arguments: argparse.Namespace, file: Path, name: str, rivals: list[dict[str, Any]]) -> None:
     from tf_routing import data
     from tf_routing.cli.budget_table import show
-    from tf_routing.evaluation.budgets import measure_budgets, static_rival
+    from tf_routing.evaluation.budgets import add_rivals, divide_images, measure_budgets
     from tf_routing.runs.trained_network import as_trained, load_trained
 
     model, record = load_trained(arguments.path)
     loaded = data.load(name, arguments.data_dir)
-    calibration, test, source = _divide(loaded, record.get("arguments", {}))
+    trained = record.get("arguments", {})
+    calibration, test, source = divide_images(loaded, trained.get("calibration_share"))
     print(source)
     calibration, test = (as_trained(loaded._replace(test=each), model, record).test for each in (calibration, test))
     results = measure_budgets(model, calibration, test, arguments.budgets, arguments.batch_size)
-    for row in results["budgets"]:
-        rival = static_rival(rivals, loaded.name, row["accuracy"])
-        row |= {"static": rival} if rival else {}
+    add_rivals(results, rivals, loaded.name)
     show(model.name, loaded.name, results)
     output = Path(arguments.output or file.parent / "budgets.json")
-    trained = record.get("arguments", {})
     run = {key: trained[key] for key in ("model_arguments", "seed") if key in trained}
     row = {"model": model.name, "dataset": loaded.name, "file": file.name, "run": run, "calibrated_on": source}
     row |= results
@@ -87,20 +82,3 @@ def _record(file: Path, row: dict[str, Any]) -> None:
     """Puts results into a data file, in the place of those of the same weights."""
     others = [each for each in read_rows(file) if any(each.get(key) != row[key] for key in _IDENTITY)]
     write_json(file, [*others, row])
-
-
-def _divide(dataset: "Dataset", run: dict[str, Any]) -> tuple[Any, Any, str]:
-    """Returns images to calibrate with, others to be measured on, and where they come from."""
-    from tf_routing.data.calibration import calibration_split, set_apart
-
-    share = run.get("calibration_share")
-    if share is not None:
-        part = calibration_split(dataset, share)[1]
-        return part, dataset.test, f"Calibrated on {part.image_count} training images that the run set apart."
-    test, part = set_apart(dataset.test, 0.5)
-    return (
-        part,
-        test,
-        f"Calibrated on half of the test images, {part.image_count}, and measured on the others: the run set no "
-        "training images apart (`tf-routing fit --calibration_share`).",
-    )

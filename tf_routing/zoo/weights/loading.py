@@ -9,6 +9,8 @@ from typing import Any
 
 import keras
 
+from tf_routing.models.budgets.set_budget import copy_budgets
+from tf_routing.models.budgets.thresholds import find_routers
 from tf_routing.zoo.weights import keras_weights, releases, torch_weights
 from tf_routing.zoo.weights.layer_settings import compare_layers
 from tf_routing.zoo.weights.layer_weights import copy_weights
@@ -93,7 +95,7 @@ def load_body(model: keras.Model, saved: keras.Model, source: str, given: Mappin
     """Copies the weights of a saved model into `model`, layer by layer.
 
     Heads whose number of classes differs stay fresh, with a warning; everything else must agree, the settings of
-    layers as well as the shapes of weights.
+    layers as well as the shapes of weights. A network that is all that was saved knows its budgets too.
 
     Args:
         model: The model to fill.
@@ -107,11 +109,15 @@ def load_body(model: keras.Model, saved: keras.Model, source: str, given: Mappin
             set otherwise than those of the file.
     """
     pairs, fresh = _pair_layers(model, saved, source)
-    for difference in compare_layers(model, saved):
+    differences = list(compare_layers(model, saved))
+    for difference in differences:
         if not is_wanted(difference, given, fresh):
             raise ValueError(describe_mismatch(difference, source, model.name, known))
     for layer, donor in pairs:
         copy_weights(layer, donor)
+    if not (differences or fresh) and find_routers(model).keys() == find_routers(saved).keys():
+        # Routers that compute as they did; fewer of them make other costs.
+        copy_budgets(saved, model)
     _warn_fresh(model, fresh, source)
 
 
