@@ -2,8 +2,9 @@
 
     python benchmarks/equal_accuracy.py runs/cifar/exits/*/seed_0 --output benchmarks/equal_accuracy.json
 
-The runs are of one dataset. A fifth of each class of its test images sets the thresholds of the networks that decide,
-for five budgets each; the others tell all accuracies, and are what is timed. Every network runs in TensorFlow and in
+The runs are of one dataset. The training images that they set apart, all alike, set the thresholds of the networks that
+decide, for five budgets each; the test images tell all accuracies, and are what is timed. Where runs set none apart, a
+fifth of each class of the test images sets the thresholds, and the others tell. Every network runs in TensorFlow and in
 ONNX Runtime, each on one thread, batch normalisation folded, and counts in the runtime in which it is faster. A round
 runs the same 128 images through each, one batch after the other, in turn; times are medians of processor time over
 rounds. A network that decides is compared with the fastest static one that is at least as accurate, to within 0.3
@@ -62,7 +63,7 @@ def _load(
     """Returns what networks reached, with functions that run them by runtime; and the images that tell it."""
     from tf_routing import cascade, data
     from tf_routing.data.batching.pipelines import first_images
-    from tf_routing.data.calibration import set_apart
+    from tf_routing.data.calibration import calibration_split, set_apart
     from tf_routing.runs.run_record import run_dataset
     from tf_routing.runs.trained_network import as_trained, load_trained
 
@@ -78,7 +79,16 @@ def _load(
         if not set(members) <= set(labels):
             raise SystemExit(f"--cascade takes names of runs, {', '.join(labels)}. Received: {', '.join(members)}")
         models[" then ".join(members)] = cascade([models[name] for name in members])
-    test, calibration = set_apart(as_trained(dataset, *loaded[0]).test, 0.2)
+    shares = {record["arguments"].get("calibration_share") for _, record in loaded}
+    if len(shares) > 1:
+        raise SystemExit(f"Runs must have set the same training images apart. Received: shares {shares}")
+    (share,) = shares
+    test = as_trained(dataset, *loaded[0]).test
+    if share is None:
+        test, calibration = set_apart(test, 0.2)
+    else:
+        part = calibration_split(dataset, share)[1]
+        calibration = as_trained(dataset._replace(test=part), *loaded[0]).test
     networks = []
     for label, model in models.items():
         for network in _measure(model, calibration, test, budgets):
