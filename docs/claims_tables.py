@@ -73,9 +73,9 @@ def list_relations(claim: Mapping[str, Any]) -> list[Relation]:
     return [Relation(kind, *each) for kind in ("less", "about") for each in claim.get(kind, ())]
 
 
-def read_places() -> list[Place]:
-    """Returns the comparisons of all campaigns."""
-    return [place for file in CAMPAIGNS for place in _read_places(file)]
+def read_places(files: Sequence[Path] = CAMPAIGNS) -> list[Place]:
+    """Returns the comparisons of campaigns; of those that claims are about where no files are given."""
+    return [place for file in files for place in _read_places(file)]
 
 
 def _read_places(file: Path) -> Iterator[Place]:
@@ -234,14 +234,15 @@ def _write_values(name: str, values: Sequence[float]) -> str:
 def _write_budget(place: Place, training: Training, names: Sequence[str]) -> str:
     (row, *_), found = place.rows[names[0]], [each for name in names for each in place.rows[name]]
     machines = {f"{each['machine']['cores']} cores of {each['machine']['processor']}" for each in found}
-    minutes = ", ".join(f"{_minutes(place.rows[name]):.1f}" for name in names)
+    minutes = ", ".join(f"{mean_minutes(place.rows[name]):.1f}" for name in names)
     recipe = training.recipe if training.scale == "paper" else f"{training.recipe}, {training.scale}"
     width = row["model_arguments"]["width_multiplier"]
     what = f"{row['epochs']} epochs of `{recipe}` on {training.dataset}, width x {width}"
     return f"`{place.name}`: {what}; {minutes} processor minutes on {', '.join(sorted(machines))}"
 
 
-def _minutes(rows: Sequence[Mapping[str, Any]]) -> float:
+def mean_minutes(rows: Sequence[Mapping[str, Any]]) -> float:
+    """Returns the processor minutes of a training, the mean over seeds."""
     return sum(row["processor_seconds"] for row in rows) / len(rows) / 60
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import tomli_w
 from api_tables import API_PAGES, api_list
+from campaign_tables import campaigns_table
 from claims_tables import claims_rule, claims_table
 from data_files import NOTHING_YET
 from install_tables import installs_table
@@ -226,6 +227,7 @@ _TABLES = {
     "own_cifar10": own_cifar10_table,
     "cold_start": cold_start_table,
     "installs": installs_table,
+    "campaigns": campaigns_table,
     "claims_rule": claims_rule,
     **{f"claims_{family}": partial(claims_table, family) for family in ("multipath", "dmnn", "drn", "early_exit")},
     **{f"reported_{paper}": partial(reported_table, paper) for paper in PAPERS},
