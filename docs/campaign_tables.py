@@ -23,7 +23,7 @@ def campaigns_table() -> str:
     if not places:
         return NOTHING_YET
     rows = [cells for place in places for cells in _list_networks(place)]
-    budgets = "".join(f"* `{place.name}`, {_write_budget(place)}\n" for place in places)
+    budgets = "".join(f"* `{place.name}` of {_write_budget(place)}\n" for place in places)
     return f"{budgets}\n{markdown_table(_HEADINGS, rows)}"
 
 
@@ -38,7 +38,7 @@ def _write_budget(place: Place) -> str:
     epochs, datasets = {str(row["epochs"]) for row in rows}, {row["dataset"] for row in rows}
     shown = [" and ".join(sorted(each)) for each in (epochs, images, datasets, recipes, widths)]
     how = "{} epochs of {} images of {} by `{}`, width x {}".format(*shown)
-    return f"{title[0].lower()}{title[1:]}: {how} (`{place.file.relative_to(_ROOT)}`)"
+    return f"`{place.file.relative_to(_ROOT)}`. {title}: {how}"
 
 
 def _list_networks(place: Place) -> Iterator[list[str]]:
