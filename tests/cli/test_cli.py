@@ -6,6 +6,7 @@ import re
 import shlex
 import subprocess
 import sys
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -53,6 +54,19 @@ def failed(words: list[str], capsys: pytest.CaptureFixture[str]) -> str:
     assert error.startswith(f"tf-routing {words[0]}: ")
     assert "Traceback" not in error
     return error
+
+
+def test_a_warning_names_the_command_and_no_line_of_the_program(monkeypatch: pytest.MonkeyPatch) -> None:
+    place, written = ("file.py", 7, "call()"), list[str]()
+
+    def run(words: list[str]) -> int:
+        written.extend(warnings.formatwarning("is far", kind, *place) for kind in (UserWarning, RuntimeWarning))
+        return 0
+
+    before = warnings.formatwarning
+    monkeypatch.setattr("tf_routing.cli.main._run", run)
+    assert main(["fit"]) == 0 and warnings.formatwarning is before
+    assert written == ["tf-routing fit: is far\n", before("is far", RuntimeWarning, *place)]
 
 
 def test_list_shows_the_names(capsys: pytest.CaptureFixture[str]) -> None:

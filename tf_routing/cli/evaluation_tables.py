@@ -64,9 +64,10 @@ def _show_gating(results: dict[str, Any]) -> None:
 
 
 def _rate_table(rates_by_name: dict[str, list[float]]) -> Table:
-    table = Table("controller", title="Share of images for which each sub-block ran")
+    # Of a controller choices are sub-blocks, of a junction leaving or going on.
+    table = Table("router", title="Share of images that took each choice")
     for n in range(max(map(len, rates_by_name.values()))):
-        table.add_column(f"sub-block {n + 1}", justify="right")
+        table.add_column(f"choice {n + 1}", justify="right")
     for name, rates in rates_by_name.items():
         table.add_row(name, *(f"{rate:.3f}" for rate in rates))
     return table

@@ -6,7 +6,8 @@ Only the standard library is imported before `main` runs, so that Ctrl-C ends in
 import contextlib
 import os
 import sys
-from collections.abc import Sequence
+import warnings
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 _BROKEN_PIPE = 141
@@ -24,7 +25,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     words = list(sys.argv[1:] if arguments is None else arguments)
     try:
-        status = _run(words)
+        with _short_warnings(words):
+            status = _run(words)
         sys.stdout.flush()
     except BrokenPipeError:
         _close_quietly()
@@ -39,6 +41,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
             print(f"\n{_program(words)}: stopped.", file=sys.stderr)
         return getattr(stop, "exit_status", 130)
     return status
+
+
+@contextlib.contextmanager
+def _short_warnings(words: Sequence[str]) -> Iterator[None]:
+    """Has warnings to a user name the command: the line that called it is that of no file of theirs."""
+    before = warnings.formatwarning
+
+    def write(
+        message: Warning | str, category: type[Warning], filename: str, lineno: int, line: str | None = None
+    ) -> str:
+        if issubclass(category, UserWarning):
+            return f"{_program(words)}: {message}\n"
+        return before(message, category, filename, lineno, line)
+
+    warnings.formatwarning = write
+    try:
+        yield
+    finally:
+        warnings.formatwarning = before
 
 
 def _program(words: Sequence[str]) -> str:
