@@ -33,11 +33,11 @@ def _write_budget(place: Place) -> str:
     title = next(each["title"] for each in comparisons if each["name"] == place.name)
     rows = [row for each in place.rows.values() for row in each]
     widths = {str(row["model_arguments"]["width_multiplier"]) for row in rows}
-    recipes = {row["recipe"] if row["scale"] == "paper" else f"{row['recipe']}, {row['scale']}" for row in rows}
+    recipes = {f"`{row['recipe']}`" + ("" if row["scale"] == "paper" else f" ({row['scale']})") for row in rows}
     images = {f"{row['train_images']:,}" for row in rows}
     epochs, datasets = {str(row["epochs"]) for row in rows}, {row["dataset"] for row in rows}
     shown = [" and ".join(sorted(each)) for each in (epochs, images, datasets, recipes, widths)]
-    how = "{} epochs of {} images of {} by `{}`, width x {}".format(*shown)
+    how = "{} epochs of {} images of {} by {}, width x {}".format(*shown)
     return f"`{place.file.relative_to(_ROOT)}`. {title}: {how}"
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from tf_routing import zoo
 from tf_routing.exporting.assets.front_matter import write_front_matter
-from tf_routing.support.files import whole_file
+from tf_routing.support.files import read_rows, whole_file
 from tf_routing.support.tables import markdown_table
 from tf_routing.train.recipes.recipe import load_recipe
 from tf_routing.zoo.card_fields import BUDGET_COLUMNS, budget_cells, write_arguments, write_by_data, write_number
@@ -30,6 +30,9 @@ about people, and measure them on your own images before any use. Images that ar
 all the same, and probabilities are not calibrated."""
 
 
+BUDGETS = Path(zoo.__file__).parent / "budgets.json"
+
+
 def main() -> int:
     """Writes the cards; with `--check`, returns 1 if they are not what the data says."""
     if "--check" not in sys.argv[1:]:
@@ -43,22 +46,24 @@ def main() -> int:
     return int(bool(stale))
 
 
-def write_cards(index_folder: Path = RELEASED, folder: Path = FOLDER) -> None:
+def write_cards(index_folder: Path = RELEASED, folder: Path = FOLDER, budgets: Path = BUDGETS) -> None:
     """Writes every card whole.
 
     Args:
         index_folder: Folder of the index that lists the weights.
         folder: Where the cards go.
+        budgets: JSON file of what networks do at budgets.
     """
-    for path, text in texts(index_folder, folder).items():
+    for path, text in texts(index_folder, folder, budgets).items():
         with whole_file(path) as temporary:
             temporary.write_text(text, "utf-8")
 
 
-def texts(index_folder: Path = RELEASED, folder: Path = FOLDER) -> dict[Path, str]:
+def texts(index_folder: Path = RELEASED, folder: Path = FOLDER, budgets: Path = BUDGETS) -> dict[Path, str]:
     """Returns what each card says, by its file; see `write_cards`."""
+    calibrated = {run["file"]: run for run in read_rows(budgets)}
     return {
-        folder / f"{row['name']}.md": _card(row, find_dataset(row["training"]["dataset"]))
+        folder / f"{row['name']}.md": _card(row, find_dataset(row["training"]["dataset"]), calibrated.get(row["file"]))
         for row in read_index(index_folder)
     }
 
@@ -75,7 +80,7 @@ def find_dataset(name: str) -> dict[str, str]:
     return datasets[name]
 
 
-def _card(row: dict[str, Any], dataset: dict[str, str]) -> str:
+def _card(row: dict[str, Any], dataset: dict[str, str], calibrated: dict[str, Any] | None) -> str:
     known, training = zoo.card(row["architecture"]), row["training"]
     sections = {
         "": f"`{row['architecture']}` of {known.reported[0].paper}, trained here on `{training['dataset']}`.\n\n"
@@ -83,7 +88,7 @@ def _card(row: dict[str, Any], dataset: dict[str, str]) -> str:
         f"It takes floats in [0, 1] of shape {tuple(row['input_shape'])}; "
         f"{'it standardises them itself' if 'standardize' in row['arguments'] else 'they are not standardised'}.",
         "Results": _table(_results(row), "on the test set", "value"),
-        **_budgets(row, known),
+        **_budgets(calibrated),
         "Time per image": _times(row),
         "Training": _table(_training(row), "what", "value"),
         "Data": f"{dataset['about']} {dataset['caveats']}\n\nCite: {dataset['cite']}.",
@@ -144,15 +149,14 @@ def _times(row: dict[str, Any]) -> str:
     return f"{table}\nOn {machine}; {versions}. Batch normalisation is folded on all sides.{beside}"
 
 
-def _budgets(row: dict[str, Any], known: zoo.ModelCard) -> dict[str, str]:
+def _budgets(run: dict[str, Any] | None) -> dict[str, str]:
     """Returns the section on budgets; none where this file was not calibrated, as those before it may have been."""
-    run = next((each for each in known.budgets if each["file"] == row["file"]), None)
     if run is None:
         return {}
     middle = run["budgets"][len(run["budgets"]) // 2]["budget"]
     about = (
-        f"{run['calibrated_on']} Budgets are shares of the static cost; the network knows them, and any share between: "
-        f"`model.set_budget({middle:.2f})`."
+        f"{run['calibrated_on']} Budgets are shares of the static cost, which the network knows: "
+        f"`model.set_budget({middle:.4g})`, or any share between two of them."
     )
     table = markdown_table(BUDGET_COLUMNS, [budget_cells(each) for each in run["budgets"]])
     return {"Cost on request": f"{about}\n\n{table.rstrip()}"}

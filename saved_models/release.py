@@ -17,15 +17,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import cards
 import keras
-from storing import HERE, Places, TestSet, place, store, write_row
+from storing import HERE, Places, TestSet, place, store, write_budgets, write_row
 
 from tf_routing.evaluation.budgets import add_rivals
 from tf_routing.runs.seeds import summarize
 from tf_routing.runs.trained_file import trained_file
 from tf_routing.runs.trained_network import load_trained
-from tf_routing.support.files import read_rows, write_json
+from tf_routing.support.files import read_rows
 from tf_routing.train.campaigns.campaign_results import read_results
 from tf_routing.zoo.weights.release_files import find_release_file
 from tf_routing.zoo.weights.releases import read_index
@@ -118,7 +117,9 @@ def release(run: str, options: Options, places: Places = HERE) -> dict[str, Any]
         # Without what the optimizer gathered, which is two thirds of a run's file.
         bare = Path(work, "bare.keras")
         keras.saving.load_model(trained_file(run), compile=False).save(bare)
-        return _store(row, bare, tested, options.outside, places)
+        row = _store(row, bare, tested, options.outside, places)
+    write_budgets(row, released["file"] if released else None, None, places)
+    return row
 
 
 def pack(name: str, data_dir: str | None = None, places: Places = HERE) -> dict[str, Any]:
@@ -136,7 +137,24 @@ def pack(name: str, data_dir: str | None = None, places: Places = HERE) -> dict[
         ValueError: If there is no such name.
     """
     row = _next_version("pack", name, places)
-    return _store(row, find_release_file({**row, "folder": places.package}), TestSet(row, data_dir), False, places)
+    before, file = row["file"], find_release_file({**row, "folder": places.package})
+    row = _store(row, file, TestSet(row, data_dir), False, places)
+    # It knows budgets if rounding moved no weight of those that they were found for.
+    known = _knows_budgets(find_release_file({**row, "folder": places.package}))
+    results = next((each for each in read_rows(places.budgets) if known and each["file"] == before), None)
+    write_budgets(row, before, results, places)
+    return row
+
+
+def _knows_budgets(file: Path) -> bool:
+    model = keras.saving.load_model(file, compile=False)
+    if not getattr(model, "budgets", None):
+        return False
+    try:
+        model.set_budget(model.budgets[0].budget)
+    except ValueError:
+        return False
+    return True
 
 
 def calibrate(
@@ -171,10 +189,7 @@ def calibrate(
         # What is stored in float16 was rounded when it was first: the weights that were calibrated stay as they are.
         write_small(file, file, half=row["storage"]["kept"] == "float16")
         place(row, file, tested, False, places)
-    found = {"model": row["architecture"], "dataset": row["training"]["dataset"], "file": row["file"], "run": {}}
-    others = [each for each in read_rows(places.budgets) if each["file"] not in (before, row["file"])]
-    write_json(places.budgets, [*others, {**found, **results}])
-    cards.write_cards(places.package, places.folder)
+    write_budgets(row, before, results, places)
     return row
 
 

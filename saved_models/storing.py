@@ -7,14 +7,14 @@ from typing import Any, NamedTuple
 import cards
 import keras
 
-from tf_routing import data, zoo
+from tf_routing import data
 from tf_routing.data import Dataset, datasets
 from tf_routing.evaluation.budgets import divide_images, measure_budgets
 from tf_routing.evaluation.evaluate import evaluate
 from tf_routing.evaluation.results_table import release_record
 from tf_routing.evaluation.stored_predictions import draw_predictions, write_predictions
 from tf_routing.runs.trained_network import as_trained
-from tf_routing.support.files import whole_file, write_json
+from tf_routing.support.files import read_rows, whole_file, write_json
 from tf_routing.support.hashes import hash_file
 from tf_routing.zoo.weights.release_files import release_address
 from tf_routing.zoo.weights.releases import INDEX, RELEASED, read_index
@@ -34,7 +34,7 @@ class Places(NamedTuple):
     package: Path = RELEASED
     folder: Path = cards.FOLDER
     outside: Path = cards.FOLDER.parent / "dist" / "weights"
-    budgets: Path = Path(zoo.__file__).parent / "budgets.json"
+    budgets: Path = cards.BUDGETS
 
 
 HERE = Places()
@@ -141,11 +141,33 @@ def place(row: dict[str, Any], source: Path, tested: TestSet, outside: bool, pla
 
 
 def write_row(row: dict[str, Any], places: Places) -> dict[str, Any]:
-    """Writes a row into the index, and all cards; removes files of the package that the index names no more."""
+    """Writes a row into the index, and all cards; removes files of the package that the index names no more.
+
+    Args:
+        row: The row.
+        places: Where to write.
+    """
     rows = {each["name"]: each for each in read_index(places.package)} | {row["name"]: row}
     write_json(places.package / INDEX, [rows[name] for name in sorted(rows)])
     for file in places.package.glob("*.keras"):
         if file.name not in {each["file"] for each in rows.values() if "url" not in each}:
             file.unlink()
-    cards.write_cards(places.package, places.folder)
+    cards.write_cards(places.package, places.folder, places.budgets)
     return row
+
+
+def write_budgets(row: dict[str, Any], before: str | None, results: dict[str, Any] | None, places: Places) -> None:
+    """Writes what a released network does at budgets, in the place of what its version before does, and the cards.
+
+    Args:
+        row: Its row of the index.
+        before: The file of its version before, if there is one.
+        results: What `TestSet.calibrate` returned; `None` where it knows none.
+        places: Where to write.
+    """
+    rows = [each for each in read_rows(places.budgets) if each["file"] not in (before, row["file"])]
+    if results is not None:
+        found = {"model": row["architecture"], "dataset": row["training"]["dataset"], "file": row["file"], "run": {}}
+        rows.append({**results, **found})
+    write_json(places.budgets, rows)
+    cards.write_cards(places.package, places.folder, places.budgets)

@@ -57,7 +57,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
 @pytest.fixture
 def places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     monkeypatch.setenv("TF_ROUTING_SAVED_MODELS", str(tmp_path / "package"))
-    return storing.Places(tmp_path / "package", tmp_path / "cards", tmp_path / "outside")
+    return storing.Places(*(tmp_path / name for name in ("package", "cards", "outside", "budgets.json")))
 
 
 @pytest.fixture
@@ -182,7 +182,6 @@ def test_a_released_network_that_decides_learns_budgets(tmp_path: Path, places: 
     model = zoo.get("widecnn_cascade", classes=10, **arguments)
     draw_scores(model)
     run = write_run(tmp_path / "run", "2026-01-01T00:00:00+00:00", 0, model, arguments, calibration_share=0.25)
-    places = places._replace(budgets=tmp_path / "budgets.json")
     first = tool.release(run, tool.Options(), places)
     assert zoo.get("widecnn_cascade", weights="digits").budgets == []
     rival = {"model": "resnet20", "dataset": "digits", "model_arguments": {}, "seed": 0, "accuracy": 1.0, "macs": 40}
@@ -194,12 +193,20 @@ def test_a_released_network_that_decides_learns_budgets(tmp_path: Path, places: 
     assert [each["static"]["macs"] for each in found["budgets"]] == [40, 40]
     released = zoo.get("widecnn_cascade", weights="digits")
     assert [each.budget for each in released.budgets] == [0.5, 0.8]
+    assert "`model.set_budget(0.8)`" in (places.folder / f"{first['name']}.md").read_text("utf-8")
     images = data.load("digits").test.images / np.float32(255)
     for each in found["budgets"]:
         released.set_budget(each["budget"])
         assert released.cost(images).mean() == pytest.approx(each["mean_macs"], rel=1e-6)
     with pytest.raises(ValueError, match=f"`calibrate` must be one of {first['name']}. Received: 'other'"):
         tool.calibrate("other", places=places)
+    # Packed, its weights are the same and so are its budgets; another run's weights know none.
+    packed = tool.pack(first["name"], places=places)
+    (kept,) = json.loads(places.budgets.read_text("utf-8"))
+    assert kept == {**found, "file": packed["file"]} and zoo.get("widecnn_cascade", weights="digits").budgets
+    other = write_run(tmp_path / "other", "2026-01-02T00:00:00+00:00", 0, model, arguments)
+    assert tool.release(other, tool.Options(), places)["version"] == 4
+    assert json.loads(places.budgets.read_text("utf-8")) == []
 
 
 def test_the_card_tells_the_seeds_and_the_budget(runs: list[str], places: Any, tested: None, campaign: str) -> None:

@@ -69,6 +69,7 @@ def test_it_comes_back_from_its_configuration() -> None:
         ("exit_1", None, "`exits` must be a list of one name or more"),
         (["a", "b"], [1.0], "`exit_weights` must be a list of 2 numbers"),
         (["a"], [-1.0], "`exit_weights` must be a list of 1 numbers"),
+        (["a", "b"], [float("inf"), 1.0], "`exit_weights` must be a list of 2 numbers"),
         (["a"], 1.0, "`exit_weights` must be a list of 1 numbers"),
         (["a", "b"], [0.0, 0.0], "not all zero"),
     ],

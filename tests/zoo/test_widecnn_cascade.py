@@ -1,5 +1,6 @@
 """The cascade of the zoo: what it computes and costs, and that its members learn as they do alone."""
 
+from pathlib import Path
 from typing import Any
 
 import keras
@@ -75,8 +76,16 @@ def test_each_member_learns_what_it_learns_alone() -> None:
 def test_without_its_top_it_is_the_widest_member() -> None:
     model = zoo.get("widecnn_cascade", **{**_SMALL, "classes": 10}, include_top=False)
     alone = zoo.get("widecnn", **{**_SMALL, "classes": 10}, include_top=False)
-    assert [layer.name for layer in model.layers] == [layer.name for layer in alone.layers]
+    assert [layer.name for layer in model.layers[1:]] == [f"network_2_{layer.name}" for layer in alone.layers[1:]]
     assert model.output_shape == alone.output_shape == (None, 2, 2, 64)
+
+
+def test_the_weights_of_a_cascade_go_into_its_widest_member(tmp_path: Path) -> None:
+    model = zoo.get("widecnn_cascade", **_SMALL)
+    model.save(tmp_path / "net.keras")
+    body = zoo.get("widecnn_cascade", **_SMALL, include_top=False, weights=tmp_path / "net.keras")
+    maps = keras.Model(model.input, model.get_layer(body.layers[-1].name).output)
+    np.testing.assert_array_equal(body(_IMAGES), maps(_IMAGES))
 
 
 def test_weights_of_exits_are_one_per_member() -> None:

@@ -65,7 +65,7 @@ def _show_gating(results: dict[str, Any]) -> None:
 
 def _rate_table(rates_by_name: dict[str, list[float]]) -> Table:
     # Of a controller choices are sub-blocks, of a junction leaving or going on.
-    table = Table("router", title="Share of images that took each choice")
+    table = Table("router", title="Share of images that took each choice; of a single one, that ran the block")
     for n in range(max(map(len, rates_by_name.values()))):
         table.add_column(f"choice {n + 1}", justify="right")
     for name, rates in rates_by_name.items():

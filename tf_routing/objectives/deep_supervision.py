@@ -1,6 +1,7 @@
 """Deep supervision: every exit of a network learns to classify all images, whoever leaves there."""
 
 from collections.abc import Sequence
+from math import inf
 from typing import Any
 
 import keras
@@ -82,7 +83,7 @@ class DeepSupervision(ClassifyingObjective):
 def _check_weights(weights: Any, count: int) -> list[float]:
     """Returns weights of exits if they are possible."""
     listed = list(plain(weights)) if isinstance(weights, (list, tuple)) else []
-    if len(listed) != count or not all(is_number(each) and each >= 0 for each in listed) or not any(listed):
+    if len(listed) != count or not all(is_number(each) and 0 <= each < inf for each in listed) or not any(listed):
         raise ValueError(
             f"`exit_weights` must be a list of {count} numbers of at least zero, one for each exit, and not all zero. "
             f"Received: exit_weights={weights!r}"

@@ -74,7 +74,8 @@ class ModelCard(NamedTuple):
         reported: The papers' rows of this architecture, those with default arguments first.
         measured: Runs of this library, as `tf-routing fit --record` wrote them.
         weights: What `zoo.get` accepts as `weights` apart from a file.
-        budgets: What trained networks reach at budgets of computation, as `tf-routing calibrate --record` wrote it.
+        budgets: What trained networks reach at budgets of computation, as `tf-routing calibrate --record` or
+            `saved_models/release.py --calibrate` wrote it.
 
     Example:
 

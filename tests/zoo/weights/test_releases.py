@@ -1,5 +1,6 @@
 """The weights that were trained here: what their data file says is true, and the files are those that were released."""
 
+import csv
 import os
 import shutil
 import subprocess
@@ -151,9 +152,20 @@ def test_budgets_go_with_all_that_was_saved_alone(tmp_path: Path) -> None:
     with pytest.warns(UserWarning, match="freshly initialised"):
         other = zoo.get("widecnn_cascade", **{**small, "classes": 4}, weights=tmp_path / "net.keras")
     assert other.budgets == []
-    # A wider member alone decides nothing, so knows none.
-    body = zoo.get("widecnn_cascade", **small, include_top=False, weights=None)
-    assert body.budgets == []
+    logits = zoo.get("widecnn_cascade", **small, weights=tmp_path / "net.keras", classifier_activation=None)
+    assert logits.budget == 0.4 and logits.cost(images).tolist() == model.cost(images).tolist()
+
+
+def test_budgets_do_not_go_to_networks_of_other_costs() -> None:
+    assert zoo.get("drn_resnet32", weights="cifar10").budgets
+    assert zoo.get("drn_resnet32", weights="cifar10", input_shape=(64, 64, 3)).budgets == []
+    assert zoo.get("drn_resnet32", weights="cifar10", include_top=False).budgets == []
+
+
+def test_the_table_of_results_is_that_of_the_released_files() -> None:
+    with open(ROOT / "saved_models" / "results.csv", encoding="utf-8") as file:
+        found = {row["name"]: row["sha256"] for row in csv.DictReader(file)}
+    assert found == {name: row["sha256"] for name, row in ROWS.items()}, "run `tf-routing evaluate --all`"
 
 
 def test_a_damaged_file_is_not_loaded(copied: Path) -> None:

@@ -183,5 +183,5 @@ def _explain_missing(model: Any, share: Any) -> str:
         return f"{model.name!r} has no routers with thresholds: it always costs its `static_cost`. Received: {share!r}"
     return (
         f"{model.name!r} knows no budgets yet: call tf_routing.calibrate_budgets(model, images) first, with images "
-        f"that neither training nor tests use. Received: share={share!r}"
+        f"that neither training nor tests use, or `tf-routing calibrate` for a run. Received: share={share!r}"
     )

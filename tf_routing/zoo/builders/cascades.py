@@ -53,13 +53,16 @@ def build(
     multipath_cnn.check_size(images.input_shape, pools)
     objective = exits.create_objective(len(member_widths))
     image, x = add_image_input(images)
-    widths = [width * width_multiplier for width in member_widths]
+    members = [
+        (f"network_{number}_" if number > 1 else "", width * width_multiplier)
+        for number, width in enumerate(member_widths, 1)
+    ]
     if not head.include_top:
-        maps = multipath_cnn.draw_column(x, stages, pools, None, widths[-1], "")
+        prefix, width = members[-1]
+        maps = multipath_cnn.draw_column(x, stages, pools, None, width, prefix)
         return RoutedModel(image, join_features([maps], head), name=name)
     logits = []
-    for number, width in enumerate(widths, 1):
-        prefix = f"network_{number}_" if number > 1 else ""
+    for prefix, width in members:
         features = multipath_cnn.draw_column(x, stages, pools, dense, width, prefix)
         logits.append(keras.layers.Dense(head.classes, name=f"{prefix}head")(features))
     model = RoutedModel(image, add_exits(image, logits, head, exits.confidence), name=name)

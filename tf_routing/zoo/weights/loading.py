@@ -12,7 +12,7 @@ import keras
 from tf_routing.models.budgets.set_budget import copy_budgets
 from tf_routing.models.budgets.thresholds import find_routers
 from tf_routing.zoo.weights import keras_weights, releases, torch_weights
-from tf_routing.zoo.weights.layer_settings import compare_layers
+from tf_routing.zoo.weights.layer_settings import Difference, compare_layers
 from tf_routing.zoo.weights.layer_weights import copy_weights
 from tf_routing.zoo.weights.mismatches import describe_mismatch, is_wanted
 from tf_routing.zoo.weights.preprocessing import read_preprocessing
@@ -95,7 +95,8 @@ def load_body(model: keras.Model, saved: keras.Model, source: str, given: Mappin
     """Copies the weights of a saved model into `model`, layer by layer.
 
     Heads whose number of classes differs stay fresh, with a warning; everything else must agree, the settings of
-    layers as well as the shapes of weights. A network that is all that was saved knows its budgets too.
+    layers as well as the shapes of weights. A network that is all that was saved, for images of its size, knows its
+    budgets too.
 
     Args:
         model: The model to fill.
@@ -115,10 +116,18 @@ def load_body(model: keras.Model, saved: keras.Model, source: str, given: Mappin
             raise ValueError(describe_mismatch(difference, source, model.name, known))
     for layer, donor in pairs:
         copy_weights(layer, donor)
-    if not (differences or fresh) and find_routers(model).keys() == find_routers(saved).keys():
-        # Routers that compute as they did; fewer of them make other costs.
+    if not fresh and _decide_alike(model, saved, differences):
         copy_budgets(saved, model)
     _warn_fresh(model, fresh, source)
+
+
+def _decide_alike(model: keras.Model, saved: keras.Model, differences: list[Difference]) -> bool:
+    """Returns whether images execute the same parts of both, at the same cost: at most activations differ."""
+    return (
+        (model.input_shape, model.output_shape) == (saved.input_shape, saved.output_shape)
+        and find_routers(model).keys() == find_routers(saved).keys()
+        and all(difference.setting == "activation" for difference in differences)
+    )
 
 
 def _pair_layers(model: keras.Model, saved: keras.Model, source: str) -> tuple[list[tuple[Any, Any]], list[str]]:
