@@ -119,10 +119,9 @@ def _facts(row: dict[str, Any], family: str) -> dict[str, Any]:
 def _results(row: dict[str, Any]) -> dict[str, str]:
     results = row["results"]
     shown = {"accuracy": f"{results['accuracy']:.4f}, of {row['training']['test_images']:,} images"}
-    if "campaign" in row:
-        seeds = row["campaign"]
-        spread = "" if seeds["deviation"] is None else f" ± {seeds['deviation']:.4f}"
-        shown[f"accuracy, mean of {len(seeds['seeds'])} seeds"] = f"{seeds['mean']:.4f}{spread}"
+    seeds = row.get("campaign", {"seeds": []})
+    if len(seeds["seeds"]) > 1:
+        shown[f"accuracy, mean of {len(seeds['seeds'])} seeds"] = f"{seeds['mean']:.4f} ± {seeds['deviation']:.4f}"
     if "top5_accuracy" in results:
         shown["top-5 accuracy"] = f"{results['top5_accuracy']:.4f}"
     shown |= {"trainable parameters": f"{results['parameters']:,}", "MACs, masked": f"{results['macs']:,}"}
