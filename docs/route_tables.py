@@ -26,7 +26,8 @@ def evaluated_table() -> str:
             continue
         executed = results["executed_macs"]
         share = f"{executed['mean']:,.0f} ± {executed['deviation']:,.0f} of {results['macs']:,}"
-        rows.append([f"`{file.stem}`", f"{results['execution_rate']:.3f}", share, f"{results['distinct_routes']:,}"])
+        rate = f"{results['execution_rate']:.3f}" if "execution_rate" in results else "-"
+        rows.append([f"`{file.stem}`", rate, share, f"{results['distinct_routes']:,}"])
         times += [[f"`{file.stem}`", *_write_time(row)] for row in results.get("times", [])]
     timed = ["network", "batch", "masked", "sparse", "static", "sparse / static"]
     if not rows:

@@ -128,7 +128,8 @@ def _results(row: dict[str, Any]) -> dict[str, str]:
     executed = results.get("executed_macs")
     if executed:
         shown["MACs executed"] = f"{executed['mean']:,.0f} ± {executed['deviation']:,.0f} per image"
-        shown["execution rate"] = f"{results['execution_rate']:.3f}"
+        if "execution_rate" in results:
+            shown["execution rate"] = f"{results['execution_rate']:.3f}"
         shown["distinct routes"] = f"{results['distinct_routes']:,}"
     return shown
 

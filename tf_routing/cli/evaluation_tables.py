@@ -43,10 +43,10 @@ def _gate_table(gates_by_name: dict[str, Any]) -> Table:
 
 def _show_gating(results: dict[str, Any]) -> None:
     executed = results["executed_macs"]
+    rate = f"; execution rate {results['execution_rate']:.3f}" if "execution_rate" in results else ""
     terminal.show(
         f"Executed MACs per image: mean {executed['mean']:,.0f}, deviation {executed['deviation']:,.0f}, from "
-        f"{executed['least']:,} to {executed['most']:,}. {results['distinct_routes']:,} distinct routes; execution "
-        f"rate {results['execution_rate']:.3f}."
+        f"{executed['least']:,} to {executed['most']:,}. {results['distinct_routes']:,} distinct routes{rate}."
     )
     if "consistent" in results:
         kept = ", ".join(f"{name} {count:,}" for name, count in results["consistent_by_version"].items())

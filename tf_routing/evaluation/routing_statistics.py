@@ -7,6 +7,7 @@ import numpy as np
 
 from tf_routing import cost, execution
 from tf_routing.analysis import hard_routes
+from tf_routing.exit_tree import find_mixture
 from tf_routing.models import RoutedModel
 
 
@@ -18,11 +19,13 @@ def routing_statistics(model: RoutedModel, routes: dict[str, np.ndarray]) -> dic
         routes: Its decisions for a test set.
 
     Returns:
-        Dict of `executed_macs` (mean, deviation, least, most), `execution_rate` (mean over all sub-blocks),
-        `execution_rates` by decision, and `distinct_routes`.
+        Dict of `executed_macs` (mean, deviation, least, most), `execution_rate` (mean over all sub-blocks; none of
+        networks that leave early, whose junctions always choose one way), `execution_rates` by decision, and
+        `distinct_routes`.
     """
     switches = np.concatenate(list(routes.values()), axis=1)
     executed = cost.executed_macs(model, routes, len(switches))
+    rate = {} if find_mixture(model) is not None else {"execution_rate": float(switches.mean())}
     return {
         "executed_macs": {
             "mean": float(executed.mean()),
@@ -30,7 +33,7 @@ def routing_statistics(model: RoutedModel, routes: dict[str, np.ndarray]) -> dic
             "least": int(executed.min()),
             "most": int(executed.max()),
         },
-        "execution_rate": float(switches.mean()),
+        **rate,
         "execution_rates": {name: decisions.mean(axis=0).tolist() for name, decisions in routes.items()},
         "distinct_routes": distinct_routes(routes),
     }
