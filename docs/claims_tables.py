@@ -73,9 +73,9 @@ def list_relations(claim: Mapping[str, Any]) -> list[Relation]:
     return [Relation(kind, *each) for kind in ("less", "about") for each in claim.get(kind, ())]
 
 
-def read_places(files: Sequence[Path] = CAMPAIGNS) -> list[Place]:
+def read_places(files: Sequence[Path] | None = None) -> list[Place]:
     """Returns the comparisons of campaigns; of those that claims are about where no files are given."""
-    return [place for file in files for place in _read_places(file)]
+    return [place for file in (CAMPAIGNS if files is None else files) for place in _read_places(file)]
 
 
 def _read_places(file: Path) -> Iterator[Place]:

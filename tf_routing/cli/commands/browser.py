@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 
 from tf_routing.browser.runtime import PACKAGE, VERSION, find_runtime
-from tf_routing.cli.options import add_budget_option
+from tf_routing.cli.budget_option import add_budget_option
 from tf_routing.cli.quiet_start import start_quietly
 from tf_routing.runs.trained_file import trained_file
 from tf_routing.support.terminal import show

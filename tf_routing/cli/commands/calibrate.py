@@ -5,7 +5,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-from tf_routing.cli.options import add_dataset_options, parse_share
+from tf_routing.cli.budget_option import parse_share
+from tf_routing.cli.options import add_dataset_options
 from tf_routing.cli.quiet_start import start_quietly
 from tf_routing.data import datasets
 from tf_routing.runs.run_record import choose_dataset, find_record

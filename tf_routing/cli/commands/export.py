@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tf_routing.cli.options import add_budget_option
+from tf_routing.cli.budget_option import add_budget_option
 from tf_routing.cli.quiet_start import start_quietly
 from tf_routing.exporting.archives import check_name
 from tf_routing.runs.trained_file import trained_file

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from tf_routing.cli.options import add_budget_option
+from tf_routing.cli.budget_option import add_budget_option
 from tf_routing.cli.quiet_start import start_quietly
 from tf_routing.support.terminal import show
 from tf_routing.support.validation import first_few, positive_integer
