@@ -63,7 +63,8 @@ def _load(
     """Returns what networks reached, with functions that run them by runtime; and the images that tell it."""
     from tf_routing import cascade, data
     from tf_routing.data.batching.pipelines import first_images
-    from tf_routing.data.calibration import calibration_split, set_apart
+    from tf_routing.data.calibration import set_apart
+    from tf_routing.evaluation.budgets import divide_images
     from tf_routing.runs.run_record import run_dataset
     from tf_routing.runs.trained_network import as_trained, load_trained
 
@@ -82,13 +83,10 @@ def _load(
     shares = {record["arguments"].get("calibration_share") for _, record in loaded}
     if len(shares) > 1:
         raise SystemExit(f"Runs must have set the same training images apart. Received: shares {shares}")
-    (share,) = shares
-    test = as_trained(dataset, *loaded[0]).test
-    if share is None:
-        test, calibration = set_apart(test, 0.2)
+    if shares == {None}:
+        test, calibration = set_apart(as_trained(dataset, *loaded[0]).test, 0.2)
     else:
-        part = calibration_split(dataset, share)[1]
-        calibration = as_trained(dataset._replace(test=part), *loaded[0]).test
+        calibration, test, _ = divide_images(dataset, *loaded[0])
     networks = []
     for label, model in models.items():
         for network in _measure(model, calibration, test, budgets):

@@ -5,11 +5,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from claims_tables import Place, mean_minutes, read_places
+from claims_tables import Place, read_places
 from data_files import NOTHING_YET
 
 from tf_routing.runs.finished_runs import mean_executed_macs
-from tf_routing.runs.seeds import summarize
+from tf_routing.runs.seeds import mean_minutes, summarize
 from tf_routing.support.tables import markdown_table
 
 _ROOT = Path(__file__).parent.parent

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from tf_routing.runs.finished_runs import mean_executed_macs
 from tf_routing.runs.mean_difference import FAILS, HOLDS, LEVEL, UNKNOWN, judge_less, judge_within, mean_difference
-from tf_routing.runs.seeds import summarize_values
+from tf_routing.runs.seeds import mean_minutes, summarize_values
 from tf_routing.support.tables import markdown_table
 from tf_routing.train.campaigns.campaign_file import Training, load_campaign
 from tf_routing.train.campaigns.campaign_results import (
@@ -239,11 +239,6 @@ def _write_budget(place: Place, training: Training, names: Sequence[str]) -> str
     width = row["model_arguments"]["width_multiplier"]
     what = f"{row['epochs']} epochs of `{recipe}` on {training.dataset}, width x {width}"
     return f"`{place.name}`: {what}; {minutes} processor minutes on {', '.join(sorted(machines))}"
-
-
-def mean_minutes(rows: Sequence[Mapping[str, Any]]) -> float:
-    """Returns the processor minutes of a training, the mean over seeds."""
-    return sum(row["processor_seconds"] for row in rows) / len(rows) / 60
 
 
 def _write_paper(claim: Mapping[str, Any], content: Mapping[str, Any]) -> str:

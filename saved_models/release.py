@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import keras
-from storing import HERE, Places, TestSet, place, store, write_budgets, write_row
+from storing import HERE, Places, TestSet, place, store, write_row
 
 from tf_routing.evaluation.budgets import add_rivals
 from tf_routing.runs.seeds import summarize
@@ -117,9 +117,7 @@ def release(run: str, options: Options, places: Places = HERE) -> dict[str, Any]
         # Without what the optimizer gathered, which is two thirds of a run's file.
         bare = Path(work, "bare.keras")
         keras.saving.load_model(trained_file(run), compile=False).save(bare)
-        row = _store(row, bare, tested, options.outside, places)
-    write_budgets(row, released["file"] if released else None, None, places)
-    return row
+        return _store(row, bare, tested, options.outside, places)
 
 
 def pack(name: str, data_dir: str | None = None, places: Places = HERE) -> dict[str, Any]:
@@ -137,13 +135,9 @@ def pack(name: str, data_dir: str | None = None, places: Places = HERE) -> dict[
         ValueError: If there is no such name.
     """
     row = _next_version("pack", name, places)
-    before, file = row["file"], find_release_file({**row, "folder": places.package})
-    row = _store(row, file, TestSet(row, data_dir), False, places)
-    # It knows budgets if rounding moved no weight of those that they were found for.
-    known = _knows_budgets(find_release_file({**row, "folder": places.package}))
-    results = next((each for each in read_rows(places.budgets) if known and each["file"] == before), None)
-    write_budgets(row, before, results, places)
-    return row
+    budgets = next((each for each in read_rows(places.budgets) if each["file"] == row["file"]), None)
+    file = find_release_file({**row, "folder": places.package})
+    return _store(row, file, TestSet(row, data_dir), False, places, budgets)
 
 
 def _knows_budgets(file: Path) -> bool:
@@ -180,7 +174,7 @@ def calibrate(
         ValueError: If there is no such name, or the network decides nothing.
     """
     row = _next_version("calibrate", name, places)
-    before, tested = row["file"], TestSet(row, data_dir)
+    tested = TestSet(row, data_dir)
     rivals = [each for file in beside for each in json.loads(Path(file).read_text("utf-8"))]
     with tempfile.TemporaryDirectory() as work:
         file = Path(work, "calibrated.keras")
@@ -188,9 +182,7 @@ def calibrate(
         add_rivals(results, rivals, row["training"]["dataset"])
         # What is stored in float16 was rounded when it was first: the weights that were calibrated stay as they are.
         write_small(file, file, half=row["storage"]["kept"] == "float16")
-        place(row, file, tested, False, places)
-    write_budgets(row, before, results, places)
-    return row
+        return place(row, file, tested, False, places, results)
 
 
 def _next_version(argument: str, name: str, places: Places) -> dict[str, Any]:
@@ -200,11 +192,20 @@ def _next_version(argument: str, name: str, places: Places) -> dict[str, Any]:
     return {**rows[name], "version": rows[name]["version"] + 1}
 
 
-def _store(row: dict[str, Any], source: Path, tested: TestSet, outside: bool, places: Places) -> dict[str, Any]:
+def _store(
+    row: dict[str, Any],
+    source: Path,
+    tested: TestSet,
+    outside: bool,
+    places: Places,
+    budgets: dict[str, Any] | None = None,
+) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as work:
         file, results, row["storage"] = store(source, Path(work), tested)
         row["results"] = {**row["results"], **results}
-        return place(row, file, tested, outside, places)
+        # It knows them if rounding moved no weight of those that they were found for.
+        kept = budgets if budgets and _knows_budgets(file) else None
+        return place(row, file, tested, outside, places, kept)
 
 
 def _describe(model: Any, record: dict[str, Any], options: Options) -> dict[str, Any]:

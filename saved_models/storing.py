@@ -72,10 +72,8 @@ class TestSet:
             target: Another.
             budgets: See `measure_budgets`.
         """
-        share = self._record["arguments"].get("calibration_share")
-        *parts, source = divide_images(self._dataset, share)
         model = keras.saving.load_model(file, compile=False)
-        calibration, test = (as_trained(self._dataset._replace(test=part), model, self._record).test for part in parts)
+        calibration, test, source = divide_images(self._dataset, model, self._record)
         results = measure_budgets(model, calibration, test, budgets, _BATCH)
         model.save(target)
         return {"calibrated_on": source, **results}
@@ -112,7 +110,14 @@ def store(source: Path, work: Path, tested: TestSet) -> tuple[Path, dict[str, An
     return files[kept], results[kept], {"kept": kept, **sides}
 
 
-def place(row: dict[str, Any], source: Path, tested: TestSet, outside: bool, places: Places) -> dict[str, Any]:
+def place(
+    row: dict[str, Any],
+    source: Path,
+    tested: TestSet,
+    outside: bool,
+    places: Places,
+    budgets: dict[str, Any] | None = None,
+) -> dict[str, Any]:
     """Writes the weights of a release where they belong, and what is said of them; removes the version before.
 
     Args:
@@ -121,6 +126,7 @@ def place(row: dict[str, Any], source: Path, tested: TestSet, outside: bool, pla
         tested: Its test images.
         outside: Boolean, whether it is left out of the package though there is room.
         places: Where to write.
+        budgets: What the network does at budgets, see `TestSet.calibrate`; `None` where it knows none.
     """
     row |= {"bytes": source.stat().st_size, "sha256": hash_file(source)}
     others = [each for each in read_index(places.package) if each["name"] != row["name"] and "url" not in each]
@@ -137,7 +143,18 @@ def place(row: dict[str, Any], source: Path, tested: TestSet, outside: bool, pla
     with whole_file(target) as temporary:
         temporary.write_bytes(source.read_bytes())
     tested.write_predictions(source, places.folder / "predictions" / f"{row['name']}.npz")
+    _write_budgets(row, budgets, places)
     return write_row(row, places)
+
+
+def _write_budgets(row: dict[str, Any], budgets: dict[str, Any] | None, places: Places) -> None:
+    """Writes what a network does at budgets instead of what its version before does, which the index still names."""
+    replaced = {row["file"], *(each["file"] for each in read_index(places.package) if each["name"] == row["name"])}
+    rows = [each for each in read_rows(places.budgets) if each["file"] not in replaced]
+    if budgets is not None:
+        found = {"model": row["architecture"], "dataset": row["training"]["dataset"], "file": row["file"], "run": {}}
+        rows.append({**budgets, **found})
+    write_json(places.budgets, rows)
 
 
 def write_row(row: dict[str, Any], places: Places) -> dict[str, Any]:
@@ -154,20 +171,3 @@ def write_row(row: dict[str, Any], places: Places) -> dict[str, Any]:
             file.unlink()
     cards.write_cards(places.package, places.folder, places.budgets)
     return row
-
-
-def write_budgets(row: dict[str, Any], before: str | None, results: dict[str, Any] | None, places: Places) -> None:
-    """Writes what a released network does at budgets, in the place of what its version before does, and the cards.
-
-    Args:
-        row: Its row of the index.
-        before: The file of its version before, if there is one.
-        results: What `TestSet.calibrate` returned; `None` where it knows none.
-        places: Where to write.
-    """
-    rows = [each for each in read_rows(places.budgets) if each["file"] not in (before, row["file"])]
-    if results is not None:
-        found = {"model": row["architecture"], "dataset": row["training"]["dataset"], "file": row["file"], "run": {}}
-        rows.append({**results, **found})
-    write_json(places.budgets, rows)
-    cards.write_cards(places.package, places.folder, places.budgets)

@@ -13,6 +13,7 @@ from tf_routing.evaluation.accuracies import accuracies
 from tf_routing.evaluation.model_batches import model_batches
 from tf_routing.evaluation.routing_statistics import distinct_routes
 from tf_routing.models import RoutedModel
+from tf_routing.runs.trained_network import as_trained
 from tf_routing.transforms.budgets.calibration import calibrate_budgets
 
 
@@ -57,24 +58,28 @@ def measure_budgets(
     return results
 
 
-def divide_images(dataset: Dataset, calibration_share: float | None) -> tuple[Any, Any, str]:
+def divide_images(dataset: Dataset, model: RoutedModel, record: Mapping[str, Any]) -> tuple[Any, Any, str]:
     """Returns images to calibrate a trained network with, others to measure it on, and in words where they come from.
+
+    They are training images that its run set apart, and the test images; the halves of these where it set none apart.
 
     Args:
         dataset: What the network learnt, as it was loaded.
-        calibration_share: Float, the share of its training images that its training set apart; `None` for none, whose
-            test images are divided.
+        model: The network.
+        record: That of its run, or an empty dict; see `as_trained`.
     """
-    if calibration_share is not None:
-        part = calibration_split(dataset, calibration_share)[1]
-        return part, dataset.test, f"Calibrated on {part.image_count} training images that the run set apart."
-    test, part = set_apart(dataset.test, 0.5)
-    return (
-        part,
-        test,
-        f"Calibrated on half of the test images, {part.image_count}, and measured on the others: the run set no "
-        "training images apart (`tf-routing fit --calibration_share`).",
-    )
+    share = record.get("arguments", {}).get("calibration_share")
+    if share is not None:
+        part, test = calibration_split(dataset, share)[1], dataset.test
+        source = f"Calibrated on {part.image_count} training images that the run set apart."
+    else:
+        test, part = set_apart(dataset.test, 0.5)
+        source = (
+            f"Calibrated on half of the test images, {part.image_count}, and measured on the others: the run set no "
+            "training images apart (`tf-routing fit --calibration_share`)."
+        )
+    part, test = (as_trained(dataset._replace(test=each), model, record).test for each in (part, test))
+    return part, test, source
 
 
 def _measure(model: RoutedModel, images: Any, batch_size: int) -> dict[str, Any]:

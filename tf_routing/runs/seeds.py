@@ -27,6 +27,17 @@ def summarize(rows: Sequence[Mapping[str, Any]]) -> Accuracies:
     return summarize_values([row["final"]["accuracy"] for row in rows])
 
 
+def mean_minutes(rows: Sequence[Mapping[str, Any]]) -> float:
+    """Returns the processor minutes of a training, the mean over seeds.
+
+    Example:
+
+    >>> mean_minutes([{"processor_seconds": seconds} for seconds in (60, 180)])
+    2.0
+    """
+    return statistics.fmean(row["processor_seconds"] for row in rows) / 60
+
+
 def summarize_values(values: Sequence[float]) -> Accuracies:
     """Returns the greatest, the mean and the sample deviation of numbers, one per seed.
 

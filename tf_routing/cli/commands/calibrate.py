@@ -55,18 +55,17 @@ def _calibrate(arguments: argparse.Namespace, file: Path, name: str, rivals: lis
     from tf_routing import data
     from tf_routing.cli.budget_table import show
     from tf_routing.evaluation.budgets import add_rivals, divide_images, measure_budgets
-    from tf_routing.runs.trained_network import as_trained, load_trained
+    from tf_routing.runs.trained_network import load_trained
 
     model, record = load_trained(arguments.path)
     loaded = data.load(name, arguments.data_dir)
-    trained = record.get("arguments", {})
-    calibration, test, source = divide_images(loaded, trained.get("calibration_share"))
+    calibration, test, source = divide_images(loaded, model, record)
     print(source)
-    calibration, test = (as_trained(loaded._replace(test=each), model, record).test for each in (calibration, test))
     results = measure_budgets(model, calibration, test, arguments.budgets, arguments.batch_size)
     add_rivals(results, rivals, loaded.name)
     show(model.name, loaded.name, results)
     output = Path(arguments.output or file.parent / "budgets.json")
+    trained = record.get("arguments", {})
     run = {key: trained[key] for key in ("model_arguments", "seed") if key in trained}
     row = {"model": model.name, "dataset": loaded.name, "file": file.name, "run": run, "calibrated_on": source}
     row |= results

@@ -11,7 +11,7 @@ from tf_routing.cli.options import add_data_dir_option
 from tf_routing.cli.quiet_start import start_quietly
 from tf_routing.data import datasets
 from tf_routing.runs.finished_runs import mean_executed_macs
-from tf_routing.runs.seeds import summarize
+from tf_routing.runs.seeds import mean_minutes, summarize
 from tf_routing.support.terminal import show
 from tf_routing.train.campaigns.campaign import missing_trainings, train_missing
 from tf_routing.train.campaigns.campaign_file import PLACES, Campaign, Training, load_campaign
@@ -95,9 +95,8 @@ def _format_results(rows: Sequence[dict[str, Any]]) -> list[str]:
         return ["-"] * 5
     accuracies = summarize(rows)
     spread = "-" if accuracies.deviation is None else f"{accuracies.deviation:.4f}"
-    minutes = sum(row["processor_seconds"] for row in rows) / len(rows) / 60
     macs = sum(mean_executed_macs(row["final"]) for row in rows) / len(rows) / 1e6
-    return [f"{accuracies.mean:.4f}", spread, f"{accuracies.best:.4f}", f"{macs:,.4g}", f"{minutes:.1f}"]
+    return [f"{accuracies.mean:.4f}", spread, f"{accuracies.best:.4f}", f"{macs:,.4g}", f"{mean_minutes(rows):.1f}"]
 
 
 def _format_progress(trainings: Sequence[Training], found: Sequence[dict[str, Any]], output: Path) -> str:

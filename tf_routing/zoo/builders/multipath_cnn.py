@@ -82,7 +82,7 @@ def build(
     columns.add_stages(stages, pools, width_multiplier)
     if not head.include_top:
         return RoutedModel(image, join_features(columns.tensors, head), name=name)
-    columns.add_dense([blocks.scale_width(units, width_multiplier) for units in dense])
+    columns.add_dense(dense, width_multiplier)
     return RoutedModel(image, classify(columns.tensors, head, paths.average), name=name)
 
 
@@ -124,7 +124,7 @@ def draw_column(
     column = _Columns(x, ColumnPaths(), None, prefix)
     column.add_stages(stages, pools, width_multiplier)
     if dense is not None:
-        column.add_dense([blocks.scale_width(units, width_multiplier) for units in dense])
+        column.add_dense(dense, width_multiplier)
     return column.tensors[0]
 
 
@@ -161,10 +161,10 @@ class _Columns:
             self._apply(lambda x, prefix: keras.layers.MaxPooling2D(name=prefix + pool_name)(x))
         self._mix()
 
-    def add_dense(self, units: Sequence[int]) -> None:
+    def add_dense(self, units: Sequence[int], width_multiplier: float) -> None:
         """Adds the hidden dense layers."""
         self._apply(lambda x, prefix: keras.layers.Flatten(name=f"{prefix}flatten")(x))
-        for position, size in enumerate(units, 1):
+        for position, size in enumerate((blocks.scale_width(each, width_multiplier) for each in units), 1):
             if self.paths.router == "cp" and position == 2:
                 self._predict(units=size)
             else:
