@@ -28,7 +28,7 @@ for number, image in enumerate(images(40)):
 def test_the_page_runs(tmp_path: Path) -> None:
     pytest.importorskip("onnx", reason="the extra `onnx` is not installed")
     blocks = re.findall(r"```python\n(.*?)```", _PAGE.read_text("utf-8"), flags=re.DOTALL)
-    assert len(blocks) == 3
+    assert len(blocks) == 4
     printed = run_snippet(_GIVEN + "\n".join(blocks), tmp_path)
     assert "['junction_1']" in printed and "0.6" in printed
     assert (tmp_path / "cascade" / "saved_model.pb").is_file() and (tmp_path / "cascade.onnx").is_file()
