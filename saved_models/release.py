@@ -1,12 +1,12 @@
 """Releases trained networks: weights in the package, a row of its index, predictions that must come back, and a card.
 
-    python saved_models/release.py runs/cifar/drn/drn_resnet32/seed_1 --campaign campaigns/cifar.json
-    python saved_models/release.py --pack decide_chain8_hybrid
-    python saved_models/release.py --calibrate decide_chain8_hybrid --beside campaigns/cifar.json
+    python saved_models/release.py run runs/cifar/drn/drn_resnet32/seed_1 --campaign campaigns/cifar.json
+    python saved_models/release.py pack decide_chain8_hybrid
+    python saved_models/release.py calibrate decide_chain8_hybrid --beside campaigns/cifar.json
 
 Kernels are stored in float16 where that costs less than 0.05 points of accuracy on the test set, which is measured for
 both. A file for which the package has no room goes to dist/weights: upload it to `RELEASE_URL` of
-tf_routing/zoo/weights/release_files.py. `--pack` stores a released file anew in fewer bytes; `--calibrate` one of a
+tf_routing/zoo/weights/release_files.py. `pack` stores a released file anew in fewer bytes; `calibrate` one of a
 network that decides, which then knows budgets: `zoo.get(...).set_budget`.
 """
 
@@ -61,31 +61,43 @@ class Options(NamedTuple):
 def main() -> None:
     """Releases what the command line names."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("run", nargs="?", help="folder of a finished run")
-    parser.add_argument("--pack", metavar="NAME", help="released weights to store anew, in place of a run")
-    parser.add_argument("--calibrate", metavar="NAME", help="released weights to calibrate, in place of a run")
-    parser.add_argument("--budgets", type=float, nargs="+", help="shares of the static cost; five where not given")
-    about = "JSON files of trainings, to name a static network as accurate at each budget"
-    parser.add_argument("--beside", metavar="FILE", nargs="+", default=[], help=about)
-    parser.add_argument("--tag", help="what `zoo.get` takes as `weights`, without '/'; the dataset where not given")
-    parser.add_argument("--campaign", help="JSON file of the campaign's results: the card shows all seeds")
-    parser.add_argument("--evaluated", help="JSON file of `tf-routing evaluate`: the card shows its times")
-    parser.add_argument("--note", action="append", default=[], help="what to know about these weights; may be repeated")
-    parser.add_argument("--data_dir", help="folder of TensorFlow Datasets; TFDS_DATA_DIR where not given")
-    parser.add_argument("--outside", action="store_true", help="leave the file out of the package in any case")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    shared = argparse.ArgumentParser(add_help=False)
+    shared.add_argument("--data_dir", help="folder of TensorFlow Datasets; TFDS_DATA_DIR where not given")
+    for add in (_add_run, _add_pack, _add_calibrate):
+        add(commands, shared)
     given = vars(parser.parse_args())
-    run, packed, calibrated = (given.pop(name) for name in ("run", "pack", "calibrate"))
-    budgets, beside = given.pop("budgets"), given.pop("beside")
-    if [run, packed, calibrated].count(None) != 2:
-        parser.error("give the folder of a run, or --pack or --calibrate and a name of the index.")
-    if packed:
-        row = pack(packed, given["data_dir"])
-    elif calibrated:
-        row = calibrate(calibrated, budgets, beside, given["data_dir"])
-    else:
-        row = release(run, Options(**given))
+    row = given.pop("place")(**given)
     kept = row.get("storage", {}).get("kept", "float32")
     print(f"{row['name']}, version {row['version']}: {row['file']}, {row['bytes']:,} bytes, kernels in {kept}.")
+
+
+def _add_run(commands: Any, shared: argparse.ArgumentParser) -> None:
+    command = commands.add_parser("run", parents=[shared], help="release a finished run, or describe its release anew")
+    command.add_argument("run", help="its folder")
+    command.add_argument("--tag", help="what `zoo.get` takes as `weights`, without '/'; the dataset where not given")
+    command.add_argument("--campaign", help="JSON file of the campaign's results: the card shows all seeds")
+    command.add_argument("--evaluated", help="JSON file of `tf-routing evaluate`: the card shows its times")
+    about = "what to know about these weights; may be repeated"
+    command.add_argument("--note", action="append", default=[], help=about)
+    command.add_argument("--outside", action="store_true", help="leave the file out of the package in any case")
+    command.set_defaults(place=lambda run, **options: release(run, Options(**options)))
+
+
+def _add_pack(commands: Any, shared: argparse.ArgumentParser) -> None:
+    command = commands.add_parser("pack", parents=[shared], help="store released weights anew, in fewer bytes")
+    command.add_argument("name", help="their name in the index")
+    command.set_defaults(place=pack)
+
+
+def _add_calibrate(commands: Any, shared: argparse.ArgumentParser) -> None:
+    about = "calibrate released weights of a network that decides, which then knows budgets"
+    command = commands.add_parser("calibrate", parents=[shared], help=about)
+    command.add_argument("name", help="their name in the index")
+    command.add_argument("--budgets", type=float, nargs="+", help="shares of the static cost; five where not given")
+    about = "JSON files of trainings, to name a static network as accurate at each budget"
+    command.add_argument("--beside", metavar="FILE", nargs="+", default=[], help=about)
+    command.set_defaults(place=calibrate)
 
 
 def release(run: str, options: Options, places: Places = HERE) -> dict[str, Any]:
@@ -134,7 +146,7 @@ def pack(name: str, data_dir: str | None = None, places: Places = HERE) -> dict[
     Raises:
         ValueError: If there is no such name.
     """
-    row = _next_version("pack", name, places)
+    row = _next_version(name, places)
     budgets = next((each for each in read_rows(places.budgets) if each["file"] == row["file"]), None)
     file = find_release_file({**row, "folder": places.package})
     return _store(row, file, TestSet(row, data_dir), False, places, budgets)
@@ -173,7 +185,7 @@ def calibrate(
     Raises:
         ValueError: If there is no such name, or the network decides nothing.
     """
-    row = _next_version("calibrate", name, places)
+    row = _next_version(name, places)
     tested = TestSet(row, data_dir)
     rivals = [each for file in beside for each in json.loads(Path(file).read_text("utf-8"))]
     with tempfile.TemporaryDirectory() as work:
@@ -185,10 +197,10 @@ def calibrate(
         return place(row, file, tested, False, places, results)
 
 
-def _next_version(argument: str, name: str, places: Places) -> dict[str, Any]:
+def _next_version(name: str, places: Places) -> dict[str, Any]:
     rows = {each["name"]: each for each in read_index(places.package)}
     if name not in rows:
-        raise ValueError(f"`{argument}` must be one of {', '.join(rows)}. Received: {name!r}")
+        raise ValueError(f"`name` must be one of {', '.join(rows)}. Received: {name!r}")
     return {**rows[name], "version": rows[name]["version"] + 1}
 
 

@@ -172,7 +172,7 @@ def test_packing_stores_a_file_of_float32_anew(runs: list[str], places: Any, tes
     assert packed["version"] == 2 and packed["bytes"] < row["bytes"] and not old.exists()
     for one, other in zip(zoo.get("basecnn_2cc", weights="digits").get_weights(), before, strict=True):
         np.testing.assert_allclose(one, other, atol=np.abs(other).max() * 2**-11)
-    with pytest.raises(ValueError, match=f"`pack` must be one of {NAME}. Received: 'other'"):
+    with pytest.raises(ValueError, match=f"`name` must be one of {NAME}. Received: 'other'"):
         tool.pack("other", places=places)
 
 
@@ -198,7 +198,7 @@ def test_a_released_network_that_decides_learns_budgets(tmp_path: Path, places: 
     for each in found["budgets"]:
         released.set_budget(each["budget"])
         assert released.cost(images).mean() == pytest.approx(each["mean_macs"], rel=1e-6)
-    with pytest.raises(ValueError, match=f"`calibrate` must be one of {first['name']}. Received: 'other'"):
+    with pytest.raises(ValueError, match=f"`name` must be one of {first['name']}. Received: 'other'"):
         tool.calibrate("other", places=places)
     # Packed, its weights are the same and so are its budgets; another run's weights know none.
     packed = tool.pack(first["name"], places=places)

@@ -57,6 +57,14 @@ def test_positive_number(value: Any) -> None:
         positive_number("width", value)
 
 
+@pytest.mark.parametrize("value", [float("inf"), np.float32("inf")])
+def test_numbers_are_finite(value: Any) -> None:
+    for check in (positive_number, not_negative):
+        assert check("weight", 10**400) == 10**400
+        with pytest.raises(ValueError, match=r"`weight` must be finite. Received: weight=.*inf"):
+            check("weight", value)
+
+
 @pytest.mark.parametrize("integer", [np.int64(3), np.uint8(3), np.array(3)])
 def test_numpys_integers_are_integers(integer: Any) -> None:
     for check in (positive_integer, not_negative_integer):

@@ -1,6 +1,7 @@
 """Argument checks whose errors name the argument, the value received and the values accepted."""
 
 import difflib
+import math
 import numbers
 import operator
 from collections.abc import Iterable, Sequence
@@ -99,10 +100,10 @@ def positive_integer(argument: str, value: Any) -> int:
 
 
 def positive_number(argument: str, value: Any) -> float:
-    """Returns `value` if it is a number above zero, else raises a `ValueError` that names the argument."""
+    """Returns `value` if it is a finite number above zero, else raises a `ValueError` that names the argument."""
     if not is_number(value) or not value > 0:
         raise ValueError(f"`{argument}` must be a positive number. Received: {argument}={value!r}")
-    return plain(value)
+    return _finite(argument, value)
 
 
 def part_of_one(argument: str, value: Any) -> float:
@@ -113,9 +114,16 @@ def part_of_one(argument: str, value: Any) -> float:
 
 
 def not_negative(argument: str, value: Any) -> float:
-    """Returns `value` if it is a number of at least zero, else raises a `ValueError` that names the argument."""
+    """Returns `value` if it is a finite number of at least zero, else raises a `ValueError` that names the argument."""
     if not is_number(value) or not value >= 0:
         raise ValueError(f"`{argument}` must be a number of at least zero. Received: {argument}={value!r}")
+    return _finite(argument, value)
+
+
+def _finite(argument: str, value: Any) -> float:
+    # Compared, not `math.isfinite`, which makes a float of an integer and cannot of every one.
+    if not value < math.inf:
+        raise ValueError(f"`{argument}` must be finite. Received: {argument}={value!r}")
     return plain(value)
 
 

@@ -75,7 +75,7 @@ class ModelCard(NamedTuple):
         measured: Runs of this library, as `tf-routing fit --record` wrote them.
         weights: What `zoo.get` accepts as `weights` apart from a file.
         budgets: What trained networks reach at budgets of computation, as `tf-routing calibrate --record` or
-            `saved_models/release.py --calibrate` wrote it.
+            `saved_models/release.py calibrate` wrote it.
 
     Example:
 
