@@ -12,7 +12,8 @@ points: the one that a user would take instead.
 
     python benchmarks/equal_accuracy.py runs/small runs/middle runs/large --cascade small large --output FILE
 
-makes networks that decide of static ones too: cascades, which ask the small one first.
+makes networks that decide of static ones too: cascades, which ask the small one first. In place of a run's folder stands
+the name of a released network too, as `saved_models/` has it: `widecnn_cascade_cifar10`.
 """
 
 import argparse
@@ -38,7 +39,8 @@ _Runs = Mapping[str, Callable[[np.ndarray], Any]]
 def main() -> None:
     """Measures, prints and writes."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("runs", nargs="+", help="folders of finished runs, of networks that decide and static ones")
+    about = "folders of finished runs, or names of released networks; such that decide, and static ones"
+    parser.add_argument("runs", nargs="+", help=about)
     parser.add_argument("--budgets", type=float, nargs="+", help="shares of the static cost; five where not given")
     parser.add_argument("--cascade", nargs="+", action="append", default=[], help="runs to ask in turn, by their names")
     parser.add_argument("--rounds", type=int, default=25, help="rounds that count")
@@ -66,14 +68,16 @@ def _load(
     from tf_routing.data.calibration import set_apart
     from tf_routing.evaluation.budgets import divide_images
     from tf_routing.runs.run_record import run_dataset
-    from tf_routing.runs.trained_network import as_trained, load_trained
+    from tf_routing.runs.trained_network import as_trained
 
-    loaded = [load_trained(folder) for folder in folders]
+    loaded = [_open(folder) for folder in folders]
     names = {run_dataset(record) for _, record in loaded}
     if len(names) > 1:
         raise SystemExit(f"Runs must be of one dataset. Received: {', '.join(sorted(map(str, names)))}")
     dataset = data.load(names.pop())
     labels = [_label(Path(folder)) for folder in folders]
+    if len(set(labels)) < len(labels):
+        raise SystemExit(f"Networks must have different names. Received: {', '.join(labels)}")
     models = {label: model for label, (model, _) in zip(labels, loaded, strict=True)}
     records = {label: record for label, (_, record) in zip(labels, loaded, strict=True)}
     for members in cascades:
@@ -93,6 +97,20 @@ def _load(
             networks.append({"network": label, **_describe(records.get(label)), **network})
             print(f"{label:24} {network['accuracy']:.4f} at {network['mean_macs']:12,.0f} MACs", flush=True)
     return networks, first_images(test, test.image_count)[0]
+
+
+def _open(name: str) -> tuple[Any, Mapping[str, Any]]:
+    """Returns a network, of a run or released, and the record of its training."""
+    from tf_routing.evaluation.results_table import release_record
+    from tf_routing.runs.trained_network import load_trained
+    from tf_routing.zoo.weights.release_files import find_release_file
+    from tf_routing.zoo.weights.releases import read_releases
+
+    row = next((each for each in read_releases() if each["name"] == name), None)
+    if row is None or Path(name).exists():
+        return load_trained(name)
+    model, _ = load_trained(str(find_release_file(row)))
+    return model, {**release_record(row), "processor_seconds": row["training"].get("processor_seconds")}
 
 
 def _describe(record: Mapping[str, Any] | None) -> dict[str, Any]:

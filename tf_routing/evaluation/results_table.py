@@ -83,7 +83,7 @@ def release_record(row: Mapping[str, Any]) -> dict[str, Any]:
     """
     training = row["training"]
     framing = {"framing": training["framing"]} if "framing" in training else {}
-    arguments = {**training, "model_arguments": row["arguments"]}
+    arguments = {**training, "model": row["architecture"], "model_arguments": row["arguments"]}
     return {"arguments": arguments, "class_names": row["class_names"], **framing}
 
 
