@@ -12,8 +12,8 @@ points: the one that a user would take instead.
 
     python benchmarks/equal_accuracy.py runs/small runs/middle runs/large --cascade small large --output FILE
 
-makes networks that decide of static ones too: cascades, which ask the small one first. In place of a run's folder stands
-the name of a released network too, as `saved_models/` has it: `widecnn_cascade_cifar10`.
+makes networks that decide of static ones too: cascades, which ask the small one first. In place of a run's folder may
+stand the name of a released network, as `saved_models/` has it: `widecnn_cascade_cifar10`.
 """
 
 import argparse
