@@ -24,6 +24,7 @@ from typing import Any
 
 import numpy as np
 from runtimes import load_runs, use_one_thread
+from trained_networks import at_budgets, load_networks
 
 from tf_routing.evaluation.timing import Timing, median_ratio, median_seconds, ratio_quartiles, time_in_turn
 from tf_routing.support.files import write_json
@@ -60,57 +61,26 @@ def main() -> None:
 
 
 def _load(
-    folders: Sequence[str], cascades: Sequence[Sequence[str]], budgets: Sequence[float] | None
+    names: Sequence[str], cascades: Sequence[Sequence[str]], budgets: Sequence[float] | None
 ) -> tuple[list[dict[str, Any]], np.ndarray]:
     """Returns what networks reached, with functions that run them by runtime; and the images that tell it."""
-    from tf_routing import cascade, data
+    from tf_routing import cascade
     from tf_routing.data.batching.pipelines import first_images
-    from tf_routing.data.calibration import set_apart
-    from tf_routing.evaluation.budgets import divide_images
-    from tf_routing.runs.run_record import run_dataset
-    from tf_routing.runs.trained_network import as_trained
 
-    loaded = [_open(folder) for folder in folders]
-    names = {run_dataset(record) for _, record in loaded}
-    if len(names) > 1:
-        raise SystemExit(f"Runs must be of one dataset. Received: {', '.join(sorted(map(str, names)))}")
-    dataset = data.load(names.pop())
-    labels = [_label(Path(folder)) for folder in folders]
-    if len(set(labels)) < len(labels):
-        raise SystemExit(f"Networks must have different names. Received: {', '.join(labels)}")
-    models = {label: model for label, (model, _) in zip(labels, loaded, strict=True)}
-    records = {label: record for label, (_, record) in zip(labels, loaded, strict=True)}
+    loaded = load_networks(names)
+    models = dict(loaded.models)
     for members in cascades:
-        if not set(members) <= set(labels):
-            raise SystemExit(f"--cascade takes names of runs, {', '.join(labels)}. Received: {', '.join(members)}")
+        if not set(members) <= set(loaded.models):
+            known = ", ".join(loaded.models)
+            raise SystemExit(f"--cascade takes names of runs, {known}. Received: {', '.join(members)}")
         models[" then ".join(members)] = cascade([models[name] for name in members])
-    shares = {record["arguments"].get("calibration_share") for _, record in loaded}
-    if len(shares) > 1:
-        raise SystemExit(f"Runs must have set the same training images apart. Received: shares {shares}")
-    if shares == {None}:
-        test, calibration = set_apart(as_trained(dataset, *loaded[0]).test, 0.2)
-    else:
-        calibration, test, _ = divide_images(dataset, *loaded[0])
     networks = []
     for label, model in models.items():
-        for network in _measure(model, calibration, test, budgets):
-            networks.append({"network": label, **_describe(records.get(label)), **network})
+        for network in at_budgets(model, loaded, budgets, _BATCH):
+            runs = load_runs(model, BATCHES)
+            networks.append({"network": label, **_describe(loaded.records.get(label)), **network, "runs": runs})
             print(f"{label:24} {network['accuracy']:.4f} at {network['mean_macs']:12,.0f} MACs", flush=True)
-    return networks, first_images(test, test.image_count)[0]
-
-
-def _open(name: str) -> tuple[Any, Mapping[str, Any]]:
-    """Returns a network, of a run or released, and the record of its training."""
-    from tf_routing.evaluation.results_table import release_record
-    from tf_routing.runs.trained_network import load_trained
-    from tf_routing.zoo.weights.release_files import find_release_file
-    from tf_routing.zoo.weights.releases import read_releases
-
-    row = next((each for each in read_releases() if each["name"] == name), None)
-    if row is None or Path(name).exists():
-        return load_trained(name)
-    model, _ = load_trained(str(find_release_file(row)))
-    return model, {**release_record(row), "processor_seconds": row["training"].get("processor_seconds")}
+    return networks, first_images(loaded.test, loaded.test.image_count)[0]
 
 
 def _describe(record: Mapping[str, Any] | None) -> dict[str, Any]:
@@ -121,34 +91,6 @@ def _describe(record: Mapping[str, Any] | None) -> dict[str, Any]:
     training = {"recipe": run["recipe"]["name"], "epochs": run["recipe"]["epochs"]}
     training |= {key: run[key] for key in ("model_arguments", "seed", "train_images")}
     return {"model": run["model"], "training": training | {"processor_seconds": record.get("processor_seconds")}}
-
-
-def _label(folder: Path) -> str:
-    return folder.parent.name if folder.name.startswith("seed_") else folder.name
-
-
-def _measure(model: Any, calibration: Any, test: Any, budgets: Sequence[float] | None) -> Iterator[dict[str, Any]]:
-    """Yields a static network once, and one that decides at each of its budgets and with its trained thresholds."""
-    from tf_routing.evaluation.accuracies import accuracies
-    from tf_routing.evaluation.budgets import measure_budgets
-    from tf_routing.evaluation.model_batches import model_batches
-    from tf_routing.evaluation.routing_statistics import is_gated
-
-    if not is_gated(model):
-        found = accuracies(model.predict(model_batches(model, test, _BATCH), verbose=0), np.asarray(test.labels))
-        yield {
-            "budget": None,
-            "decides": False,
-            **found,
-            "mean_macs": model.static_cost,
-            "runs": load_runs(model, BATCHES),
-        }
-        return
-    results = measure_budgets(model, calibration, test, budgets, _BATCH)
-    for found in ({"budget": None, **results["trained"]}, *results["budgets"]):
-        model.set_budget(found["budget"])
-        kept = {key: found[key] for key in ("budget", "accuracy", "mean_macs", "distinct_routes")}
-        yield {"decides": True, **kept, "runs": load_runs(model, BATCHES)}
 
 
 def _compare(networks: Sequence[Mapping[str, Any]], rounds: np.ndarray, batch: int) -> Iterator[dict[str, Any]]:

@@ -132,6 +132,29 @@ def headline(measured: Any) -> str:
     )
 
 
+@of_file(BENCHMARKS / "quantized.json")
+def quantized_table(measured: Any) -> str:
+    """What `python benchmarks/quantized.py` wrote: accuracy and time in floats and in eight bits."""
+    rows = [
+        [
+            f"`{row['network']}`",
+            str(row["bits"]),
+            ("trained" if row["budget"] is None else f"{row['budget']:.2f}") if row["decides"] else "",
+            f"{100 * row['accuracy']:.2f}",
+            f"{row['mean_macs']:,.0f}",
+            f"{row['bytes'] / 1e6:.2f} MB",
+            str(row["batch"]),
+            f"{row['milliseconds_per_image']:.3f} ms",
+            ", ".join(f"{ratio:.2f}" for ratio in row.get("beside", {}).values()),
+        ]
+        for row in measured["rows"]
+    ]
+    headings = ["network", "bits", "budget", "accuracy, %", "mean MACs", "file", "batch", "per image"]
+    headings += ["of the static network's time in as many bits"]
+    machine = f"{_describe_onnx(measured['hardware'])}, one thread, {measured['test_images']:,} test images"
+    return f"{machine}:\n\n{markdown_table(headings, rows)}"
+
+
 def _beside_static(measured: Any) -> str:
     rows = [
         [

@@ -26,6 +26,7 @@ from runtime_tables import (
     lite0_photographs_table,
     onnx_skipping_table,
     own_cifar10_table,
+    quantized_table,
     xla_skipping_table,
 )
 from speed_tables import (
@@ -221,6 +222,7 @@ _TABLES = {
     "deployment": deployment_table,
     "equal_accuracy": equal_accuracy_table,
     "cascades": cascades_table,
+    "quantized": quantized_table,
     "headline": headline,
     "lite0_photographs": lite0_photographs_table,
     "lite0_exits": lite0_exits_table,

@@ -13,6 +13,7 @@ import onnxruntime
 
 from tests.conformance.subjects import GATED, GATED_LEFT_OUT, MODELS, SHORT, disturb, draw_scores, marked, small
 from tf_routing import calibrate, fold_batch_norm
+from tf_routing.exit_tree import find_mixture
 from tf_routing.exporting.onnx_writing.model import write_skipping
 from tf_routing.models import RoutedModel
 
@@ -25,8 +26,8 @@ NETS = [*marked(GATED), *(pytest.param(name, marks=pytest.mark.heavy) for name i
 
 
 @cache
-def written(name: str) -> tuple[RoutedModel, np.ndarray, bytes]:
-    """A folded net, images on half of which each gate opens, and its file."""
+def written(name: str) -> tuple[RoutedModel, np.ndarray, list[bytes]]:
+    """A folded net, images on half of which each gate opens, and its file; of one with exits that in one graph too."""
     keras.utils.set_random_seed(1)
     model = small(name)
     disturb(model)
@@ -36,7 +37,8 @@ def written(name: str) -> tuple[RoutedModel, np.ndarray, bytes]:
     calibrate(model, images, rate=RATES.get(name, 0.5))
     folded = fold_batch_norm(model)
     folded.execution = "masked"
-    return folded, images, write_skipping(folded).SerializeToString()
+    ways = (True, False) if find_mixture(folded) else (True,)
+    return folded, images, [write_skipping(folded, subgraphs).SerializeToString() for subgraphs in ways]
 
 
 def assert_same(found: dict[str, np.ndarray], name: str, count: int) -> None:
@@ -60,18 +62,19 @@ def _expected(name: str) -> tuple[np.ndarray, dict[str, np.ndarray], np.ndarray]
 
 @pytest.mark.parametrize("name", NETS)
 def test_onnx_runtime_answers_as_the_masked_net(name: str) -> None:
-    _, images, file = written(name)
-    session = onnxruntime.InferenceSession(file, providers=["CPUExecutionProvider"])
-    names = [each.name for each in session.get_outputs()]
-    for count in COUNTS:
-        assert_same(dict(zip(names, session.run(None, {"images": images[:count]}), strict=True)), name, count)
+    _, images, files = written(name)
+    for file in files:
+        session = onnxruntime.InferenceSession(file, providers=["CPUExecutionProvider"])
+        names = [each.name for each in session.get_outputs()]
+        for count in COUNTS:
+            assert_same(dict(zip(names, session.run(None, {"images": images[:count]}), strict=True)), name, count)
 
 
 @pytest.mark.heavy
 @pytest.mark.parametrize("name", NETS)
 def test_openvino_answers_as_the_masked_net(name: str) -> None:
     openvino = pytest.importorskip("openvino", reason="OpenVINO is not installed")
-    _, images, file = written(name)
+    _, images, (file, *_) = written(name)
     core = openvino.Core()
     # In the precision of the file: processors that have bfloat16 would compute in it.
     compiled = core.compile_model(core.read_model(file), "CPU", {"INFERENCE_PRECISION_HINT": "f32"})

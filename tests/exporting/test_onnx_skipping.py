@@ -109,6 +109,8 @@ FAMILIES: dict[str, tuple[Callable[[], RoutedModel], tuple[int, ...]]] = {
     "dmnn_alike": (alike, (6, 6, 3)),
     "chain": (partial(exits, exit_net.CHAIN), exit_net.SHAPE),
     "branches": (partial(exits, exit_net.BRANCHES), exit_net.SHAPE),
+    "chain_in_one_graph": (partial(exits, exit_net.CHAIN), exit_net.SHAPE),
+    "branches_in_one_graph": (partial(exits, exit_net.BRANCHES), exit_net.SHAPE),
 }
 
 
@@ -129,7 +131,7 @@ def net(family: str) -> tuple[RoutedModel, np.ndarray]:
 @cache
 def file(family: str) -> Any:
     """The file of a network."""
-    return write_skipping(net(family)[0])
+    return write_skipping(net(family)[0], subgraphs="in_one_graph" not in family)
 
 
 def answers(proto: Any, images: np.ndarray, **beside: np.ndarray) -> dict[str, np.ndarray]:
@@ -163,7 +165,12 @@ def test_a_file_answers_as_the_masked_network(family: str) -> None:
     assert len(np.unique(routes, axis=0)) > 2 or family == "drn_kept"
 
 
-@pytest.mark.parametrize("family", ["drn", "chain"])
+@pytest.mark.parametrize(("family", "count"), [("branches", 2), ("branches_in_one_graph", 0), ("drn", 0)])
+def test_subgraphs_are_left_out_where_asked(family: str, count: int) -> None:
+    assert sum(node.op_type == "If" for node in file(family).graph.node) == count
+
+
+@pytest.mark.parametrize("family", ["drn", "chain", "chain_in_one_graph"])
 def test_an_image_that_holds_no_number_has_no_answer_and_no_route(family: str) -> None:
     model, images = net(family)
     images = images[:4].copy()
@@ -207,12 +214,12 @@ def sum_up(rows: dict[str, int], prefixes: list[str], name: str) -> dict[str, in
     return summed
 
 
-@pytest.mark.parametrize("family", ["drn", "dmnn", "branches"])
+@pytest.mark.parametrize("family", ["drn", "dmnn", "branches", "branches_in_one_graph"])
 def test_no_convolution_runs_on_rows_that_did_not_choose_it(family: str, tmp_path: Path) -> None:
     model, images = net(family)
     rows = convolved_rows(family, images, tmp_path)
     routes = model.routes(images)
-    if family == "branches":
+    if family.startswith("branches"):
         chosen = {"column_2_1": routes["junction_1"][:, 1], "column_2_2": routes["junction_1"][:, 2]}
     elif family == "drn":
         chosen = {f"block_{n}/conv": routes[f"router_{n}"][:, 0] for n in (1, 3)}

@@ -21,6 +21,7 @@ def export_onnx(
     path: str | os.PathLike[str],
     *,
     execution: str = "auto",
+    subgraphs: bool = True,
     fold_batch_norm: bool = True,
     class_names: Sequence[str] | None = None,
     crop: float = 1.0,
@@ -52,6 +53,9 @@ def export_onnx(
         model: The model.
         path: File to write.
         execution: `"auto"` skips where the network can, `"sparse"` refuses one that cannot, `"masked"` never skips.
+        subgraphs: Boolean, whether what comes after an exit stands in subgraphs of `If`, which are not entered where no
+            image is left. Without, all operations stand in one graph, and run on no rows then. ONNX Runtime's
+            `quantize_static` quantises what stands in no subgraph; OpenVINO pools no rows, and needs them.
         fold_batch_norm: Boolean, whether batch normalisation is folded into kernels.
         class_names: Names by class index, written to the file's metadata as JSON under `class_names`.
         crop: Number in (0, 1], the share of a picture's centre that the network sees. It is written to the file's
@@ -110,7 +114,8 @@ def export_onnx(
             "class_names": names,
             **(_describe_whole(model) if skipping else {}),
         }
-        proto = _convert(run, skipping, {name: json.dumps(each) for name, each in told.items() if each is not None})
+        properties = {name: json.dumps(each) for name, each in told.items() if each is not None}
+        proto = _convert(run, skipping, subgraphs, properties)
         temporary.write_bytes(proto)
         allowed = default_tolerance(run) if tolerance is None else tolerance
         batches = (0, *BATCHES) if skipping else BATCHES
@@ -149,11 +154,11 @@ def _fold(model: "RoutedModel") -> "RoutedModel":
     return fold_batch_norm(model)
 
 
-def _convert(model: Any, skipping: bool, properties: dict[str, str]) -> bytes:
+def _convert(model: Any, skipping: bool, subgraphs: bool, properties: dict[str, str]) -> bytes:
     import onnx
 
     try:
-        proto = _write(model, skipping)
+        proto = _write(model, skipping, subgraphs)
     # The converter raises whatever it meets: each means that it does not know how to write this model.
     except Exception as error:
         raise ValueError(f"{model.name} cannot be written as ONNX: {type(error).__name__}: {error}") from error
@@ -161,11 +166,11 @@ def _convert(model: Any, skipping: bool, properties: dict[str, str]) -> bytes:
     return proto.SerializeToString()
 
 
-def _write(model: Any, skipping: bool) -> Any:
+def _write(model: Any, skipping: bool, subgraphs: bool) -> Any:
     if skipping:
         from tf_routing.exporting.onnx_writing.model import write_skipping
 
-        return write_skipping(model)
+        return write_skipping(model, subgraphs)
     from tf_routing.exporting.onnx_masked import convert_masked
 
     return convert_masked(model)

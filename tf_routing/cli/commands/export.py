@@ -44,6 +44,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--onnx", metavar="FILE", help="write an ONNX file, which skips where the network can")
     about = "what the ONNX file does: auto skips where the network can, sparse refuses one that cannot, masked runs all"
     parser.add_argument("--execution", choices=_EXECUTIONS, help=about)
+    about = "write the ONNX file without subgraphs for what comes after an exit: for quantisation by ONNX Runtime"
+    parser.add_argument("--no_subgraphs", action="store_true", default=None, help=about)
     about = "largest difference of a probability between the ONNX file and the network; by its dtype where not given"
     parser.add_argument("--tolerance", type=float, help=about)
 
@@ -80,7 +82,7 @@ def check_options(arguments: argparse.Namespace) -> None:
     _check_needs(arguments, "serving", ("name", "keep"))
     if arguments.tolerance is not None:
         positive_number("tolerance", arguments.tolerance)
-    _check_needs(arguments, "onnx", ("tolerance", "execution"))
+    _check_needs(arguments, "onnx", ("tolerance", "execution", "no_subgraphs"))
     if not (arguments.output or arguments.archive or arguments.serving or arguments.onnx):
         raise ValueError("Give --output, --archive, --serving or --onnx: there is nothing to write to.")
     if arguments.archive:
@@ -140,14 +142,15 @@ def write_onnx(arguments: argparse.Namespace, model: "RoutedModel", **export_arg
     Args:
         arguments: Parsed options.
         model: The model.
-        **export_arguments: Those of `onnx.export_onnx` but `tolerance` and `execution`.
+        **export_arguments: Those of `onnx.export_onnx` but `tolerance`, `execution` and `subgraphs`.
     """
     if arguments.onnx is None:
         return
     from tf_routing.exporting.onnx import export_onnx, skips
 
     execution = arguments.execution or "auto"
-    export_onnx(model, arguments.onnx, execution=execution, tolerance=arguments.tolerance, **export_arguments)
+    options = {"execution": execution, "subgraphs": not arguments.no_subgraphs, "tolerance": arguments.tolerance}
+    export_onnx(model, arguments.onnx, **options, **export_arguments)
     done = "skips what images do not choose" if skips(model, execution) else "runs every branch"
     print(f"Wrote {arguments.onnx}, which {done}.")
 

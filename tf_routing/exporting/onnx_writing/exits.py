@@ -70,10 +70,12 @@ class ExitWriter:
         model: The model.
         mixture: Its `layers.ExitMixture`.
         graph: The graph.
+        subgraphs: Boolean, whether what no row may come to stands in subgraphs, which are then not entered.
     """
 
-    def __init__(self, model: Any, mixture: Any, graph: Graph) -> None:
+    def __init__(self, model: Any, mixture: Any, graph: Graph, subgraphs: bool) -> None:
         self.mixture, self.graph, self.cut = mixture, graph, ExitFunctions(model, mixture)
+        self.subgraphs = subgraphs
         self.names = model.decision_names
         self.routers = routers_between(model)
 
@@ -133,7 +135,7 @@ class ExitWriter:
         """Runs a sink on the rows that chose it; an exit on none of them too, which costs less than a condition."""
         graph = self.graph
         chosen = graph.list_rows(flag)
-        if isinstance(sink, Exit):
+        if isinstance(sink, Exit) or not self.subgraphs:
             return self._run(sink, self._select(rows, chosen))
         classes = self.cut.layers[self.cut.exits[0].layer].output.shape[-1]
 

@@ -13,23 +13,25 @@ from tf_routing.exporting.onnx_writing.graph import FLOAT, INT32, INT64, Graph, 
 from tf_routing.exporting.onnx_writing.walk import write_model
 
 
-def write_skipping(model: Any) -> Any:
+def write_skipping(model: Any, subgraphs: bool = True) -> Any:
     """Returns the file of a model that skips, an `onnx.ModelProto`; see `onnx.export_onnx` for what it holds.
 
     Args:
         model: A `RoutedModel`, folded or not.
+        subgraphs: As for `onnx.export_onnx`.
 
     Raises:
         ValueError: If a layer cannot be written; the message names it.
     """
-    return _File(model).build()
+    return _File(model, subgraphs).build()
 
 
 class _File:
     """The nodes around the network: what is given becomes what it reads, and what it says becomes what is answered."""
 
-    def __init__(self, model: Any) -> None:
+    def __init__(self, model: Any, subgraphs: bool) -> None:
         self.model, self.graph, self.inputs = model, Graph(), ModelInputs(model)
+        self.subgraphs = subgraphs
         self.outputs: list[tuple[str, int, list[Any]]] = []
 
     def build(self) -> Any:
@@ -73,7 +75,8 @@ class _File:
         mixture = find_mixture(self.model)
         if mixture is not None:
             rows = graph.add("Shape", image.name, start=0, end=1)
-            return ExitWriter(self.model, mixture, graph).write(image, columns[0] if columns else None, rows)
+            writer = ExitWriter(self.model, mixture, graph, self.subgraphs)
+            return writer.write(image, columns[0] if columns else None, rows)
         return write_model(self.model, graph, self.inputs.join(image, *columns))
 
     def _answer(self, probabilities: Value) -> None:
