@@ -51,6 +51,8 @@ def describe_received(model: Any, argument: str) -> str:
             f"{shown}: tf_routing.RoutedModel({argument}.inputs[0], {argument}.outputs[0]) makes one of it; "
             f"{argument}.export writes it as it is."
         )
+    if is_model and isinstance(model, keras.Function) and model.inputs and not _computes_its_graph(model):
+        return f"{shown}, whose `call` is its own: let what it adds be layers of the graph."
     return f"{shown}: build it with keras.Input." if is_model else f"{shown}: tf_routing.zoo.get(name) builds one."
 
 
@@ -65,5 +67,13 @@ def shows_graph(model: Any) -> bool:
 
     if not isinstance(model, keras.Model):
         return False
+    if not isinstance(model, (keras.Function, keras.Sequential)) or not _computes_its_graph(model):
+        return False
     # A Sequential has no inputs before it is built.
-    return isinstance(model, (keras.Function, keras.Sequential)) and bool(getattr(model, "inputs", None))
+    return bool(getattr(model, "inputs", None))
+
+
+def _computes_its_graph(model: Any) -> bool:
+    """Whether calling a model is what its graph shows, and no class has made something else of it."""
+    owner = next(each for each in type(model).__mro__ if "call" in vars(each))
+    return owner.__module__.partition(".")[0] in ("keras", __name__.partition(".")[0])

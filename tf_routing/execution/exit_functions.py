@@ -89,8 +89,6 @@ class ExitFunctions:
         if self.read_cost is not None:
             image, cost = inputs["image"], self.read_cost(ops.reshape(inputs["cost"], (-1, 1)))
         logits, taken = self.leave(Rows([image], cost))
-        # In the precision of the graph's end.
-        logits = ops.cast(logits, self.mixture.compute_dtype)
         return {"probabilities": self.mixture.activation(logits), **self._find_decisions(taken)}
 
     def leave(self, rows: Rows) -> list[Any]:
@@ -101,7 +99,11 @@ class ExitFunctions:
         """Returns what comes out of a part for what it reads, see `select`."""
         function = self.functions[part]
         # Not the function itself: it lets layers such as `RandomFlip` train, as they do where nobody says otherwise.
-        return run_function(function, maps, partial(call_layer, self.run, False))
+        outputs = run_function(function, maps, partial(call_layer, self.run, False))
+        if isinstance(part, Exit):
+            # In the precision of the graph's end, which may be another than that of this exit.
+            return [ops.cast(logits, self.mixture.compute_dtype) for logits in outputs]
+        return outputs
 
     def select(self, part: Stage | Exit, rows: Rows) -> Rows:
         """Returns rows with what a part reads of what the stage before hands on: before they are gathered."""
@@ -113,8 +115,8 @@ class ExitFunctions:
 
     def answer_nothing(self, count: Any) -> list[Any]:
         """Returns what `leave` does, in zeros, for so many samples."""
-        logits = self.layers[self.exits[0].layer].output
-        return [ops.zeros((count, logits.shape[-1]), logits.dtype), ops.zeros((count,), "int32")]
+        classes = self.layers[self.exits[0].layer].output.shape[-1]
+        return [ops.zeros((count, classes), self.mixture.compute_dtype), ops.zeros((count,), "int32")]
 
     def take(self, tensor: Any, rows: Any) -> Any:
         """Returns these rows of a tensor."""

@@ -149,6 +149,11 @@ def test_blocks_are_chosen_by_name() -> None:
     assert copy.get_layer("b1_1_conv").kernel.shape == (3, 3, 4, 4)
 
 
+class _Flipped(keras.Model):
+    def call(self, inputs: Any, training: bool | None = None) -> Any:
+        return keras.ops.flip(super().call(inputs, training=training), axis=1)
+
+
 def test_half_precision_is_kept() -> None:
     model = own_net(dtype="mixed_float16")
     copy, x = tf_routing.add_routing(model, input_range=RANGE), images()
@@ -174,6 +179,29 @@ def test_logits_get_a_softmax_where_asked_for() -> None:
         tf_routing.add_routing(logits, input_range=RANGE)
     copy = tf_routing.add_routing(logits, input_range=RANGE, classifier_activation="softmax")
     np.testing.assert_array_equal(copy(images()), keras.ops.softmax(logits(images())))
+
+
+def test_a_model_inside_with_a_call_of_its_own_is_named() -> None:
+    maps = keras.Input((None, None, 4))
+    inner = _Flipped(maps, keras.layers.Conv2D(4, 3, padding="same")(maps), name="flipped")
+    image = keras.Input((8, 8, 3))
+    x = keras.layers.Conv2D(4, 3, padding="same", name="stem")(image)
+    x = keras.layers.Add(name="sum")([x, inner(x)])
+    model = keras.Model(image, keras.layers.Dense(3, "softmax")(keras.layers.GlobalMaxPooling2D()(x)))
+    with pytest.raises(ValueError, match="model='flipped' of type _Flipped, whose `call` is its own"):
+        tf_routing.add_routing(model, input_range=RANGE)
+
+
+def test_a_network_of_bytes_takes_floats_where_asked() -> None:
+    image = keras.Input(SHAPE, dtype="uint8")
+    x = keras.layers.Conv2D(4, 3, padding="same", name="stem")(keras.layers.Rescaling(1 / 255)(image))
+    x = keras.layers.Add(name="sum")([x, keras.layers.Conv2D(4, 3, padding="same", name="conv")(x)])
+    model = keras.Model(image, keras.layers.Dense(3, "softmax")(keras.layers.GlobalMaxPooling2D()(x)))
+    x = np.random.default_rng(5).integers(256, size=(6, *SHAPE)).astype("uint8")
+    copy = tf_routing.add_routing(model, unit_input=True)
+    np.testing.assert_allclose(copy(x.astype("float32") / 255), model(x), rtol=0, atol=1e-5)
+    copy = tf_routing.add_routing(model)
+    np.testing.assert_array_equal(copy(x), model(x))
 
 
 def test_shape_of_images() -> None:

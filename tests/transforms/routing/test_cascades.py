@@ -160,3 +160,40 @@ def _of_other_classes() -> keras.Model:
 def test_what_is_no_cascade_is_refused(models: Any, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         tf_routing.cascade(models(), input_range=RANGE)
+
+
+@pytest.mark.parametrize(
+    "policies", [("float32", "mixed_bfloat16"), ("mixed_float16", "float32"), ("float64", "float32")]
+)
+def test_networks_of_several_precisions(policies: tuple[str, str]) -> None:
+    small, large = (own_net(dtype=policy) for policy in policies)
+    x = images(9)
+    median = float(np.median(np.asarray(small(x), "float32").max(axis=1)))
+    model = tf_routing.cascade([small, large], median, input_range=RANGE)
+    leaves = model.routes(x)["junction_1"][:, :1] == 1
+    assert 0 < leaves.sum() < len(x)
+    expected = np.where(leaves, np.asarray(small(x), "float32"), np.asarray(large(x), "float32"))
+    for execution in (("masked",), ("sparse",), ("sparse", "buckets")):
+        model.set_execution(*execution)
+        np.testing.assert_allclose(np.asarray(model.predict(x, verbose=0), "float32"), expected, atol=2e-3)
+
+
+@pytest.mark.parametrize("types", [("uint8", "uint8"), ("float32", "uint8")])
+def test_networks_of_bytes_take_floats_where_asked(types: tuple[str, str]) -> None:
+    members = [_of_type(each) for each in types]
+    x = np.random.default_rng(5).integers(256, size=(6, *SHAPE)).astype("uint8")
+    model = tf_routing.cascade(members, 0.999999, input_range=(0, 255), unit_input=True)
+    assert model.input.dtype == "float32" and model.input_range == (0, 1)
+    np.testing.assert_allclose(model(x.astype("float32") / 255), members[1](x), rtol=0, atol=1e-5)
+    if len(set(types)) > 1:
+        with pytest.raises(ValueError, match="`models` must take images of one type, or.*Received: float32, uint8"):
+            tf_routing.cascade(members, input_range=(0, 255))
+    else:
+        model = tf_routing.cascade(members, 0.999999, input_range=(0, 255))
+        np.testing.assert_array_equal(model(x), members[1](x))
+
+
+def _of_type(dtype: str) -> keras.Model:
+    image = keras.Input(SHAPE, dtype=dtype)
+    x = keras.layers.Conv2D(4, 3)(keras.layers.Rescaling(1 / 255)(image))
+    return keras.Model(image, keras.layers.Dense(3, "softmax")(keras.layers.Flatten()(x)))

@@ -21,7 +21,11 @@ def routed(how: str, kind: str = "residual", **arguments: Any) -> tf_routing.Rou
 
 def parted(how: str) -> tf_routing.RoutedModel:
     """Returns a network that about half of the images leave early, and in which they skip some blocks."""
-    copy = routed(how)
+    return part(routed(how))
+
+
+def part(copy: tf_routing.RoutedModel) -> tf_routing.RoutedModel:
+    """Draws scores, and moves them so that about half of the images leave early, and skip some blocks."""
     draw_scores(copy)
     junction = copy.get_layer("junction_1")
     shown = copy(images(), training=False, return_outputs=True)["junction_1_scores"]
@@ -42,6 +46,20 @@ def test_predictions_are_the_same(how: str, kind: str) -> None:
     for execution in ("masked", "auto"):
         copy.execution = execution
         np.testing.assert_allclose(copy(x, training=False), model(x), rtol=2e-6)
+
+
+@pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16"])
+def test_a_body_of_half_precision_may_end_in_a_softmax_of_floats(policy: str) -> None:
+    half = own_net(dtype=policy)
+    logits = keras.layers.Dense(CLASSES, dtype=policy, name="logits")(half.layers[-2].output)
+    model, x = keras.Model(half.input, keras.layers.Activation("softmax", dtype="float32")(logits)), images()
+    copy = part(tf_routing.add_routing(model, "exit", input_range=RANGE))
+    for execution in (("sparse",), ("sparse", "buckets")):
+        copy.execution = "masked"
+        expected = copy.predict(x, verbose=0)
+        copy.set_execution(*execution)
+        np.testing.assert_allclose(copy.predict(x, verbose=0), expected, atol=2e-3)
+    assert 0 < copy.routes(x)["junction_1"][:, 0].sum() < len(x)
 
 
 def test_junctions_of_confidence_read_their_heads() -> None:

@@ -110,6 +110,16 @@ class _Subclassed(keras.Model):
         return inputs
 
 
+class _Flipped(keras.Model):
+    def call(self, inputs: Any, training: bool | None = None) -> Any:
+        return super().call(keras.ops.flip(inputs, axis=1), training=training)
+
+
+def _flipped() -> keras.Model:
+    model = own_net()
+    return _Flipped(model.inputs[0], model.outputs[0])
+
+
 def _several(inputs: int, outputs: int) -> keras.Model:
     images = [keras.Input(SHAPE, name=f"image_{n}") for n in range(inputs)]
     x = images[0] if inputs == 1 else keras.layers.Average()(images)
@@ -121,8 +131,39 @@ def _ending(function: Callable[[Any], Any]) -> keras.Model:
     return keras.Model(image, function(keras.layers.Add(name="sum")([image, _conv("conv")(image)])), name="mine")
 
 
-def _sigmoid(x: Any) -> Any:
-    return keras.layers.Dense(2, "sigmoid", name="predictions")(keras.layers.GlobalAveragePooling2D()(x))
+def _dense(activation: Any) -> Callable[[Any], Any]:
+    return lambda x: keras.layers.Dense(2, activation, name="predictions")(keras.layers.GlobalAveragePooling2D()(x))
+
+
+def softmax(x: Any) -> Any:
+    """Of the name of Keras's, and twice as sure."""
+    return keras.ops.softmax(2 * x)
+
+
+class _Head(keras.layers.Layer):
+    """Two logits of means, and an activation."""
+
+    activation = staticmethod(keras.activations.softmax)
+
+    def build(self, shape: Any) -> None:
+        self.kernel = self.add_weight(shape=(shape[-1], 2))
+
+    def call(self, inputs: Any) -> Any:
+        return self.activation(keras.ops.mean(inputs, axis=(1, 2)) @ self.kernel)
+
+
+class _Sharper(keras.layers.Dense):
+    def call(self, inputs: Any) -> Any:
+        return super().call(3 * inputs)
+
+
+def _einsum(x: Any) -> Any:
+    return keras.layers.EinsumDense("bc,cd->bd", 2, activation="softmax")(x)
+
+
+def _twice(x: Any) -> Any:
+    last, x = keras.layers.Dense(3, "softmax", name="predictions"), keras.layers.GlobalAveragePooling2D()(x)
+    return last(keras.layers.Add()([last(x), x]))
 
 
 MODELS: dict[str, tuple[Callable[[], Any], str]] = {
@@ -131,7 +172,20 @@ MODELS: dict[str, tuple[Callable[[], Any], str]] = {
     "several outputs": (lambda: _several(1, 2), "must have one output"),
     "no images": (lambda: keras.Sequential([keras.Input((4,)), keras.layers.Dense(2, "softmax")]), "must take images"),
     "no top": (lambda: _ending(lambda x: x), r"include_top=False. Received: answers of shape \(None, 8, 8, 3\)"),
-    "sigmoid": (lambda: _ending(_sigmoid), "'predictions', which ends in the activation 'sigmoid'"),
+    "call": (_flipped, "of type _Flipped, whose `call` is its own"),
+    "sigmoid": (lambda: _ending(_dense("sigmoid")), "'predictions', which ends in the activation 'sigmoid'"),
+    "own softmax": (lambda: _ending(_dense(softmax)), "ends in the activation 'softmax of its own'"),
+    "layer": (lambda: _ending(_dense(keras.layers.Softmax())), "ends in the activation 'Softmax'"),
+    "own head": (lambda: _ending(_Head(name="head")), "'softmax of a _Head, which cannot be taken off'"),
+    "einsum": (
+        lambda: _ending(lambda x: _einsum(keras.layers.GlobalAveragePooling2D()(x))),
+        "'softmax of a EinsumDense, which cannot be taken off'",
+    ),
+    "own dense": (
+        lambda: _ending(lambda x: _Sharper(2, "softmax")(keras.layers.GlobalAveragePooling2D()(x))),
+        "'softmax of a _Sharper, which cannot be taken off'",
+    ),
+    "twice": (lambda: _ending(_twice), "must call its last layer once.* 'predictions', which is called elsewhere too"),
     "routed": (lambda: tf_routing.add_routing(own_net(), input_range=(0, 1)), "must not be routed yet"),
     "nothing": (
         lambda: keras.Sequential([keras.Input(SHAPE), keras.layers.Flatten(), keras.layers.Dense(2, "softmax")]),
@@ -145,6 +199,11 @@ def test_models_that_cannot_be_routed(kind: str) -> None:
     build, message = MODELS[kind]
     with pytest.raises(ValueError, match=message):
         tf_routing.add_routing(build(), input_range=(0, 1))
+    # Cascades may be of other things than images, and have nothing to find.
+    if kind not in ("no images", "routed", "nothing"):
+        model = build()
+        with pytest.raises(ValueError, match=r"`models\[0\]`"):
+            tf_routing.cascade([model, model], input_range=(0, 1))
 
 
 ARGUMENTS: list[tuple[dict[str, Any], str]] = [

@@ -1,6 +1,6 @@
 """`cascade`: one network of several, the smallest first, which an image goes through until one of them is sure."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
@@ -15,7 +15,7 @@ from tf_routing.transforms.routing.classifier_end import ClassifierEnd, find_end
 from tf_routing.transforms.routing.default_objective import learn_from_itself
 from tf_routing.transforms.routing.flat_calls import FlatGraph, list_calls
 from tf_routing.transforms.routing.network_range import find_range
-from tf_routing.transforms.routing.skip_graph import SkipGraph
+from tf_routing.transforms.routing.skip_graph import SkipGraph, image_dtype
 
 
 def cascade(
@@ -84,6 +84,12 @@ def cascade(
             "`models` must take images in one range, or `unit_input=True` lets the cascade take floats in [0, 1] and "
             f"bring them to the range of each. Received: ranges {sorted(ranges)}"
         )
+    dtypes = {member.graph.image.dtype for member in members}
+    if len(dtypes) > 1 and not unit_input:
+        raise ValueError(
+            "`models` must take images of one type, or `unit_input=True` lets the cascade take floats in [0, 1]. "
+            f"Received: {', '.join(sorted(dtypes))}"
+        )
     drawing = _Drawing(confidence)
     for number, member in enumerate(members, 1):
         drawing.add(member, member.range if unit_input else UNIT, number == len(members))
@@ -121,7 +127,7 @@ def _read_members(models: Any, input_range: Any, classifier_activation: str | No
         members.append(
             _Member(
                 graph,
-                find_end(graph, classifier_activation),
+                find_end(graph, classifier_activation, f"models[{number - 1}]"),
                 tuple(model.input_range) if zoo else find_range(graph, input_range),
             )
         )
@@ -130,7 +136,7 @@ def _read_members(models: Any, input_range: Any, classifier_activation: str | No
 
 def _check_member(model: Any, first: Any, number: int) -> None:
     """Raises a `ValueError` if a network cannot be in a cascade with the first."""
-    require_graph_model(model)
+    require_graph_model(model, f"models[{number - 1}]")
     where = f"`models[{number - 1}]`"
     if isinstance(model, RoutedModel) and model.decision_names:
         raise ValueError(f"{where} must not decide itself. Received: {model.name!r}, which has {model.decision_names}")
@@ -168,7 +174,8 @@ class _Drawing:
         drawn = SkipGraph(member.graph, member.end, [], None, rescaled)
         number = len(self._graphs) + 1
         if self.image is None:
-            self.image = keras.Input(member.graph.image.shape[1:], dtype=member.graph.image.dtype, name="image")
+            dtype = image_dtype(member.graph.image.dtype, rescaled)
+            self.image = keras.Input(member.graph.image.shape[1:], dtype=dtype, name="image")
         columns = drawn.begin(self.image, f"to_input_range_{number}")
         for call in member.graph.calls:
             if call not in (member.end.logits, member.end.last) and call.inputs:
@@ -188,8 +195,10 @@ class _Drawing:
         numbers = range(1, len(self._graphs) + 1)
         junctions, leaves = ([f"{kind}_{number}" for number in numbers] for kind in ("junction", "exit"))
         tree = exit_tree.chain(self._columns, junctions[:-1], leaves)
-        mixture = ExitMixture(tree, "softmax", dtype=self._graphs[-1].end_policy, name="probabilities")
-        return mixture(self._logits, self._reaches)[0]
+        policies = {drawn.end_policy for drawn in self._graphs}
+        # Of several the one that rounds no network's answer more than it does itself.
+        policy = policies.pop() if len(policies) == 1 else keras.backend.result_type(*_compute_dtypes(policies))
+        return ExitMixture(tree, "softmax", dtype=policy, name="probabilities")(self._logits, self._reaches)[0]
 
     def copy_weights(self, freeze: bool) -> None:
         """Gives all layers the weights of the networks."""
@@ -197,3 +206,7 @@ class _Drawing:
             drawn.copy_weights()
             if freeze:
                 drawn.freeze()
+
+
+def _compute_dtypes(policies: Iterable[str]) -> list[str]:
+    return [keras.DTypePolicy(each).compute_dtype for each in policies]

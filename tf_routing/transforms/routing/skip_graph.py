@@ -109,9 +109,14 @@ class SkipGraph:
         return keras.Model(maps, result, name="branch")
 
     def _copy(self, call: FlatCall) -> Any:
-        if call.operation not in self._copies:
-            self._copies[call.operation] = copy_layer(call.operation, call.name)
-        return self._copies[call.operation]
+        layer = call.operation
+        if layer not in self._copies:
+            copy = copy_layer(layer, call.name)
+            if isinstance(layer, keras.layers.InputLayer):
+                dtype = image_dtype(layer.dtype, self.rescaled)
+                copy = keras.layers.InputLayer(batch_shape=layer.batch_shape, dtype=dtype, name=call.name)
+            self._copies[layer] = copy
+        return self._copies[layer]
 
     def _run(self, call: FlatCall, values: dict[Any, Any]) -> None:
         """Calls the copy of a layer on what stands for its inputs, and adds what stands for its outputs."""
@@ -176,6 +181,16 @@ class SkipGraph:
         for layer in [*self._copies.values(), *self._blocks]:
             if isinstance(layer, keras.Layer):
                 layer.trainable = False
+
+
+def image_dtype(dtype: str, rescaled: tuple[float, float]) -> str:
+    """Returns the type of images that a first layer brings from [0, 1] to a network's range, or leaves as they are.
+
+    Args:
+        dtype: That of the network's images, which may be integers.
+        rescaled: The network's range, or [0, 1].
+    """
+    return dtype if rescaled == UNIT or "float" in dtype else "float32"
 
 
 def _policy_of(call: FlatCall) -> str:
