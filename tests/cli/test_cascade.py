@@ -72,6 +72,22 @@ def test_images_apart_count_only_where_all_networks_left_them_out() -> None:
         assert describe(0.9, files, records)["arguments"].get("calibration_share") == expected
 
 
+def test_a_trained_run_is_left_alone(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    files = {file: file.read_bytes() for file in folder.rglob("*") if file.is_file()}
+    assert main(["cascade", str(folder / "small"), str(folder / "large"), "--output", str(folder / "large")]) != 0
+    assert f"{folder / 'large'} holds a trained run, which this would overwrite" in capsys.readouterr().err
+    assert {file: file.read_bytes() for file in folder.rglob("*") if file.is_file()} == files
+
+
+def test_another_cascade_in_its_place_has_no_budgets_yet(folder: Path, tmp_path: Path) -> None:
+    words = [str(folder / "small"), str(folder / "large"), "--output", str(tmp_path / "cascade")]
+    assert main(["cascade", *words]) == 0
+    for name in ("budgets.json", "evaluation.json", "mine.json"):
+        (tmp_path / "cascade" / name).write_text("{}", "utf-8")
+    assert main(["cascade", *words, "--confidence", "0.5"]) == 0
+    assert sorted(file.name for file in (tmp_path / "cascade").iterdir()) == ["mine.json", "model.keras", "run.json"]
+
+
 def test_a_folder_of_something_else_is_left_alone(
     folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

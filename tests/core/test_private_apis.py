@@ -202,6 +202,17 @@ def test_copies_of_a_graph_are_drawn_through_the_overridden_hook() -> None:
     assert any(tensor is answers for tensor in drawn)
 
 
+@pytest.mark.parametrize(("direction", "better"), [("up", 2.0), ("down", 1.0)])
+def test_metrics_say_what_is_better(direction: str, better: float) -> None:
+    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+    metric = keras.metrics.MeanMetricWrapper(lambda y, p: p, name="mine")
+    private_apis.tell_better(metric, direction)
+    model.compile("sgd", "mse", metrics=[metric])
+    callback = keras.callbacks.EarlyStopping("mine")
+    model.fit(np.zeros((2, 2)), np.zeros((2, 1)), callbacks=[callback], verbose=0)
+    assert bool(callback.monitor_op(better, 3.0 - better))
+
+
 def test_a_stateless_scope_is_known_from_inside() -> None:
     assert not private_apis.in_stateless_scope()
     with keras.StatelessScope():

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from tests.models.labelled_model import IMAGES, labelled_model
+from tf_routing import zoo
 from tf_routing.evaluation.accuracies import accuracies, are_right
 from tf_routing.models.training.label_accuracy import LabelAccuracy, label_ranks
 
@@ -82,6 +83,25 @@ def test_the_metric_is_saved_with_the_model(tmp_path: object) -> None:
     loaded = keras.saving.load_model(f"{tmp_path}/model.keras")
     measured = [each.evaluate(IMAGES, np.arange(4), verbose=0, return_dict=True) for each in (model, loaded)]
     assert measured[0] == measured[1] and "accuracy" in measured[0]
+
+
+BETTER = {"val_accuracy": np.greater, "accuracy": np.greater, "val_loss": np.less}
+
+
+@pytest.mark.parametrize("monitor", BETTER)
+def test_callbacks_know_what_is_better(monitor: str) -> None:
+    is_better = BETTER[monitor]
+    model = zoo.get("basecnn", width_multiplier=0.125, input_shape=(8, 8, 3), classes=4)
+    model.compile("sgd", metrics=["accuracy"])
+    x, y = np.zeros((4, 8, 8, 3), "float32"), np.arange(4)
+    callbacks = [
+        keras.callbacks.EarlyStopping(monitor),
+        keras.callbacks.ReduceLROnPlateau(monitor),
+        keras.callbacks.ModelCheckpoint("unused.weights.h5", monitor, save_best_only=True, save_freq=10**9),
+    ]
+    model.fit(x, y, validation_data=(x, y), callbacks=callbacks, verbose=0)
+    stop, _, keep = callbacks
+    assert bool(stop.monitor_op(2.0, 1.0)) == bool(is_better(2, 1)) == bool(keep.monitor_op(2.0, 1.0))
 
 
 def test_other_metrics_stay() -> None:

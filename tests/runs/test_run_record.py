@@ -86,7 +86,7 @@ def files(folder: Path) -> set[str]:
 
 def test_a_restart_removes_what_a_run_wrote_and_nothing_else(output: Path) -> None:
     written = (
-        "log.csv", "model.keras", "routing.png", "checkpoints/step_00000002.npz",
+        "log.csv", "model.keras", "routing.png", "checkpoints/step_00000002.npz", "budgets.json", "evaluation.json",
         "tensorboard/train/events.out.tfevents.1.host.0.v2",
     )  # fmt: skip
     mine = ("thesis.txt", "checkpoints/notes.txt", "tensorboard/validation/mine.csv", "exported/saved_model.pb")

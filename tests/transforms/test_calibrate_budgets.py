@@ -207,12 +207,32 @@ def test_images_and_labels_are_checked_before_anything_runs() -> None:
         (x[:0], None, "`images` must hold at least one image"),
         (x[..., 0, 0], None, "`images` must hold images of shape"),
         (broken, None, "NaN or infinity in image 7"),
-        (x, np.zeros(3), "`labels` must hold one class index for each of 100 images. Received: 3"),
+        (x, np.zeros(3), "`labels` must hold one label for each of 100 images. Received: 3"),
+        (x, np.full(100, 2), "`labels` must hold class indices: whole numbers from 0 to 1.*Received: label 2 in row 0"),
+        (x, np.full(100, 0.5), "`labels` must hold class indices.*Received: label 0.5 in row 0"),
+        (x, np.full(100, np.nan), "`labels` must hold class indices.*Received: label nan in row 0"),
+        (x, np.full(100, "cat"), "`labels` must hold numbers"),
+        (tf.data.Dataset.from_tensor_slices((x, np.full(100, 7))).batch(5), None, "Received: label 7 in row 0"),
         (tf.data.Dataset.from_tensor_slices(x).batch(5).repeat(), None, "`x` must end"),
     ):
         with pytest.raises(ValueError, match=message):
             calibrate_budgets(model, given, 0.7, labels)
     np.testing.assert_array_equal(model.get_layer("router_1").bias, [-0.25])
+
+
+@pytest.mark.parametrize("budgets", [True, "0.6", [0.5, "0.6"]])
+def test_what_is_no_budget_is_named(budgets: Any) -> None:
+    with pytest.raises(ValueError, match=r"`budgets` must hold numbers above 0 and up to 1. Received: "):
+        calibrate_budgets(brightness_net(), bright_images(), budgets)
+
+
+def test_labels_may_be_distributions() -> None:
+    model, labels = brightness_net(), np.random.default_rng(1).integers(2, size=100)
+    (row,) = calibrate_budgets(model, bright_images(), 0.7, labels)
+    (other,) = calibrate_budgets(model, bright_images(), 0.7, np.eye(2)[labels])
+    pairs = tf.data.Dataset.from_tensor_slices((bright_images(), np.eye(2)[labels])).batch(7)
+    (read,) = calibrate_budgets(model, pairs, 0.7)
+    assert row.accuracy == other.accuracy == read.accuracy and 0 < row.accuracy < 1
 
 
 def test_a_model_that_switches_nothing_is_named() -> None:

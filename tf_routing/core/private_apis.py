@@ -110,6 +110,14 @@ def in_stateless_scope() -> bool:
     return is_inside()
 
 
+def tell_better(metric: "keras.metrics.Metric", direction: str) -> None:
+    """Says whether a metric is better `"up"` or `"down"`, for callbacks that monitor it and are not told.
+
+    Keras's own metrics say so in this attribute, and only there.
+    """
+    metric._direction = direction
+
+
 def flush_events(callback: "keras.callbacks.TensorBoard") -> None:
     """Writes to disk what a TensorBoard callback has logged so far; the public way is to end the training."""
     for writer in callback._writers.values():

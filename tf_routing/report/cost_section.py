@@ -8,7 +8,8 @@ import numpy as np
 from tf_routing.report.charts import Dot, draw_dots
 from tf_routing.report.markup import details, millions, paragraph, percent, readable, section, table
 from tf_routing.report.measurement import Measurement
-from tf_routing.report.run_folder import BUDGETS, RunFolder
+from tf_routing.report.run_folder import RunFolder
+from tf_routing.runs.trained_file import BUDGETS
 
 _GROUPS = 5
 

@@ -6,9 +6,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from tf_routing.runs.run_record import find_record
-from tf_routing.runs.trained_file import trained_file
-
-EVALUATION, BUDGETS = "evaluation.json", "budgets.json"
+from tf_routing.runs.trained_file import BUDGETS, EVALUATION, trained_file
 
 
 class RunFolder(NamedTuple):

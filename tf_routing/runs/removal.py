@@ -4,12 +4,16 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tf_routing.runs.run_record import check_folder, find_record, write_record
+from tf_routing.runs.trained_file import BUDGETS, EVALUATION
 
-# What a run writes. Nothing else is ever removed, and folders only where nothing is left in them.
+# What a run writes, and what was measured of its network. Nothing else is ever removed, and folders only where nothing
+# is left in them.
 _OF_A_RUN = (
     "log.csv",
     "model.keras",
     "routing.png",
+    EVALUATION,
+    BUDGETS,
     "checkpoints/step_*.npz",
     "checkpoints/epoch_*.npz",
     "tensorboard/*/events.out.tfevents.*",

@@ -1,6 +1,26 @@
-"""Finds the file of a trained network in a run's folder, without opening it."""
+"""The file of a trained network in a run's folder, and those of what was measured of it."""
 
 from pathlib import Path
+from typing import Any
+
+from tf_routing.support.files import explain_write_errors, whole_file
+
+# What `tf-routing evaluate` and `calibrate` leave there.
+EVALUATION, BUDGETS = "evaluation.json", "budgets.json"
+
+
+def write_trained(model: Any, folder: Path) -> None:
+    """Writes a trained network to a run's folder, and removes what was measured of another one that was there.
+
+    Args:
+        model: The network.
+        folder: The folder.
+    """
+    file = folder / "model.keras"
+    with explain_write_errors(file), whole_file(file) as temporary:
+        model.save(temporary)
+    for name in (EVALUATION, BUDGETS):
+        (folder / name).unlink(missing_ok=True)
 
 
 def trained_file(path: str) -> Path:

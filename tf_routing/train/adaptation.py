@@ -15,8 +15,8 @@ from tf_routing.evaluation.routing_statistics import routing_statistics
 from tf_routing.models import RoutedModel
 from tf_routing.objectives import Distillation
 from tf_routing.runs.run_record import write_record
+from tf_routing.runs.trained_file import write_trained
 from tf_routing.runs.trained_network import framing_record
-from tf_routing.support.files import explain_write_errors, whole_file
 from tf_routing.support.validation import not_negative, not_negative_integer
 from tf_routing.train.distribution.devices import Devices, open_devices
 from tf_routing.train.final_results import EVALUATION_BATCH
@@ -119,8 +119,7 @@ class AdaptationTask:
             images, _ = first_images(self.calibration, min(_MOST, self.calibration.image_count))
             budgets = calibrate_budgets(model, images)
             routes = model.routes(tested)
-        with explain_write_errors(output / "model.keras"), whole_file(output / "model.keras") as temporary:
-            model.save(temporary)
+        write_trained(model, output)
         record["final"] = {
             **{name: float(value) for name, value in results.items()},
             # Of what was added, which alone trained.

@@ -14,9 +14,10 @@ from tf_routing.evaluation.routing_statistics import is_gated, routing_statistic
 from tf_routing.models import RoutedModel
 from tf_routing.models.decisions import decision_tensors
 from tf_routing.runs.run_record import write_record
+from tf_routing.runs.trained_file import write_trained
 from tf_routing.runs.trained_network import framing_record
 from tf_routing.support.extras import describe_missing
-from tf_routing.support.files import explain_write_errors, whole_file
+from tf_routing.support.files import explain_write_errors
 
 EVALUATION_BATCH = 256
 _PICTURED = 3
@@ -37,8 +38,7 @@ def save_results(
     tested = evaluation_batches(dataset.test, EVALUATION_BATCH)
     drawn = add_drawn_inputs(tested, model.default_objective().drawn_inputs, record["arguments"]["seed"])
     results = model.evaluate(drawn, verbose=0, return_dict=True)
-    with explain_write_errors(output / "model.keras"), whole_file(output / "model.keras") as temporary:
-        model.save(temporary)
+    write_trained(model, output)
     _draw(model, dataset, output / "routing.png")
     record["final"] = {
         **{name: float(value) for name, value in results.items()},

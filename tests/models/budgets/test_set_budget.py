@@ -105,6 +105,25 @@ def test_the_example_of_the_documentation_runs(tmp_path: Path, monkeypatch: pyte
     assert [row.accuracy is not None for row in model.budgets] == [True] * 5 and model.budget is None
 
 
+@pytest.mark.parametrize("how", ["calibrated", "trained", "given other weights"])
+def test_a_budget_that_holds_no_longer_is_none(how: str, tmp_path: Path) -> None:
+    model = calibrated()
+    model.set_budget(share(90, 40))
+    assert fold_batch_norm(model).budget == model.budget == share(90, 40)
+    if how == "calibrated":
+        calibrate(model, images(), rate=0.0)
+    elif how == "trained":
+        model.compile("sgd", loss="sparse_categorical_crossentropy")
+        model.fit(images(), np.zeros(100, int), verbose=0)
+    else:
+        model.get_layer("head").kernel.assign(2 * model.get_layer("head").kernel)
+    assert model.budget is None
+    model.save(tmp_path / "net.keras")
+    assert keras.saving.load_model(tmp_path / "net.keras").budget is None
+    tf_routing.export(model, tmp_path / "export")
+    assert "of these executed" not in (tmp_path / "export" / "assets" / "card.md").read_text("utf-8")
+
+
 # What is refused
 
 

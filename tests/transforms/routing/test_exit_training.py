@@ -71,3 +71,18 @@ def test_images_of_another_range_are_told() -> None:
     with pytest.warns(UserWarning, match="from 0.* to 0.* takes floats in .0, 255") as told:
         train_exits(model, images() / np.float32(255))
     assert sum("holds values" in str(each.message) for each in told) == 1 and model.input_watch.has_warned
+
+
+def test_what_heads_cannot_learn_from_is_named_and_changes_nothing() -> None:
+    model = tf_routing.add_routing(own_net(), "exit", junction="confidence", input_range=(0, 255))
+    before, broken = model.get_weights(), images()
+    broken[4, 0, 0, 0] = np.nan
+    for x, size, message in (
+        (broken, 2, "`images` must hold numbers.* NaN or infinity for image 4"),
+        (images()[:0], 2, "`images` must hold at least one image. Received: none"),
+        (images(), 0, "`batch_size` must be a positive integer"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            train_exits(model, x, batch_size=size)
+    for old, new in zip(before, model.get_weights(), strict=True):
+        np.testing.assert_array_equal(old, new)

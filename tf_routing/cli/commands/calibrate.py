@@ -10,7 +10,7 @@ from tf_routing.cli.options import add_dataset_options
 from tf_routing.cli.quiet_start import start_quietly
 from tf_routing.data import datasets
 from tf_routing.runs.run_record import choose_dataset, find_record
-from tf_routing.runs.trained_file import trained_file
+from tf_routing.runs.trained_file import BUDGETS, trained_file
 from tf_routing.support.files import read_rows, whole_file, write_json
 from tf_routing.support.validation import positive_integer
 
@@ -64,7 +64,7 @@ def _calibrate(arguments: argparse.Namespace, file: Path, name: str, rivals: lis
     results = measure_budgets(model, calibration, test, arguments.budgets, arguments.batch_size)
     add_rivals(results, rivals, loaded.name)
     show(model.name, loaded.name, results)
-    output = Path(arguments.output or file.parent / "budgets.json")
+    output = Path(arguments.output or file.parent / BUDGETS)
     trained = record.get("arguments", {})
     run = {key: trained[key] for key in ("model_arguments", "seed") if key in trained}
     row = {"model": model.name, "dataset": loaded.name, "file": file.name, "run": run, "calibrated_on": source}

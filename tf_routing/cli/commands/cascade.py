@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import Any
 
 from tf_routing.cli.quiet_start import start_quietly
-from tf_routing.runs.run_record import check_folder, run_dataset
-from tf_routing.runs.trained_file import trained_file
-from tf_routing.support.files import whole_file, write_json
+from tf_routing.runs.run_record import check_folder, find_record, run_dataset
+from tf_routing.runs.trained_file import trained_file, write_trained
+from tf_routing.support.files import write_json
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -23,6 +23,7 @@ def run(arguments: argparse.Namespace) -> None:
     files = [trained_file(path) for path in arguments.networks]
     output = Path(arguments.output)
     check_folder(output)
+    _check_record(output)
     start_quietly(onednn="1")
     from tf_routing.runs.trained_network import load_trained
     from tf_routing.transforms.routing.cascades import cascade
@@ -31,8 +32,7 @@ def run(arguments: argparse.Namespace) -> None:
     model = cascade([network for network, _ in loaded], arguments.confidence, name="cascade")
     record = describe(arguments.confidence, files, [each for _, each in loaded])
     output.mkdir(parents=True, exist_ok=True)
-    with whole_file(output / "model.keras") as temporary:
-        model.save(temporary)
+    write_trained(model, output)
     write_json(
         output / "run.json", {**record, "final": {"macs": model.static_cost, "parameters": model.count_params()}}
     )
@@ -40,6 +40,13 @@ def run(arguments: argparse.Namespace) -> None:
         f"Wrote {output}: `tf-routing calibrate {output}` finds thresholds for budgets, `tf-routing export {output}` "
         "writes a SavedModel that skips."
     )
+
+
+def _check_record(output: Path) -> None:
+    """Raises a `ValueError` if the folder holds another run than a cascade, which is made again in no time."""
+    record = find_record(output)
+    if record is not None and "networks" not in record.get("arguments", {}):
+        raise ValueError(f"{output} holds a trained run, which this would overwrite: choose another --output.")
 
 
 def describe(confidence: float, files: list[Path], records: list[dict[str, Any]]) -> dict[str, Any]:

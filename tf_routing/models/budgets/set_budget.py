@@ -52,8 +52,15 @@ class SetsBudget:
 
     @property
     def budget(self) -> float | None:
-        """The share of `static_cost` that `set_budget` set, `None` where the thresholds are the trained ones."""
-        return None if self.budget_state is None else self.budget_state.share
+        """The share of `static_cost` that `set_budget` set, `None` where the thresholds are the trained ones.
+
+        It is `None` too where it holds no longer: the model was trained since, calibrated to a rate, or given other
+        weights.
+        """
+        state = self.budget_state
+        if state is None or state.share is None:
+            return None
+        return state.share if _has_thresholds_of(self, state) and _has_weights_of(self, state) else None
 
     def set_budget(self: Any, share: float | None) -> None:
         """Moves the thresholds of all routers so that images execute this share of `static_cost` on average.
@@ -100,7 +107,7 @@ class SetsBudget:
         _check_thresholds(self, state)
         if point is None:
             return _move(self, replace(state, share=None, offset=0.0))
-        if weights_fingerprint(self, find_routers(self), state.table.trained) != state.table.fingerprint:
+        if not _has_weights_of(self, state):
             raise ValueError(
                 f"The weights of {self.name!r} are no longer those that its budgets were calibrated with. {_AGAIN} "
                 f"Received: share={share!r}"
@@ -128,7 +135,7 @@ def copy_budgets(source: Any, copy: Any) -> None:
         numbers = read_thresholds(routers[name], thresholds.choices).values
         values = dict(zip(numbers, thresholds.values.values(), strict=True))
         trained[name] = thresholds._replace(values=values)
-    known = weights_fingerprint(source, find_routers(source), state.table.trained) == state.table.fingerprint
+    known = _has_weights_of(source, state)
     # Of a model that was trained since, the copy's budgets are as void as its own.
     fingerprint = weights_fingerprint(copy, routers, trained) if known else state.table.fingerprint
     copy.budget_state = replace(state, table=replace(state.table, trained=trained, fingerprint=fingerprint))
@@ -176,6 +183,10 @@ def _has_thresholds_of(model: Any, state: BudgetState) -> bool:
     for weight, values in zip(weights, found, strict=True):
         weight.assign(values)
     return all(np.array_equal(old, new) for old, new in zip(found, expected, strict=True))
+
+
+def _has_weights_of(model: Any, state: BudgetState) -> bool:
+    return weights_fingerprint(model, find_routers(model), state.table.trained) == state.table.fingerprint
 
 
 def _explain_missing(model: Any, share: Any) -> str:

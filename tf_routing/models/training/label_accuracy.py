@@ -5,6 +5,8 @@ from typing import Any
 import keras
 from keras import ops
 
+from tf_routing.core.private_apis import tell_better
+
 
 def label_ranks(probabilities: Any, labels: Any) -> Any:
     """Returns the ranks of labels: one, and one more for every other class that is at least as probable.
@@ -57,6 +59,7 @@ class LabelAccuracy(keras.metrics.MeanMetricWrapper):
 
     def __init__(self, name: str = "accuracy", dtype: Any = None) -> None:
         super().__init__(_is_first, name=name, dtype=dtype)
+        tell_better(self, "up")
 
     def get_config(self) -> dict[str, Any]:
         return {"name": self.name, "dtype": self.dtype}

@@ -1,6 +1,6 @@
 """`calibrate_budgets`: finds, once, the thresholds at which a model meets budgets of computation."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from tf_routing.core.tensors import Array, Images
@@ -53,7 +53,8 @@ def calibrate_budgets(
             use them. The mean on others is as near as their number allows: thousands are good.
         budgets: Shares of `static_cost`, at least one; where not given five from the least to the most that thresholds
             reach. `set_budget` takes all between the smallest and the largest.
-        labels: Class indices `(count,)`, for the accuracy at each budget; those of a dataset of pairs where not given.
+        labels: Class indices `(count,)` or `(count, 1)`, or distributions `(count, classes)`, for the accuracy at each
+            budget; those of a dataset of pairs where not given.
         batch_size: Integer, images per forward pass; batches stay as they are.
 
     Returns:
@@ -61,7 +62,8 @@ def calibrate_budgets(
 
     Raises:
         ValueError: If the model has no routers with thresholds, these are no images of the model, one holds NaN, a
-            budget is no number in (0, 1] or none that thresholds reach, or there are not as many labels as images.
+            budget is no number in (0, 1] or none that thresholds reach, or there are not as many labels as images, or
+            one of no class.
 
     Example:
 
@@ -91,7 +93,9 @@ def calibrate_budgets(
 
 
 def _check_budgets(budgets: Any) -> list[float]:
-    values = [budgets] if is_number(budgets) else list(budgets)
+    # A text is iterable too, and holds letters.
+    is_one = is_number(budgets) or isinstance(budgets, str) or not isinstance(budgets, Iterable)
+    values = [budgets] if is_one else list(budgets)
     for value in values:
         if not (is_number(value) and 0 < value <= 1):
             raise ValueError(f"`budgets` must hold numbers above 0 and up to 1. Received: {value!r}")

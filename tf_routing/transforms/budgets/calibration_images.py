@@ -9,6 +9,7 @@ from tf_routing.models.inputs.batch_guard import refuse_endless
 from tf_routing.models.inputs.batches import count_samples, image_input, read_batches, to_arrays
 from tf_routing.models.inputs.image_range import warn_of_far_images
 from tf_routing.models.inputs.images import check_images, image_part
+from tf_routing.objectives.labels import check_labels
 
 
 def read_images(model: Any, images: Any, labels: Any) -> tuple[Any, Any]:
@@ -17,13 +18,13 @@ def read_images(model: Any, images: Any, labels: Any) -> tuple[Any, Any]:
     Args:
         model: A `RoutedModel`.
         images: Images, a dict with more, or batches of either; a dataset stays one.
-        labels: Class indices, or `None`: those of a dataset of pairs count then.
+        labels: Class indices, or distributions over classes, or `None`: those of a dataset of pairs count then.
 
     Returns:
-        Pair of inputs and an array `(images,)`, `None` where nobody knows the classes.
+        Pair of inputs and an array of labels, `None` where nobody knows the classes.
 
     Raises:
-        ValueError: If these are no images of the model, there are none, or not as many labels.
+        ValueError: If these are no images of the model, there are none, not as many labels, or labels of no class.
     """
     if hasattr(images, "element_spec") or isinstance(images, keras.utils.PyDataset):
         refuse_endless(images)
@@ -38,9 +39,10 @@ def read_images(model: Any, images: Any, labels: Any) -> tuple[Any, Any]:
         raise ValueError("`images` must hold at least one image. Received: none")
     if labels is None:
         return images, None
-    labels = np.asarray(labels).reshape(-1)
+    labels = np.asarray(labels)
+    check_labels(labels, model.output_shape[-1], "labels")
     if len(labels) != count:
-        raise ValueError(f"`labels` must hold one class index for each of {count} images. Received: {len(labels)}")
+        raise ValueError(f"`labels` must hold one label for each of {count} images. Received: {len(labels)}")
     return images, labels
 
 
@@ -51,5 +53,5 @@ def _read_labels(batches: Any) -> tuple[int, Any]:
         inputs, own, _ = keras.utils.unpack_x_y_sample_weight(batch)
         count += count_samples(inputs)
         if own is not None:
-            labels.append(np.asarray(own).reshape(-1))
+            labels.append(np.asarray(own))
     return count, np.concatenate(labels) if labels else None

@@ -11,7 +11,7 @@ from tf_routing.layers.routers.router import open_score
 from tf_routing.models.model_arguments import require_routed_model
 from tf_routing.models.reader import Reader
 from tf_routing.support.extras import import_extra
-from tf_routing.support.validation import not_negative
+from tf_routing.support.validation import not_negative, positive_integer
 
 
 def train_exits(model: Any, images: Images, *, decay: float = 0.01, batch_size: int = 32) -> None:
@@ -37,7 +37,7 @@ def train_exits(model: Any, images: Images, *, decay: float = 0.01, batch_size: 
         batch_size: Integer, images per forward pass of arrays.
 
     Raises:
-        ValueError: If the model has no such exits.
+        ValueError: If the model has no such exits, or these are no images of it, none, or one holds NaN or infinity.
         ImportError: If the extra `train` is not installed.
 
     Example:
@@ -52,6 +52,7 @@ def train_exits(model: Any, images: Images, *, decay: float = 0.01, batch_size: 
     >>> train_exits(model, np.random.default_rng(0).uniform(size=(20, 8, 8, 3)).astype("float32"))
     """
     not_negative("decay", decay)
+    positive_integer("batch_size", batch_size)
     softmax = import_extra("scipy.special", "train", "Training exits").softmax
     heads, deepest = _find_heads(require_routed_model(model))
     pools = [model.get_layer(f"{name}_pool").output for name in heads]
@@ -60,6 +61,7 @@ def train_exits(model: Any, images: Images, *, decay: float = 0.01, batch_size: 
     # The model itself sees none of these images: what there is to say of them is said here, once.
     read.input_watch = model.input_watch
     *features, logits = (np.asarray(each, "float32") for each in read.predict(images, batch_size, verbose=0))
+    _check_numbers(logits)
     for name, x in zip(heads, features, strict=True):
         model.get_layer(name).set_weights(_fit_head(x, softmax(logits.astype("float64"), axis=1), decay))
     for layer in model.layers:
@@ -77,6 +79,18 @@ def _find_heads(model: Any) -> tuple[list[str], str]:
     if any(f"{name}_pool" not in names for name in heads):
         raise ValueError(f"`model` must have exits that `add_routing` added. Received: {model.name!r}, without them")
     return heads, deepest
+
+
+def _check_numbers(logits: np.ndarray) -> None:
+    """Raises a `ValueError` if there is no image, or the network has no answer to one."""
+    if not len(logits):
+        raise ValueError("`images` must hold at least one image. Received: none")
+    unknown = np.flatnonzero(~np.isfinite(logits).all(axis=1))
+    if len(unknown):
+        raise ValueError(
+            f"`images` must hold numbers that the network answers with numbers. Received: NaN or infinity for image "
+            f"{unknown[0]}"
+        )
 
 
 def _fit_head(x: np.ndarray, targets: np.ndarray, decay: float) -> tuple[np.ndarray, np.ndarray]:
