@@ -77,6 +77,11 @@ class ModelInputs:
         """Returns the inputs of a signature as the model takes them."""
         return {"image": images, **dict(zip(self.auxiliary, values, strict=True))} if self.auxiliary else images
 
+    def split(self, x: Any) -> list[tf.Tensor]:
+        """Returns what the model takes as the inputs of a signature."""
+        values = [tf.reshape(tf.cast(x[name], tf.float32), (-1,)) for name in self.auxiliary]
+        return [tf.cast(image_part(x), tf.float32), *values]
+
     def never_empty(self, run: Callable[[Any], Any], x: Any) -> Any:
         """Runs the model on a batch that may hold no image: no convolution may see that.
 

@@ -133,10 +133,12 @@ def _write_graph(model: RoutedModel, folder: str, settings: ExportSettings) -> l
     from tf_routing.exporting.callable_root import callable_root
     from tf_routing.exporting.model_inputs import ModelInputs
     from tf_routing.exporting.signatures import signatures
+    from tf_routing.exporting.verification import warn_of_difference
 
     inputs = ModelInputs(model)
     root, served = callable_root(model, inputs), _fold(model) if settings.fold_batch_norm else model
     functions = signatures(served, inputs, settings)
+    warn_of_difference(model, lambda x: functions["serving_default"](*inputs.split(x))["probabilities"], "SavedModel")
     # Kept apart from what is trained, and tracked: a SavedModel holds no variable that nobody owns.
     root.served_variables = [weight.value for weight in served.variables]
     tf.saved_model.save(root, folder, functions)

@@ -8,7 +8,10 @@ import numpy as np
 
 from tf_routing.core.pixel_values import LARGEST_BYTE, scale_to
 from tf_routing.core.private_apis import all_layers
+from tf_routing.exporting.masked_run import running_masked
+from tf_routing.models import RoutedModel
 from tf_routing.models.inputs.input_range import input_range
+from tf_routing.support.notices import warn
 
 BATCHES = (1, 3, 7)
 """Images in the batches that are compared."""
@@ -17,6 +20,8 @@ _SEED = 0
 # What rounding alone explains: a few units in the last place of what layers compute in.
 _TOLERANCES = {"float16": 5e-3, "bfloat16": 5e-2}
 _TOLERANCE = 1e-5
+# Of a graph whose sums TensorFlow orders as it likes.
+_LEAST = 1e-4
 
 
 def default_tolerance(model: keras.Model) -> float:
@@ -59,9 +64,9 @@ def check_numbers(
         ValueError: If a probability differs by more, or what was written does not run.
     """
     random = np.random.default_rng(_SEED)
-    specs, taken = model.input if specs is None else specs, input_range(model)
+    specs = model.input if specs is None else specs
     for count in batches:
-        drawn = keras.tree.map_structure(lambda spec, rows=count: _draw_inputs(spec, rows, random, taken), specs)
+        drawn = _draw(model, specs, count, random)
         try:
             answer = np.asarray(run(drawn), "float32")
         # Runtimes raise whatever they meet, of classes of their own.
@@ -72,6 +77,35 @@ def check_numbers(
         expected = np.asarray(keras.ops.cast(model(drawn, training=False), "float32"))
         if answer.shape != expected.shape or not np.allclose(answer, expected, rtol=0, atol=tolerance, equal_nan=True):
             raise ValueError(_describe_difference(model, answer, expected, tolerance, kind))
+
+
+def warn_of_difference(model: RoutedModel, run: Callable[[Any], Any], kind: str) -> None:
+    """Warns where a graph gives other probabilities than the model does operation by operation, for images of noise.
+
+    TensorFlow joins operations of a graph, not always rightly, and a graph may run where it joins others.
+
+    Args:
+        model: The model.
+        run: The graph, as a function of what the model takes, arrays.
+        kind: What holds the graph, for the message.
+    """
+    drawn = _draw(model, model.input, max(BATCHES), np.random.default_rng(_SEED))
+    # First: a graph that is traced for it is not to be that of the masked model.
+    answer = np.asarray(run(drawn), "float32")
+    with running_masked(model):
+        expected = np.asarray(keras.ops.cast(model(drawn, training=False), "float32"))
+    difference, tolerance = np.abs(answer - expected).max(), max(_LEAST, default_tolerance(model))
+    if not difference <= tolerance:
+        warn(
+            f"{model.name} as {kind} differs by {difference:.1e} from itself when it is called. TensorFlow joins "
+            "operations of graphs, and with oneDNN forgets the slope of a LeakyReLU behind a residual sum: where the "
+            "file is to be served, set TF_ENABLE_ONEDNN_OPTS=0, and compare."
+        )
+
+
+def _draw(model: keras.Model, specs: Any, count: int, random: np.random.Generator) -> Any:
+    taken = input_range(model)
+    return keras.tree.map_structure(lambda spec: _draw_inputs(spec, count, random, taken), specs)
 
 
 def _draw_inputs(spec: Any, count: int, random: np.random.Generator, taken: tuple[float, float]) -> np.ndarray:
