@@ -102,3 +102,10 @@ def test_another_kind_of_objective_has_parts_of_its_own() -> None:
         warnings.simplefilter("error", UserWarning)
         model.compile("sgd", objective=Classification())
     assert parts(model) == []
+
+
+def test_weights_of_losses_are_refused_where_an_objective_has_its_own() -> None:
+    model = skip_net.skip_model()
+    with pytest.raises(ValueError, match=r"`loss_weights` must be left out.* Received: loss_weights=\[2.0\]"):
+        model.compile("sgd", loss_weights=[2.0])
+    model.compile("sgd", "sparse_categorical_crossentropy", loss_weights=[2.0])

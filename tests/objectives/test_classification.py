@@ -96,7 +96,7 @@ def test_name_and_config_round_trip() -> None:
     assert again.names == ("classification_loss",)
 
 
-@pytest.mark.parametrize("smoothing", [-0.1, 1.0, 2])
-def test_a_smoothing_out_of_range_is_named(smoothing: float) -> None:
-    with pytest.raises(ValueError, match=rf"`label_smoothing` must be in .* Received: label_smoothing={smoothing}"):
+@pytest.mark.parametrize("smoothing", [-0.1, 1.0, 2, None, "a"])
+def test_a_smoothing_out_of_range_is_named(smoothing: Any) -> None:
+    with pytest.raises(ValueError, match=rf"`label_smoothing` must be in .* Received: label_smoothing={smoothing!r}"):
         Classification(smoothing)

@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -35,6 +36,13 @@ def test_an_interrupted_file_leaves_the_old_one_alone(tmp_path: Path) -> None:
         raise KeyboardInterrupt
     assert path.read_text() == "old"
     assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("path", [None, "", 3])
+def test_what_is_no_path_is_named(path: Any) -> None:
+    for write in (whole_file, whole_folder):
+        with pytest.raises(ValueError, match=f"`path` must name a file or .* Received: path={path!r}"), write(path):
+            pass
 
 
 def test_a_folder_is_no_file(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from tf_routing import zoo
 from tf_routing.cli.main import main
 from tf_routing.runs.seeds import summarize
 from tf_routing.train import fit as fit_module
-from tf_routing.train.campaigns.campaign import missing_trainings
+from tf_routing.train.campaigns.campaign import check_arguments, missing_trainings
 from tf_routing.train.campaigns.campaign_file import load_campaign
 from tf_routing.train.campaigns.campaign_results import add_result, check_results, read_results
 from tf_routing.train.recipes.recipe import load_recipe
@@ -192,6 +192,7 @@ def test_accuracies_of_three_seeds_by_hand() -> None:
     [
         ("title =", "titel =", "Unknown key 'titel'. Did you mean: title?"),
         ("seeds = [0, 1]", "seeds = []", "lacks seeds"),
+        ("seeds = [0, 1]", "seeds = [1, 1]", "`seeds` must differ. Received: seeds=[1, 1]"),
         ("seeds = [0, 1]", "seeds = [-1]", "`seeds` must be an integer of at least zero. Received: seeds=-1"),
         ('where = ["gpu"]', 'where = ["tpu"]', "`where` must be one of 'cpu', 'gpu'. Received: where='tpu'"),
         ('model = "basecnn" }', 'model = "basecn" }', "Unknown architecture 'basecn'. Did you mean: basecnn"),
@@ -227,6 +228,15 @@ def test_a_wrong_file_is_refused_by_name(written: Callable[[str], str], old: str
     with pytest.raises(ValueError) as refused:
         load_campaign(written(_TEXT.replace(old, new)))
     assert message in str(refused.value)
+
+
+def test_an_argument_that_a_network_does_not_take_is_told_before_any_trains(
+    tmp_path: Path, written: Callable[[str], str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = written(_TEXT.replace("hidden = 4", "hiden = 4"))
+    assert main(["campaign", path, "--output", str(tmp_path / "runs")]) == 1
+    assert "paths, basecnn_2cc_hiden_4: Unknown argument 'hiden'. Did you mean: hidden" in capsys.readouterr().err
+    assert not list(tmp_path.glob("runs/paths/*"))
 
 
 def test_a_campaign_trains_what_is_missing(
@@ -357,6 +367,11 @@ def test_networks_of_a_comparison_of_the_claims_have_one_budget() -> None:
         # A recipe that gets longer does not make a result look older than it is.
         assert training.epochs is not None
     assert {len(budgets) for budgets in by_comparison.values()} == {1}
+
+
+def test_campaigns_of_this_repository_give_networks_what_they_take() -> None:
+    for file in sorted((_ROOT / "campaigns").rglob("*.toml")):
+        check_arguments(load_campaign(str(file)).trainings)
 
 
 @pytest.mark.heavy

@@ -9,6 +9,7 @@ from tf_routing.core.tensors import Array, Tensor
 from tf_routing.objectives.labels import class_distributions
 from tf_routing.objectives.objective import Objective
 from tf_routing.objectives.sample_weights import weighted_mean
+from tf_routing.support.validation import is_number
 
 
 @keras.saving.register_keras_serializable(package="tf_routing")
@@ -42,7 +43,7 @@ class Classification(Objective):
     """
 
     def __init__(self, label_smoothing: float = 0.0) -> None:
-        if not 0 <= label_smoothing < 1:
+        if not (is_number(label_smoothing) and 0 <= label_smoothing < 1):
             raise ValueError(f"`label_smoothing` must be in [0, 1). Received: label_smoothing={label_smoothing!r}")
         self.label_smoothing = label_smoothing
 

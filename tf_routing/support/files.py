@@ -17,9 +17,10 @@ def whole_file(path: str | os.PathLike[str]) -> Iterator[Path]:
     The temporary name keeps the suffix, since writers choose their format by it.
 
     Raises:
-        IsADirectoryError: If `path` is a folder.
+        ValueError: If `path` is no path.
+        IsADirectoryError: If it is a folder.
     """
-    path = Path(path)
+    path = _as_path(path)
     if path.is_dir():
         raise IsADirectoryError(f"{path} is a folder: name a file to write.")
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -38,9 +39,10 @@ def whole_folder(path: str | os.PathLike[str]) -> Iterator[Path]:
     """Yields a folder to fill, which becomes `path` when the block ends well and vanishes when it does not.
 
     Raises:
-        FileExistsError: If `path` exists and is not an empty folder; nothing is ever overwritten.
+        ValueError: If `path` is no path.
+        FileExistsError: If it exists and is not an empty folder; nothing is ever overwritten.
     """
-    path = Path(path)
+    path = _as_path(path)
     if path.exists() and (not path.is_dir() or any(path.iterdir())):
         raise FileExistsError(f"{path} exists already: choose another path or remove it first.")
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -51,6 +53,13 @@ def whole_folder(path: str | os.PathLike[str]) -> Iterator[Path]:
         os.replace(temporary, path)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _as_path(path: Any) -> Path:
+    # An empty text would be the folder that the process is in.
+    if not isinstance(path, (str, os.PathLike)) or not os.fspath(path):
+        raise ValueError(f"`path` must name a file or folder to write. Received: path={path!r}")
+    return Path(path)
 
 
 @contextlib.contextmanager

@@ -55,12 +55,17 @@ class ObjectiveTraining:
             **kwargs: As for `keras.Model.compile`.
 
         Raises:
-            ValueError: If both `loss` and `objective` are given.
+            ValueError: If both `loss` and `objective` are given, or `loss_weights` without a loss of Keras.
         """
         if loss is not None and objective is not None:
             raise ValueError(f"Give `loss` or `objective`, not both. Received: loss={loss!r}, objective={objective!r}")
         if objective is not None and not isinstance(objective, Objective):
             raise ValueError(f"`objective` must be an Objective. Received: objective={objective!r}")
+        if loss is None and kwargs.get("loss_weights") is not None:
+            raise ValueError(
+                "`loss_weights` must be left out where an objective is trained: its terms have weights of their own, "
+                f"arguments of the objective. Received: loss_weights={kwargs['loss_weights']!r}"
+            )
         chosen = None if loss is not None else objective or self.default_objective()
         before = self.trained_objective.replace(chosen)
         self.labels_are_classes = self._loss_reads_classes(loss) if chosen is None else chosen.reads_classes

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from tf_routing.support.validation import unknown
 from tf_routing.train.campaigns.campaign_file import Campaign, Training
 from tf_routing.train.campaigns.campaign_results import add_result, is_result_of
 
@@ -40,10 +41,13 @@ def train_missing(
         **options: Of `fit`, for all trainings.
 
     Raises:
+        ValueError: If a network does not take an argument; nothing is trained then.
         RuntimeError: If another process trains in the folder, or, after all others, if trainings failed.
     """
     # Here: status answers without TensorFlow.
     from tf_routing import data
+
+    check_arguments(missing)
 
     # Those of a comparison learn one dataset, one after the other.
     @functools.lru_cache(maxsize=1)
@@ -82,6 +86,18 @@ def _train(training: Training, dataset: Any, file: Path, output: Path, options: 
     add_result(file, training, record, hardware())
     accuracy, minutes = record["final"]["accuracy"], record["processor_seconds"] / 60
     print(f"{training.label}, seed {training.seed}: accuracy {accuracy:.4f}, {minutes:.1f} processor minutes.")
+
+
+def check_arguments(trainings: Sequence[Training]) -> None:
+    """Raises a `ValueError` if a network does not take an argument: not after hours, when it is its turn."""
+    from tf_routing.zoo.registry import list_arguments
+
+    for training in trainings:
+        accepted = list_arguments(training.model)
+        for name in training.arguments:
+            if name not in accepted:
+                wrong = unknown("argument", name, accepted)
+                raise ValueError(f"{training.comparison}, {training.label}: {wrong}")
 
 
 @contextlib.contextmanager

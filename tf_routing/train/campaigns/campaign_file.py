@@ -124,6 +124,8 @@ def _read_trainings(path: str, comparison: Mapping[str, Any]) -> list[Training]:
     _check_has(path, comparison, ("name", "dataset", "seeds", "networks"))
     for seed in comparison["seeds"]:
         not_negative_integer("seeds", seed)
+    if len(set(comparison["seeds"])) < len(comparison["seeds"]):
+        raise ValueError(f"{path}: `seeds` must differ. Received: seeds={comparison['seeds']}")
     if "calibration_share" in comparison:
         part_of_one("calibration_share", comparison["calibration_share"])
     networks = [_read_network(path, comparison, network) for network in comparison["networks"]]
