@@ -6,6 +6,7 @@ python benchmarks/equal_accuracy_figure.py --output docs/accuracy_by_time.png
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
 from options import read_results
 
 from tf_routing.analysis.charts.point_labels import write_labels
@@ -37,10 +38,12 @@ def _draw(axes: Any, rows: Sequence[Mapping[str, Any]], deciding: Sequence[str])
         axes.plot(
             [_time(row) for row in own], [row["accuracy"] for row in own], "o-", color=pick_color(number), label=network
         )
-    axes.margins(x=0.12, y=0.2)
+    axes.margins(x=0.2, y=0.2)
     labels = [row["network"].removeprefix("decide_") for row in static]
-    # Without labels: the others keep off their marks.
+    # Without labels: the others keep off their marks, and off the line.
     others = [(_time(row), row["accuracy"]) for row in rows if row["decides"]]
+    steps = np.linspace(0, len(places) - 1, 10 * len(places))
+    others += zip(*(np.interp(steps, range(len(places)), each) for each in zip(*places, strict=True)), strict=True)
     write_labels(axes, [*places, *others], [*labels, *("" for _ in others)])
 
 
