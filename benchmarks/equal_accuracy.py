@@ -17,13 +17,13 @@ stand the name of a released network, as `saved_models/` has it: `widecnn_cascad
 """
 
 import argparse
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from runtimes import load_runs, use_one_thread
+from runtimes import in_rounds, load_runs, use_one_thread
 from trained_networks import at_budgets, load_networks
 
 from tf_routing.evaluation.timing import Timing, median_ratio, median_seconds, ratio_quartiles, time_in_turn
@@ -34,7 +34,6 @@ BATCHES = (1, 32)
 EQUAL = 0.003
 """By how much accuracies of networks that count as equally accurate may differ."""
 _IN_A_ROUND, _BATCH = 128, 256
-_Runs = Mapping[str, Callable[[np.ndarray], Any]]
 
 
 def main() -> None:
@@ -95,14 +94,8 @@ def _describe(record: Mapping[str, Any] | None) -> dict[str, Any]:
 
 def _compare(networks: Sequence[Mapping[str, Any]], rounds: np.ndarray, batch: int) -> Iterator[dict[str, Any]]:
     """Yields a row per network: its time in each runtime, and beside which static network it stands."""
-
-    def run_round(run: Callable[[np.ndarray], Any], number: int) -> None:
-        """Runs one batch after the other."""
-        for start in range(0, _IN_A_ROUND, batch):
-            run(rounds[number, start : start + batch])
-
     functions = {
-        (place, runtime): lambda number, run=run: run_round(run, number)
+        (place, runtime): in_rounds(run, rounds, batch)
         for place, network in enumerate(networks)
         for runtime, run in network["runs"].items()
     }

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from runtimes import Run, load_onnxruntime, use_one_thread
+from runtimes import Run, in_rounds, load_onnxruntime, use_one_thread
 from trained_networks import at_budgets, load_networks
 
 from tf_routing.evaluation.timing import Timing, median_ratio, median_seconds, time_in_turn
@@ -105,13 +105,7 @@ def _evaluate(run: Run, images: np.ndarray, labels: np.ndarray) -> dict[str, Any
 
 def _time(files: Sequence[Mapping[str, Any]], rounds: np.ndarray, batch: int) -> Iterator[dict[str, Any]]:
     """Yields a row per file: its time, and what it is of that of static networks of as many bits."""
-
-    def run_round(run: Run, number: int) -> None:
-        """Runs one batch after the other."""
-        for start in range(0, _IN_A_ROUND, batch):
-            run(rounds[number, start : start + batch])
-
-    functions = {place: lambda number, run=file["run"]: run_round(run, number) for place, file in enumerate(files)}
+    functions = {place: in_rounds(file["run"], rounds, batch) for place, file in enumerate(files)}
     times: Mapping[int, list[Timing]] = time_in_turn(functions, len(rounds) - 1, warm_up=1)
     for place, file in enumerate(files):
         row = {key: value for key, value in file.items() if key != "run"} | {"batch": batch}

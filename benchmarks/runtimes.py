@@ -60,6 +60,23 @@ def load_tensorflow(folded: Any, batches: Iterable[int]) -> Run:
     return lambda images: np.asarray(compiled[len(images)](tf.constant(images)))
 
 
+def in_rounds(run: Run, rounds: np.ndarray, batch: int) -> Callable[[int], None]:
+    """Returns a function of a round's number that runs the images of the round, one batch after the other.
+
+    Args:
+        run: A network.
+        rounds: Array `(rounds, images, height, width, channels)`.
+        batch: Integer, images per batch.
+    """
+
+    def run_round(number: int) -> None:
+        """Runs one batch after the other."""
+        for start in range(0, rounds.shape[1], batch):
+            run(rounds[number, start : start + batch])
+
+    return run_round
+
+
 def load_runs(model: Any, batches: Iterable[int]) -> dict[str, Run]:
     """Returns functions that run a network as it is now, folded, on one thread, by runtime.
 
