@@ -1,5 +1,6 @@
 """Calibrated budgets hold on images that were not seen, in every family, masked and sparse."""
 
+import warnings
 from collections.abc import Callable
 from functools import cache
 from typing import Any
@@ -15,6 +16,7 @@ from tests.brightness_net import images as bright_images
 from tf_routing import calibrate_budgets, zoo
 from tf_routing.layers import SkipRouter
 from tf_routing.models import RoutedModel
+from tf_routing.models.budgets.set_budget import apply_budget
 
 # Enough for an error of a percent at most: costs of images that leave early differ most.
 COUNTS = {"drn": 3000, "dmnn": 3000, "chain": 10000, "tree": 10000}
@@ -159,6 +161,11 @@ def test_a_jump_is_told_by_its_router() -> None:
         rows = calibrate_budgets(model, x, [(static - 1) / static, 1.0])
     assert told[-1].filename == __file__
     assert rows[0].is_missed and rows[0].share in (1.0, (static - 2) / static)
+    with pytest.warns(UserWarning, match="no threshold comes nearer to the budget"):
+        model.set_budget(rows[0].budget)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", UserWarning)
+        assert apply_budget(model, rows[0].budget) == rows[0].share
 
 
 def test_scores_that_rounding_alone_tells_apart_are_told() -> None:
@@ -170,7 +177,7 @@ def test_scores_that_rounding_alone_tells_apart_are_told() -> None:
 # What is refused
 
 
-@pytest.mark.parametrize("budgets", [0, 1.5, (0.5, "0.6"), (True,), (float("nan"),), ()])
+@pytest.mark.parametrize("budgets", [0, 1.5, True, "0.6", (0.5, "0.6"), (True,), (float("nan"),), ()])
 def test_budgets_that_are_none_are_named(budgets: Any) -> None:
     model = brightness_net()
     with pytest.raises(ValueError, match="`budgets` must hold"):
@@ -218,12 +225,6 @@ def test_images_and_labels_are_checked_before_anything_runs() -> None:
         with pytest.raises(ValueError, match=message):
             calibrate_budgets(model, given, 0.7, labels)
     np.testing.assert_array_equal(model.get_layer("router_1").bias, [-0.25])
-
-
-@pytest.mark.parametrize("budgets", [True, "0.6", [0.5, "0.6"]])
-def test_what_is_no_budget_is_named(budgets: Any) -> None:
-    with pytest.raises(ValueError, match=r"`budgets` must hold numbers above 0 and up to 1. Received: "):
-        calibrate_budgets(brightness_net(), bright_images(), budgets)
 
 
 def test_labels_may_be_distributions() -> None:

@@ -13,6 +13,7 @@ from tf_routing.evaluation.accuracies import accuracies
 from tf_routing.evaluation.model_batches import model_batches
 from tf_routing.evaluation.routing_statistics import distinct_routes
 from tf_routing.models import RoutedModel
+from tf_routing.models.budgets.set_budget import apply_budget
 from tf_routing.runs.trained_network import as_trained
 from tf_routing.transforms.budgets.calibration import calibrate_budgets
 
@@ -48,7 +49,8 @@ def measure_budgets(
             "budgets": [],
         }
         for row in rows:
-            model.set_budget(row.budget)
+            # `calibrate_budgets` has named those that no threshold meets.
+            apply_budget(model, row.budget)
             found = _measure(model, test, batch_size)
             deviation = found["share"] / row.budget - 1
             results["budgets"].append(

@@ -93,29 +93,44 @@ class SetsBudget:
         >>> round(float(model.cost(images).mean() / model.static_cost), 2)
         0.5
         """
-        if share is not None and not (is_number(share) and 0 < share <= 1):
-            raise ValueError(
-                "`share`, the budget, must be a number above 0 and up to 1, the share of `static_cost` that images "
-                f"execute on average, or None for the trained thresholds. Received: share={share!r}"
-            )
-        state = self.budget_state
-        if state is None:
-            if share is not None:
-                raise ValueError(_explain_missing(self, share))
-            return
-        point = None if share is None else state.table.find(share)
-        _check_thresholds(self, state)
-        if point is None:
-            return _move(self, replace(state, share=None, offset=0.0))
-        if not _has_weights_of(self, state):
-            raise ValueError(
-                f"The weights of {self.name!r} are no longer those that its budgets were calibrated with. {_AGAIN} "
-                f"Received: share={share!r}"
-            )
-        if abs(point.expected / share - 1) > TOLERANCE:
-            warn(f"{self.name!r} executes about {point.expected:.3g} of its static cost: no threshold comes nearer "
+        expected = apply_budget(self, share)
+        if share is not None and expected is not None and abs(expected / share - 1) > TOLERANCE:
+            warn(f"{self.name!r} executes about {expected:.3g} of its static cost: no threshold comes nearer "
                  f"to the budget {share:g}, since images score alike.")  # fmt: skip
-        _move(self, replace(state, share=plain(share), offset=point.offset))
+
+
+def apply_budget(model: Any, share: float | None) -> float | None:
+    """Moves thresholds as `set_budget` does, and returns the share that images are expected to execute.
+
+    Args:
+        model: A `RoutedModel`.
+        share: The budget, or `None` for the trained thresholds, of which nothing is expected.
+
+    Raises:
+        ValueError: See `RoutedModel.set_budget`.
+    """
+    if share is not None and not (is_number(share) and 0 < share <= 1):
+        raise ValueError(
+            "`share`, the budget, must be a number above 0 and up to 1, the share of `static_cost` that images "
+            f"execute on average, or None for the trained thresholds. Received: share={share!r}"
+        )
+    state = model.budget_state
+    if state is None:
+        if share is not None:
+            raise ValueError(_explain_missing(model, share))
+        return None
+    point = None if share is None else state.table.find(share)
+    _check_thresholds(model, state)
+    if point is None:
+        _move(model, replace(state, share=None, offset=0.0))
+        return None
+    if not _has_weights_of(model, state):
+        raise ValueError(
+            f"The weights of {model.name!r} are no longer those that its budgets were calibrated with. {_AGAIN} "
+            f"Received: share={share!r}"
+        )
+    _move(model, replace(state, share=plain(share), offset=point.offset))
+    return point.expected
 
 
 def copy_budgets(source: Any, copy: Any) -> None:
