@@ -86,7 +86,7 @@ def _write(model: Any, calibration: np.ndarray) -> dict[int, bytes]:
             return None if batch is None else {"images": batch}
 
     folded = fold_batch_norm(model)
-    # It advises shape inference beforehand, which is done, and warns of what it leaves in floats, which is not much.
+    # It advises a preparation at every call, and lists all that it leaves in floats.
     logging.getLogger().setLevel(logging.ERROR)
     with tempfile.TemporaryDirectory() as folder:
         whole, small = Path(folder, "whole.onnx"), Path(folder, "small.onnx")

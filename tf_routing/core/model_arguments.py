@@ -65,12 +65,10 @@ def shows_graph(model: Any) -> bool:
     # Importing Keras registers the layers, and what they import imports this module.
     import keras
 
-    if not isinstance(model, keras.Model):
-        return False
-    if not isinstance(model, (keras.Function, keras.Sequential)) or not _computes_its_graph(model):
+    if not isinstance(model, keras.Model) or not isinstance(model, (keras.Function, keras.Sequential)):
         return False
     # A Sequential has no inputs before it is built.
-    return bool(getattr(model, "inputs", None))
+    return bool(getattr(model, "inputs", None)) and _computes_its_graph(model)
 
 
 def _computes_its_graph(model: Any) -> bool:

@@ -1,6 +1,6 @@
 """`cascade`: one network of several, the smallest first, which an image goes through until one of them is sure."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
@@ -197,7 +197,8 @@ class _Drawing:
         tree = exit_tree.chain(self._columns, junctions[:-1], leaves)
         policies = {drawn.end_policy for drawn in self._graphs}
         # Of several the one that rounds no network's answer more than it does itself.
-        policy = policies.pop() if len(policies) == 1 else keras.backend.result_type(*_compute_dtypes(policies))
+        dtypes = (keras.DTypePolicy(each).compute_dtype for each in policies)
+        policy = next(iter(policies)) if len(policies) == 1 else keras.backend.result_type(*dtypes)
         return ExitMixture(tree, "softmax", dtype=policy, name="probabilities")(self._logits, self._reaches)[0]
 
     def copy_weights(self, freeze: bool) -> None:
@@ -206,7 +207,3 @@ class _Drawing:
             drawn.copy_weights()
             if freeze:
                 drawn.freeze()
-
-
-def _compute_dtypes(policies: Iterable[str]) -> list[str]:
-    return [keras.DTypePolicy(each).compute_dtype for each in policies]

@@ -62,7 +62,7 @@ class SkipGraph:
             return self._draw_block(self._last[call])
         copy = self._copy(call)
         self._run(call, self.tensors)
-        if not isinstance(copy, keras.layers.InputLayer):
+        if not _is_input(copy):
             return [copy]
         return [copy, *self.begin(self.tensors[call.outputs[0]], self.free_name("to_input_range"))]
 
@@ -111,17 +111,17 @@ class SkipGraph:
     def _copy(self, call: FlatCall) -> Any:
         layer = call.operation
         if layer not in self._copies:
-            copy = copy_layer(layer, call.name)
-            if isinstance(layer, keras.layers.InputLayer):
-                dtype = image_dtype(layer.dtype, self.rescaled)
-                copy = keras.layers.InputLayer(batch_shape=layer.batch_shape, dtype=dtype, name=call.name)
-            self._copies[layer] = copy
+            self._copies[layer] = self._copy_input(call) if _is_input(layer) else copy_layer(layer, call.name)
         return self._copies[layer]
+
+    def _copy_input(self, call: FlatCall) -> Any:
+        dtype = image_dtype(call.operation.dtype, self.rescaled)
+        return type(call.operation).from_config({**call.operation.get_config(), "name": call.name, "dtype": dtype})
 
     def _run(self, call: FlatCall, values: dict[Any, Any]) -> None:
         """Calls the copy of a layer on what stands for its inputs, and adds what stands for its outputs."""
         copy = self._copies[call.operation]
-        if isinstance(copy, keras.layers.InputLayer):
+        if _is_input(copy):
             outputs = [copy.output]
         else:
             args, kwargs = keras.tree.map_structure(
@@ -191,6 +191,10 @@ def image_dtype(dtype: str, rescaled: tuple[float, float]) -> str:
         rescaled: The network's range, or [0, 1].
     """
     return dtype if rescaled == UNIT or "float" in dtype else "float32"
+
+
+def _is_input(layer: Any) -> bool:
+    return isinstance(layer, keras.layers.InputLayer)
 
 
 def _policy_of(call: FlatCall) -> str:
